@@ -1,0 +1,107 @@
+"""The data sets: what a picture is, where it is found, and how grey becomes binary.
+
+A data set is a record; models, likelihoods, canvas and prompts follow from it. Images are [N, H, W, C] uint8.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from .errors import UserError
+
+BINARISE_SEED = 20240711  # fixes the binarised MNIST test set that every figure is measured on
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What a picture of this set is.
+
+    levels: the number of values a stored pixel takes for the models; 2 means binarised, 256 means 8-bit.
+    """
+
+    name: str
+    title: str
+    height: int
+    width: int
+    channels: int
+    levels: int
+    classes: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, self.channels
+
+    @property
+    def pixels(self) -> int:
+        """Sequence length T at pixel tokens."""
+        return self.height * self.width
+
+
+MNIST = DataSet("mnist", "MNIST", 28, 28, 1, 2, 10)
+DATA_SETS = {d.name: d for d in (MNIST,)}
+
+
+def get(name: str) -> DataSet:
+    """The data set of that name; raises UserError for an unknown one."""
+    if name not in DATA_SETS:
+        raise UserError(f"There is no data set {name!r}; choose one of: {', '.join(DATA_SETS)}.")
+    return DATA_SETS[name]
+
+
+def data_dir(given: str | Path | None = None) -> Path:
+    """The folder data sets are sought in: the given one, else $VSSM_DATA, else the user's cache folder."""
+    return Path(given or os.environ.get("VSSM_DATA") or Path(platformdirs.user_cache_dir("vssm", False)) / "data")
+
+
+def load(data: DataSet, split: str, folder: str | Path | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Images [N, H, W, C] uint8 and labels [N] int64 of `split` ("train" or "test").
+
+    Reads NAME.npz in Keras' layout if it stands in the folder, else torchvision's files, downloading them.
+    Raises UserError where neither can be had.
+    """
+    folder = data_dir(folder)
+    path = folder / f"{data.name}.npz"
+    if path.exists():
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path} is not a data set in Keras' layout ({error}); delete it or make it anew.") from None
+    else:
+        images, labels = _torchvision(data, split, folder)
+    return images.reshape(-1, *data.shape).astype(np.uint8), labels.astype(np.int64).ravel()
+
+
+def _torchvision(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    from .torchvision_compat import datasets
+
+    try:
+        found = {"mnist": datasets.MNIST}[data.name](str(folder), train=split == "train", download=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"{data.title} is not in {folder} and could not be downloaded ({error}); connect to the network, or put "
+            f"{data.name}.npz there, or name another folder by --data-dir."
+        ) from None
+    return np.asarray(found.data), np.asarray(found.targets)
+
+
+def binarise_fixed(images: np.ndarray, seed: int = BINARISE_SEED) -> np.ndarray:
+    """Bernoulli with the grey level as probability, drawn once from `seed`: uint8 [N, H, W, C] of 0 and 1."""
+    noise = np.random.default_rng(seed).random(images.shape, np.float32)
+    return (noise * 255 < images).astype(np.uint8)
+
+
+def to_levels(pixels: np.ndarray, data: DataSet) -> np.ndarray:
+    """Stored pixels (uint8, 0 to 255) to the values the models read: 0 or 1 where levels = 2."""
+    return (pixels >= 128).astype(np.uint8) if data.levels == 2 else pixels
+
+
+def from_levels(values: np.ndarray, data: DataSet) -> np.ndarray:
+    """The reverse of `to_levels`: model values to uint8 pixels."""
+    return (values * 255).astype(np.uint8) if data.levels == 2 else values.astype(np.uint8)

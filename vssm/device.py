@@ -1,0 +1,47 @@
+"""Which device computes, and in which precision it trains."""
+
+from __future__ import annotations
+
+import contextlib
+
+import torch
+
+from .errors import UserError
+
+
+def choose(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" takes cuda, then mps, then cpu. Raises UserError for one that is not here."""
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(n for n, available in here.items() if available))
+    if not here.get(name.split(":")[0], False):
+        raise UserError(f"There is no device {name!r} here; choose one of: auto, {', '.join(n for n in here if here[n])}.")
+    return torch.device(name)
+
+
+def available() -> list[str]:
+    """The names `choose` accepts on this machine."""
+    return [n for n in ("cuda", "mps", "cpu") if choose("auto").type == n or n == "cpu"]
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done what it was asked; nothing to wait for on a CPU."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def autocast(device: torch.device):
+    """bfloat16 in matrix products where it is faster than float32: CUDA, and CPUs with bfloat16 instructions."""
+    fast = device.type == "cuda" or (
+        device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+    )
+    return torch.autocast(device.type, torch.bfloat16) if fast else contextlib.nullcontext()
+
+
+def describe(device: torch.device) -> str:
+    """A short name for people: "CPU · 2 threads" or the GPU's own name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return "Apple GPU" if device.type == "mps" else f"CPU · {torch.get_num_threads()} threads"

@@ -1,0 +1,226 @@
+"""The one road from a model to a screen: `Generator.generate(request)` yields events.
+
+`Started` first, `Latents` and `Progress` as often as they occur, `Finished` last; all plain data (numpy, no torch, no
+Qt). The command line prints them, the window draws them, tests list them. Closing the iterator cancels.
+
+A network takes part by one method,
+    complete(values [B, H, W, C], known [B, H, W], temperature, rng) -> Iterator[Work],
+which yields after every network call. The clock runs inside that iterator only: it stands still while an event is
+made and while its receiver paints.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import data, device, models
+from .checkpoint import Checkpoint
+from .errors import UserError
+from .prompt import Prompt
+from .work import Work
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """Complete `prompt` `samples` times.
+
+    temperature: 1 samples the model as trained, towards 0 its most likely choice at every step.
+    every: least seconds between two Progress events (wall clock); 0 reports every network call.
+    """
+
+    prompt: Prompt
+    samples: int = 1
+    temperature: float = 1.0
+    seed: int = 0
+    every: float = 0.02
+
+    def __post_init__(self):
+        if self.samples < 1:
+            raise UserError(f"The number of samples must be at least 1, not {self.samples}.")
+        if not 0 <= self.temperature <= 10:
+            raise UserError(f"The temperature must lie between 0 and 10, not {self.temperature}.")
+
+
+@dataclass(frozen=True)
+class Started:
+    """tokens: pixels to be generated, over all samples. levels: of latents, 0 for a model without.
+
+    clamped: whether known pixels lie after the first unknown one and this model, reading in raster order, can only
+    pass them by ("clamp"), not be informed by them beforehand.
+    """
+
+    model: str
+    title: str
+    tokens: int
+    samples: int
+    levels: int
+    device: str
+    threads: int
+    clamped: bool
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What stands so far. seconds: the model's time, prompt included. images: [K, H, W, C] uint8, the prompt where
+    known, 0 where nothing stands yet; filled: [H, W] bool, known or generated."""
+
+    seconds: float
+    tokens: int
+    network_calls: int
+    images: np.ndarray
+    filled: np.ndarray
+
+
+@dataclass(frozen=True)
+class Latents:
+    """One level of latents as sampled in this run.
+
+    kind: "gaussian" or "categorical" (with `classes`); codes: [K, h, w, N] float32, values or class numbers;
+    entropy: [K, h, w] float32, of the prior they were drawn from, in nats over the N variables.
+    """
+
+    seconds: float
+    level: int
+    levels: int
+    kind: str
+    classes: int
+    codes: np.ndarray
+    entropy: np.ndarray
+
+
+@dataclass(frozen=True)
+class Finished:
+    """images: [K, H, W, C] uint8, known pixels exactly as given. seconds: the model's time after the prompt had been
+    read, prompt_seconds: for reading it (0 where both are one call)."""
+
+    model: str
+    images: np.ndarray
+    seconds: float
+    prompt_seconds: float
+    network_calls: int
+    tokens: int
+    device: str
+    threads: int
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / max(self.seconds + self.prompt_seconds, 1e-9)
+
+
+Event = Started | Progress | Latents | Finished
+
+
+class Generator:
+    """A trained model on a device, ready to complete prompts."""
+
+    def __init__(self, checkpoint: Checkpoint, where: torch.device | None = None):
+        self.checkpoint, self.where = checkpoint, where or device.choose()
+        self.data, self.preset = checkpoint.data, models.get(checkpoint.model)
+        self.network = checkpoint.network.to(self.where)
+
+    def warm_up(self) -> None:
+        """Run once, so that the first run a person sees does not pay for memory and kernels being set up."""
+        events = self.generate(GenerationRequest(Prompt.empty(*self.data.shape), every=0))
+        for _, _ in zip(range(20), events, strict=False):
+            pass
+        events.close()
+
+    def generate(self, request: GenerationRequest) -> Iterator[Event]:
+        """Complete a prompt; see the module's text. Raises UserError where the prompt has another shape, or where
+        every pixel is known already."""
+        prompt, K = request.prompt, request.samples
+        if prompt.pixels.shape != self.data.shape:
+            raise UserError(
+                f"The prompt is {prompt.pixels.shape}; {self.data.title} needs {self.data.shape} (height, width, channels)."
+            )
+        if prompt.known.all():
+            raise UserError("Every pixel of the prompt is known, so there is nothing to complete; erase some first.")
+        tokens = int((~prompt.known).sum()) * K
+        levels = getattr(self.network, "ladder", 0)
+        threads, name = torch.get_num_threads(), device.describe(self.where)
+        clamped = self.preset.raster and not prompt.is_prefix
+        yield Started(self.preset.name, self.preset.title, tokens, K, levels, name, threads, clamped)
+
+        values, known = self._to_device(np.repeat(prompt.pixels[None], K, 0), np.repeat(prompt.known[None], K, 0))
+        rng = torch.Generator(self.where).manual_seed(request.seed)
+        seconds, prompt_seconds, calls, shown = 0.0, 0.0, 0, time.perf_counter()
+        unknown_before = np.concatenate([[0], (~prompt.known).ravel().cumsum()])
+        with torch.inference_mode():
+            works = self.network.complete(values, known, request.temperature, rng)
+        last = None
+        while True:
+            begun = time.perf_counter()
+            with torch.inference_mode():
+                work = next(works, None)
+            now = time.perf_counter()
+            seconds += now - begun
+            if work is None:
+                break
+            last, calls = work, calls + 1
+            if work.prompt:
+                device.synchronise(self.where)
+                seconds += time.perf_counter() - now
+                prompt_seconds = seconds
+            if work.latent is None and (work.filled >= self.data.pixels or now - shown < request.every):
+                continue
+            device.synchronise(self.where)
+            seconds += time.perf_counter() - now
+            if work.latent is not None:
+                yield self._latents(work, seconds, levels)
+            else:
+                done = int(unknown_before[work.filled]) * K
+                yield self._progress(work, prompt, seconds, done, calls)
+            shown = time.perf_counter()
+        begun = time.perf_counter()
+        device.synchronise(self.where)
+        seconds += time.perf_counter() - begun
+        final = self._progress(last, prompt, seconds, tokens, calls)
+        yield final
+        yield Finished(
+            self.preset.name, final.images, seconds - prompt_seconds, prompt_seconds, calls, tokens, name, threads
+        )
+
+    def complete_batch(
+        self, pixels: np.ndarray, known: np.ndarray, temperature: float = 1.0, seed: int = 0
+    ) -> tuple[np.ndarray, float, int]:
+        """Complete many different prompts at once, without events: pixels [B, H, W, C] uint8 and known [B, H, W] to
+        images [B, H, W, C] uint8, the seconds the model worked, and its network calls."""
+        values, mask = self._to_device(pixels, known)
+        rng = torch.Generator(self.where).manual_seed(seed)
+        device.synchronise(self.where)
+        begun, calls = time.perf_counter(), 0
+        with torch.inference_mode():
+            for work in self.network.complete(values, mask, temperature, rng):
+                calls += 1
+        device.synchronise(self.where)
+        seconds = time.perf_counter() - begun
+        images = data.from_levels(work.values.cpu().numpy(), self.data)
+        return np.where(known[..., None], pixels, images), seconds, calls
+
+    def _to_device(self, pixels: np.ndarray, known: np.ndarray) -> tuple[Tensor, Tensor]:
+        values = torch.from_numpy(data.to_levels(pixels, self.data)).long()
+        return values.to(self.where), torch.from_numpy(known).to(self.where)
+
+    def _progress(self, work: Work, prompt: Prompt, seconds: float, tokens: int, calls: int) -> Progress:
+        filled = (np.arange(self.data.pixels) < work.filled).reshape(prompt.known.shape)
+        images = data.from_levels(work.values.cpu().numpy(), self.data)
+        images = np.where(prompt.known[..., None], prompt.pixels, images * filled[..., None].astype(np.uint8))
+        return Progress(seconds, tokens, calls, images, filled | prompt.known)
+
+    def _latents(self, work: Work, seconds: float, levels: int) -> Latents:
+        kind, value, raw = work.latent
+        codes = kind.codes(value).float().cpu().numpy()
+        entropy = kind.entropy(raw).float().cpu().numpy()
+        return Latents(seconds, work.level, levels, kind.kind, getattr(kind, "classes", 0), codes, entropy)
+
+
+def run(generator: Generator, request: GenerationRequest) -> Finished:
+    """Generate without looking at the events in between."""
+    *_, last = generator.generate(request)
+    return last

@@ -1,0 +1,120 @@
+"""The SSM block that every VSSM is made of: a gated, pre-norm state space layer on a grid of tokens."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from . import scan
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int | tuple = 0, stride: int = 1,
+             groups: int = 1) -> Tensor:
+    """conv2d on [B, H, W, C]: the channels-last layout, which costs no copy and is the fast one on a CPU."""
+    y = F.conv2d(x.permute(0, 3, 1, 2), weight.contiguous(memory_format=torch.channels_last), bias, stride, padding,
+                 groups=groups)
+    return y.permute(0, 2, 3, 1)
+
+
+class Conv(nn.Conv2d):
+    """nn.Conv2d on [B, H, W, C]."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return convolve(x, self.weight, self.bias, self.padding, self.stride[0], self.groups)
+
+
+class SSMBlock(nn.Module):
+    """x + out(silu(gate) · ssd(...)), the inputs of the scan having passed a depthwise convolution.
+
+    The state follows the SSD form with one decay a head: h_t = a h_{t-1} + v_t ⊗ B_t, y_t = h_t C_t + D v_t, where
+    v, B, C depend on the input. Decays are learned constants (`selective=False`, as in RetNet or S4) or depend on the
+    input too (`selective=True`, as in Mamba-2).
+
+    causal:        one direction in raster order; the convolution sees the last `width` tokens; `step` continues from
+                   a carried state.
+    bidirectional: half of the heads run backwards, along rows or, with `columns`, along columns; the convolution is
+                   3×3 on the grid.
+
+    Shapes: [B, H, W, D] in and out; T = H·W tokens, E = inner channels, N = state size.
+    """
+
+    width = 4
+
+    def __init__(self, d_model: int, inner: int, state: int, heads: int, causal: bool = False, columns: bool = False,
+                 selective: bool = False, depth: int = 1):
+        super().__init__()
+        self.inner, self.state, self.heads = inner, state, heads
+        self.causal, self.columns, self.selective = causal, columns, selective
+        self.norm = nn.LayerNorm(d_model)
+        self.kernel = nn.Parameter(torch.zeros(d_model, 1, 1, self.width) if causal else torch.zeros(d_model, 1, 3, 3))
+        nn.init.dirac_(self.kernel, groups=d_model)
+        if causal:  # dirac_ centres the one; here the centre is the last tap, the present token
+            self.kernel.data = torch.zeros_like(self.kernel)
+            self.kernel.data[..., -1] = 1
+        self.kernel.data += 0.05 * torch.randn_like(self.kernel)
+        self.into = nn.Linear(d_model, 2 * inner + 2 * state)
+        self.out = nn.Linear(inner, d_model)
+        nn.init.normal_(self.out.weight, std=1 / math.sqrt(inner * depth))
+        nn.init.zeros_(self.out.bias)
+        self.skip = nn.Parameter(torch.ones(inner))
+        reach = torch.logspace(0.3, 2, heads if causal else heads // 2)  # tokens a head remembers: 2 to 100
+        reach = reach if causal else reach.repeat(2)
+        self.log_rate = nn.Parameter(-reach.log())  # log of −log a
+        if selective:
+            self.rate = nn.Linear(d_model, heads)
+            nn.init.zeros_(self.rate.bias)
+            nn.init.normal_(self.rate.weight, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, H, W, _ = x.shape
+        u = self._convolve(self.norm(x))
+        gate, v, b, c = self.into(u).split([self.inner, self.inner, self.state, self.state], -1)
+        v, b, c, u = (self._flatten(part) for part in (v, b, c, u))
+        heads = v.unflatten(-1, (self.heads, -1))
+        c = c * self.state**-0.5
+        if self.causal:
+            y, _ = scan.ssd(heads, self._log_decay(u), b, c)
+        else:
+            y = scan.ssd_bidirectional(heads, self._log_decay(u), b, c)
+        y = y.flatten(2) + self.skip.to(v.dtype) * v
+        y = y.view(B, W, H, -1).transpose(1, 2) if self.columns else y.view(B, H, W, -1)
+        return x + self.out(F.silu(gate) * y)
+
+    def _flatten(self, x: Tensor) -> Tensor:
+        """[B, H, W, C] to [B, T, C] in the order of this block's scan."""
+        return (x.transpose(1, 2) if self.columns else x).flatten(1, 2)
+
+    def _convolve(self, u: Tensor) -> Tensor:
+        if not self.causal:
+            return convolve(u, self.kernel.to(u.dtype), padding=1, groups=u.shape[-1])
+        flat = F.pad(u.flatten(1, 2), (0, 0, self.width - 1, 0)).unsqueeze(1)  # [B, 1, T + width − 1, D]
+        return convolve(flat, self.kernel.to(u.dtype), groups=u.shape[-1]).view_as(u)
+
+    def _log_decay(self, u: Tensor) -> Tensor:
+        """log a: [1 or B, T, heads]."""
+        rate = self.log_rate.exp()
+        if self.selective:
+            return -rate * (2 * torch.sigmoid(self.rate(u).float()))
+        return -rate.expand(1, u.shape[1], -1)
+
+    # --- step by step (causal only) -----------------------------------------------------------------------------
+
+    def initial_state(self, batch: int) -> tuple[Tensor, Tensor]:
+        """The carried state before the first token: the last inputs of the convolution, and h."""
+        like = self.skip
+        return (like.new_zeros(batch, self.width - 1, self.norm.normalized_shape[0]),
+                like.new_zeros(batch, self.heads, self.inner // self.heads, self.state))
+
+    def step(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """One token x [B, D] and the carried state to the block's output [B, D] and the next state."""
+        recent, h = state
+        window = torch.cat([recent, self.norm(x).unsqueeze(1)], 1)
+        u = torch.einsum("bkd,dk->bd", window, self.kernel[:, 0, 0])
+        gate, v, b, c = self.into(u).split([self.inner, self.inner, self.state, self.state], -1)
+        log_a = self._log_decay(u.unsqueeze(1))[:, 0]
+        y, h = scan.ssd_step(v.unflatten(-1, (self.heads, -1)), log_a, b, c * self.state**-0.5, h)
+        y = y.flatten(1) + self.skip * v
+        return x + self.out(F.silu(gate) * y), (window[:, 1:], h)

@@ -1,0 +1,113 @@
+"""Linear recurrences h_t = a_t h_{t-1} + b_t: over a whole sequence at once, and one step at a time.
+
+`scan` is the plain recurrence by parallel prefix (Hillis and Steele: ⌈log2 T⌉ passes over the sequence). `ssd` is the
+same recurrence with a matrix state h_t = a_t h_{t-1} + x_t ⊗ B_t, read out as y_t = h_t C_t, in the chunked matrix form
+of Mamba-2 (2405.21060): matrix products inside chunks, `scan` across them. `scan_step` and `ssd_step` carry the state.
+No function here loops over T.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LOWEST_LOG_DECAY = -80.0  # e^-80 is zero to float64; keeps differences of cumulative sums finite
+
+
+def scan_step(a: Tensor, b: Tensor, h: Tensor) -> Tensor:
+    """One step: h_t from h_{t-1}."""
+    return a * h + b
+
+
+def scan(a: Tensor, b: Tensor, initial: Tensor | None = None, reverse: bool = False) -> Tensor:
+    """All h_t of h_t = a_t h_{t-1} + b_t along dimension 1.
+
+    a, b: [B, T, ...], broadcast against each other; initial: h_0 [B, ...], zero by default. Returns [B, T, ...].
+    With `reverse` the recurrence runs from the last step to the first. Decays may be anything from 0 to 1.
+    """
+    if reverse:
+        return scan(a.flip(1), b.flip(1), initial).flip(1)
+    a, b = torch.broadcast_tensors(a, b)
+    if initial is not None:
+        b = torch.cat([b[:, :1] + a[:, :1] * initial.unsqueeze(1), b[:, 1:]], 1)
+    stride = 1
+    while stride < b.shape[1]:  # (a, b) now spans `stride` steps; join it with the span before it
+        b = torch.cat([b[:, :stride], b[:, stride:] + a[:, stride:] * b[:, :-stride]], 1)
+        a = torch.cat([a[:, :stride], a[:, stride:] * a[:, :-stride]], 1)
+        stride *= 2
+    return b
+
+
+def decay_matrix(log_a: Tensor) -> Tensor:
+    """L[t, s] = a_{s+1} ··· a_t for s ≤ t, else 0: [..., T] to [..., T, T]."""
+    T = log_a.shape[-1]
+    total = log_a.clamp_min(LOWEST_LOG_DECAY).cumsum(-1)
+    span = total[..., :, None] - total[..., None, :]
+    ahead = torch.ones(T, T, dtype=torch.bool, device=log_a.device).triu(1)
+    return span.masked_fill(ahead, float("-inf")).exp()
+
+
+def ssd(
+    x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, chunk: int = 256, initial: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """y_t = h_t C_t with h_t = a_t h_{t-1} + x_t ⊗ B_t over a whole sequence.
+
+    x: [batch, T, H, P] (H heads of P channels); log_a: [batch or 1, T, H], at most 0; B, C: [batch, T, N], shared by
+    the heads; initial: h_0 [batch, H, P, N]. Returns y [batch, T, H, P] and h_T [batch, H, P, N].
+    """
+    batch, T, H, P = x.shape
+    if pad := -T % min(chunk, T):
+        x, B, C = F.pad(x, (0, 0, 0, 0, 0, pad)), F.pad(B, (0, 0, 0, pad)), F.pad(C, (0, 0, 0, pad))
+        log_a = F.pad(log_a, (0, 0, 0, pad))  # a = 1, b = 0: the state stands still over the padding
+    x, B, C, log_a = (v.unflatten(1, (-1, min(chunk, T))) for v in (x, B, C, log_a))  # [batch, chunks, K, ...]
+    log_a = log_a.clamp_min(LOWEST_LOG_DECAY).transpose(2, 3)  # [batch, chunks, H, K]
+    x = x.transpose(2, 3)  # [batch, chunks, H, K, P]
+
+    inside = (C @ B.transpose(-1, -2)).unsqueeze(2) * decay_matrix(log_a).to(C.dtype)
+    y = inside @ x
+
+    total = log_a.cumsum(-1)
+    to_end = (total[..., -1:] - total).exp().to(x.dtype)
+    gained = (x * to_end[..., None]).transpose(-1, -2) @ B.unsqueeze(2)  # [batch, chunks, H, P, N]
+    kept = total[..., -1].exp().to(x.dtype)[..., None, None]
+    states = scan(kept, gained, initial)
+    if x.shape[1] > 1 or initial is not None:
+        first = torch.zeros_like(states[:, 0]) if initial is None else initial
+        before = torch.cat([first.unsqueeze(1), states[:, :-1]], 1)
+        y = y + (C.unsqueeze(2) @ before.transpose(-1, -2)) * total.exp().to(x.dtype)[..., None]
+    return y.transpose(2, 3).flatten(1, 2)[:, :T], states[:, -1]
+
+
+def ssd_step(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """One step of `ssd`: x [batch, H, P], log_a [batch or 1, H], B, C [batch, N], h [batch, H, P, N]; returns y, h."""
+    h = scan_step(log_a.exp()[..., None, None], x[..., None] * B[:, None, None, :], h)
+    return (h @ C[:, None, :, None]).squeeze(-1), h
+
+
+def ssd_bidirectional(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, longest: int = 512) -> Tensor:
+    """`ssd` with the first half of the heads running forwards and the second half backwards; shapes as there.
+
+    Up to `longest` steps both directions are one matrix product (decays below the diagonal for one half, above it
+    for the other: a quasi-separable matrix, as in Hydra, 2407.09941); beyond it, two chunked scans in one call.
+    """
+    half = x.shape[2] // 2
+    if x.shape[1] <= longest:
+        mixing = (C @ B.transpose(-1, -2)).unsqueeze(1) * bidirectional_decay(log_a).to(C.dtype)
+        return (mixing @ x.transpose(1, 2)).transpose(1, 2)
+
+    def both(v: Tensor, w: Tensor) -> Tensor:
+        return torch.cat([v, w.flip(1)])
+
+    log_a = log_a.expand(x.shape[0], -1, -1)
+    y, _ = ssd(both(x[:, :, :half], x[:, :, half:]), both(log_a[:, :, :half], log_a[:, :, half:]), both(B, B), both(C, C))
+    forwards, backwards = y.chunk(2)
+    return torch.cat([forwards, backwards.flip(1)], 2)
+
+
+def bidirectional_decay(log_a: Tensor) -> Tensor:
+    """The decays of `ssd_bidirectional` between any two steps: [batch, T, H] to [batch, H, T, T]."""
+    log_a = log_a.transpose(1, 2)
+    half = log_a.shape[1] // 2
+    backwards = decay_matrix(log_a[:, half:].flip(-1)).flip(-1, -2)
+    return torch.cat([decay_matrix(log_a[:, :half]), backwards], 1)

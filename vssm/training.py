@@ -1,0 +1,299 @@
+"""Training by wall clock: the same command suits a CPU and a GPU.
+
+Muon (torch.optim.Muon) turns the matrices inside the blocks, AdamW the rest; both follow one schedule over the
+budget of minutes: a short warm-up, a plateau, a linear descent to zero. The exponential moving average of the
+weights is what is kept. Every few minutes, and on Ctrl-C or SIGTERM, the whole state goes to disk atomically.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from . import __version__, checkpoint, data, device, models
+from .errors import UserError
+from .prompt import draw_known
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """minutes: the budget, counted over all resumed parts. empty_share: images trained with nothing known.
+
+    changes: settings of the preset's config to replace. clip: the gradient norm above which it is scaled down;
+    a norm above skip_factor times its running average is an outlier and its step is skipped (VDVAE, 2011.10650).
+    """
+
+    model: str
+    data: str = "mnist"
+    minutes: float = 60.0
+    batch: int = 16
+    lr: float = 3e-3
+    weight_decay: float = 0.02
+    ema: float = 0.999
+    clip: float = 1.0
+    skip_factor: float = 20.0
+    empty_share: float = 0.5
+    warmup_steps: int = 200
+    descent: float = 0.5
+    save_minutes: float = 3.0
+    seed: int = 0
+    changes: dict = dataclasses.field(default_factory=dict)
+
+
+class Average:
+    """Exponential moving average of a network's parameters, warmed up so that early weights fade fast."""
+
+    def __init__(self, network: nn.Module, decay: float):
+        self.decay, self.steps = decay, 0
+        self.values = {n: p.detach().clone() for n, p in network.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        self.steps += 1
+        weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
+        parameters = dict(network.named_parameters())
+        torch._foreach_lerp_(list(self.values.values()), [parameters[n] for n in self.values], weight)
+
+    @contextlib.contextmanager
+    def applied(self, network: nn.Module):
+        """Inside, the network carries the averaged weights."""
+        parameters = dict(network.named_parameters())
+        kept = {n: p.detach().clone() for n, p in parameters.items()}
+        with torch.no_grad():
+            for n, value in self.values.items():
+                parameters[n].copy_(value)
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for n, value in kept.items():
+                    parameters[n].copy_(value)
+
+
+def make_optimizers(network: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+    """Muon for matrices inside `blocks`-like modules, AdamW for embeddings, heads, vectors and convolutions."""
+    matrices, others = [], []
+    for name, p in network.named_parameters():
+        inner = p.ndim == 2 and min(p.shape) >= 32 and "head" not in name and "position" not in name
+        (matrices if inner else others).append(p)
+    muon = torch.optim.Muon(
+        matrices, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+    )
+    adam = torch.optim.AdamW(others, lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    return [muon, adam]
+
+
+def schedule(progress: float, step: int, config: TrainingConfig) -> float:
+    """The factor on the learning rate at `progress` (0 to 1) through the budget."""
+    warmup = min(1.0, (step + 1) / config.warmup_steps)
+    return warmup * min(1.0, max(0.0, (1 - progress) / config.descent))
+
+
+def batch_known(config: TrainingConfig, dataset: data.DataSet, rng: np.random.Generator) -> Tensor:
+    return torch.from_numpy(draw_known(config.batch, dataset.height, dataset.width, config.empty_share, rng))
+
+
+class Trainer:
+    """A network, its optimizers, its average and the clock; saves and restores all of them as one safetensors file."""
+
+    def __init__(self, config: TrainingConfig, where: torch.device):
+        self.config, self.where = config, where
+        self.data = data.get(config.data)
+        torch.manual_seed(config.seed)
+        preset = models.get(config.model)
+        self.network = preset.network(preset.config(self.data, **config.changes)).to(where)
+        self.optimizers = make_optimizers(self.network, config)
+        self.average = Average(self.network, config.ema)
+        self.step, self.images, self.seconds, self.norm = 0, 0, 0.0, math.inf
+        self.lowest_rate = 0.0
+
+    # --- state on disk ------------------------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> Path:
+        """Write the resumable state and the averaged weights; returns the path of the latter."""
+        tensors = {f"network/{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"average/{k}": v for k, v in self.average.values.items()}
+        plain = {}
+        for i, optimizer in enumerate(self.optimizers):
+            for j, state in optimizer.state_dict()["state"].items():
+                for k, v in state.items():
+                    if isinstance(v, Tensor):
+                        tensors[f"optimizer{i}/{j}/{k}"] = v
+                    else:
+                        plain[f"optimizer{i}/{j}/{k}"] = v
+        tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+        meta = {
+            "config": dataclasses.asdict(self.config),
+            "step": self.step,
+            "images": self.images,
+            "seconds": self.seconds,
+            "norm": self.norm if math.isfinite(self.norm) else None,
+            "average_steps": self.average.steps,
+            "optimizer": plain,
+        }
+        checkpoint.write(folder / "state.safetensors", tensors, meta)
+        path = folder / f"{self.config.model}-{self.config.data}.safetensors"
+        with self.average.applied(self.network):
+            self.as_checkpoint().save(path)
+        return path
+
+    def restore(self, folder: Path) -> None:
+        """Take up the state that `save` left; raises UserError where it is of another model."""
+        tensors, meta = checkpoint.read(folder / "state.safetensors")
+        theirs = meta["config"]
+        for key in ("model", "data", "changes"):
+            if theirs[key] != getattr(self.config, key):
+                raise UserError(
+                    f"{folder} holds a training of {key} {theirs[key]!r}, not {getattr(self.config, key)!r}; "
+                    "resume with the same settings or choose another --out."
+                )
+
+        def part(prefix: str) -> dict[str, Tensor]:
+            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+        self.network.load_state_dict(part("network/"))
+        for k, v in part("average/").items():
+            self.average.values[k].copy_(v)
+        for i, optimizer in enumerate(self.optimizers):
+            state = optimizer.state_dict()
+            for key, v in [*part(f"optimizer{i}/").items()]:
+                j, k = key.split("/")
+                state["state"].setdefault(int(j), {})[k] = v
+            for key, v in meta["optimizer"].items():
+                which, j, k = key.split("/")
+                if which == f"optimizer{i}":
+                    state["state"].setdefault(int(j), {})[k] = v
+            optimizer.load_state_dict(state)
+        self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
+        self.norm = meta["norm"] or math.inf
+        self.average.steps = meta["average_steps"]
+
+    def as_checkpoint(self) -> checkpoint.Checkpoint:
+        training = {
+            "minutes": round(self.seconds / 60, 1),
+            "images": self.images,
+            "steps": self.step,
+            "device": device.describe(self.where),
+            "version": __version__,
+            "settings": dataclasses.asdict(self.config),
+        }
+        return checkpoint.Checkpoint(self.config.model, self.data, self.network, {}, training)
+
+    # --- one step -----------------------------------------------------------------------------------------------
+
+    def train_step(self, images: Tensor, loss) -> dict[str, float] | None:
+        """One update on `images` [B, H, W, C] uint8; returns the loss terms, or None where it was skipped."""
+        config = self.config
+        if self.data.levels == 2:  # dynamic binarisation: a fresh draw every time an image is seen
+            values = (torch.rand(images.shape, device=images.device) * 255 < images).long()
+        else:
+            values = images.long()
+        known = batch_known(config, self.data, np.random.default_rng((config.seed, self.step))).to(self.where)
+        with device.autocast(self.where):
+            terms = loss(values, known)
+        terms["loss"].backward()
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), config.clip))
+        usual, self.step = self.norm, self.step + 1
+        self.images += len(images)
+        skipped = not math.isfinite(norm) or norm > config.skip_factor * usual
+        if not skipped:
+            self.norm = norm if math.isinf(usual) else 0.99 * usual + 0.01 * norm
+            factor = schedule(self.seconds / (60 * config.minutes), self.step, config)
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = config.lr * factor
+                optimizer.step()
+            self.average.update(self.network)
+        else:
+            self.norm = usual * 1.05  # a lasting change of scale is let through after a while
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        return None if skipped else {k: float(v.detach()) for k, v in terms.items()}
+
+
+def train(
+    config: TrainingConfig,
+    out: Path,
+    device_name: str = "auto",
+    resume: bool = False,
+    compiled: bool = False,
+    data_folder: str | Path | None = None,
+    quiet: bool = False,
+) -> Path:
+    """Train until the minutes are used up or the caller interrupts; returns the path of the averaged weights.
+
+    Writes state.safetensors, MODEL-DATA.safetensors and samples.png into `out`. Raises UserError for an unwritable
+    folder, missing data, or a state that does not fit.
+    """
+    where = device.choose(device_name)
+    state = out / "state.safetensors"
+    if state.exists() and not resume:
+        raise UserError(f"{out} holds an earlier training; add --resume to go on with it, or choose another --out.")
+    trainer = Trainer(config, where)
+    if resume and state.exists():
+        trainer.restore(out)
+    else:
+        trainer.save(out)  # an unwritable folder is found now, not after the first minutes
+    images, _ = data.load(trainer.data, "train", data_folder)
+    images = torch.from_numpy(images).to(where)
+    loss = torch.compile(trainer.network.loss) if compiled else trainer.network.loss
+    stop = _stop_on_signals()
+    trainer.network.train()
+    bar = tqdm(total=round(config.minutes * 60), unit="s", disable=quiet, mininterval=1, dynamic_ncols=True,
+               bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s {postfix}")
+    bar.set_description(f"{config.model} on {config.data}")
+    shown: dict[str, float] = {}
+    saved = trainer.seconds
+    while trainer.seconds < 60 * config.minutes and not stop.is_set():
+        begun = time.perf_counter()
+        order = np.random.default_rng((config.seed, 1, trainer.step)).integers(0, len(images), config.batch)
+        terms = trainer.train_step(images[torch.from_numpy(order).to(where)], loss)
+        for k, v in (terms or {}).items():
+            shown[k] = v if k not in shown else 0.98 * shown[k] + 0.02 * v
+        spent = time.perf_counter() - begun
+        trainer.seconds += spent
+        bar.set_postfix_str(" ".join(f"{k} {v:.2f}" for k, v in shown.items()) + f" step {trainer.step}", False)
+        bar.update(min(spent, max(0.0, bar.total - bar.n)))
+        if trainer.seconds - saved > 60 * config.save_minutes:
+            trainer.save(out)
+            write_samples(trainer, out)
+            saved = trainer.seconds
+    bar.close()
+    path = trainer.save(out)
+    write_samples(trainer, out)
+    return path
+
+
+def write_samples(trainer: Trainer, folder: Path, count: int = 16) -> None:
+    """Unconditional samples of the averaged weights as FOLDER/samples.png."""
+    from .generation import GenerationRequest, run
+    from .picture import write_png
+    from .prompt import Prompt
+
+    network = trainer.network
+    with trainer.average.applied(network):
+        network.eval()
+        request = GenerationRequest(Prompt.empty(*trainer.data.shape), samples=count, seed=trainer.step)
+        finished = run(trainer.as_checkpoint(), request)
+        network.train()
+    write_png(folder / "samples.png", finished.images)
+
+
+def _stop_on_signals() -> threading.Event:
+    """An event that Ctrl-C or SIGTERM sets, so that training ends after the step in hand and saves."""
+    stop = threading.Event()
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+    return stop
