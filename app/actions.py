@@ -1,0 +1,196 @@
+"""One table of actions: the menus, the toolbar, the shortcuts, the tooltips and the cheat-sheet come from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMainWindow
+
+from vssm import data, device, models
+
+from .session import THEMES
+
+
+@dataclass(frozen=True)
+class Spec:
+    """name: the window's method it calls; with a `value`, the method is given that value.
+
+    menu: where it stands. check: whether it can be on. One of the actions of the same name with values is on.
+    """
+
+    name: str
+    text: str
+    menu: str
+    tip: str
+    keys: tuple[str, ...] = ()
+    value: str = ""
+    check: bool = False
+    rule: bool = False  # a line above it in the menu
+
+
+ABOUT_MODELS = {
+    "vssm": "VSSM, the variational state space model: draws latents level by level, then all pixels at once",
+    "transformer": "Transformer: writes one pixel after another, each one informed by all before it",
+}
+TOOLS = (
+    ("brush", "Brush", "B", "Draws ink; pixels it touches become known (right button: erase)"),
+    ("eraser", "Eraser", "E", "Takes ink away"),
+    ("known", "Known", "K", "Marks pixels as known: the models must keep them as they are"),
+    ("unknown", "Unknown", "U", "Marks pixels as unknown: the models fill them"),
+)
+
+
+def table() -> list[Spec]:
+    """All actions, in the order of the menus."""
+    many = len(data.DATA_SETS) > 1
+    return [
+        Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG", ("Ctrl+S",)),
+        Spec("save_all", "Save all samples…", "File", "Write all samples of this run as one PNG", ("Ctrl+Shift+S",)),
+        Spec("close", "Quit", "File", "Close the program; the sketch is kept", ("Ctrl+Q",), rule=True),
+        Spec("undo", "Undo", "Sketch", "Take the last change of the sketch back", ("Ctrl+Z",)),
+        Spec("redo", "Redo", "Sketch", "Do it again", ("Ctrl+Shift+Z", "Ctrl+Y")),
+        Spec("clear", "Clear", "Sketch", "Take all ink away; what is known stays known", ("Ctrl+Backspace",)),
+        *(
+            Spec("choose_tool", text, "Sketch", tip, (key,), value, check=True, rule=value == "brush")
+            for value, text, key, tip in TOOLS
+        ),
+        Spec("thinner", "Thinner pen", "Sketch", "Make the pen one pixel thinner", ("[",), rule=True),
+        Spec("thicker", "Thicker pen", "Sketch", "Make the pen one pixel thicker", ("]",)),
+        Spec("know_all", "All known", "Sketch", "Mark every pixel as known", ("Ctrl+A",), rule=True),
+        Spec("know_none", "None known", "Sketch", "Mark no pixel as known: the model invents all", ("Ctrl+D",)),
+        *(
+            Spec("choose_data", d.title, "Model", f"Draw and complete pictures of {d.title}", (), d.name, check=True)
+            for d in data.DATA_SETS.values()
+            if many
+        ),
+        *(
+            Spec(
+                "choose_model",
+                preset.title,
+                "Model",
+                ABOUT_MODELS.get(preset.name, f"{preset.title}: complete with this model"),
+                (str(i),) if i <= 9 else (),
+                preset.name,
+                check=True,
+                rule=many and i == 1,
+            )
+            for i, preset in enumerate(models.PRESETS.values(), 1)
+        ),
+        Spec(
+            "complete",
+            "Complete",
+            "Model",
+            "Let the chosen model fill the unknown pixels",
+            ("Return", "Enter"),
+            rule=True,
+        ),
+        Spec("stop", "Stop", "Model", "Give up the run under way", ("Escape",)),
+        Spec(
+            "set_live", "Complete as I draw", "Model", "Complete whenever the pen is lifted", ("L",), check=True
+        ),
+        Spec("set_keep_seed", "Keep seed", "Model", "Use the same seed again: same sketch, same result", check=True),
+        Spec("clear_history", "Clear history", "Model", "Forget earlier runs", ("Ctrl+Shift+Backspace",), rule=True),
+        *(
+            Spec("choose_theme", name.capitalize(), "View/Theme", f"{name.capitalize()} colours", (), name, check=True)
+            for name in THEMES
+        ),
+        *(
+            Spec("choose_device", name.upper() if name != "auto" else "Automatic", "View/Device",
+                 "Compute on the fastest device there is" if name == "auto" else f"Compute on {name.upper()}",
+                 (), name, check=True)
+            for name in ("auto", *device.available())
+        ),
+        Spec("show_shortcuts", "Keyboard shortcuts", "Help", "All keys on one page", ("F1", "?")),
+        Spec("show_about", "About VSSM Sketchpad", "Help", "What this is", rule=True),
+    ]  # fmt: skip
+
+
+class Actions:
+    """The table as QActions of a window: `by_name["undo"]`, or `by_name["choose_model", "vssm"]` with a value."""
+
+    def __init__(self, window: QMainWindow):
+        self.specs = table()
+        self.by_name: dict = {}
+        groups: dict[str, QActionGroup] = {}
+        for spec in self.specs:
+            action = QAction(spec.text, window)
+            action.setShortcuts([QKeySequence(k) for k in spec.keys])
+            keys = " or ".join(shown(k) for k in spec.keys[:1])
+            action.setToolTip(f"{spec.tip} ({keys})" if keys else spec.tip)
+            action.setStatusTip("")
+            action.setCheckable(spec.check)
+            action.setMenuRole(QAction.MenuRole.NoRole)
+            if spec.value:
+                action.setData(spec.value)
+                if spec.name not in groups:
+                    groups[spec.name] = QActionGroup(window)
+                    groups[spec.name].triggered.connect(Choice(window, spec.name))
+                groups[spec.name].addAction(action)
+            else:
+                action.triggered.connect(getattr(window, spec.name))
+            window.addAction(action)
+            self.by_name[(spec.name, spec.value) if spec.value else spec.name] = action
+        self._fill(window.menuBar())
+
+    def __getitem__(self, name) -> QAction:
+        return self.by_name[name]
+
+    def choices(self, name: str) -> list[QAction]:
+        """The actions of that name, one for every value."""
+        return [action for key, action in self.by_name.items() if isinstance(key, tuple) and key[0] == name]
+
+    def _fill(self, bar) -> None:
+        menus: dict[str, object] = {}
+        for spec, action in zip(self.specs, self.by_name.values(), strict=True):
+            above, _, below = spec.menu.partition("/")
+            if above not in menus:
+                menus[above] = bar.addMenu(f"&{above}")
+            if spec.menu not in menus:
+                menus[spec.menu] = menus[above].addMenu(below)
+            if spec.rule:
+                menus[spec.menu].addSeparator()
+            menus[spec.menu].addAction(action)
+
+
+class Choice:
+    """Gives the value of a chosen action to the window."""
+
+    def __init__(self, window: QMainWindow, name: str):
+        self._window, self._name = window, name
+
+    def __call__(self, action: QAction) -> None:
+        getattr(self._window, self._name)(action.data())
+
+
+def shown(key: str) -> str:
+    """A key as people read it."""
+    return {"Escape": "Esc", "Return": "↵"}.get(key) or QKeySequence(key).toString(
+        QKeySequence.SequenceFormat.NativeText
+    )
+
+
+def cheat_sheet() -> str:
+    """All shortcuts and gestures as one page of HTML."""
+    menus: dict[str, list[str]] = {}
+    for spec in table():
+        if spec.keys:
+            keys = ", ".join(f"<b>{shown(k)}</b>" for k in spec.keys)
+            menus.setdefault(spec.menu.partition("/")[0], []).append(
+                f"<tr><td align=right>{keys}&nbsp;&nbsp;</td><td>{spec.text}</td></tr>"
+            )
+    menus.setdefault("Sketch", []).extend(
+        f"<tr><td align=right><b>{keys}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>"
+        for keys, text in (
+            ("Left button, pen, finger", "Draw with the chosen tool"),
+            ("Right button, pen's rubber", "Erase"),
+            ("Arrows, Space, Delete", "Move the pen, draw, erase (with the sketch in focus)"),
+        )
+    )
+    left = _section("Sketch", menus.pop("Sketch"))
+    right = "".join(_section(name, rows) for name, rows in menus.items())
+    return f"<table cellspacing=12><tr><td>{left}</td><td>&nbsp;&nbsp;</td><td>{right}</td></tr></table>"
+
+
+def _section(name: str, rows: list[str]) -> str:
+    return f"<h3>{name}</h3><table cellspacing=3>{''.join(rows)}</table>"

@@ -1,0 +1,83 @@
+"""Starts the program: looks for a display, loads torch before Qt, and shows the window."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from . import display
+
+FONTS = Path(__file__).resolve().parent.parent / "assets" / "fonts"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Open the window; where there is no display, say so and show what the models do in the terminal."""
+    argv = sys.argv if argv is None else argv
+    try:
+        if problem := display.find():
+            print(f"{problem}: no window, so here is the demonstration for the terminal.", flush=True)
+            import vssm.demo
+
+            return vssm.demo.main()
+        import torch  # noqa: F401 - before Qt: on Windows the other order fails to load its libraries
+        from PySide6 import QtWidgets  # noqa: F401 - here, so that a library it lacks is told in a sentence
+    except display.Missing as missing:
+        print(missing, file=sys.stderr)
+        return 1
+    except ImportError as error:
+        print(f"The window cannot be opened: {error}", file=sys.stderr)
+        return 1
+    return _run(argv)
+
+
+def _run(argv: list[str]) -> int:
+    from PySide6.QtCore import QTimer
+    from PySide6.QtWidgets import QApplication
+
+    from .window import Window
+
+    app = prepare(QApplication(argv[:1]))
+    window = Window()
+    hook = sys.excepthook
+
+    def report(kind, error, trace):
+        """A mistake of the program in a slot: told in the window, in full on the terminal; the program lives on."""
+        traceback.print_exception(kind, error, trace)
+        if not issubclass(kind, KeyboardInterrupt):
+            window.messages.say(f"Something went wrong in the program ({kind.__name__}: {error}).")
+
+    sys.excepthook = report  # after pyqtgraph has been loaded, which installs one of its own
+    window.resize(window.sizeHint().boundedTo(app.primaryScreen().availableSize()))
+    window.show()
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    beat = QTimer(interval=250)  # lets Python see the signal
+    beat.timeout.connect(window.isVisible)
+    beat.start()
+    code = app.exec()
+    sys.excepthook = hook
+    if not window.tidy_exit:
+        import os
+
+        sys.stdout.flush()
+        os._exit(code)  # a network call still under way: a thread in it must not be destroyed
+    return code
+
+
+def prepare(app):
+    """Name, style, icon and, on a machine without any, a font."""
+    from PySide6.QtGui import QFont, QFontDatabase
+
+    from .icon import icon
+
+    app.setApplicationName("vssm-sketchpad")
+    app.setApplicationDisplayName("VSSM Sketchpad")
+    app.setDesktopFileName("vssm-sketchpad")
+    app.setStyle("Fusion")
+    if not QFontDatabase.families():
+        added = QFontDatabase.addApplicationFont(str(FONTS / "Inter-Regular.otf"))
+        if added >= 0:
+            app.setFont(QFont(QFontDatabase.applicationFontFamilies(added)[0], 10))
+    app.setWindowIcon(icon())
+    return app

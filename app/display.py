@@ -1,0 +1,120 @@
+"""Whether a window can be opened here. Qt aborts the whole process where it cannot, so this is found out before."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+
+# What QtGui and its platform plugins link to, and the Debian package each comes in (readelf -d on the libraries).
+QT_LIBRARIES = {
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libX11.so.6": "libx11-6",
+    "libxkbcommon.so.0": "libxkbcommon0",
+    "libfontconfig.so.1": "libfontconfig1",
+    "libfreetype.so.6": "libfreetype6",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "libdbus-1.so.3": "libdbus-1-3",
+    "libzstd.so.1": "libzstd1",
+}
+XCB_LIBRARIES = {
+    "libxcb.so.1": "libxcb1",
+    "libX11-xcb.so.1": "libx11-xcb1",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+    "libxcb-cursor.so.0": "libxcb-cursor0",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-image.so.0": "libxcb-image0",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-randr.so.0": "libxcb-randr0",
+    "libxcb-render.so.0": "libxcb-render0",
+    "libxcb-render-util.so.0": "libxcb-render-util0",
+    "libxcb-shape.so.0": "libxcb-shape0",
+    "libxcb-shm.so.0": "libxcb-shm0",
+    "libxcb-sync.so.1": "libxcb-sync1",
+    "libxcb-util.so.1": "libxcb-util1",
+    "libxcb-xfixes.so.0": "libxcb-xfixes0",
+    "libxcb-xkb.so.1": "libxcb-xkb1",
+}
+WAYLAND_LIBRARIES = {
+    "libwayland-client.so.0": "libwayland-client0",
+    "libwayland-cursor.so.0": "libwayland-cursor0",
+}
+
+
+class Missing(Exception):
+    """A sentence about system libraries that Qt cannot do without."""
+
+
+def find() -> str:
+    """Empty where a window can be opened, else one sentence that says why there is no display; raises Missing where
+    there is one and only libraries lack. Narrows QT_QPA_PLATFORM to what answers, where it is not set."""
+    if not sys.platform.startswith("linux"):
+        return ""
+    wanted = os.environ.get("QT_QPA_PLATFORM", "").split(":")[0].split(";")[0]
+    if wanted and wanted != "xcb" and not wanted.startswith("wayland"):
+        _need(QT_LIBRARIES)
+        return ""
+    display, wayland = os.environ.get("DISPLAY", ""), os.environ.get("WAYLAND_DISPLAY", "")
+    if not display and not wayland:
+        return "There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)"
+    if wayland and wanted != "xcb" and _wayland_answers(wayland):
+        _need(QT_LIBRARIES | WAYLAND_LIBRARIES)
+        if not wanted and not display:
+            os.environ["QT_QPA_PLATFORM"] = "wayland"
+        return ""
+    if display and not wanted.startswith("wayland"):
+        _need({"libxcb.so.1": "libxcb1"})
+        if not _x_answers():
+            return f"The display {display!r} cannot be connected to"
+        _need(QT_LIBRARIES | XCB_LIBRARIES)
+        os.environ["QT_QPA_PLATFORM"] = "xcb"
+        return ""
+    return f"The Wayland display {wayland!r} cannot be connected to"
+
+
+def _need(libraries: dict[str, str]) -> None:
+    """Raise Missing unless all can be loaded."""
+    absent = {}
+    for name, package in libraries.items():
+        try:
+            ctypes.CDLL(name)
+        except OSError:
+            absent[name] = package
+    if absent:
+        packages = " ".join(sorted(set(absent.values())))
+        raise Missing(
+            f"The window needs {', '.join(absent)}, which this system lacks; run: sudo apt-get install {packages}"
+        )
+
+
+def _wayland_answers(name: str) -> bool:
+    path = Path(os.environ.get("XDG_RUNTIME_DIR", "/run/user/0")) / name  # an absolute name stays as it is
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as there:
+        there.settimeout(3)
+        there.connect(str(path))
+        return True
+    return False
+
+
+def _x_answers(seconds: float = 5) -> bool:
+    """Whether the X server that DISPLAY names accepts us: only libxcb knows all forms of that name, and the keys."""
+    answers = []
+
+    def ask():
+        xcb = ctypes.CDLL("libxcb.so.1")
+        xcb.xcb_connect.restype = ctypes.c_void_p
+        connection = ctypes.c_void_p(xcb.xcb_connect(None, None))
+        answers.append(xcb.xcb_connection_has_error(connection) == 0)
+        xcb.xcb_disconnect(connection)
+
+    # In a thread of its own, because a host that does not answer would hold us for minutes.
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(seconds)
+    return answers == [True]

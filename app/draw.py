@@ -1,0 +1,109 @@
+"""How pictures look: the same everywhere, so that a colour means one thing in the whole window.
+
+Gold is what a person gave, white is what a model made (both by brightness), and a blue-grey checker is a pixel that
+stands open. Colour pictures keep their own colours; there the outline alone tells the prompt apart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+GOLD, WHITE = (255, 214, 102), (255, 255, 255)
+OPEN = np.array([(94, 107, 132), (80, 93, 117)], np.uint8)  # the checker's two tones
+OUTLINE = "#ffd666"
+
+
+def compose(images: np.ndarray, known: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    """[K, H, W, C] pixels, known and filled [H, W] to colours on screen [K, H, W, 3] uint8."""
+    _, H, W, C = images.shape
+    if C == 1:
+        tint = np.where(known[..., None], np.array(GOLD), np.array(WHITE))
+        colours = (images.astype(np.uint16) * tint // 255).astype(np.uint8)
+    else:
+        colours = images
+    checker = OPEN[np.add.outer(np.arange(H), np.arange(W)) % 2]
+    return np.where(filled[..., None], colours, checker)
+
+
+def qimage(colours: np.ndarray) -> QImage:
+    """[H, W, 3] uint8 to a QImage that owns its memory."""
+    colours = np.ascontiguousarray(colours)
+    H, W, _ = colours.shape
+    return QImage(colours.data, W, H, 3 * W, QImage.Format.Format_RGB888).copy()
+
+
+def pixmap(colours: np.ndarray, size: int, ratio: float = 1.0) -> QPixmap:
+    """The same as a thumbnail of `size` logical pixels, sharp on a screen of that device pixel ratio."""
+    made = QPixmap.fromImage(qimage(colours).scaledToHeight(round(size * ratio)))
+    made.setDevicePixelRatio(ratio)
+    return made
+
+
+def outline(mask: np.ndarray) -> list[QLineF]:
+    """The border between True and False, in pixel units; the picture's own edge is left out."""
+    across = [QLineF(x, y + 1, x + 1, y + 1) for y, x in np.argwhere(mask[1:] != mask[:-1])]
+    down = [QLineF(x + 1, y, x + 1, y + 1) for y, x in np.argwhere(mask[:, 1:] != mask[:, :-1])]
+    return across + down
+
+
+class Picture(QWidget):
+    """One picture, enlarged to whole device pixels, with the known region outlined."""
+
+    def __init__(self, name: str, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._image: QImage | None = None
+        self._lines: list[QLineF] = []
+
+    def sizeHint(self) -> QSize:
+        return QSize(336, 336)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(140, 140)
+
+    def show_picture(self, colours: np.ndarray | None, known: np.ndarray | None) -> None:
+        self._image = None if colours is None else qimage(colours)
+        self._lines = [] if known is None else outline(known)
+        self.update()
+
+    def field(self) -> QRectF:
+        """Where the picture lies in the widget, in logical pixels."""
+        if self._image is None:
+            side = min(self.width(), self.height())
+            return QRectF((self.width() - side) / 2, (self.height() - side) / 2, side, side)
+        ratio, w, h = self.devicePixelRatioF(), self._image.width(), self._image.height()
+        scale = max(1, int(min(self.width() / w, self.height() / h) * ratio)) / ratio
+        left = int((self.width() - w * scale) / 2 * ratio) / ratio
+        top = int((self.height() - h * scale) / 2 * ratio) / ratio
+        return QRectF(left, top, w * scale, h * scale)
+
+    def to_pixels(self, position: QPointF) -> tuple[float, float]:
+        """A point of the widget as (x, y) in pixels of the picture."""
+        field = self.field()
+        scale = field.width() / self._image.width()
+        return (position.x() - field.left()) / scale, (position.y() - field.top()) / scale
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        field = self.field()
+        if self._image is None:
+            painter.setPen(QPen(self.palette().mid().color(), 1, Qt.PenStyle.DashLine))
+            painter.drawRoundedRect(field.adjusted(1, 1, -1, -1), 6, 6)
+            return
+        painter.drawImage(field, self._image)
+        painter.save()
+        painter.translate(field.topLeft())
+        painter.scale(field.width() / self._image.width(), field.height() / self._image.height())
+        pen = QPen(QColor(OUTLINE), 1.5)
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        painter.drawLines(self._lines)
+        painter.restore()
+        self.paint_over(painter, field)
+
+    def paint_over(self, painter: QPainter, field: QRectF) -> None:
+        """For what a kind of picture adds on top."""

@@ -1,0 +1,227 @@
+"""What a model made of the sketch: one sample large, all samples below, and earlier runs to compare with."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QIcon, QPainter, QPen
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from .. import draw, runs, theme
+from ..runs import Run
+from .card import Card, label
+
+THUMB = 40
+CLAMPED = "This model reads row by row from the top: pixels known further down cannot inform it before it gets there."
+EMPTY = "Sketch something, then press Complete (↵). The picture fills in here while the model works."
+
+
+class Gallery(QWidget):
+    """All samples of a run, as large as fits; `chosen` follows a click or an arrow key."""
+
+    chosen = Signal(int)
+
+    def __init__(self):
+        super().__init__()
+        self.setAccessibleName("Samples")
+        self.setAccessibleDescription("All samples of this run; arrow keys choose the one shown large.")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setToolTip("All samples of this run; click one to see it large")
+        self._images, self._current = [], 0
+        self.frame = "#0069b0"
+
+    def sizeHint(self) -> QSize:
+        return QSize(300, 72)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(120, 44)
+
+    def show_samples(self, colours: np.ndarray | None, current: int) -> None:
+        """colours: [K, H, W, 3], or None for nothing."""
+        self._images = [] if colours is None or len(colours) < 2 else [draw.qimage(c) for c in colours]
+        self._current = current
+        self.update()
+
+    def cells(self) -> list[QRectF]:
+        """Where the samples lie: in rows from the top left."""
+        K, w, h, gap = len(self._images), self.width(), self.height(), 6
+        if not K:
+            return []
+        aspect = self._images[0].width() / self._images[0].height()
+        fits = []
+        for columns in range(1, K + 1):
+            rows = math.ceil(K / columns)
+            high = min((h - (rows - 1) * gap) / rows, (w - (columns - 1) * gap) / columns / aspect)
+            fits.append((high, columns))
+        high, columns = max(fits)
+        high = min(high, 96)
+        wide = high * aspect
+        return [
+            QRectF(i % columns * (wide + gap), i // columns * (high + gap), wide, high).adjusted(2, 2, -2, -2)
+            for i in range(K)
+        ]
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        for i, (cell, image) in enumerate(zip(self.cells(), self._images, strict=True)):
+            painter.drawImage(cell, image)
+            if i == self._current:
+                painter.setPen(QPen(QColor(self.frame), 2.5))
+                painter.drawRect(cell.adjusted(-1, -1, 1, 1))
+        if self.hasFocus() and self._images:
+            painter.setPen(QPen(self.palette().text().color(), 1, Qt.PenStyle.DotLine))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def mousePressEvent(self, event) -> None:
+        for i, cell in enumerate(self.cells()):
+            if cell.contains(event.position()):
+                self.chosen.emit(i)
+
+    def keyPressEvent(self, event) -> None:
+        step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(event.key())
+        if step is None or not self._images:
+            super().keyPressEvent(event)
+        else:
+            self.chosen.emit((self._current + step) % len(self._images))
+
+
+class CompletionPanel(Card):
+    """Shows one run; `run_chosen` asks for an earlier one, `sample_chosen` follows the choice of a sample."""
+
+    run_chosen = Signal(int)
+    sample_chosen = Signal()
+
+    def __init__(self):
+        super().__init__("Completion", "What the model made of the sketch")
+        self.run: Run | None = None
+        self._model = label("", "muted")
+        self.header.addWidget(self._model)
+        self.picture = draw.Picture("Completion")
+        self.body.addWidget(self.picture, 5)
+        self._hint = label(EMPTY, "muted", wrap=True)
+        self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._hint.setParent(self.picture)
+        self._figures: dict[str, QLabel] = {}
+        self.body.addLayout(self._figure_row())
+        self.note = label(CLAMPED, "muted", wrap=True)
+        self.note.hide()
+        self.body.addWidget(self.note)
+        self.gallery = Gallery()
+        self.gallery.chosen.connect(self.choose_sample)
+        self.gallery.hide()
+        self.body.addWidget(self.gallery, 2)
+        self._earlier_row = QWidget()
+        self._earlier = QHBoxLayout(self._earlier_row)
+        self._earlier.setContentsMargins(0, 0, 0, 0)
+        self._earlier.setSpacing(4)
+        self._earlier_row.hide()
+        self.body.addWidget(self._earlier_row)
+
+    def _figure_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        for name, unit, tip in (
+            ("seconds", "model's time", "The time the model itself worked, reading the prompt included"),
+            ("calls", "network calls", "Network call: one forward pass of a network, whatever it covers"),
+            ("rate", "tokens/s", "Tokens (here pixels) generated a second, over all samples"),
+        ):
+            value, caption = label("–", "number"), label(unit, "muted")
+            for one in (value, caption):
+                one.setToolTip(tip)
+                one.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            cell = Column(value, caption)
+            row.addWidget(cell, 1)
+            self._figures[name] = value
+        return row
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._place_hint()
+
+    def _place_hint(self) -> None:
+        self._hint.setGeometry(self.picture.rect().adjusted(24, 0, -24, 0))
+
+    def show_run(self, run: Run | None, colours: theme.Theme) -> None:
+        """Draw a run as it stands; cheap enough to be called thirty times a second."""
+        self.run = run
+        self._hint.setVisible(run is None)
+        self._place_hint()
+        if run is None:
+            self.picture.show_picture(None, None)
+            self.gallery.hide()
+            self.note.hide()
+            self._model.setText("")
+            for value in self._figures.values():
+                value.setText("–")
+            return
+        known = run.request.prompt.known
+        drawn = draw.compose(run.images, known, run.filled)
+        self.picture.show_picture(drawn[run.shown], known)
+        self.gallery.frame = colours.model(run.model)
+        self.gallery.setVisible(run.request.samples > 1)
+        self.gallery.show_samples(drawn, run.shown)
+        state = "" if run.finished else " · stopped" if run.ended else " · working …"
+        sample = f" · sample {run.shown + 1} of {run.request.samples}" if run.request.samples > 1 else ""
+        self._model.setText(f"{theme.sign(run.model)} {run.title}{sample}{state}")
+        self._model.setStyleSheet(f"color: {colours.model(run.model)}")
+        self._figures["seconds"].setText(runs.seconds(run.seconds) if run.points else "–")
+        self._figures["calls"].setText(f"{run.network_calls:,}" if run.points else "–")
+        rate = run.tokens / run.seconds if run.tokens and run.seconds else 0
+        self._figures["rate"].setText(runs.rate(rate).removesuffix(" tokens/s") if rate else "–")
+        if run.finished and run.finished.prompt_seconds:
+            self._figures["seconds"].setToolTip(
+                f"{runs.seconds(run.finished.prompt_seconds)} for reading the prompt, "
+                f"{runs.seconds(run.finished.seconds)} for writing the pixels"
+            )
+        self.note.setVisible(bool(run.started and run.started.clamped))
+
+    @Slot(int)
+    def choose_sample(self, number: int) -> None:
+        if self.run is not None and number < self.run.request.samples:
+            self.run.shown = number
+            self.sample_chosen.emit()
+
+    def show_earlier(self, history: list[Run], colours: theme.Theme) -> None:
+        """Thumbnails of the last runs, the newest first, to look at again."""
+        while item := self._earlier.takeAt(0):
+            if item.widget():
+                item.widget().deleteLater()
+        room = max(2, (self.width() - 24) // (THUMB + 30))
+        for run in [r for r in reversed(history) if r.progress][:room]:
+            known = run.request.prompt.known
+            face = draw.compose(run.images[run.shown][None], known, run.filled)[0]
+            thumb = QToolButton()
+            thumb.setObjectName("thumb")
+            thumb.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+            thumb.setIcon(QIcon(draw.pixmap(face, THUMB, 2)))
+            thumb.setIconSize(QSize(THUMB, THUMB))
+            thumb.setText(f"{theme.sign(run.model)} {runs.seconds(run.seconds)}")
+            thumb.setStyleSheet(f"color: {colours.model(run.model)}")
+            thumb.setCheckable(True)
+            thumb.setChecked(run is self.run)
+            words = f"{run.title}, {run.request.samples} samples, {runs.seconds(run.seconds)}, seed {run.request.seed}"
+            thumb.setToolTip(f"Look at this run again: {words}")
+            thumb.setAccessibleName(f"Earlier run: {words}")
+            thumb.setProperty("number", run.number)
+            thumb.clicked.connect(self._choose_run)
+            self._earlier.addWidget(thumb)
+        self._earlier.addStretch(1)
+        self._earlier_row.setVisible(len(history) > 1)
+
+    @Slot()
+    def _choose_run(self) -> None:
+        self.run_chosen.emit(self.sender().property("number"))
+
+
+class Column(QWidget):
+    """Widgets one under another, close together."""
+
+    def __init__(self, *widgets: QWidget):
+        super().__init__()
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        for one in widgets:
+            rows.addWidget(one)

@@ -1,0 +1,497 @@
+"""The window: puts the panels together, and turns what a person does into requests and events into pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from pathlib import Path
+
+import pyqtgraph as pg
+from PySide6.QtCore import QSize, Qt, QTimer, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QDialog,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QSpinBox,
+    QSplitter,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vssm import data, models, picture
+from vssm.errors import UserError
+from vssm.generation import Event, Finished, GenerationRequest
+
+from . import actions, runs, session, theme
+from .panels.card import button, label
+from .panels.completions import CompletionPanel
+from .panels.latents import LatentPanel
+from .panels.messages import MessageBar
+from .panels.sketch import SIZES, SketchPanel
+from .panels.timing import KEPT, TimingPanel
+from .runs import Run
+from .worker import Engine, Loaded
+
+FRAME = 33  # milliseconds between two paintings of a run under way
+EVERY = 0.02  # seconds between two reports of a generator
+
+pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
+
+
+class Window(QMainWindow):
+    """state: the file of the sitting. folder: where the checkpoints lie, where not in their usual place."""
+
+    def __init__(self, state: Path | None = None, folder: Path | None = None):
+        super().__init__()
+        self._state = state or session.default_path()
+        restored, said = session.restore(self._state)
+        self._session = restored
+        self.data = data.get(restored.data)
+        self.model = restored.model
+        self.history: list[Run] = []
+        self.shown: Run | None = None  # the run in the panels
+        self._running: Run | None = None
+        self._loaded: dict[tuple[str, str], Loaded] = {}
+        self._theme_name, self._device = restored.theme, restored.device
+        self.theme = theme.LIGHT
+        self._dialog: QWidget | None = None
+        self._tidy_exit = True
+        self.engine = Engine(folder, self)
+
+        self.actions_ = actions.Actions(self)
+        self.messages = MessageBar()
+        self.sketch = SketchPanel(self.data, restored.prompt, self.actions_)
+        self.canvas = self.sketch.canvas
+        self.completion = CompletionPanel()
+        self.timing = TimingPanel(self.actions_["clear_history"])
+        self.latents = LatentPanel()
+        self._lay_out()
+        self._fill_in(restored)
+
+        self._timer = QTimer(self, interval=FRAME)
+        self._timer.timeout.connect(self._paint_run)
+        self.canvas.lifted.connect(self._pen_lifted)
+        self.sketch.example_taken.connect(self._pen_lifted)
+        self.completion.run_chosen.connect(self._show_number)
+        self.completion.sample_chosen.connect(self._sample_chosen)
+        self.engine.happened.connect(self._happened)
+        self.engine.failed.connect(self._failed)
+        self.engine.ended.connect(self._ended)
+        self.engine.loaded.connect(self._model_loaded)
+        QGuiApplication.styleHints().colorSchemeChanged.connect(self._retheme)
+        self.choose_theme(restored.theme)
+        if said:
+            self.messages.say(said)
+        QTimer.singleShot(0, self._preload)  # once the window is on screen
+
+    # --- building
+
+    def _lay_out(self) -> None:
+        self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
+        self.setMinimumSize(960, 600)
+        columns = QSplitter(Qt.Orientation.Horizontal)
+        right = QSplitter(Qt.Orientation.Vertical)
+        for splitter, parts in (
+            (right, ((self.timing, 5), (self.latents, 5))),
+            (columns, ((self.sketch, 33), (self.completion, 30), (right, 37))),
+        ):
+            splitter.setHandleWidth(10)
+            splitter.setChildrenCollapsible(False)
+            for i, (part, stretch) in enumerate(parts):
+                splitter.addWidget(part)
+                splitter.setStretchFactor(i, stretch)
+        columns.setSizes([420, 380, 460])
+        right.setSizes([320, 320])
+        inner = QWidget()
+        around = QVBoxLayout(inner)
+        around.setContentsMargins(10, 10, 10, 10)
+        around.addWidget(columns)
+        whole = QWidget()
+        rows = QVBoxLayout(whole)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addWidget(self._bar())
+        rows.addWidget(self.messages)
+        rows.addWidget(inner, 1)
+        self.setCentralWidget(whole)
+        self._status = QLabel()
+        self._status.setAccessibleName("Status")
+        self._status.setToolTip("Device, threads, and the chosen model's size and score on the test set")
+        self.statusBar().addWidget(self._status, 1)
+        self.statusBar().setSizeGripEnabled(False)
+
+    def _bar(self) -> QFrame:
+        bar = QFrame()
+        bar.setObjectName("bar")
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(10, 7, 10, 7)
+        row.setSpacing(6)
+        for action in self.actions_.choices("choose_data"):
+            row.addWidget(button(action))
+        for i, action in enumerate(self.actions_.choices("choose_model"), 1):
+            row.addWidget(button(action, f"{i}  {action.text()}"))
+        row.addSpacing(14)
+        complete = button(self.actions_["complete"], "Complete  ↵")
+        complete.setObjectName("primary")
+        row.addWidget(complete)
+        row.addWidget(button(self.actions_["stop"], "Stop  Esc"))
+        row.addWidget(button(self.actions_["set_live"], "Live"))
+        row.addStretch(1)
+        self.samples, self.temperature, self.seed = QSpinBox(), QDoubleSpinBox(), QSpinBox()
+        self.samples.setRange(1, session.MOST_SAMPLES)
+        self.temperature.setRange(0, 2)
+        self.temperature.setSingleStep(0.1)
+        self.temperature.setDecimals(2)
+        self.seed.setRange(0, session.MOST_SEED)
+        self.seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.seed.setFixedWidth(96)
+        for name, field, tip in (
+            ("Samples", self.samples, "How many completions are drawn at once, 1 to 64"),
+            ("Temperature", self.temperature, "Temperature: 1 samples as trained; towards 0, the most likely choice"),
+            ("Seed", self.seed, "Where chance begins: the same seed on the same sketch gives the same completion"),
+        ):
+            words = label(name, "muted")
+            words.setToolTip(tip)
+            words.setBuddy(field)
+            field.setToolTip(tip)
+            field.setAccessibleName(name)
+            row.addWidget(words)
+            row.addWidget(field)
+            row.addSpacing(4)
+        row.addWidget(button(self.actions_["set_keep_seed"], "Keep"))
+        self.seed.editingFinished.connect(self._seed_edited)
+        return bar
+
+    def _fill_in(self, restored: session.Session) -> None:
+        self.samples.setValue(restored.samples)
+        self.temperature.setValue(restored.temperature)
+        self.seed.setValue(restored.seed)
+        self._seed_shown = restored.seed
+        self.actions_["set_keep_seed"].setChecked(restored.keep_seed)
+        self.actions_["set_live"].setChecked(restored.live)
+        devices = [a.data() for a in self.actions_.choices("choose_device")]
+        self._device = restored.device if restored.device in devices else "auto"
+        for name, value in (
+            ("choose_tool", self.canvas.tool),
+            ("choose_model", self.model),
+            ("choose_theme", self._theme_name),
+            ("choose_device", self._device),
+            ("choose_data", self.data.name),
+        ):
+            for action in self.actions_.choices(name):
+                action.setChecked(action.data() == value)
+        self._enable()
+
+    def sizeHint(self) -> QSize:
+        return QSize(1280, 760)
+
+    @Slot()
+    def _preload(self) -> None:
+        self.engine.use(self._device)
+        first = [self.model, *(m for m in models.PRESETS if m != self.model)]
+        for model in first:
+            self.engine.preload(model, self.data.name)
+
+    # --- what a person does; the table of actions names these
+
+    @Slot()
+    def complete(self) -> None:
+        """Ask the chosen model to fill the unknown pixels; a run under way is given up."""
+        if not self.actions_["set_keep_seed"].isChecked():
+            self.seed.setValue(secrets.randbelow(session.MOST_SEED))
+        self._seed_shown = self.seed.value()
+        request = GenerationRequest(
+            self.canvas.sketch.prompt, self.samples.value(), self.temperature.value(), self._seed_shown, EVERY
+        )
+        self.messages.clear()
+        number = self.engine.complete(self.model, self.data.name, request)
+        self._running = Run(number, self.model, self.data.name, request)
+        self.history = [*self.history[1 - KEPT :], self._running]
+        self._show(self._running)
+        self._timer.start()
+        self._enable()
+
+    @Slot()
+    def stop(self) -> None:
+        self.engine.stop()
+
+    @Slot(bool)
+    def set_live(self, on: bool) -> None:
+        if on:
+            self.complete()
+
+    @Slot(bool)
+    def set_keep_seed(self, on: bool) -> None:
+        """Nothing to do at once: `complete` looks whether it is on."""
+
+    @Slot()
+    def _seed_edited(self) -> None:
+        if self.seed.value() != self._seed_shown:  # a seed given by hand is meant to be used
+            self._seed_shown = self.seed.value()
+            self.actions_["set_keep_seed"].setChecked(True)
+
+    @Slot()
+    def _pen_lifted(self) -> None:
+        if self.actions_["set_live"].isChecked() and not self.canvas.sketch.known.all():
+            self.complete()
+
+    def choose_model(self, name: str) -> None:
+        """Make it the model that completes, and show its latest run, so that two keys compare two models."""
+        self.model = name
+        self._show_status()
+        latest = [run for run in self.history if run.model == name and run.data == self.data.name and run.progress]
+        if latest and self._running is None:
+            self._show(latest[-1])
+
+    def choose_data(self, name: str) -> None:
+        """Turn to another data set: a fresh sketch, its examples, its models."""
+        if name == self.data.name:
+            return
+        self.stop()
+        self.data = data.get(name)
+        self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
+        self.canvas.load(session.fresh_prompt(self.data))
+        self.sketch.show_examples(self.data)
+        self._show(None)
+        self._preload()
+
+    def choose_tool(self, name: str) -> None:
+        self.canvas.tool = name
+
+    def choose_device(self, name: str) -> None:
+        """Compute elsewhere; a run under way ends first."""
+        self._device = name
+        self.stop()
+        self._preload()
+
+    def choose_theme(self, name: str) -> None:
+        self._theme_name = name
+        theme.request(name)
+        self._retheme()
+
+    @Slot()
+    def undo(self) -> None:
+        self.canvas.undo()
+
+    @Slot()
+    def redo(self) -> None:
+        self.canvas.redo()
+
+    @Slot()
+    def clear(self) -> None:
+        self.canvas.change("clear", self.canvas.sketch.clear)
+
+    @Slot()
+    def know_all(self) -> None:
+        self.canvas.change("known", self.canvas.sketch.set_known, self.canvas.sketch.known | True)
+
+    @Slot()
+    def know_none(self) -> None:
+        self.canvas.change("known", self.canvas.sketch.set_known, self.canvas.sketch.known & False)
+
+    @Slot()
+    def thinner(self) -> None:
+        self.sketch.size.setValue(max(SIZES[0], self.canvas.size - 1))
+
+    @Slot()
+    def thicker(self) -> None:
+        self.sketch.size.setValue(min(SIZES[1], self.canvas.size + 1))
+
+    @Slot()
+    def clear_history(self) -> None:
+        """Forget all runs but the one shown and the one under way."""
+        self.history = [run for run in self.history if run in (self.shown, self._running)]
+        self._show_history()
+
+    @Slot()
+    def save_one(self) -> None:
+        self._save("completion.png", slice(self.shown.shown, self.shown.shown + 1) if self.shown else None)
+
+    @Slot()
+    def save_all(self) -> None:
+        self._save("samples.png", slice(None))
+
+    @Slot()
+    def show_shortcuts(self) -> None:
+        self._show_page("Keyboard shortcuts", actions.cheat_sheet())
+
+    @Slot()
+    def show_about(self) -> None:
+        self._show_page("About VSSM Sketchpad", ABOUT)
+
+    # --- what the worker reports
+
+    @Slot(int, object)
+    def _happened(self, number: int, event: Event) -> None:
+        run = self._running
+        if run is None or run.number != number:
+            return
+        run.add(event)
+        if isinstance(event, Finished):
+            self._paint_run()
+
+    @Slot(int, str)
+    def _failed(self, number: int, sentence: str) -> None:
+        if number == 0 or self._running is None or number == self._running.number:
+            self.messages.say(sentence)
+
+    @Slot(int)
+    def _ended(self, number: int) -> None:
+        for run in self.history:
+            if run.number == number:
+                run.ended = True
+        if self._running is not None and self._running.number == number:
+            ended, self._running = self._running, None
+            self._timer.stop()
+            if not ended.points:  # it failed or was stopped before anything stood
+                self.history.remove(ended)
+            self._show(self.shown if self.shown in self.history else self.history[-1] if self.history else None)
+        self._show_history()
+        self._enable()
+
+    @Slot(object)
+    def _model_loaded(self, loaded: Loaded) -> None:
+        self._loaded[loaded.model, loaded.data] = loaded
+        self._show_status()
+
+    # --- showing
+
+    @Slot()
+    def _paint_run(self) -> None:
+        """One timer paints; events only fill the run. So however fast a model reports, the window stays free."""
+        if self._running is None:
+            return
+        self.timing.follow(self._running)
+        if self.shown is self._running:
+            self.completion.show_run(self.shown, self.theme)
+            self.latents.show_run(self.shown)
+
+    def _show(self, run: Run | None) -> None:
+        self.shown = run
+        self.completion.show_run(run, self.theme)
+        self.latents.show_run(run)
+        self._show_history()
+        self._enable()
+
+    @Slot(int)
+    def _show_number(self, number: int) -> None:
+        self._show(next((run for run in self.history if run.number == number), self.shown))
+
+    @Slot()
+    def _sample_chosen(self) -> None:
+        self._show(self.shown)
+
+    def _show_history(self) -> None:
+        self.completion.show_earlier(self.history, self.theme)
+        self.timing.show_runs(self.history)
+
+    def _show_status(self) -> None:
+        title = models.get(self.model).title
+        loaded = self._loaded.get((self.model, self.data.name))
+        if loaded is None:
+            self._status.setText(f"{title} is not loaded")
+            return
+        parts = [loaded.device, f"{title}: {runs.count(loaded.parameters)} parameters", runs.score(loaded.scores)]
+        self._status.setText("  ·  ".join(part for part in parts if part))
+
+    def _enable(self) -> None:
+        done = self.shown is not None and self.shown.finished is not None
+        self.actions_["stop"].setEnabled(self._running is not None)
+        self.actions_["save_one"].setEnabled(done)
+        self.actions_["save_all"].setEnabled(done)
+
+    @Slot()
+    def _retheme(self) -> None:
+        self.theme = theme.chosen(self._theme_name)
+        theme.apply(self.theme)
+        self.timing.retheme(self.theme)
+        self.latents.retheme(self.theme)
+        self._show(self.shown)
+
+    # --- files and pages
+
+    def _save(self, name: str, which: slice | None) -> None:
+        if self.shown is None or self.shown.finished is None:
+            return
+        dialog = QFileDialog(self, "Save as PNG", name, "PNG pictures (*.png)")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("png")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setProperty("images", self.shown.finished.images[which])
+        dialog.fileSelected.connect(self._write)
+        self._dialog = dialog
+        dialog.open()
+
+    @Slot(str)
+    def _write(self, path: str) -> None:
+        images = self._dialog.property("images")
+        columns = min(len(images), 8)
+        try:
+            picture.write_png(path, images, columns, gap=2 if len(images) > 1 else 0)
+        except UserError as error:
+            self.messages.say(str(error))
+        else:
+            self.messages.say(f"Saved {path}", "note")
+
+    def _show_page(self, title: str, html: str) -> None:
+        page = QDialog(self)
+        page.setWindowTitle(title)
+        page.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        text = QLabel(html)
+        text.setTextFormat(Qt.TextFormat.RichText)
+        text.setOpenExternalLinks(True)
+        text.setMargin(14)
+        text.setMaximumWidth(760)
+        text.setWordWrap(not html.startswith("<table"))
+        QVBoxLayout(page).addWidget(text)
+        self._dialog = page
+        page.show()
+
+    # --- leaving
+
+    def sitting(self) -> session.Session:
+        """What will be restored."""
+        return dataclasses.replace(
+            self._session,
+            data=self.data.name,
+            model=self.model,
+            samples=self.samples.value(),
+            temperature=self.temperature.value(),
+            seed=self.seed.value(),
+            keep_seed=self.actions_["set_keep_seed"].isChecked(),
+            live=self.actions_["set_live"].isChecked(),
+            theme=self._theme_name,
+            device=self._device,
+            prompt=self.canvas.sketch.prompt,
+        )
+
+    @property
+    def tidy_exit(self) -> bool:
+        """False where the inference thread could not be ended in time when the window closed."""
+        return self._tidy_exit
+
+    def closeEvent(self, event) -> None:
+        if self.engine is not None:
+            self.hide()
+            self._timer.stop()
+            QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._retheme)
+            self._tidy_exit = self.engine.close()
+            self.engine = None
+            try:
+                session.save(self.sitting(), self._state)
+            except UserError as error:
+                print(error)
+        event.accept()
+
+
+ABOUT = """<h3>VSSM Sketchpad</h3>
+<p>Sketch part of a picture; models complete it while you watch. The <b>variational state space model</b> draws a few
+levels of latents and then every pixel at once; the <b>Transformer</b> writes pixel after pixel.</p>
+<p>After Lambrechts, Claes, Geurts and Ernst, <i>Parallelizing Autoregressive Generation with Variational State Space
+Models</i>, <a href="https://arxiv.org/abs/2407.08415">arXiv 2407.08415</a>. Licence: MIT. The font Inter, used where
+a machine has none, is under the SIL Open Font Licence.</p>"""

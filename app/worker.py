@@ -1,0 +1,178 @@
+"""The one thread that computes: requests go in, events come out by signal, the latest request wins.
+
+`Engine` lives in the window's thread and owns the other; `Worker` lives in the other. What crosses is plain data, by
+queued signals to decorated bound slots. A run is given up between two events of its generator, as soon as its number
+is no longer the one `wanted`.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PySide6.QtCore import QObject, QThread, Signal, Slot
+
+from vssm import checkpoint, device
+from vssm.errors import UserError
+from vssm.generation import GenerationRequest, Generator
+
+STACK = 16 * 2**20  # macOS gives a QThread 512 KB, too little for torch
+
+
+@dataclass(frozen=True)
+class Job:
+    number: int
+    model: str
+    data: str
+    request: GenerationRequest
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready."""
+
+    model: str
+    data: str
+    parameters: int
+    scores: dict
+    device: str
+
+
+def threads() -> int:
+    """For torch: all cores of a small machine; of a larger one all but one, which the window keeps. More than eight
+    gain nothing on operators this small. $OMP_NUM_THREADS is obeyed."""
+    if os.environ.get("OMP_NUM_THREADS", "").isdigit():
+        return max(1, int(os.environ["OMP_NUM_THREADS"]))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if cores <= 2 else min(cores - 1, 8)
+
+
+class Worker(QObject):
+    """Holds the generators and runs jobs, one after another."""
+
+    happened = Signal(int, object)  # number of the run, event
+    failed = Signal(int, str)  # number of the run (0 outside one), one sentence
+    ended = Signal(int)  # last word on every run, whatever became of it
+    loaded = Signal(object)
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.wanted = 0  # written by the window's thread, read here
+        self._folder, self._device = folder, "auto"
+        self._generators: dict[tuple[str, str], Generator] = {}
+
+    @Slot()
+    def prepare(self) -> None:
+        torch.set_num_threads(threads())
+
+    @Slot(str)
+    def use(self, name: str) -> None:
+        """Compute on that device from now on."""
+        self._device = name
+        self._generators.clear()
+
+    @Slot(str, str)
+    def preload(self, model: str, dataset: str) -> None:
+        """Make a model ready before it is asked for."""
+        if self.wanted >= 0:
+            self._guard(0, self._generator, model, dataset)
+
+    @Slot(object)
+    def run(self, job: Job) -> None:
+        if job.number == self.wanted:
+            self._guard(job.number, self._run, job)
+        self.ended.emit(job.number)
+
+    def _run(self, job: Job) -> None:
+        events = self._generator(job.model, job.data).generate(job.request)
+        try:
+            for event in events:
+                if job.number != self.wanted:
+                    return
+                self.happened.emit(job.number, event)
+        finally:
+            events.close()
+
+    def _generator(self, model: str, dataset: str) -> Generator:
+        if (model, dataset) not in self._generators:
+            where = device.choose(self._device)
+            path = self._folder / checkpoint.shipped(model, dataset).name
+            made = Generator(checkpoint.load(path, model, dataset), where)
+            made.warm_up()
+            self._generators[model, dataset] = made
+            self.loaded.emit(
+                Loaded(model, dataset, made.checkpoint.parameters, made.checkpoint.scores, device.describe(where))
+            )
+        return self._generators[model, dataset]
+
+    def _guard(self, number: int, method, *given) -> None:
+        """Call a method; whatever goes wrong becomes one sentence."""
+        try:
+            method(*given)
+        except UserError as error:
+            self.failed.emit(number, str(error))
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError) and "memory" not in str(error):
+                self._report(number, error)
+                return
+            self._generators.clear()
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            self.failed.emit(number, "There is not enough memory for this; ask for fewer samples.")
+        except Exception as error:
+            self._report(number, error)
+
+    def _report(self, number: int, error: Exception) -> None:
+        traceback.print_exc()
+        self.failed.emit(number, f"The model failed ({type(error).__name__}: {str(error).strip().splitlines()[0]}).")
+
+
+class Engine(QObject):
+    """The window's end of the thread. Its signals are the worker's, delivered in the window's thread."""
+
+    _asked = Signal(object)
+    _chosen = Signal(str)
+    _needed = Signal(str, str)
+
+    def __init__(self, folder: Path | None = None, parent: QObject | None = None):
+        super().__init__(parent)
+        self._last = 0
+        self._thread = QThread(self)
+        self._thread.setObjectName("inference")
+        self._thread.setStackSize(STACK)
+        self._worker = Worker(folder or checkpoint.SHIPPED)
+        self._worker.moveToThread(self._thread)
+        self._thread.started.connect(self._worker.prepare)
+        self._asked.connect(self._worker.run)
+        self._chosen.connect(self._worker.use)
+        self._needed.connect(self._worker.preload)
+        self.happened, self.failed = self._worker.happened, self._worker.failed
+        self.ended, self.loaded = self._worker.ended, self._worker.loaded
+        self._thread.start()
+
+    def preload(self, model: str, dataset: str) -> None:
+        self._needed.emit(model, dataset)
+
+    def use(self, device_name: str) -> None:
+        self._chosen.emit(device_name)
+
+    def complete(self, model: str, dataset: str, request: GenerationRequest) -> int:
+        """Ask for a run, giving up the one under way; returns its number."""
+        self._last += 1
+        self._worker.wanted = self._last
+        self._asked.emit(Job(self._last, model, dataset, request))
+        return self._last
+
+    def stop(self) -> None:
+        self._worker.wanted = 0
+
+    def close(self, milliseconds: int = 8000) -> bool:
+        """Stop and wait; False where the thread did not end in time, because one network call takes longer."""
+        self._worker.wanted = -1
+        for signal in (self._asked, self._chosen, self._needed, self.happened, self.failed, self.ended, self.loaded):
+            signal.disconnect()
+        self._thread.quit()
+        return self._thread.wait(milliseconds)
