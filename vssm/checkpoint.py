@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,7 +86,8 @@ def write(path: str | Path, tensors: dict[str, Tensor], meta: dict) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(tensors, part, {"format": FORMAT, "meta": json.dumps(meta)})
-        os.replace(part, path)
+        part.chmod(0o644)  # safetensors writes for the owner alone
+        part.replace(path)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)

@@ -72,7 +72,9 @@ def load(data: DataSet, split: str, folder: str | Path | None = None) -> tuple[n
             with np.load(path, allow_pickle=False) as arrays:
                 images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(f"{path} is not a data set in Keras' layout ({error}); delete it or make it anew.") from None
+            raise UserError(
+                f"{path} is not a data set in Keras' layout ({error}); delete it or make it anew."
+            ) from None
     else:
         images, labels = _torchvision(data, split, folder)
     return images.reshape(-1, *data.shape).astype(np.uint8), labels.astype(np.int64).ravel()

@@ -15,7 +15,9 @@ def choose(name: str = "auto") -> torch.device:
     if name == "auto":
         return torch.device(next(n for n, available in here.items() if available))
     if not here.get(name.split(":")[0], False):
-        raise UserError(f"There is no device {name!r} here; choose one of: auto, {', '.join(n for n in here if here[n])}.")
+        raise UserError(
+            f"There is no device {name!r} here; choose one of: auto, {', '.join(n for n in here if here[n])}."
+        )
     return torch.device(name)
 
 

@@ -12,6 +12,7 @@ made and while its receiver paints.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -137,7 +138,7 @@ class Generator:
         prompt, K = request.prompt, request.samples
         if prompt.pixels.shape != self.data.shape:
             raise UserError(
-                f"The prompt is {prompt.pixels.shape}; {self.data.title} needs {self.data.shape} (height, width, channels)."
+                f"The prompt has the shape {prompt.pixels.shape}; {self.data.title} needs {self.data.shape}."
             )
         if prompt.known.all():
             raise UserError("Every pixel of the prompt is known, so there is nothing to complete; erase some first.")
@@ -183,7 +184,14 @@ class Generator:
         final = self._progress(last, prompt, seconds, tokens, calls)
         yield final
         yield Finished(
-            self.preset.name, final.images, seconds - prompt_seconds, prompt_seconds, calls, tokens, name, threads
+            self.preset.name,
+            final.images,
+            seconds - prompt_seconds,
+            prompt_seconds,
+            calls,
+            tokens,
+            name,
+            threads,
         )
 
     def complete_batch(
@@ -194,13 +202,13 @@ class Generator:
         values, mask = self._to_device(pixels, known)
         rng = torch.Generator(self.where).manual_seed(seed)
         device.synchronise(self.where)
-        begun, calls = time.perf_counter(), 0
+        begun = time.perf_counter()
         with torch.inference_mode():
-            for work in self.network.complete(values, mask, temperature, rng):
-                calls += 1
+            works = self.network.complete(values, mask, temperature, rng)
+            calls, last = deque(enumerate(works, 1), maxlen=1).pop()
         device.synchronise(self.where)
         seconds = time.perf_counter() - begun
-        images = data.from_levels(work.values.cpu().numpy(), self.data)
+        images = data.from_levels(last.values.cpu().numpy(), self.data)
         return np.where(known[..., None], pixels, images), seconds, calls
 
     def _to_device(self, pixels: np.ndarray, known: np.ndarray) -> tuple[Tensor, Tensor]:

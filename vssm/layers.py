@@ -11,12 +11,26 @@ from torch import Tensor, nn
 from . import scan
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int | tuple = 0, stride: int = 1,
-             groups: int = 1) -> Tensor:
+def convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    padding: int | tuple = 0,
+    stride: int = 1,
+    groups: int = 1,
+) -> Tensor:
     """conv2d on [B, H, W, C]: the channels-last layout, which costs no copy and is the fast one on a CPU."""
-    y = F.conv2d(x.permute(0, 3, 1, 2), weight.contiguous(memory_format=torch.channels_last), bias, stride, padding,
-                 groups=groups)
+    x, weight = x.permute(0, 3, 1, 2), weight.contiguous(memory_format=torch.channels_last)
+    if x.is_cpu and x.dtype == torch.float32 and not torch.is_grad_enabled() and torch.backends.mkldnn.is_available():
+        # one small picture would otherwise take a slow reference path
+        y = torch.mkldnn_convolution(x, weight, bias, _pair(padding), _pair(stride), (1, 1), groups)
+    else:
+        y = F.conv2d(x, weight, bias, stride, padding, groups=groups)
     return y.permute(0, 2, 3, 1)
+
+
+def _pair(n: int | tuple) -> tuple[int, int]:
+    return (n, n) if isinstance(n, int) else n
 
 
 class Conv(nn.Conv2d):
@@ -43,11 +57,21 @@ class SSMBlock(nn.Module):
 
     width = 4
 
-    def __init__(self, d_model: int, inner: int, state: int, heads: int, causal: bool = False, columns: bool = False,
-                 selective: bool = False, depth: int = 1):
+    def __init__(
+        self,
+        d_model: int,
+        inner: int,
+        state: int,
+        heads: int,
+        causal: bool = False,
+        columns: bool = False,
+        selective: bool = False,
+        depth: int = 1,
+    ):
         super().__init__()
         self.inner, self.state, self.heads = inner, state, heads
         self.causal, self.columns, self.selective = causal, columns, selective
+        self._decay: Tensor | None = None
         self.norm = nn.LayerNorm(d_model)
         self.kernel = nn.Parameter(torch.zeros(d_model, 1, 1, self.width) if causal else torch.zeros(d_model, 1, 3, 3))
         nn.init.dirac_(self.kernel, groups=d_model)
@@ -78,7 +102,7 @@ class SSMBlock(nn.Module):
         if self.causal:
             y, _ = scan.ssd(heads, self._log_decay(u), b, c)
         else:
-            y = scan.ssd_bidirectional(heads, self._log_decay(u), b, c)
+            y = scan.ssd_bidirectional(heads, self._log_decay(u), b, c, self._cached_decay(u))
         y = y.flatten(2) + self.skip.to(v.dtype) * v
         y = y.view(B, W, H, -1).transpose(1, 2) if self.columns else y.view(B, H, W, -1)
         return x + self.out(F.silu(gate) * y)
@@ -93,11 +117,24 @@ class SSMBlock(nn.Module):
         flat = F.pad(u.flatten(1, 2), (0, 0, self.width - 1, 0)).unsqueeze(1)  # [B, 1, T + width − 1, D]
         return convolve(flat, self.kernel.to(u.dtype), groups=u.shape[-1]).view_as(u)
 
+    def train(self, mode: bool = True) -> SSMBlock:
+        self._decay = None  # the weights may have changed
+        return super().train(mode)
+
+    def _cached_decay(self, u: Tensor) -> Tensor | None:
+        """Constant decays between any two steps, computed once while nothing is being learned."""
+        T = u.shape[1]
+        if self.selective or self.training or torch.is_grad_enabled() or T > scan.LONGEST_MATRIX:
+            return None
+        if self._decay is None or self._decay.shape[-1] != T or self._decay.device != u.device:
+            self._decay = scan.bidirectional_decay(self._log_decay(u)).to(u.dtype)
+        return self._decay
+
     def _log_decay(self, u: Tensor) -> Tensor:
         """log a: [1 or B, T, heads]."""
         rate = self.log_rate.exp()
         if self.selective:
-            return -rate * (2 * torch.sigmoid(self.rate(u).float()))
+            return -rate * (2 * torch.sigmoid(self.rate(u).to(rate.dtype)))
         return -rate.expand(1, u.shape[1], -1)
 
     # --- step by step (causal only) -----------------------------------------------------------------------------
@@ -105,8 +142,10 @@ class SSMBlock(nn.Module):
     def initial_state(self, batch: int) -> tuple[Tensor, Tensor]:
         """The carried state before the first token: the last inputs of the convolution, and h."""
         like = self.skip
-        return (like.new_zeros(batch, self.width - 1, self.norm.normalized_shape[0]),
-                like.new_zeros(batch, self.heads, self.inner // self.heads, self.state))
+        return (
+            like.new_zeros(batch, self.width - 1, self.norm.normalized_shape[0]),
+            like.new_zeros(batch, self.heads, self.inner // self.heads, self.state),
+        )
 
     def step(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """One token x [B, D] and the carried state to the block's output [B, D] and the next state."""

@@ -24,10 +24,10 @@ class Prompt:
 
     def __post_init__(self):
         if self.pixels.ndim != 3 or self.pixels.dtype != np.uint8:
-            raise UserError(f"A prompt's pixels must be uint8 [H, W, C], not {self.pixels.dtype} {self.pixels.shape}.")
+            raise UserError(f"A prompt needs pixels as uint8 [H, W, C], not {self.pixels.dtype} {self.pixels.shape}.")
         if self.known.shape != self.pixels.shape[:2] or self.known.dtype != np.bool_:
             raise UserError(
-                f"A prompt's known mask must be bool {self.pixels.shape[:2]}, not {self.known.dtype} {self.known.shape}."
+                f"A prompt's known mask is bool {self.pixels.shape[:2]}, not {self.known.dtype} {self.known.shape}."
             )
 
     @classmethod

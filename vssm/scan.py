@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LOWEST_LOG_DECAY = -80.0  # e^-80 is zero to float64; keeps differences of cumulative sums finite
+LONGEST_MATRIX = 512  # steps up to which both directions of a scan are one matrix product
 
 
 def scan_step(a: Tensor, b: Tensor, h: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ def ssd(
     x: [batch, T, H, P] (H heads of P channels); log_a: [batch or 1, T, H], at most 0; B, C: [batch, T, N], shared by
     the heads; initial: h_0 [batch, H, P, N]. Returns y [batch, T, H, P] and h_T [batch, H, P, N].
     """
-    batch, T, H, P = x.shape
+    T = x.shape[1]
     if pad := -T % min(chunk, T):
         x, B, C = F.pad(x, (0, 0, 0, 0, 0, pad)), F.pad(B, (0, 0, 0, pad)), F.pad(C, (0, 0, 0, pad))
         log_a = F.pad(log_a, (0, 0, 0, pad))  # a = 1, b = 0: the state stands still over the padding
@@ -85,22 +86,29 @@ def ssd_step(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, h: Tensor) -> tuple
     return (h @ C[:, None, :, None]).squeeze(-1), h
 
 
-def ssd_bidirectional(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, longest: int = 512) -> Tensor:
+def ssd_bidirectional(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, decay: Tensor | None = None) -> Tensor:
     """`ssd` with the first half of the heads running forwards and the second half backwards; shapes as there.
 
-    Up to `longest` steps both directions are one matrix product (decays below the diagonal for one half, above it
+    Up to LONGEST_MATRIX steps both directions are one matrix product (decays below the diagonal for one half, above it
     for the other: a quasi-separable matrix, as in Hydra, 2407.09941); beyond it, two chunked scans in one call.
+    `decay` may hold `bidirectional_decay(log_a)` where it is at hand.
     """
     half = x.shape[2] // 2
-    if x.shape[1] <= longest:
-        mixing = (C @ B.transpose(-1, -2)).unsqueeze(1) * bidirectional_decay(log_a).to(C.dtype)
+    if x.shape[1] <= LONGEST_MATRIX:
+        decay = bidirectional_decay(log_a) if decay is None else decay
+        mixing = (C @ B.transpose(-1, -2)).unsqueeze(1) * decay.to(C.dtype)
         return (mixing @ x.transpose(1, 2)).transpose(1, 2)
 
     def both(v: Tensor, w: Tensor) -> Tensor:
         return torch.cat([v, w.flip(1)])
 
     log_a = log_a.expand(x.shape[0], -1, -1)
-    y, _ = ssd(both(x[:, :, :half], x[:, :, half:]), both(log_a[:, :, :half], log_a[:, :, half:]), both(B, B), both(C, C))
+    y, _ = ssd(
+        both(x[:, :, :half], x[:, :, half:]),
+        both(log_a[:, :, :half], log_a[:, :, half:]),
+        both(B, B),
+        both(C, C),
+    )
     forwards, backwards = y.chunk(2)
     return torch.cat([forwards, backwards.flip(1)], 2)
 

@@ -82,14 +82,12 @@ class Average:
 
 
 def make_optimizers(network: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
-    """Muon for matrices inside `blocks`-like modules, AdamW for embeddings, heads, vectors and convolutions."""
+    """Muon for the inner matrices, AdamW for heads, embeddings, positions, vectors and convolutions."""
     matrices, others = [], []
     for name, p in network.named_parameters():
-        inner = p.ndim == 2 and min(p.shape) >= 32 and "head" not in name and "position" not in name
+        inner = p.ndim == 2 and min(p.shape) >= 32 and "head" not in name
         (matrices if inner else others).append(p)
-    muon = torch.optim.Muon(
-        matrices, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
-    )
+    muon = torch.optim.Muon(matrices, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
     adam = torch.optim.AdamW(others, lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     return [muon, adam]
 
@@ -98,10 +96,6 @@ def schedule(progress: float, step: int, config: TrainingConfig) -> float:
     """The factor on the learning rate at `progress` (0 to 1) through the budget."""
     warmup = min(1.0, (step + 1) / config.warmup_steps)
     return warmup * min(1.0, max(0.0, (1 - progress) / config.descent))
-
-
-def batch_known(config: TrainingConfig, dataset: data.DataSet, rng: np.random.Generator) -> Tensor:
-    return torch.from_numpy(draw_known(config.batch, dataset.height, dataset.width, config.empty_share, rng))
 
 
 class Trainer:
@@ -116,7 +110,6 @@ class Trainer:
         self.optimizers = make_optimizers(self.network, config)
         self.average = Average(self.network, config.ema)
         self.step, self.images, self.seconds, self.norm = 0, 0, 0.0, math.inf
-        self.lowest_rate = 0.0
 
     # --- state on disk ------------------------------------------------------------------------------------------
 
@@ -167,7 +160,7 @@ class Trainer:
             self.average.values[k].copy_(v)
         for i, optimizer in enumerate(self.optimizers):
             state = optimizer.state_dict()
-            for key, v in [*part(f"optimizer{i}/").items()]:
+            for key, v in part(f"optimizer{i}/").items():
                 j, k = key.split("/")
                 state["state"].setdefault(int(j), {})[k] = v
             for key, v in meta["optimizer"].items():
@@ -199,7 +192,9 @@ class Trainer:
             values = (torch.rand(images.shape, device=images.device) * 255 < images).long()
         else:
             values = images.long()
-        known = batch_known(config, self.data, np.random.default_rng((config.seed, self.step))).to(self.where)
+        rng = np.random.default_rng((config.seed, self.step))
+        known = draw_known(len(images), self.data.height, self.data.width, config.empty_share, rng)
+        known = torch.from_numpy(known).to(self.where)
         with device.autocast(self.where):
             terms = loss(values, known)
         terms["loss"].backward()
@@ -250,8 +245,15 @@ def train(
     loss = torch.compile(trainer.network.loss) if compiled else trainer.network.loss
     stop = _stop_on_signals()
     trainer.network.train()
-    bar = tqdm(total=round(config.minutes * 60), unit="s", disable=quiet, mininterval=1, dynamic_ncols=True,
-               bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s {postfix}")
+    bar = tqdm(
+        total=round(config.minutes * 60),
+        initial=round(trainer.seconds),
+        unit="s",
+        disable=quiet,
+        mininterval=1,
+        dynamic_ncols=True,
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s {postfix}",
+    )
     bar.set_description(f"{config.model} on {config.data}")
     shown: dict[str, float] = {}
     saved = trainer.seconds
@@ -277,7 +279,7 @@ def train(
 
 def write_samples(trainer: Trainer, folder: Path, count: int = 16) -> None:
     """Unconditional samples of the averaged weights as FOLDER/samples.png."""
-    from .generation import GenerationRequest, run
+    from .generation import GenerationRequest, Generator, run
     from .picture import write_png
     from .prompt import Prompt
 
@@ -285,7 +287,7 @@ def write_samples(trainer: Trainer, folder: Path, count: int = 16) -> None:
     with trainer.average.applied(network):
         network.eval()
         request = GenerationRequest(Prompt.empty(*trainer.data.shape), samples=count, seed=trainer.step)
-        finished = run(trainer.as_checkpoint(), request)
+        finished = run(Generator(trainer.as_checkpoint(), trainer.where), request)
         network.train()
     write_png(folder / "samples.png", finished.images)
 

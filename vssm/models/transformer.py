@@ -138,7 +138,9 @@ class Transformer(nn.Module):
         self.patch = (rows + 1) * (2 * columns + 1)
         self.seen = self.patch - columns - 1  # of the window in raster order, the entries before the centre
         self.stem = nn.Sequential(
-            nn.Linear(self.seen, c.stem_hidden), SquaredReLU(), nn.Linear(c.stem_hidden, c.d_model, bias=False)
+            nn.Linear(self.seen, c.stem_hidden),
+            SquaredReLU(),
+            nn.Linear(c.stem_hidden, c.d_model, bias=False),
         )
         self.previous = nn.Embedding(c.levels + 1, c.d_model)  # x_{t-1}; the last entry stands for "none yet"
         self.row = nn.Parameter(torch.zeros(c.height, 1, c.d_model))

@@ -165,7 +165,8 @@ class VSSM(nn.Module):
         return self.config.coarse_levels + self.config.fine_levels
 
     def prompt(self, values: Tensor, known: Tensor) -> Tensor:
-        """Pixel values [B, H, W, 1] and known [B, H, W] to signed values, zero where unknown, and the mask: [B, H, W, 2]."""
+        """Pixel values [B, H, W, 1] and known [B, H, W] to signed values, zero where
+        unknown, and the mask: [B, H, W, 2]."""
         mask = known.unsqueeze(-1).float()
         signed = values.float() * (2 / (self.config.levels - 1)) - 1
         return torch.cat([signed * mask, mask], -1)

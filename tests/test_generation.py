@@ -1,0 +1,137 @@
+"""The one flow of events, on the shipped weights."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from vssm import checkpoint, data, models
+from vssm.errors import UserError
+from vssm.examples import examples
+from vssm.generation import Finished, GenerationRequest, Generator, Latents, Progress, Started, run
+from vssm.prompt import Prompt
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module", params=list(models.PRESETS))
+def generator(request) -> Generator:
+    return Generator(checkpoint.load(checkpoint.shipped(request.param, "mnist")), CPU)
+
+
+@pytest.fixture(scope="module")
+def seven() -> Prompt:
+    return examples(data.MNIST)[0].prompt
+
+
+def test_events_come_in_order_and_agree(generator, seven):
+    events = list(generator.generate(GenerationRequest(seven, samples=2, every=0)))
+    started, finished = events[0], events[-1]
+    assert isinstance(started, Started) and isinstance(finished, Finished)
+    assert all(isinstance(e, (Latents, Progress)) for e in events[1:-1]) and isinstance(events[-2], Progress)
+    unknown = int((~seven.known).sum())
+    assert started.tokens == finished.tokens == events[-2].tokens == 2 * unknown
+    assert finished.images.shape == (2, 28, 28, 1) and finished.images.dtype == np.uint8
+    assert set(np.unique(finished.images)) <= {0, 255}
+    assert (finished.images[:, seven.known] == seven.pixels[seven.known]).all()
+    seconds = [e.seconds for e in events[1:-1]]
+    assert seconds == sorted(seconds)
+    assert finished.seconds + finished.prompt_seconds == pytest.approx(seconds[-1])
+    if started.levels:
+        levels = [e.level for e in events if isinstance(e, Latents)]
+        assert levels == list(range(1, started.levels + 1)) and finished.network_calls == started.levels + 1
+    else:
+        assert finished.network_calls == unknown + 1  # the prompt is one call
+        tokens = [e.tokens for e in events if isinstance(e, Progress)]
+        assert tokens[0] == 0 and tokens[1:-1] == [2 * t for t in range(1, unknown)]
+
+
+def test_unfilled_pixels_are_marked(generator, seven):
+    for event in generator.generate(GenerationRequest(seven, every=0)):
+        if isinstance(event, Progress):
+            assert event.filled[seven.known].all()
+            assert (event.images[:, ~event.filled] == 0).all()
+            assert event.tokens == int((event.filled & ~seven.known).sum())
+
+
+def test_a_seed_recreates_a_completion(generator, seven):
+    images = [run(generator, GenerationRequest(seven, samples=3, seed=s)).images for s in (5, 5, 6)]
+    assert (images[0] == images[1]).all() and (images[0] != images[2]).any()
+
+
+def test_samples_of_one_prompt_differ(generator):
+    images = run(generator, GenerationRequest(Prompt.empty(28, 28, 1), samples=4)).images
+    assert len({i.tobytes() for i in images}) == 4
+
+
+def test_completions_are_ink_where_ink_is_expected(generator, seven):
+    """A seven's lower half holds a stroke: some ink, not noise all over."""
+    images = run(generator, GenerationRequest(seven, samples=16, seed=1)).images[:, 14:] > 0
+    assert 0.02 < images.mean() < 0.25
+
+
+def test_closing_the_iterator_cancels(generator, seven):
+    events = generator.generate(GenerationRequest(seven, samples=2, every=0))
+    taken = list(itertools.islice(events, 3))
+    events.close()
+    assert len(taken) == 3 and next(events, None) is None
+    assert isinstance(run(generator, GenerationRequest(seven)), Finished)  # and the generator lives on
+
+
+def test_grey_known_pixels_come_back_exactly(generator):
+    rng = np.random.default_rng(0)
+    prompt = Prompt(rng.integers(0, 256, (28, 28, 1), np.uint8), rng.random((28, 28)) < 0.5)
+    images = run(generator, GenerationRequest(prompt, samples=2)).images
+    assert (images[:, prompt.known] == prompt.pixels[prompt.known]).all()
+
+
+def test_what_lies_under_the_unknown_part_does_not_matter(generator, seven):
+    other = Prompt(np.where(seven.known[..., None], seven.pixels, 255).astype(np.uint8), seven.known)
+    first, second = (run(generator, GenerationRequest(p, seed=9)).images for p in (seven, other))
+    assert (first == second).all()
+
+
+def test_batches_agree_with_single_prompts(generator, seven):
+    """Row by row a batch of one prompt repeated draws what the event flow draws for that many samples."""
+    pixels, known = np.repeat(seven.pixels[None], 4, 0), np.repeat(seven.known[None], 4, 0)
+    images, seconds, calls = generator.complete_batch(pixels, known, seed=3)
+    finished = run(generator, GenerationRequest(seven, samples=4, seed=3))
+    assert (images == finished.images).all() and calls == finished.network_calls and seconds > 0
+
+
+def test_raster_models_say_that_they_clamp(generator):
+    lower = Prompt.empty(28, 28, 1)
+    lower.known[14:] = True
+    started = next(generator.generate(GenerationRequest(lower)))
+    assert started.clamped == generator.preset.raster
+    assert not next(generator.generate(GenerationRequest(lower.with_rows(14)))).clamped
+
+
+def test_bad_requests_are_one_sentence(generator, seven):
+    full = Prompt(seven.pixels, np.ones_like(seven.known))
+    with pytest.raises(UserError, match="nothing to complete"):
+        run(generator, GenerationRequest(full))
+    with pytest.raises(UserError, match="needs \\(28, 28, 1\\)"):
+        run(generator, GenerationRequest(Prompt.empty(32, 32, 3)))
+    with pytest.raises(UserError, match="samples"):
+        GenerationRequest(seven, samples=0)
+    for temperature in (-1.0, float("nan"), 11.0):
+        with pytest.raises(UserError, match="temperature"):
+            GenerationRequest(seven, temperature=temperature)
+
+
+def test_shipped_weights_carry_their_scores():
+    for name in models.PRESETS:
+        shipped = checkpoint.load(checkpoint.shipped(name, "mnist"))
+        assert {"nats", "bound", "label_kept", "images"} <= set(shipped.scores)
+        assert shipped.scores["images"] == 10_000 and shipped.training["images"] > 50_000
+        assert shipped.path.stat().st_size < 16 * 2**20
+
+
+def test_requests_and_events_are_plain_frozen_data(generator, seven):
+    for event in generator.generate(GenerationRequest(seven)):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            event.seconds = 0
+        assert not any(isinstance(v, torch.Tensor) for v in vars(event).values())

@@ -1,0 +1,56 @@
+"""Latent kinds: draws are hard and agree with their densities; divergences agree with what is drawn."""
+
+import pytest
+import torch
+
+from vssm import latents
+
+KINDS = [("gaussian", 3, 0, ""), ("categorical", 2, 4, "reinmax"), ("categorical", 2, 4, "gumbel")]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: f"{k[0]}-{k[3]}")
+def test_divergence_is_the_mean_log_ratio(kind):
+    torch.manual_seed(0)
+    latent = latents.make(*kind)
+    q, p = torch.randn(2, 1, latent.parameters)
+    draws = latent.draw(q.expand(200_000, -1), 1.0, torch.Generator().manual_seed(1))
+    ratio = latent.log_prob(q, draws) - latent.log_prob(p, draws)
+    assert abs(ratio.mean() - latent.divergence(q, p)) < 5 * ratio.std() / len(draws) ** 0.5
+    assert latent.divergence(p, p).abs() < 1e-5 and latent.divergence(q, p) > 0.1
+    assert abs(-latent.log_prob(q, draws).mean() - latent.entropy(q)) < 0.02
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: f"{k[0]}-{k[3]}")
+def test_training_draws_are_distributed_as_generation_draws(kind):
+    torch.manual_seed(0)
+    latent = latents.make(*kind)
+    raw = torch.randn(1, latent.parameters).expand(100_000, -1)
+    relaxed, drawn = latent.relax(raw), latent.draw(raw, 1.0)
+    assert (relaxed.mean(0) - drawn.mean(0)).abs().max() < 0.03
+    if latent.kind == "categorical":
+        assert torch.equal(relaxed.detach().round(), relaxed.detach().round().clamp(0, 1))
+        torch.testing.assert_close(relaxed.detach(), relaxed.detach().round(), atol=1e-5, rtol=0)  # hard
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: f"{k[0]}-{k[3]}")
+def test_gradients_point_downhill(kind):
+    """The estimator's gradient of E[f(z)], averaged, agrees in direction with the exact or finite-difference one."""
+    torch.manual_seed(0)
+    latent = latents.make(*kind)
+    weight = torch.randn(latent.values)
+    raw = torch.randn(latent.parameters).requires_grad_()
+    estimate = torch.autograd.grad((latent.relax(raw.expand(50_000, -1)) @ weight).mean(), raw)[0]
+    if latent.kind == "gaussian":
+        exact = torch.cat([weight, torch.zeros_like(weight)])
+    else:
+        exact = torch.autograd.grad((latent.split(raw).exp().flatten() @ weight), raw)[0]
+    assert torch.cosine_similarity(estimate, exact, dim=0) > 0.95
+
+
+@pytest.mark.parametrize("kind", KINDS[:2], ids=lambda k: k[0])
+def test_temperature_zero_is_the_most_likely(kind):
+    latent = latents.make(*kind)
+    raw = torch.randn(1, latent.parameters)
+    draws = latent.draw(raw.expand(50, -1), 0.0)
+    torch.testing.assert_close(draws, draws[:1].expand_as(draws))
+    assert (latent.log_prob(raw, latent.draw(raw.expand(200, -1), 1.0)) <= latent.log_prob(raw, draws[:1]) + 1e-5).all()

@@ -1,0 +1,106 @@
+"""What `python main.py` does without a display: every shipped model completes the first example prompt.
+
+Prints a timing table, draws the completions as text where standard output is a terminal, and writes a picture.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from . import checkpoint, data, models
+from .cli import guarded, table
+from .errors import UserError
+from .examples import examples
+from .generation import Finished, GenerationRequest, Generator, run
+from .picture import write_png
+from .prompt import Prompt
+
+PICTURE = "vssm-demo.png"
+SAMPLES = 4
+ENLARGED = 4  # screen pixels a pixel in the picture
+UNKNOWN = 96  # the grey of unknown pixels there
+
+
+def main() -> int:
+    """Run the demonstration; returns the exit code."""
+    return guarded(demonstrate)
+
+
+def demonstrate(dataset: data.DataSet = data.MNIST) -> None:
+    """Complete, compare, draw. A model that cannot be loaded is left out, with a line on standard error; raises
+    UserError where none is left."""
+    example = examples(dataset)[0]
+    finished: dict[str, Finished] = {}
+    for preset in models.PRESETS.values():
+        try:
+            weights = checkpoint.load(checkpoint.shipped(preset.name, dataset.name), preset.name, dataset.name)
+        except UserError as error:
+            print(error, file=sys.stderr)
+            continue
+        generator = Generator(weights)
+        generator.warm_up()
+        finished[preset.title] = run(generator, GenerationRequest(example.prompt, SAMPLES))
+    if not finished:
+        raise UserError(f"No model could be loaded from {checkpoint.SHIPPED}; restore its files.")
+    known = f"{int(example.prompt.known.sum())} of {dataset.pixels} pixels known"
+    print(f"{dataset.title}, “{example.title}”: {known}, completed {SAMPLES} times by each model.\n")
+    print(comparison(finished))
+    if sys.stdout.isatty():
+        print("\n" + text_art(example.prompt, {title: f.images[0] for title, f in finished.items()}))
+    path = write_picture(example.prompt, finished)
+    print(f"\nThe prompt and all completions ({', '.join(finished)}) are in {path}.")
+
+
+def comparison(finished: dict[str, Finished]) -> str:
+    """A table of what each model took, and how many times faster than the Transformer it was."""
+    seconds = {title: f.seconds + f.prompt_seconds for title, f in finished.items()}
+    rival = seconds.get(models.get("transformer").title)
+    rows = [
+        (title, f"{seconds[title]:.4f} s", str(f.network_calls), f"{f.tokens_per_second:,.0f}",
+         f"{rival / seconds[title]:.1f} ×" if rival else "")
+        for title, f in finished.items()
+    ]  # fmt: skip
+    return table(("model", "time", "network calls", "tokens/s", "faster than the Transformer"), rows)
+
+
+def write_picture(prompt: Prompt, finished: dict[str, Finished]) -> Path:
+    """Write the prompt and each model's samples side by side; returns where: this folder, or else the one for
+    temporary files. Raises UserError where neither can be written."""
+    shown = np.where(prompt.known[..., None], prompt.pixels, np.uint8(UNKNOWN))
+    images = np.concatenate([shown[None], *(f.images for f in finished.values())])
+    images = images.repeat(ENLARGED, 1).repeat(ENLARGED, 2)
+    path = Path(PICTURE)
+    try:
+        write_png(path, images, gap=ENLARGED)
+    except UserError:
+        path = Path(tempfile.gettempdir()) / PICTURE
+        write_png(path, images, gap=ENLARGED)
+        print("This folder cannot be written, so the picture goes to the one for temporary files.", file=sys.stderr)
+    return path.resolve()
+
+
+def text_art(prompt: Prompt, images: dict[str, np.ndarray]) -> str:
+    """The prompt and one picture [H, W, C] a model, side by side in half blocks, two rows of pixels a line."""
+    mean = prompt.pixels.mean(-1) * prompt.known
+    drawn = {"Prompt": half_blocks(mean, prompt.known)}
+    drawn |= {title: half_blocks(image.mean(-1), np.ones_like(prompt.known)) for title, image in images.items()}
+    titles = "  ".join(f"{title:<{prompt.known.shape[1]}}" for title in drawn)
+    return "\n".join([titles.rstrip(), *("  ".join(lines) for lines in zip(*drawn.values(), strict=True))])
+
+
+def half_blocks(grey: np.ndarray, known: np.ndarray) -> list[str]:
+    """Grey levels [H, W] as lines of text, one character for two pixels, ░ where both are unknown."""
+    lit = grey >= 128
+    if len(lit) % 2:
+        lit, known = (np.concatenate([a, np.zeros_like(a[:1])]) for a in (lit, known))
+    pairs = lit[::2].astype(int) * 2 + lit[1::2]
+    nothing = ~known[::2] & ~known[1::2]
+    return ["".join("░" if n else " ▄▀█"[p] for p, n in zip(*line, strict=True)) for line in zip(pairs, nothing, strict=True)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

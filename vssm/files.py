@@ -1,0 +1,119 @@
+"""What `complete` reads and writes: prompts from pictures or .npz archives, completions to either."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from .data import DataSet
+from .errors import UserError
+from .picture import write_png
+from .prompt import Prompt, read_image
+
+# What np.load raises for files that are no archive, or a broken one; with allow_pickle=False nothing is unpickled.
+BROKEN_ARCHIVE = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
+def read_prompt(
+    dataset: DataSet, picture: Path | None, known: Path | None = None, rows: int | None = None
+) -> tuple[Prompt, str]:
+    """The prompt in a picture, and in words which of its pixels count as known.
+
+    These are the pixels of 128 or more in the picture `known`; or the first `rows` rows; or the opaque pixels of a
+    picture with transparency; or else the upper half. Without a picture nothing can be known, so that `rows` must
+    be 0. Raises UserError for files that cannot be used and where every pixel is known.
+    """
+    if picture is None:
+        if rows != 0 or known is not None:
+            raise UserError("Name a picture by --prompt, or ask for no known pixels by --rows 0.")
+        return Prompt.empty(*dataset.shape), "nothing"
+    pixels = read_image(picture, *dataset.shape)
+    prompt = Prompt(pixels, np.zeros(pixels.shape[:2], bool))
+    if known is not None:
+        mask = read_image(known, dataset.height, dataset.width, 1)[..., 0] >= 128
+        prompt, words = Prompt(pixels, mask), f"as {known} says"
+    elif rows is not None:
+        prompt, words = prompt.with_rows(rows), f"the first {rows} rows" if rows else "nothing"
+    elif (opaque := _opaque(picture)) is not None:
+        prompt, words = Prompt(pixels, opaque), "the opaque ones"
+    else:
+        prompt, words = prompt.with_rows(dataset.height // 2), "the upper half, as neither --known nor --rows was given"
+    if prompt.known.all():
+        raise UserError("Every pixel of the prompt is known; leave some to complete, by --known PNG or --rows R.")
+    return prompt, words
+
+
+def _opaque(picture: Path) -> np.ndarray | None:
+    """Where a picture is opaque, [H, W] bool; None for one that knows no transparency."""
+    with Image.open(picture) as image:
+        if not image.has_transparency_data:
+            return None
+        return np.asarray(image.convert("RGBA"))[..., 3] >= 128
+
+
+def read_prompts(path: Path, dataset: DataSet) -> tuple[np.ndarray, np.ndarray]:
+    """`images` [M, H, W, C] uint8 (or [M, H, W] where C is 1) and `known` [M, H, W] bool of an .npz archive.
+
+    Raises UserError for anything else, and where every pixel is known.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            images, known = arrays["images"], arrays["known"]
+    except FileNotFoundError:
+        raise UserError(f"There is no file {path}; give the path of an .npz archive.") from None
+    except BROKEN_ARCHIVE as error:
+        raise UserError(
+            f"{path} is not an .npz archive of plain arrays `images` and `known` ({error}); write one with numpy.savez."
+        ) from None
+    H, W, C = dataset.shape
+    if C == 1 and images.ndim == 3:
+        images = images[..., None]
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (H, W, C) or not len(images):
+        raise UserError(f"`images` in {path} must be uint8 [M, {H}, {W}, {C}], not {images.dtype} {images.shape}.")
+    if known.dtype != np.bool_ or known.shape != images.shape[:3]:
+        raise UserError(
+            f"`known` in {path} must be bool {images.shape[:3]}, one for each pixel, not {known.dtype} {known.shape}."
+        )
+    if known.all():
+        raise UserError(f"Every pixel in {path} is known; leave some to complete.")
+    return images, known
+
+
+def check_out(path: Path, suffixes: tuple[str, ...]) -> None:
+    """Find out before the work whether `path` can be written; raises UserError where it cannot."""
+    if path.suffix.lower() not in suffixes:
+        raise UserError(f"{path} must end in {' or '.join(suffixes)}, which says what is written.")
+    above = next(p for p in path.absolute().parents if p.exists())
+    if path.is_dir() or not above.is_dir() or not os.access(above, os.W_OK):
+        raise UserError(f"{path} cannot be written; choose a file in a folder you may write to.")
+
+
+def write_completions(path: Path, images: np.ndarray, known: np.ndarray) -> None:
+    """Write completions [K, H, W, C] side by side as one PNG, or with `known` as an .npz archive, whichever the name
+    says. Raises UserError where that fails."""
+    if path.suffix.lower() == ".png":
+        write_png(path, images)
+    else:
+        write_npz(path, images=images, known=known)
+
+
+def write_npz(path: Path, **arrays: np.ndarray) -> None:
+    """Write an .npz archive; the file appears whole or not at all. Raises UserError where that fails."""
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise UserError(f"{path} cannot be written ({error}); choose a folder you may write to.") from None
