@@ -40,7 +40,7 @@ def bench(
     }
     runs: dict[str, list[Finished]] = {name: [] for name in generators}
     with tqdm(total=(repeat + 1) * len(generators), desc=f"batch {batch}", unit=" runs", leave=False,
-              dynamic_ncols=True, disable=quiet) as bar:  # fmt: skip
+              dynamic_ncols=True, disable=quiet) as bar:
         for turn in range(repeat + 1):
             for name, generator in generators.items():
                 gc.collect()  # so that no collection falls into the measured time

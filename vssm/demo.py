@@ -63,7 +63,7 @@ def comparison(finished: dict[str, Finished]) -> str:
         (title, f"{seconds[title]:.4f} s", str(f.network_calls), f"{f.tokens_per_second:,.0f}",
          f"{rival / seconds[title]:.1f} ×" if rival else "")
         for title, f in finished.items()
-    ]  # fmt: skip
+    ]
     return table(("model", "time", "network calls", "tokens/s", "faster than the Transformer"), rows)
 
 
@@ -99,7 +99,8 @@ def half_blocks(grey: np.ndarray, known: np.ndarray) -> list[str]:
         lit, known = (np.concatenate([a, np.zeros_like(a[:1])]) for a in (lit, known))
     pairs = lit[::2].astype(int) * 2 + lit[1::2]
     nothing = ~known[::2] & ~known[1::2]
-    return ["".join("░" if n else " ▄▀█"[p] for p, n in zip(*line, strict=True)) for line in zip(pairs, nothing, strict=True)]
+    characters = np.where(nothing, "░", np.array(list(" ▄▀█"))[pairs])
+    return ["".join(line) for line in characters]
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from .prompt import Prompt, read_image
 # What np.load raises for files that are no archive, or a broken one; with allow_pickle=False nothing is unpickled.
 BROKEN_ARCHIVE = (
     OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+)
 
 
 def read_prompt(

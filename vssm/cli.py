@@ -1,0 +1,517 @@
+"""The command line: `python -m vssm complete | evaluate | bench | train | train-classifier`.
+
+Every command prints a table for people or, by --json, one JSON document and nothing else; progress goes to standard
+error. The exit code is 0 on success, 2 with one sentence where the caller is at fault, 130 after Ctrl-C, else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import math
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from . import __version__, checkpoint, classifier, data, device, evaluation, files, models
+from .benchmark import bench
+from .errors import UserError
+from .generation import Finished, GenerationRequest, Generator, Latents, Progress, Started
+from .prompt import Prompt
+from .training import TrainingConfig, train
+
+MOST_SAMPLES = 1000  # of one prompt at once, held in memory together
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+def run_complete(args: argparse.Namespace) -> None:
+    """Complete one prompt, or a whole archive of them."""
+    dataset = data.get(args.data)
+    if args.prompts is not None:
+        return run_complete_batch(args)
+    files.check_out(args.out, (".png", ".npz"))
+    prompt, words = files.read_prompt(dataset, args.prompt, args.known, args.rows)
+    generator = make_generator(args)
+    generator.warm_up()
+    request = GenerationRequest(prompt, args.samples, args.temperature, args.seed, every=0.1)
+    with contextlib.closing(generator.generate(request)) as events:
+        started, finished = follow(events, args.samples)
+    files.write_completions(args.out, finished.images, prompt.known)
+    record = {
+        "model": finished.model,
+        "data": dataset.name,
+        "mode": mode(generator),
+        "samples": args.samples,
+        "seconds": finished.seconds,
+        "prompt_seconds": finished.prompt_seconds,
+        "network_calls": finished.network_calls,
+        "tokens": finished.tokens,
+        "tokens_per_second": finished.tokens_per_second,
+        "device": finished.device,
+        "threads": finished.threads,
+        "seed": args.seed,
+        "out": str(args.out),
+        "temperature": args.temperature,
+        "known": int(prompt.known.sum()),
+        "clamped": started.clamped,
+    }
+    rows = [
+        ("model", f"{started.title}, {mode(generator)}"),
+        ("known pixels", f"{record['known']} of {dataset.pixels}: {words}"),
+        *speed_rows(record),
+    ]
+    if started.clamped:
+        rows.insert(2, ("", "this model writes row by row: a pixel known later cannot inform those before it"))
+    show(args, record, facts(rows))
+
+
+def run_complete_batch(args: argparse.Namespace) -> None:
+    """Complete every prompt of an archive."""
+    if args.known is not None or args.rows is not None:
+        raise UserError("The archive of --prompts says itself what is known; leave out --known and --rows.")
+    dataset = data.get(args.data)
+    files.check_out(args.out, (".npz",))
+    images, known = files.read_prompts(args.prompts, dataset)
+    generator = make_generator(args)
+    generator.warm_up()
+    M, K = len(images), args.samples
+    batch = evaluation.COMPLETION_BATCH[generator.where.type]
+    completed = np.empty((M * K, *dataset.shape), np.uint8)
+    seconds, calls = 0.0, 0
+    with tqdm(total=M * K, unit=" images", desc=generator.preset.title, leave=False, dynamic_ncols=True) as bar:
+        for start in range(0, M * K, batch):
+            which = np.arange(start, min(start + batch, M * K)) // K  # each prompt's K samples follow one another
+            completed[start : start + batch], took, made = generator.complete_batch(
+                images[which], known[which], args.temperature, args.seed + start
+            )
+            seconds, calls = seconds + took, calls + made
+            bar.update(len(which))
+    files.write_npz(args.out, images=completed.reshape(M, K, *dataset.shape), known=known)
+    tokens = int((~known).sum()) * K
+    prefixes = all(Prompt(*pair).is_prefix for pair in zip(images, known, strict=True))
+    record = {
+        "model": generator.preset.name,
+        "data": dataset.name,
+        "mode": mode(generator),
+        "prompts": M,
+        "samples": K,
+        "seconds": seconds,
+        "prompt_seconds": 0.0,
+        "network_calls": calls,
+        "tokens": tokens,
+        "tokens_per_second": tokens / max(seconds, 1e-9),
+        "device": device.describe(generator.where),
+        "threads": torch.get_num_threads(),
+        "seed": args.seed,
+        "out": str(args.out),
+        "temperature": args.temperature,
+        "batch": batch,
+        "clamped": generator.preset.raster and not prefixes,
+    }
+    rows = [("model", f"{generator.preset.title}, {mode(generator)}"), ("prompts", f"{M}"), *speed_rows(record)]
+    show(args, record, facts(rows))
+
+
+def run_evaluate(args: argparse.Namespace) -> None:
+    """Score one model."""
+    generator = make_generator(args)
+    record = evaluation.evaluate(generator, args.limit, args.seed, args.data_dir)
+    if args.write:
+        evaluation.write_scores(generator.checkpoint, record)
+    bound = "" if record["bound"] == "exact" else "at most "
+    rows = [
+        ("model", generator.preset.title),
+        ("test images", f"{record['images']:,}, binarised once with seed {data.BINARISE_SEED}"),
+        ("−log p(x)", f"{bound}{record['nats']:.2f} ± {record['nats_error']:.2f} nats"),
+        ("", f"{bound}{record['bits_per_dim']:.4f} bits a dimension"),
+        ("label kept", f"{record['label_kept']:.1%} when the lower half is completed once"),
+        ("", f"{record['label_kept_whole']:.1%} of whole digits, {record['label_kept_top']:.1%} of upper halves alone"),
+        ("time", f"{record['seconds']:.0f} s on {device.describe(generator.where)}"),
+    ]
+    if args.write:
+        rows.append(("written into", str(generator.checkpoint.path)))
+    show(args, record, facts(rows))
+
+
+def run_bench(args: argparse.Namespace) -> None:
+    """Time models side by side."""
+    dataset = data.get(args.data)
+    names = args.models or [n for n in models.PRESETS if checkpoint.shipped(n, dataset.name).exists()]
+    if not names:
+        raise UserError(f"No weights for {dataset.title} are in {checkpoint.SHIPPED}; train some or restore them.")
+    prompt = Prompt.empty(*dataset.shape).with_rows(args.rows)
+    generators = {name: make_generator(args, name) for name in names}
+    records = [bench(generators, prompt, batch, args.repeat) | {"data": dataset.name} for batch in args.batch]
+    header = ("batch", "model", "median", "least", "calls", "images/s", "ratio")
+    rows = []
+    for record in records:
+        for name, m in record["models"].items():
+            ratio = record["ratio_to_transformer"].get(name)
+            rows.append((
+                str(record["batch"]), generators[name].preset.title, f"{m['seconds_median']:.4f} s",
+                f"{m['seconds_min']:.4f} s", str(m["network_calls"]), f"{m['images_per_second']:.2f}",
+                "" if ratio is None else f"{ratio:.1f} ×",
+            ))
+    first = records[0]
+    unknown = dataset.pixels - first["known"]
+    title = f"{dataset.title}, {unknown} of {dataset.pixels} pixels generated, {first['device']}"
+    notes = f"{first['machine']['cpu']}; {args.repeat} runs each, in turns. The ratio is to the Transformer's median."
+    show(args, records[0] if len(records) == 1 else records, f"{title}\n\n{table(header, rows)}\n\n{notes}")
+
+
+def run_train(args: argparse.Namespace) -> None:
+    """Train a model."""
+    dataset = data.get(args.data)
+    config = TrainingConfig(
+        model=models.get(args.model).name, data=dataset.name, minutes=args.minutes, batch=args.batch, lr=args.lr,
+        seed=args.seed, empty_share=args.empty_share, changes=parse_changes(args.model, dataset, args.set),
+    )
+    device.choose(args.device)
+    out = args.out or Path("runs") / f"{config.model}-{config.data}"
+    path = train(config, out, args.device, args.resume, args.compile, args.data_dir)
+    made = checkpoint.load(path)
+    record = {"model": config.model, "data": config.data, "minutes": config.minutes, "seed": config.seed}
+    record |= {"images": made.training["images"], "steps": made.training["steps"], "out": str(path)}
+    rows = [
+        ("model", f"{models.get(config.model).title}, {made.parameters:,} parameters"),
+        ("trained", f"{record['steps']:,} steps on {record['images']:,} images"),
+        ("time", f"{made.training['minutes']} of {config.minutes:g} minutes; go on with --resume"),
+        ("weights", str(path)),
+        ("samples", str(out / "samples.png")),
+    ]
+    show(args, record, facts(rows))
+
+
+def run_train_classifier(args: argparse.Namespace) -> None:
+    """Train the judge of completions."""
+    record = classifier.train(data.get(args.data), args.minutes, args.out, args.seed, data_folder=args.data_dir)
+    rows = [
+        ("trained", f"on {record['images']:,} images in {record['minutes']:g} minutes"),
+        ("named right", f"{record['accuracy']:.2%} of the grey test digits"),
+        ("", f"{record['accuracy_binarised']:.2%} of the binarised ones"),
+        ("weights", record["out"]),
+    ]
+    show(args, record, facts(rows))
+
+
+# --- parts of commands ----------------------------------------------------------------------------------------------
+
+
+def make_generator(args: argparse.Namespace, name: str | None = None) -> Generator:
+    """The model that the options name, with its weights, on its device."""
+    preset, dataset = models.get(name or args.model), data.get(args.data)
+    where = device.choose(args.device)
+    path = getattr(args, "checkpoint", None) or checkpoint.shipped(preset.name, dataset.name)
+    return Generator(checkpoint.load(path, preset.name, dataset.name), where)
+
+
+def mode(generator: Generator) -> str:
+    """Which sampler ran: the one each model has."""
+    return "sequential" if generator.preset.raster else "parallel"
+
+
+def follow(events, samples: int) -> tuple[Started, Finished]:
+    """Show a generation's events as a progress bar on standard error; returns the first and the last."""
+    started = next(events)
+    with tqdm(total=started.tokens, desc=started.title, unit=" tokens", leave=False, dynamic_ncols=True) as bar:
+        for event in events:
+            match event:
+                case Latents():
+                    bar.set_postfix_str(f"latent level {event.level} of {event.levels}")
+                case Progress():
+                    bar.update(event.tokens - bar.n)
+                case Finished():
+                    return started, event
+    raise RuntimeError("the generator ended without a Finished event")
+
+
+def parse_changes(model: str, dataset: data.DataSet, pairs: list[str]) -> dict:
+    """`KEY=VALUE` pairs to changes of a preset's config, each of the type that the preset has there.
+
+    Raises UserError for unknown keys, values of another type, and settings of which no network can be made.
+    """
+    preset = models.get(model)
+    usual = dataclasses.asdict(preset.config(dataset))
+    free = {k: v for k, v in usual.items() if not hasattr(dataset, k)}  # the picture's shape is the data set's
+    changes = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or key not in free:
+            raise UserError(f"--set {pair!r} is not KEY=VALUE with one of the keys {', '.join(free)}.")
+        value = text if isinstance(free[key], str) else _literal(text)
+        if type(value) is not type(free[key]) and not (type(free[key]) is float and type(value) is int):
+            raise UserError(f"--set {pair!r} must give a value like {key}={json.dumps(free[key])}.")
+        changes[key] = value
+    if changes:
+        try:
+            network = models.build(model, usual | changes)
+            blank = torch.zeros(1, *dataset.shape, dtype=torch.long)
+            with torch.no_grad():
+                network.loss(blank, torch.zeros(blank.shape[:3], dtype=torch.bool))
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise UserError(f"No network can be made with --set {' '.join(pairs)} ({reason}); change it.") from error
+    return changes
+
+
+def _literal(text: str):
+    try:
+        return json.loads(text.lower())
+    except json.JSONDecodeError:
+        return text
+
+
+# --- output ---------------------------------------------------------------------------------------------------------
+
+
+def show(args: argparse.Namespace, record, text: str) -> None:
+    """Print the record as JSON, or the text for people."""
+    print(json.dumps(record, indent=2, ensure_ascii=False) if args.json else text)
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and what belongs to them, in two columns."""
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns under a header: words to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    words = [not any(cell[:1].isdigit() for cell in column) for column in zip(*rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (f"{c:<{w}}" if left else f"{c:>{w}}" for c, w, left in zip(cells, widths, words, strict=True))
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(header), line(["─" * w for w in widths]), *map(line, rows)])
+
+
+def speed_rows(record: dict) -> list[tuple[str, str]]:
+    prompt = f", and {record['prompt_seconds']:.4f} s to read the prompt" if record["prompt_seconds"] else ""
+    return [
+        ("samples", f"{record['samples']} at temperature {record['temperature']:g}, seed {record['seed']}"),
+        ("time", f"{record['seconds']:.4f} s{prompt}"),
+        ("network calls", f"{record['network_calls']:,}"),
+        ("tokens", f"{record['tokens']:,}, that is {record['tokens_per_second']:,.0f} a second"),
+        ("device", record["device"]),
+        ("written to", record["out"]),
+    ]
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one sentence."""
+
+    def error(self, message: str):
+        raise UserError(f"{message[:1].upper()}{message[1:]}; see `{self.prog} --help`.")
+
+
+def number(kind: type, low: float, high: float = math.inf, above: bool = False) -> Callable[[str], float]:
+    """An option's type: a finite number from `low` (or above it) to `high`."""
+    least = f"above {low}" if above else f"at least {low}"
+    words = f"{least} and at most {high}" if math.isfinite(high) else least
+
+    def parse(text: str):
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' * (kind is int)}number") from None
+        if not math.isfinite(value) or not low <= value <= high or (above and value == low):
+            raise argparse.ArgumentTypeError(f"must be {words}, not {text}")
+        return value
+
+    return parse
+
+
+def several(kind: Callable) -> Callable[[str], list]:
+    """An option's type: values separated by commas."""
+    return lambda text: [kind(part.strip()) for part in text.split(",")]
+
+
+def make_parser() -> Parser:
+    """All commands and their options."""
+    names = ", ".join(models.PRESETS)
+    parser = Parser(
+        prog="python -m vssm",
+        description="Train, sample, score and time variational state space models and their rivals.",
+        epilog="Each command explains itself: python -m vssm complete --help",
+    )
+    parser.add_argument("--version", action="version", version=f"vssm {__version__} (torch {torch.__version__})")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+
+    def command(name: str, run: Callable, summary: str, text: str, example: str) -> Parser:
+        sub = commands.add_parser(
+            name, help=summary, description=text, epilog=f"example:\n  python -m vssm {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.set_defaults(run=run)
+        common = sub.add_argument_group("common options")
+        common.add_argument("--data", default="mnist", metavar="NAME", help="data set (default: mnist)")
+        common.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
+        common.add_argument("--threads", type=number(int, 1, 1024), metavar="N", help="CPU threads (default: torch's)")
+        common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+        return sub
+
+    def with_model(sub: Parser) -> None:
+        sub.add_argument("--model", required=True, metavar="NAME", help=f"one of: {names}")
+
+    def with_checkpoint(sub: Parser) -> None:
+        sub.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights (default: those that come along)")
+
+    def with_device(sub: Parser) -> None:
+        sub.add_argument("--device", default="auto", metavar="NAME", help="auto (default), cuda, mps or cpu")
+
+    def with_seed(sub: Parser) -> None:
+        sub.add_argument("--seed", type=number(int, 0, 2**53), default=0, metavar="N", help="of all that is drawn (0)")
+
+    def with_data_dir(sub: Parser) -> None:
+        sub.add_argument("--data-dir", type=Path, metavar="D",
+                         help="folder of the data sets (default: $VSSM_DATA, else the user's cache)")
+
+    sub = command(
+        "complete", run_complete, "complete a picture, or an archive of them",
+        "Complete a picture of which some pixels are known.\n\n"
+        "Known are: the pixels of 128 or more in --known, or the first --rows rows, or the opaque pixels of\n"
+        "a picture with transparency, or else the upper half. --rows 0 makes pictures from nothing.\n"
+        "Known pixels come back exactly as given.",
+        "complete --model vssm --prompt digit.png --rows 14 --samples 4 --out completed.png",
+    )
+    with_model(sub)
+    source = sub.add_mutually_exclusive_group()
+    source.add_argument("--prompt", type=Path, metavar="PNG", help="the picture, of the data set's size")
+    source.add_argument("--prompts", type=Path, metavar="NPZ",
+                        help="many: images [M,H,W,C] uint8 and known [M,H,W] bool")
+    mask = sub.add_mutually_exclusive_group()
+    mask.add_argument("--known", type=Path, metavar="PNG", help="which pixels are known: those of 128 or more")
+    mask.add_argument("--rows", type=number(int, 0), metavar="R", help="so many rows are known, from the top")
+    sub.add_argument("--out", type=Path, required=True, metavar="FILE",
+                     help=".png: the samples side by side; .npz: images [K,H,W,C] and known [H,W]"
+                          " (with --prompts .npz only: images [M,K,H,W,C])")
+    sub.add_argument("--samples", type=number(int, 1, MOST_SAMPLES), default=1, metavar="K", help="of each prompt (1)")
+    sub.add_argument("--temperature", type=number(float, 0, 10), default=1.0, metavar="T",
+                     help="1 (default) as trained, towards 0 the likeliest choices")
+    for add in (with_seed, with_checkpoint, with_device, with_data_dir):
+        add(sub)
+
+    sub = command(
+        "evaluate", run_evaluate, "score a model on the test set",
+        "Score a model on the test set, binarised once and for all: nats an image (exact, or the evidence lower\n"
+        "bound by one posterior draw), and how often a digit whose lower half is completed still reads as itself.",
+        "evaluate --model vssm --limit 1000",
+    )
+    with_model(sub)
+    sub.add_argument("--limit", type=number(int, 1), metavar="N", help="only the first N test images (default: all)")
+    sub.add_argument("--write", action="store_true", help="save the scores in the file of the weights")
+    for add in (with_seed, with_checkpoint, with_device, with_data_dir):
+        add(sub)
+
+    sub = command(
+        "bench", run_bench, "time models side by side",
+        "Time models at equal work in one run, in turns, after a warm-up. Several batch sizes give a list in JSON.",
+        "bench --models vssm,transformer --batch 1,16 --repeat 5",
+    )
+    sub.add_argument("--models", type=several(str), metavar="A,B", help=f"of: {names} (default: all with weights)")
+    sub.add_argument("--batch", type=several(number(int, 1, MOST_SAMPLES)), default=[1], metavar="B[,B2]",
+                     help="pictures made at once (1)")
+    sub.add_argument("--repeat", type=number(int, 1), default=5, metavar="R", help="runs that count, of each model (5)")
+    sub.add_argument("--rows", type=number(int, 0), default=0, metavar="R", help="known rows (0: all is generated)")
+    with_device(sub)
+
+    sub = command(
+        "train", run_train, "train a model",
+        "Train a model for so many minutes of wall-clock time. Ctrl-C stops and saves; --resume goes on.\n"
+        "Writes MODEL-DATA.safetensors (the weights), state.safetensors and samples.png into --out.",
+        "train --model vssm --minutes 60 --set d_model=96 --set fine_levels=3",
+    )
+    with_model(sub)
+    usual = TrainingConfig
+    sub.add_argument("--minutes", type=number(float, 0, above=True), required=True, metavar="M",
+                     help="the budget, over all resumed parts")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: runs/MODEL-DATA)")
+    sub.add_argument("--resume", action="store_true", help="go on with the training in --out")
+    sub.add_argument("--batch", type=number(int, 1), default=usual.batch, metavar="B",
+                     help=f"images a step ({usual.batch})")
+    sub.add_argument("--lr", type=number(float, 0, 1, above=True), default=usual.lr, metavar="X",
+                     help=f"learning rate ({usual.lr:g})")
+    sub.add_argument("--empty-share", type=number(float, 0, 1), default=usual.empty_share, metavar="X",
+                     help=f"share of images of which nothing is known ({usual.empty_share:g})")
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the model")
+    sub.add_argument("--compile", action="store_true", help="compile the loss: faster after some minutes")
+    for add in (with_seed, with_device, with_data_dir):
+        add(sub)
+
+    sub = command(
+        "train-classifier", run_train_classifier, "train the classifier that judges completions",
+        "Train the small classifier by which `evaluate` tells whether a completion kept the digit.",
+        "train-classifier --minutes 3",
+    )
+    sub.add_argument("--minutes", type=number(float, 0, above=True), default=3.0, metavar="M", help="the budget (3)")
+    sub.add_argument("--out", type=Path, metavar="FILE", help="where the weights go (default: where they are sought)")
+    for add in (with_seed, with_data_dir):
+        add(sub)
+    return parser
+
+
+# --- main -----------------------------------------------------------------------------------------------------------
+
+
+def guarded(work: Callable[[], int | None], debug: bool = False) -> int:
+    """Run `work` and turn what it raises into an exit code and at most one line on standard error."""
+    debug = debug or bool(os.environ.get("VSSM_DEBUG"))
+    with contextlib.suppress(AttributeError, ValueError):  # a terminal that lacks "×" shows "?" instead of failing
+        sys.stdout.reconfigure(errors="replace")
+    try:
+        code = work() or 0
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:  # argparse after --help and --version
+        return stop.code or 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever read our output has gone; keep Python from flushing into the void at its end
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code, sentence = explain(error)
+        print(sentence, file=sys.stderr)
+        return code
+
+
+def explain(error: Exception) -> tuple[int, str]:
+    """The exit code and the one line for an error."""
+    text = " ".join(str(error).split())
+    if isinstance(error, UserError):
+        return 2, text
+    allocation = isinstance(error, RuntimeError) and ("allocate memory" in text or "not enough memory" in text)
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or allocation:
+        return 2, "There is not enough memory for this; ask for fewer samples or a smaller batch."
+    return 1, f"Unexpected {type(error).__name__}: {text} (--debug shows where)."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line; returns its exit code."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+
+    def work() -> None:
+        args = make_parser().parse_args(argv)
+        if args.threads:
+            torch.set_num_threads(args.threads)
+        args.run(args)
+
+    return guarded(work, "--debug" in argv)
