@@ -157,6 +157,7 @@ class Canvas(draw.Picture):
         self._stroke_tool = ""
         self._hover: QPointF | None = None
         self._cell = [dataset.width // 2, dataset.height // 4]  # the keyboard's pen
+        self._by_keys = False  # whether that pen is in use, and shown
         self.sketch = Sketch(prompt)
         self.refresh()
 
@@ -232,6 +233,7 @@ class Canvas(draw.Picture):
 
     def mousePressEvent(self, event) -> None:
         tools = {Qt.MouseButton.LeftButton: self.tool, Qt.MouseButton.RightButton: "eraser"}
+        self._by_keys = False
         if event.button() in tools and not self._trail:
             self._begin(self.to_pixels(event.position()), tools[event.button()])
 
@@ -280,6 +282,10 @@ class Canvas(draw.Picture):
             self._end()
         event.accept()
 
+    def focusInEvent(self, event) -> None:
+        self._by_keys = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        super().focusInEvent(event)
+
     def keyPressEvent(self, event) -> None:
         moves = {
             Qt.Key.Key_Left: (-1, 0),
@@ -289,6 +295,7 @@ class Canvas(draw.Picture):
         }
         tools = {Qt.Key.Key_Space: self.tool, Qt.Key.Key_Delete: "eraser", Qt.Key.Key_Backspace: "eraser"}
         H, W = self.sketch.region.shape
+        self._by_keys = self._by_keys or event.key() in moves or event.key() in tools
         if event.key() in moves:
             dx, dy = moves[event.key()]
             self._cell = [min(max(self._cell[0] + dx, 0), W - 1), min(max(self._cell[1] + dy, 0), H - 1)]
@@ -310,7 +317,7 @@ class Canvas(draw.Picture):
         if self._hover is not None and field.contains(self._hover):
             painter.setPen(QPen(QColor(255, 255, 255, 200), 1.2))
             painter.drawEllipse(self._hover, self.size * scale / 2, self.size * scale / 2)
-        if self.hasFocus():
+        if self.hasFocus() and self._by_keys:
             painter.setPen(QPen(QColor(255, 255, 255, 220), 1, Qt.PenStyle.DotLine))
             x, y = self._cell
             painter.drawRect(QRectF(field.left() + x * scale, field.top() + y * scale, scale, scale))

@@ -71,15 +71,14 @@ class Picture(QWidget):
         self.update()
 
     def field(self) -> QRectF:
-        """Where the picture lies in the widget, in logical pixels."""
+        """Where the picture lies in the widget, in logical pixels: at the top, so that neighbours are level."""
         if self._image is None:
             side = min(self.width(), self.height())
-            return QRectF((self.width() - side) / 2, (self.height() - side) / 2, side, side)
+            return QRectF((self.width() - side) / 2, 0, side, side)
         ratio, w, h = self.devicePixelRatioF(), self._image.width(), self._image.height()
         scale = max(1, int(min(self.width() / w, self.height() / h) * ratio)) / ratio
         left = int((self.width() - w * scale) / 2 * ratio) / ratio
-        top = int((self.height() - h * scale) / 2 * ratio) / ratio
-        return QRectF(left, top, w * scale, h * scale)
+        return QRectF(left, 0, w * scale, h * scale)
 
     def to_pixels(self, position: QPointF) -> tuple[float, float]:
         """A point of the widget as (x, y) in pixels of the picture."""

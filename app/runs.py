@@ -95,7 +95,7 @@ def compare(runs: list[Run]) -> str:
         name = next(r.title for r in latest if r.seconds == fast)
         return f"{text}: {name} {times(slow / max(fast, 1e-9))} faster"
     rates = " · ".join(f"{run.title} {rate(run.finished.tokens_per_second)}" for run in latest)
-    return f"{rates} (unlike runs: compare rates, not seconds)"
+    return f"{rates} (unlike runs: rates, not seconds)"
 
 
 def seconds(value: float) -> str:

@@ -87,6 +87,7 @@ class Window(QMainWindow):
         self.choose_theme(restored.theme)
         if said:
             self.messages.say(said)
+        self.canvas.setFocus()
         QTimer.singleShot(0, self._preload)  # once the window is on screen
 
     # --- building
@@ -102,10 +103,11 @@ class Window(QMainWindow):
         ):
             splitter.setHandleWidth(10)
             splitter.setChildrenCollapsible(False)
+            splitter.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             for i, (part, stretch) in enumerate(parts):
                 splitter.addWidget(part)
                 splitter.setStretchFactor(i, stretch)
-        columns.setSizes([420, 380, 460])
+        columns.setSizes([425, 375, 460])
         right.setSizes([320, 320])
         inner = QWidget()
         around = QVBoxLayout(inner)
@@ -446,8 +448,9 @@ class Window(QMainWindow):
         text.setTextFormat(Qt.TextFormat.RichText)
         text.setOpenExternalLinks(True)
         text.setMargin(14)
-        text.setMaximumWidth(760)
-        text.setWordWrap(not html.startswith("<table"))
+        if not html.startswith("<table"):
+            text.setWordWrap(True)
+            text.setFixedWidth(480)
         QVBoxLayout(page).addWidget(text)
         self._dialog = page
         page.show()

@@ -6,6 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout
 
+HEAD = 28  # so that the titles of neighbours stand on one line, with buttons beside them or without
+
 
 class Card(QFrame):
     """A titled frame: `header` takes what stands beside the title, `body` the rest."""
@@ -21,6 +23,7 @@ class Card(QFrame):
         self.header.setSpacing(4)
         name = label(title, "title")
         name.setToolTip(tip)
+        name.setMinimumHeight(HEAD)
         self.header.addWidget(name)
         self.header.addStretch(1)
         self.body.addLayout(self.header)

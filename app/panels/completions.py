@@ -43,6 +43,7 @@ class Gallery(QWidget):
         """colours: [K, H, W, 3], or None for nothing."""
         self._images = [] if colours is None or len(colours) < 2 else [draw.qimage(c) for c in colours]
         self._current = current
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus if self._images else Qt.FocusPolicy.NoFocus)
         self.update()
 
     def cells(self) -> list[QRectF]:
@@ -67,6 +68,7 @@ class Gallery(QWidget):
     def paintEvent(self, event) -> None:
         painter = QPainter(self)
         for i, (cell, image) in enumerate(zip(self.cells(), self._images, strict=True)):
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, cell.width() < 2 * image.width())
             painter.drawImage(cell, image)
             if i == self._current:
                 painter.setPen(QPen(QColor(self.frame), 2.5))
@@ -98,7 +100,9 @@ class CompletionPanel(Card):
         super().__init__("Completion", "What the model made of the sketch")
         self.run: Run | None = None
         self._model = label("", "muted")
-        self.header.addWidget(self._model)
+        self._model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.header.addWidget(self._model, 100)
         self.picture = draw.Picture("Completion")
         self.body.addWidget(self.picture, 5)
         self._hint = label(EMPTY, "muted", wrap=True)
@@ -111,12 +115,12 @@ class CompletionPanel(Card):
         self.body.addWidget(self.note)
         self.gallery = Gallery()
         self.gallery.chosen.connect(self.choose_sample)
-        self.gallery.hide()
-        self.body.addWidget(self.gallery, 2)
-        self._earlier_row = QWidget()
-        self._earlier = QHBoxLayout(self._earlier_row)
-        self._earlier.setContentsMargins(0, 0, 0, 0)
+        self.body.addWidget(self.gallery, 3)
+        thumbs = QWidget()
+        self._earlier = QHBoxLayout(thumbs)
+        self._earlier.setContentsMargins(0, 4, 0, 0)
         self._earlier.setSpacing(4)
+        self._earlier_row = Column(label("Runs to compare, newest first", "muted"), thumbs)
         self._earlier_row.hide()
         self.body.addWidget(self._earlier_row)
 
@@ -141,7 +145,8 @@ class CompletionPanel(Card):
         self._place_hint()
 
     def _place_hint(self) -> None:
-        self._hint.setGeometry(self.picture.rect().adjusted(24, 0, -24, 0))
+        self.picture.setMaximumHeight(max(140, self.width() - 24))
+        self._hint.setGeometry(self.picture.field().toRect().adjusted(24, 0, -24, 0))
 
     def show_run(self, run: Run | None, colours: theme.Theme) -> None:
         """Draw a run as it stands; cheap enough to be called thirty times a second."""
@@ -150,7 +155,7 @@ class CompletionPanel(Card):
         self._place_hint()
         if run is None:
             self.picture.show_picture(None, None)
-            self.gallery.hide()
+            self.gallery.show_samples(None, 0)
             self.note.hide()
             self._model.setText("")
             for value in self._figures.values():
@@ -160,10 +165,9 @@ class CompletionPanel(Card):
         drawn = draw.compose(run.images, known, run.filled)
         self.picture.show_picture(drawn[run.shown], known)
         self.gallery.frame = colours.model(run.model)
-        self.gallery.setVisible(run.request.samples > 1)
         self.gallery.show_samples(drawn, run.shown)
         state = "" if run.finished else " · stopped" if run.ended else " · working …"
-        sample = f" · sample {run.shown + 1} of {run.request.samples}" if run.request.samples > 1 else ""
+        sample = f" · {run.shown + 1} of {run.request.samples}" if run.request.samples > 1 else ""
         self._model.setText(f"{theme.sign(run.model)} {run.title}{sample}{state}")
         self._model.setStyleSheet(f"color: {colours.model(run.model)}")
         self._figures["seconds"].setText(runs.seconds(run.seconds) if run.points else "–")
@@ -187,6 +191,7 @@ class CompletionPanel(Card):
         """Thumbnails of the last runs, the newest first, to look at again."""
         while item := self._earlier.takeAt(0):
             if item.widget():
+                item.widget().hide()  # deleted only when the event loop is reached
                 item.widget().deleteLater()
         room = max(2, (self.width() - 24) // (THUMB + 30))
         for run in [r for r in reversed(history) if r.progress][:room]:

@@ -17,9 +17,11 @@ from ..runs import Run
 from .card import Card, label
 
 CELL = 28  # picture elements a map is drawn with, whatever its own grid
-GAP, BETWEEN, HEAD = 3, 14, 13  # within a block, between blocks, and for a block's title
+GAP, BETWEEN, HEAD = 3, 16, 20  # between maps (elements), between blocks and for their titles (pixels)
+WIDE = 132  # of the colour scale, in pixels
 SPAN = 3.0  # values beyond ± this take the strongest colour
 CLASS_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999"]
+TITLES = "level {} · {}×{}", "{} · {}×{}"
 EMPTY = "Latents appear here as a VSSM draws them: the plan of the picture, coarse levels first."
 NONE = "{} has no latents: it settles each pixel when it comes to it, with no plan drawn before."
 
@@ -68,7 +70,7 @@ class LatentPanel(Card):
         self.view = pg.GraphicsView()
         self.view.setAccessibleName("Latents by level and position")
         self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._box = pg.ViewBox(lockAspect=True, invertY=True, enableMouse=False, enableMenu=False)
+        self._box = pg.ViewBox(invertY=True, enableMouse=False, enableMenu=False, defaultPadding=0)
         self.view.setCentralItem(self._box)
         self._items: dict[int, tuple[pg.ImageItem, pg.TextItem]] = {}
         self._message = label(EMPTY, "muted", wrap=True)
@@ -110,22 +112,20 @@ class LatentPanel(Card):
         entropy = self.what.currentText() == "entropy"
         count = 1 if entropy else first.codes.shape[-1]
         ends = self._ends(run) if entropy else (-SPAN, SPAN)
-        across, columns = self._arrange(levels, count)
+        options = [self._arrange(levels, count, title) for title in TITLES]
+        self._title = TITLES[options[1][0] > 1.3 * options[0][0]]  # the short one where it gains much
+        _, across, columns, wide, high = options[TITLES.index(self._title)]
+        apart = max(wide, self._title_width(self._title)) + BETWEEN
         ground = np.array(QColor(self._theme.card).getRgb()[:3], np.uint8)
-        rows = math.ceil(count / columns)
-        wide, high = columns * (CELL + GAP) - GAP, rows * (CELL + GAP) - GAP
         for level in set(self._items) - set(run.latents):
             for item in self._items.pop(level):
                 self._box.removeItem(item)
         for level, event in run.latents.items():
             maps = self._entropy(event, sample, ends) if entropy else self._values(event, sample, colours)
-            x = (level - 1) % across * (wide + BETWEEN)
-            y = (level - 1) // across * (high + HEAD + BETWEEN / 2) + HEAD
+            x = (level - 1) % across * apart
+            y = (level - 1) // across * (high + HEAD) + HEAD
             self._place(level, event, block(columns, maps, ground), x, y, wide, high)
-        down = math.ceil(levels / across)
-        self._box.setRange(
-            QRectF(0, 0, across * (wide + BETWEEN) - BETWEEN, down * (high + HEAD + BETWEEN / 2)), padding=0.01
-        )
+        self._box.setRange(QRectF(0, 0, self.view.width(), self.view.height()), padding=0)
         self._show_scale(first, entropy, ends)
 
     def _place(self, level: int, event: Latents, image: np.ndarray, x: float, y: float, wide: float, high: float):
@@ -137,20 +137,26 @@ class LatentPanel(Card):
         picture.setImage(image, autoLevels=False, levels=(0, 255))
         picture.setRect(QRectF(x, y, wide, high))
         h, w = event.codes.shape[1:3]
-        title.setText(f"level {level} · {h}×{w}", color=self._theme.muted)
-        title.setPos(x - 2, y + 2)
+        title.setText(self._title.format(level, h, w), color=self._theme.muted)
+        title.setPos(x - 3, y + 3)
 
-    def _arrange(self, levels: int, count: int) -> tuple[int, int]:
-        """Blocks in a row and maps in a row of a block, such that the maps come out largest."""
-        w, h = max(self.view.width(), 50), max(self.view.height(), 50)
-        best = (0.0, 1, 1)
+    def _title_width(self, title: str) -> int:
+        return self.view.fontMetrics().horizontalAdvance(title.format(8, 88, 88)) + 4
+
+    def _arrange(self, levels: int, count: int, words: str) -> tuple[float, int, int, float, float]:
+        """Scale, blocks in a row, maps in a row of a block, and a block's width and height in pixels, such that the
+        maps come out largest and no title runs into the next."""
+        w, h, title = self.view.width(), self.view.height(), self._title_width(words)
+        best = (0.0, 1, 1, 1.0, 1.0)
         for across in range(1, levels + 1):
+            room = (w - (across - 1) * BETWEEN) / across, h / math.ceil(levels / across) - HEAD
+            if room[0] < title and across > 1:
+                break
             for columns in range(1, count + 1):
-                wide = across * (columns * (CELL + GAP) - GAP + BETWEEN) - BETWEEN
-                down, rows = math.ceil(levels / across), math.ceil(count / columns)
-                high = down * (rows * (CELL + GAP) - GAP + HEAD + BETWEEN / 2)
-                best = max(best, (min(w / wide, h / high), across, columns))
-        return best[1], best[2]
+                wide, high = columns * (CELL + GAP) - GAP, math.ceil(count / columns) * (CELL + GAP) - GAP
+                scale = min(room[0] / wide, room[1] / high)
+                best = max(best, (scale, across, columns, wide * scale, high * scale))
+        return best
 
     def _values(self, event: Latents, sample: int, colours: np.ndarray) -> list[np.ndarray]:
         codes = event.codes[sample]
@@ -175,17 +181,17 @@ class LatentPanel(Card):
     def _show_scale(self, event: Latents, entropy: bool, ends: tuple[float, float]) -> None:
         self._scale.setVisible(entropy or event.kind == "gaussian")
         colours = self._sequential() if entropy else diverging(self._theme)
+        self._scale.setToolTip("Entropy of the prior, in nats" if entropy else "Values of the latents")
         texts = [f"{e:.1f}" for e in ends] if entropy else [f"−{SPAN:.0f}", f"+{SPAN:.0f}"]
-        unit = " nats" if entropy else ""
-        made = QPixmap(210 * 2, 16 * 2)
+        made = QPixmap(WIDE * 2, 16 * 2)
         made.setDevicePixelRatio(2)
         made.fill(Qt.GlobalColor.transparent)
         painter = QPainter(made)
         painter.setPen(QColor(self._theme.muted))
         painter.setFont(self.font())
-        painter.drawText(QRectF(0, 0, 60, 16), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, texts[0])
-        for i in range(80):
-            painter.fillRect(QRectF(64 + i, 3, 1.1, 10), QColor(*map(int, colours[i * 255 // 79])))
-        painter.drawText(QRectF(148, 0, 62, 16), Qt.AlignmentFlag.AlignVCenter, texts[1] + unit)
+        painter.drawText(QRectF(0, 0, 28, 16), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, texts[0])
+        for i in range(60):
+            painter.fillRect(QRectF(32 + i, 3, 1.1, 10), QColor(*map(int, colours[i * 255 // 59])))
+        painter.drawText(QRectF(96, 0, WIDE - 96, 16), Qt.AlignmentFlag.AlignVCenter, texts[1])
         painter.end()
         self._scale.setPixmap(made)

@@ -32,15 +32,20 @@ class SketchPanel(Card):
         self._actions = actions
         for name in ("undo", "redo", "clear"):
             self.header.addWidget(button(actions[name]))
-        self.body.addWidget(self.canvas, 1)
+        self.body.addWidget(self.canvas, 100)
         self.body.addLayout(self._legend())
         self.body.addLayout(self._tools())
         self.body.addLayout(self._known())
         self._thumbs = QHBoxLayout()
         self._thumbs.setSpacing(4)
         self.body.addLayout(self._thumbs)
+        self.body.addStretch(1)
         self.show_examples(dataset)
         self._changed()
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self.canvas.setMaximumHeight(max(140, self.width() - 24))
 
     def _legend(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -71,7 +76,7 @@ class SketchPanel(Card):
         self.size = QSlider(Qt.Orientation.Horizontal)
         self.size.setRange(*SIZES)
         self.size.setValue(self.canvas.size)
-        self.size.setFixedWidth(72)
+        self.size.setFixedWidth(60)
         self.size.setAccessibleName("Pen size")
         self.size.valueChanged.connect(self._resize)
         self._size_text = label("", "muted")
@@ -83,7 +88,7 @@ class SketchPanel(Card):
     def _known(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(4)
-        self._rows_text = label("Known rows 28")
+        self._rows_text = label("Known: free form")
         self._rows_text.setMinimumWidth(self._rows_text.sizeHint().width())
         self.rows = QSlider(Qt.Orientation.Horizontal)
         self.rows.setRange(0, self.canvas.sketch.pixels.shape[0])
@@ -100,6 +105,7 @@ class SketchPanel(Card):
         """Thumbnails of that data set's example prompts."""
         while item := self._thumbs.takeAt(0):
             if item.widget():
+                item.widget().hide()
                 item.widget().deleteLater()
         self.thumbs: list[QToolButton] = []
         for example in examples(dataset):
@@ -144,6 +150,6 @@ class SketchPanel(Card):
         self.rows.setValue(sketch.rows)
         self.rows.blockSignals(False)
         exact = known.sum() == sketch.rows * known.shape[1]
-        self._rows_text.setText(f"Known rows {sketch.rows}{'' if exact else ' +'}")
+        self._rows_text.setText(f"Known rows {sketch.rows}" if exact else "Known: free form")
         self._actions["undo"].setEnabled(sketch.can_undo)
         self._actions["redo"].setEnabled(sketch.can_redo)

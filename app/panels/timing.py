@@ -65,6 +65,7 @@ class TimingPanel(Card):
         self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.plot.setLogMode(x=True)
         self.plot.setLabel("left", "tokens done")
+        self.plot.setLabel("bottom", "the model's time")
         self.plot.showGrid(x=True, y=True, alpha=0.15)
         self.plot.setMinimumHeight(120)
         self.body.addWidget(self.plot, 1)
@@ -78,6 +79,7 @@ class TimingPanel(Card):
             axis = self.plot.getAxis(side)
             axis.setPen(colours.muted)
             axis.setTextPen(colours.muted)
+            axis.enableAutoSIPrefix(False)
         self._draw()
 
     def show_runs(self, history: list[Run]) -> None:
