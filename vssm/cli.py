@@ -26,7 +26,7 @@ from .benchmark import bench
 from .errors import UserError
 from .generation import Finished, GenerationRequest, Generator, Latents, Progress, Started
 from .prompt import Prompt
-from .training import TrainingConfig, train
+from .training import TrainingConfig, make_optimizers, train
 
 MOST_SAMPLES = 1000  # of one prompt at once, held in memory together
 
@@ -174,7 +174,8 @@ def run_train(args: argparse.Namespace) -> None:
     dataset = data.get(args.data)
     config = TrainingConfig(
         model=models.get(args.model).name, data=dataset.name, minutes=args.minutes, batch=args.batch, lr=args.lr,
-        seed=args.seed, empty_share=args.empty_share, changes=parse_changes(args.model, dataset, args.set),
+        seed=args.seed, empty_share=args.empty_share, save_minutes=args.save_minutes,
+        changes=parse_changes(args.model, dataset, args.set),
     )
     device.choose(args.device)
     out = args.out or Path("runs") / f"{config.model}-{config.data}"
@@ -258,6 +259,7 @@ def parse_changes(model: str, dataset: data.DataSet, pairs: list[str]) -> dict:
             blank = torch.zeros(1, *dataset.shape, dtype=torch.long)
             with torch.no_grad():
                 network.loss(blank, torch.zeros(blank.shape[:3], dtype=torch.bool))
+            make_optimizers(network, TrainingConfig(model))
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UserError(f"No network can be made with --set {' '.join(pairs)} ({reason}); change it.") from error
@@ -448,6 +450,8 @@ def make_parser() -> Parser:
                      help=f"learning rate ({usual.lr:g})")
     sub.add_argument("--empty-share", type=number(float, 0, 1), default=usual.empty_share, metavar="X",
                      help=f"share of images of which nothing is known ({usual.empty_share:g})")
+    sub.add_argument("--save-minutes", type=number(float, 0, above=True), default=usual.save_minutes, metavar="M",
+                     help=f"between saves on the way ({usual.save_minutes:g})")
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the model")
     sub.add_argument("--compile", action="store_true", help="compile the loss: faster after some minutes")
     for add in (with_seed, with_device, with_data_dir):

@@ -1,0 +1,56 @@
+"""What the tests of the command line share."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from vssm import checkpoint, cli, models
+
+DATA = Path(__file__).resolve().parent / "data"  # mnist.npz: the first 64 training and 64 test images
+EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples" / "mnist"
+SEVEN = EXAMPLES / "01-seven-top.png"
+EIGHT, EIGHT_KNOWN = EXAMPLES / "05-eight-left.png", EXAMPLES / "05-eight-left.known.png"
+SMALL = {  # settings of networks that train in no time
+    "vssm": {"d_model": 32, "inner": 32, "state": 8, "heads": 2, "coarse_levels": 1, "fine_levels": 1,
+             "encoder_blocks": 1},
+    "transformer": {"d_model": 32, "blocks": 1, "heads": 1, "stem_hidden": 32},
+}
+
+
+def vssm(*words) -> int:
+    """Run a command line in this process on one thread; returns its exit code."""
+    torch.set_num_threads(1)
+    return cli.main([str(word) for word in words])
+
+
+def vssm_json(capsys, *words) -> dict:
+    """Run a command that must succeed with --json; returns what it printed."""
+    code = vssm(*words, "--json")
+    out, err = capsys.readouterr()
+    assert code == 0, err
+    return json.loads(out)  # fails where anything else is on standard output
+
+
+def calls(model: str, unknown: int) -> int:
+    """Network calls of a shipped model for a prompt whose last `unknown` pixels are unknown."""
+    if models.get(model).raster:
+        return unknown + (unknown < 784)
+    return checkpoint.load(checkpoint.shipped(model, "mnist")).network.ladder + 1
+
+
+def settings(model: str) -> list[str]:
+    return [word for key, value in SMALL[model].items() for word in ("--set", f"{key}={value}")]
+
+
+def pixels(path) -> np.ndarray:
+    """An image file as it is, [H, W] or [H, W, C] uint8."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def write(path: Path, array: np.ndarray) -> Path:
+    Image.fromarray(array).save(path)
+    return path

@@ -1,0 +1,68 @@
+"""What `python main.py` does without a display."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from commands import pixels
+
+from vssm import checkpoint, demo, models
+from vssm.data import MNIST
+from vssm.examples import examples
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    torch.set_num_threads(1)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_model_is_shown_and_the_picture_written(here, capsys):
+    assert demo.main() == 0
+    out, err = capsys.readouterr()
+    assert err == "" and "Transformer" in out and "VSSM" in out and "network calls" in out
+    assert str(here / "vssm-demo.png") in out and "█" not in out  # no art where no terminal reads
+    picture = pixels(here / "vssm-demo.png")
+    tiles, side = 1 + len(models.PRESETS) * demo.SAMPLES, 28 * demo.ENLARGED
+    assert picture.shape == (side, tiles * (side + demo.ENLARGED) - demo.ENLARGED)
+    prompt = examples(MNIST)[0].prompt
+    first = picture[:: demo.ENLARGED, : side : demo.ENLARGED]
+    assert (first == np.where(prompt.known, prompt.pixels[..., 0], demo.UNKNOWN)).all()
+    second = picture[:: demo.ENLARGED, side + demo.ENLARGED :: demo.ENLARGED][:, :28]
+    assert (second[prompt.known] == prompt.pixels[..., 0][prompt.known]).all()
+
+
+def test_a_missing_model_is_said_and_the_others_run(here, capsys, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SHIPPED", here)
+    shutil.copy(checkpoint.Path(checkpoint.__file__).parents[1] / "checkpoints" / "vssm-mnist.safetensors", here)
+    assert demo.main() == 0
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1 and "transformer-mnist.safetensors" in err
+    assert "VSSM" in out and (here / "vssm-demo.png").exists()
+
+
+def test_no_model_at_all_is_one_sentence_more(here, capsys, monkeypatch):
+    monkeypatch.setattr(checkpoint, "SHIPPED", here)
+    assert demo.main() == 2
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.splitlines()) == len(models.PRESETS) + 1 and "No model" in err
+    assert not (here / "vssm-demo.png").exists()
+
+
+def test_where_the_folder_cannot_be_written_the_picture_goes_elsewhere(here, capsys, monkeypatch):
+    (here / "temporary").mkdir()
+    (here / "vssm-demo.png").mkdir()  # a folder of that name: no file can be written there, not even by root
+    monkeypatch.setattr(demo.tempfile, "tempdir", str(here / "temporary"))
+    assert demo.main() == 0
+    out, err = capsys.readouterr()
+    assert "temporary files" in err and str(here / "temporary" / "vssm-demo.png") in out
+    assert pixels(here / "temporary" / "vssm-demo.png").size > 0
+
+
+def test_text_art():
+    grey = np.array([[255, 0, 255, 0], [255, 255, 0, 0], [0, 255, 0, 0]], np.uint8)
+    known = np.ones((3, 4), bool)
+    known[:2, 3] = False
+    assert demo.half_blocks(grey, known) == ["█▄▀░", " ▀  "]
