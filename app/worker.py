@@ -172,7 +172,6 @@ class Engine(QObject):
     def close(self, milliseconds: int = 8000) -> bool:
         """Stop and wait; False where the thread did not end in time, because one network call takes longer."""
         self._worker.wanted = -1
-        for signal in (self._asked, self._chosen, self._needed, self.happened, self.failed, self.ended, self.loaded):
-            signal.disconnect()
+        QObject.disconnect(self._worker, None, None, None)
         self._thread.quit()
         return self._thread.wait(milliseconds)

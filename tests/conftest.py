@@ -1,0 +1,102 @@
+"""For all tests: no screen is needed, torch is loaded before Qt, and a window leaves no thread and no warning."""
+
+import gc
+import os
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
+
+import numpy as np
+import pytest
+import torch  # noqa: F401 - before Qt
+from PySide6.QtCore import QPoint, Qt, QThread
+from PySide6.QtWidgets import QApplication
+
+OURS_TO_IGNORE = r"propagateSizeHints"  # the offscreen platform says so of every window
+
+
+def pytest_collection_modifyitems(items):
+    """Every test that shows widgets fails on a warning of Qt's."""
+    for item in items:
+        if "qtbot" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
+            item.add_marker(pytest.mark.qt_log_ignore(OURS_TO_IGNORE))
+
+
+def running_threads() -> list[QThread]:
+    """QThreads of ours that have not ended."""
+    import shiboken6
+
+    found = (o for o in gc.get_objects() if issubclass(type(o), QThread) and shiboken6.isValid(o))
+    return [thread for thread in found if thread.objectName() == "inference" and thread.isRunning()]
+
+
+@pytest.fixture
+def no_threads_left():
+    """Fails where a test leaves an inference thread behind."""
+    yield
+    assert not running_threads()
+
+
+@pytest.fixture
+def window(no_threads_left, qtbot, tmp_path):
+    """The real window, with the shipped models and a state file of its own, on (an invisible) screen."""
+    yield from opened(qtbot, tmp_path / "sitting.json")
+
+
+def opened(qtbot, state, folder=None):
+    """Open a window, and close it after its use."""
+    from app import application
+    from app.window import Window
+
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+    application.prepare(QApplication.instance())
+    window = Window(state, folder)
+    window.resize(1280, 760)
+    qtbot.addWidget(window)
+    with qtbot.waitExposed(window):
+        window.show()
+    yield window
+    window.close()
+
+
+@pytest.fixture
+def draw(qtbot):
+    """Draws a stroke through pixel positions by mouse: draw(canvas, [(x, y), …], button)."""
+
+    def stroke(canvas, points, button=Qt.MouseButton.LeftButton):
+        places = [at(canvas, *p) for p in points]
+        qtbot.mousePress(canvas, button, pos=places[0])
+        for place in places[1:]:
+            qtbot.mouseMove(canvas, place)
+        qtbot.mouseRelease(canvas, button, pos=places[-1])
+
+    return stroke
+
+
+def at(canvas, x: float, y: float) -> QPoint:
+    """The place on the widget of the middle of a pixel."""
+    field = canvas.field()
+    scale = field.width() / canvas.sketch.pixels.shape[1]
+    return (field.topLeft() + QPoint(round((x + 0.5) * scale), round((y + 0.5) * scale))).toPoint()
+
+
+def ended(window, number: int | None = None):
+    """For qtbot.waitUntil: whether the run (the latest one) has come to its end."""
+    return lambda: window._running is None and bool(window.history)
+
+
+def connected(mask: np.ndarray) -> bool:
+    """Whether the True pixels hang together, by sides or corners."""
+    todo, seen = [tuple(np.argwhere(mask)[0])], set()
+    while todo:
+        y, x = todo.pop()
+        if (y, x) in seen:
+            continue
+        seen.add((y, x))
+        todo += [
+            (j, i)
+            for j in range(max(y - 1, 0), min(y + 2, mask.shape[0]))
+            for i in range(max(x - 1, 0), min(x + 2, mask.shape[1]))
+            if mask[j, i]
+        ]
+    return len(seen) == mask.sum()

@@ -1,0 +1,70 @@
+"""`python main.py`: with and without a display."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app import display
+
+ROOT = Path(__file__).parent.parent
+SCREENLESS = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
+
+
+def start(tmp_path, **environment) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, ROOT / "main.py"],
+        env=SCREENLESS | {"VSSM_STATE": str(tmp_path / "sitting.json")} | environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_without_a_display_the_demonstration_runs(tmp_path):
+    done = start(tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, rest = done.stdout.split("\n", 1)
+    assert first.startswith("There is no display here") and rest.strip()
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only there is a display named by DISPLAY")
+@pytest.mark.parametrize("name", ["DISPLAY", "WAYLAND_DISPLAY"])
+def test_a_display_that_does_not_answer_is_told(monkeypatch, name):
+    for other in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, ":987" if name == "DISPLAY" else "wayland-987")
+    assert "cannot be connected to" in display.find()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="libraries are named by Debian packages")
+def test_a_missing_library_is_one_sentence_with_its_package(monkeypatch):
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    monkeypatch.setitem(display.QT_LIBRARIES, "libnowhere.so.7", "libnowhere7")
+    with pytest.raises(display.Missing, match=r"libnowhere\.so\.7.*sudo apt-get install libnowhere7$"):
+        display.find()
+
+
+def test_the_window_opens_and_closes_from_the_command_line(tmp_path):
+    """The whole door, offscreen: the program is asked to end as Ctrl+C would, saves its sitting and ends well."""
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "main.py"],
+        env=SCREENLESS | {"VSSM_STATE": str(tmp_path / "sitting.json"), "QT_QPA_PLATFORM": "offscreen"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(8)  # it stays
+        process.send_signal(2)
+        out, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    errors = [line for line in errors.splitlines() if "propagateSizeHints" not in line]
+    assert process.returncode == 0 and not errors and not out
+    assert (tmp_path / "sitting.json").exists()
