@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """What a network reports after one of its calls. Nothing is copied or moved for it.
 
     values: [B, H, W, C] pixel values so far, or None; filled: how many tokens in raster order stand, known or
