@@ -210,7 +210,7 @@ def run_train_classifier(args: argparse.Namespace) -> None:
 
 def make_generator(args: argparse.Namespace, name: str | None = None) -> Generator:
     """The model that the options name, with its weights, on its device."""
-    preset, dataset = models.get(name or args.model), data.get(args.data)
+    preset, dataset = models.get(args.model if name is None else name), data.get(args.data)
     where = device.choose(args.device)
     path = getattr(args, "checkpoint", None) or checkpoint.shipped(preset.name, dataset.name)
     return Generator(checkpoint.load(path, preset.name, dataset.name), where)
@@ -502,6 +502,8 @@ def explain(error: Exception) -> tuple[int, str]:
     text = " ".join(str(error).split())
     if isinstance(error, UserError):
         return 2, text
+    if isinstance(error, OSError) and error.filename is not None:  # no right to look there, a name too long, …
+        return 2, f"{error.filename} cannot be used ({error.strerror}); choose another path."
     allocation = isinstance(error, RuntimeError) and ("allocate memory" in text or "not enough memory" in text)
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or allocation:
         return 2, "There is not enough memory for this; ask for fewer samples or a smaller batch."

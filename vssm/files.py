@@ -91,7 +91,7 @@ def check_out(path: Path, suffixes: tuple[str, ...]) -> None:
     """Find out before the work whether `path` can be written; raises UserError where it cannot."""
     if path.suffix.lower() not in suffixes:
         raise UserError(f"{path} must end in {' or '.join(suffixes)}, which says what is written.")
-    above = next(p for p in path.absolute().parents if p.exists())
+    above = next((p for p in path.absolute().parents if p.exists()), path)
     if path.is_dir() or not above.is_dir() or not os.access(above, os.W_OK):
         raise UserError(f"{path} cannot be written; choose a file in a folder you may write to.")
 

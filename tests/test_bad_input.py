@@ -1,0 +1,423 @@
+"""Whatever a caller gives: one sentence that says what to do, exit code 2, and nothing half-written."""
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from commands import DATA, EIGHT, SEVEN, pixels, settings, vssm, write
+from PIL import Image
+from safetensors.torch import save_file
+
+import vssm as package
+from vssm import checkpoint, cli
+
+BLANK = np.zeros((28, 28), np.uint8)
+
+
+@pytest.fixture
+def refuse(capsys, tmp_path):
+    """refuse(*words, says=...): the command must end with 2, say so in one sentence and write nothing."""
+
+    def check(*command, says: str) -> None:
+        before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+        code = vssm(*command)
+        out, err = capsys.readouterr()
+        assert (code, out) == (2, ""), err
+        assert err.count("\n") == 1 and err.endswith(".\n") and "Traceback" not in err, err
+        assert says in err, err
+        assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
+
+    return check
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    return tmp_path / "out.png"
+
+
+# --- options --------------------------------------------------------------------------------------------------------
+
+COMPLETE = ["complete", "--model", "vssm", "--prompt", SEVEN, "--out", "never.png"]
+TRAIN = ["train", "--model", "vssm", "--out", "never", "--data-dir", DATA]
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ([], "required: COMMAND"),
+        (["fly"], "invalid choice"),
+        (["complete"], "required: --model, --out"),
+        ([*COMPLETE, "--colour"], "nrecognized arguments"),
+        ([*COMPLETE, "--samples", "0"], "--samples: must be at least 1"),
+        ([*COMPLETE, "--samples", "-3"], "--samples: must be at least 1"),
+        ([*COMPLETE, "--samples", "1.5"], "not a whole number"),
+        ([*COMPLETE, "--samples", "1000000000"], "at most 1000"),
+        ([*COMPLETE, "--temperature", "nan"], "--temperature: must be at least 0"),
+        ([*COMPLETE, "--temperature", "inf"], "--temperature: must be at least 0"),
+        ([*COMPLETE, "--temperature", "-1"], "--temperature: must be at least 0"),
+        ([*COMPLETE, "--temperature", "hot"], "not a number"),
+        ([*COMPLETE, "--seed", "-1"], "--seed: must be at least 0"),
+        ([*COMPLETE, "--rows", "-1"], "--rows: must be at least 0"),
+        ([*COMPLETE, "--rows", "29"], "between 0 and 28"),
+        ([*COMPLETE, "--rows", "28"], "Every pixel of the prompt is known"),
+        ([*COMPLETE, "--rows", "1", "--known", SEVEN], "not allowed with"),
+        ([*COMPLETE, "--prompts", "x.npz"], "not allowed with"),
+        ([*COMPLETE, "--threads", "0"], "--threads: must be at least 1"),
+        ([*COMPLETE, "--device", "abacus"], "no device 'abacus'"),
+        ([*COMPLETE, "--data", "imagenet"], "no data set 'imagenet'"),
+        ([*COMPLETE, "--model", "oracle"], "no model 'oracle'"),
+        (["complete", "--model", "vssm", "--out", "never.png"], "--prompt"),
+        (["complete", "--model", "vssm", "--rows", "3", "--out", "never.png"], "--prompt"),
+        (["evaluate", "--model", "vssm", "--limit", "0"], "--limit: must be at least 1"),
+        (["evaluate", "--model", "vssm", "--limit", "65", "--data-dir", DATA], "64 test images"),
+        (["evaluate", "--model", "oracle"], "no model 'oracle'"),
+        (["bench", "--models", "vssm,oracle"], "no model 'oracle'"),
+        (["bench", "--models", ""], "no model ''"),
+        (["bench", "--batch", "1,0"], "--batch: must be at least 1"),
+        (["bench", "--batch", ","], "not a whole number"),
+        (["bench", "--repeat", "0"], "--repeat: must be at least 1"),
+        (["bench", "--rows", "29"], "between 0 and 28"),
+        (["bench", "--rows", "28"], "nothing to complete"),
+        (["bench", "--device", "abacus"], "no device"),
+        (["train", "--model", "vssm"], "required: --minutes"),
+        ([*TRAIN, "--minutes", "0"], "--minutes: must be above 0"),
+        ([*TRAIN, "--minutes", "nan"], "--minutes: must be above 0"),
+        ([*TRAIN, "--minutes", "inf"], "--minutes: must be above 0"),
+        ([*TRAIN, "--minutes", "1", "--batch", "0"], "--batch: must be at least 1"),
+        ([*TRAIN, "--minutes", "1", "--lr", "0"], "--lr: must be above 0"),
+        ([*TRAIN, "--minutes", "1", "--empty-share", "1.1"], "--empty-share: must be at least 0 and at most 1"),
+        ([*TRAIN, "--minutes", "1", "--device", "abacus"], "no device"),
+        ([*TRAIN, "--minutes", "1", "--model", "oracle"], "no model"),
+        ([*TRAIN, "--minutes", "1", "--set", "d_model"], "KEY=VALUE"),
+        ([*TRAIN, "--minutes", "1", "--set", "depth=3"], "one of the keys patch, d_model"),
+        ([*TRAIN, "--minutes", "1", "--set", "height=32"], "one of the keys"),
+        ([*TRAIN, "--minutes", "1", "--set", "d_model=wide"], "d_model=128"),
+        ([*TRAIN, "--minutes", "1", "--set", "selective=3"], "selective=false"),
+        ([*TRAIN, "--minutes", "1", "--set", "d_model=-4"], "No network can be made"),
+        ([*TRAIN, "--minutes", "1", "--set", "heads=3"], "No network can be made"),
+        ([*TRAIN, "--minutes", "1", "--set", "patch=0"], "No network can be made"),
+        ([*TRAIN, "--minutes", "1", "--set", "latent=square"], "No network can be made"),
+        (["train-classifier", "--minutes", "-1"], "--minutes: must be above 0"),
+    ],
+    ids=lambda value: " ".join(str(getattr(v, "name", v)) for v in value[-4:]) if isinstance(value, list) else "",
+)
+def test_options(refuse, tmp_path, monkeypatch, command, says):
+    monkeypatch.chdir(tmp_path)
+    refuse(*command, says=says)
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------
+
+
+def text_file(path: Path) -> Path:
+    path.write_text("not a picture")
+    return path
+
+
+def cut(path: Path, source: Path, keep: int) -> Path:
+    path.write_bytes(source.read_bytes()[:keep])
+    return path
+
+
+PICTURES = {
+    "missing": (lambda d: d / "none.png", "There is no file"),
+    "too wide": (lambda d: write(d / "p.png", np.zeros((28, 29), np.uint8)), "29×28"),
+    "too small": (lambda d: write(d / "p.png", np.zeros((1, 1), np.uint8)), "1×1"),
+    "16 bits": (lambda d: write(d / "p.png", BLANK.astype(np.uint16)), "8-bit"),
+    "floats": (lambda d: write(d / "p.tif", BLANK.astype(np.float32)), "8-bit"),
+    "CMYK": (lambda d: (Image.new("CMYK", (28, 28)).save(d / "p.jpg"), d / "p.jpg")[1], "mode CMYK"),
+    "text": (lambda d: text_file(d / "p.png"), "cannot be read as a picture"),
+    "empty": (lambda d: cut(d / "p.png", SEVEN, 0), "cannot be read as a picture"),
+    "truncated": (lambda d: cut(d / "p.png", SEVEN, 60), "cannot be read as a picture"),
+    "header only": (lambda d: cut(d / "p.png", SEVEN, 33), "cannot be read as a picture"),
+    "folder": (lambda d: d, "cannot be read as a picture"),
+}
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_prompts(refuse, tmp_path, out, kind):
+    make, says = PICTURES[kind]
+    refuse("complete", "--model", "vssm", "--prompt", make(tmp_path), "--out", out, says=says)
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_known_masks(refuse, tmp_path, out, kind):
+    make, says = PICTURES[kind]
+    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--known", make(tmp_path), "--out", out, says=says)
+
+
+def test_everything_known(refuse, tmp_path, out):
+    known = write(tmp_path / "known.png", BLANK + 255)
+    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--known", known, "--out", out, says="Every pixel")
+    opaque = write(tmp_path / "opaque.png", np.dstack([pixels(EIGHT), BLANK + 255]))
+    refuse("complete", "--model", "vssm", "--prompt", opaque, "--out", out, says="--rows")
+
+
+# --- where to write -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["out.jpg", "out", ".png", "out.png.txt"])
+def test_suffixes(refuse, tmp_path, name):
+    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--out", tmp_path / name, says=".png or .npz")
+
+
+def test_names_that_no_system_takes(refuse, tmp_path, out):
+    name = tmp_path / ("x" * 300) / "y.png"
+    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--out", name, says="choose another path")
+    refuse("complete", "--model", "vssm", "--prompt", name, "--out", out, says="cannot be read")
+    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", name, "--out", out, says="choose another")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".npz"])
+def test_places_that_cannot_be_written(refuse, tmp_path, suffix):
+    (tmp_path / "file").write_text("I am no folder")
+    (tmp_path / f"folder{suffix}").mkdir()
+    places = [tmp_path / "file" / f"out{suffix}", tmp_path / f"folder{suffix}"]
+    if sys.platform == "linux":
+        places.append(Path("/proc/none") / f"out{suffix}")
+    for place in places:
+        refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--out", place, says="cannot be written")
+
+
+def test_a_batch_goes_into_an_archive(refuse, tmp_path, out):
+    np.savez(tmp_path / "in.npz", images=BLANK[None], known=np.zeros((1, 28, 28), bool))
+    refuse("complete", "--model", "vssm", "--prompts", tmp_path / "in.npz", "--out", out, says="must end in .npz")
+    refuse("complete", "--model", "vssm", "--prompts", tmp_path / "in.npz", "--rows", 3, "--out", tmp_path / "o.npz",
+           says="leave out --known and --rows")
+
+
+def test_scores_that_cannot_be_written(refuse, tmp_path):
+    path = shutil.copy(checkpoint.shipped("vssm", "mnist"), tmp_path / "copy.safetensors")
+    (tmp_path / "copy.safetensors.part").mkdir()  # stands where the new file would be written first
+    refuse("evaluate", "--model", "vssm", "--limit", 1, "--data-dir", DATA, "--checkpoint", path, "--write",
+           says="cannot be written")
+
+
+# --- archives -------------------------------------------------------------------------------------------------------
+
+
+class Trap:
+    """Unpickling this would leave a file behind."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+ONE, NONE = np.zeros((1, 28, 28, 1), np.uint8), np.zeros((1, 28, 28), bool)
+ARCHIVES = {
+    "no known": ({"images": ONE}, "known"),
+    "no images": ({"known": NONE}, "images"),
+    "too wide": ({"images": np.zeros((1, 28, 29, 1), np.uint8), "known": NONE}, "uint8 [M, 28, 28, 1]"),
+    "in colour": ({"images": np.zeros((1, 28, 28, 3), np.uint8), "known": NONE}, "uint8 [M, 28, 28, 1]"),
+    "one picture": ({"images": BLANK, "known": NONE[0]}, "uint8 [M, 28, 28, 1]"),
+    "none at all": ({"images": ONE[:0], "known": NONE[:0]}, "uint8 [M, 28, 28, 1]"),
+    "floats": ({"images": ONE / 2, "known": NONE}, "uint8 [M, 28, 28, 1]"),
+    "a number": ({"images": np.uint8(3), "known": NONE}, "uint8 [M, 28, 28, 1]"),
+    "known as numbers": ({"images": ONE, "known": NONE.astype(np.uint8)}, "must be bool"),
+    "more known": ({"images": ONE, "known": np.concatenate([NONE, NONE])}, "must be bool"),
+    "known by channel": ({"images": ONE, "known": NONE[..., None]}, "must be bool"),
+    "all known": ({"images": ONE, "known": ~NONE}, "Every pixel"),
+}
+
+
+@pytest.mark.parametrize("kind", ARCHIVES)
+def test_archives_of_prompts(refuse, tmp_path, kind):
+    arrays, says = ARCHIVES[kind]
+    np.savez(tmp_path / "in.npz", **arrays)
+    refuse("complete", "--model", "vssm", "--prompts", tmp_path / "in.npz", "--out", tmp_path / "out.npz", says=says)
+
+
+def test_objects_are_never_unpickled(refuse, tmp_path):
+    trap = tmp_path / "sprung"
+    objects = np.empty(1, object)
+    objects[0] = Trap(trap)
+    np.savez(tmp_path / "in.npz", images=objects, known=NONE)
+    (tmp_path / "plain.npz").write_bytes(pickle.dumps(Trap(trap)))
+    for name in ("in.npz", "plain.npz"):
+        refuse("complete", "--model", "vssm", "--prompts", tmp_path / name, "--out", tmp_path / "out.npz",
+               says="plain arrays")
+    for name in ("vssm.safetensors", "plain.npz"):
+        (tmp_path / name).write_bytes(pickle.dumps(Trap(trap)))
+        refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", tmp_path / name, "--out",
+               tmp_path / "out.png", says="not a safetensors file")
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "truncated", "flipped", "npy", "folder"])
+def test_files_that_are_no_archives(refuse, tmp_path, kind):
+    path = tmp_path / "in.npz"
+    np.savez_compressed(path, images=np.arange(784, dtype=np.uint8).reshape(1, 28, 28, 1), known=NONE)
+    whole = path.read_bytes()
+    match kind:
+        case "missing":
+            path.unlink()
+        case "empty":
+            path.write_bytes(b"")
+        case "text":
+            path.write_text("not an archive")
+        case "truncated":
+            path.write_bytes(whole[: len(whole) // 2])
+        case "flipped":
+            path.write_bytes(whole[:150] + bytes(255 - b for b in whole[150:200]) + whole[200:])
+        case "npy":
+            with path.open("wb") as file:
+                np.save(file, ONE)
+        case "folder":
+            path.unlink()
+            path.mkdir()
+    refuse("complete", "--model", "vssm", "--prompts", path, "--out", tmp_path / "out.npz", says=str(path))
+
+
+# --- checkpoints ----------------------------------------------------------------------------------------------------
+
+
+def shipped() -> bytes:
+    return checkpoint.shipped("vssm", "mnist").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (lambda: None, "There is no checkpoint"),
+        (lambda: b"", "not a safetensors file"),
+        (lambda: b"this is a text, and not a short one", "not a safetensors file"),
+        (lambda: shipped()[:4], "not a safetensors file"),
+        (lambda: shipped()[:100_000], "not a safetensors file"),
+        (lambda: shipped()[:-1], "not a safetensors file"),
+    ],
+    ids=["missing", "empty", "text", "header cut", "truncated", "one byte short"],
+)
+def test_broken_checkpoints(refuse, tmp_path, out, content, says):
+    path = tmp_path / "weights.safetensors"
+    if (raw := content()) is not None:
+        path.write_bytes(raw)
+    for command in (["complete", "--prompt", SEVEN, "--out", out], ["evaluate", "--data-dir", DATA]):
+        refuse(*command, "--model", "vssm", "--checkpoint", path, says=says)
+
+
+def altered(**changes):
+    """Metadata with some settings of the config changed; None removes one."""
+
+    def change(meta: dict) -> dict:
+        config = {k: v for k, v in (meta["config"] | changes).items() if v is not None}
+        return meta | {"config": config}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (altered(wings=2), "no setting 'wings'"),
+        (altered(height=None), "needs the setting 'height'"),
+        (altered(d_model=96), "does not fit its own config"),
+        (altered(d_model="wide"), "does not fit its own config"),
+        (altered(fine_levels=9), "does not fit its own config"),
+        (altered(latent="square"), "does not fit its own config"),
+        (altered(d_model=-1), "does not fit its own config"),
+        (lambda meta: {k: v for k, v in meta.items() if k != "config"}, "does not fit its own config"),
+        (lambda meta: meta | {"model": "transformer"}, "holds the model 'transformer'"),
+        (lambda meta: meta | {"model": "oracle"}, "holds the model 'oracle'"),
+        (lambda meta: meta | {"data": "cifar10"}, "trained on 'cifar10'"),
+    ],
+)
+def test_checkpoints_of_another_make(refuse, tmp_path, out, change, says):
+    tensors, meta = checkpoint.read(checkpoint.shipped("vssm", "mnist"))
+    checkpoint.write(tmp_path / "weights.safetensors", tensors, change(meta))
+    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", tmp_path / "weights.safetensors", "--out",
+           out, says=says)
+
+
+def test_safetensors_of_another_program(refuse, tmp_path, out):
+    save_file({"weight": torch.zeros(3)}, tmp_path / "weights.safetensors")
+    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", tmp_path / "weights.safetensors", "--out",
+           out, says="not made by this program")
+
+
+def test_weights_of_another_model(refuse, out):
+    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", checkpoint.shipped("transformer", "mnist"),
+           "--out", out, says="not 'vssm'")
+
+
+# --- data -----------------------------------------------------------------------------------------------------------
+
+
+def test_no_data_and_no_network(refuse, tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there: the download fails at once
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    (tmp_path / "MNIST" / "raw").mkdir(parents=True)  # torchvision makes these two
+    refuse("evaluate", "--model", "vssm", "--data-dir", tmp_path, says="could not be downloaded")
+
+
+@pytest.mark.parametrize("kind", ["text", "truncated", "keys"])
+def test_a_broken_data_set(refuse, tmp_path, kind):
+    path = tmp_path / "mnist.npz"
+    match kind:
+        case "text":
+            path.write_text("not an archive")
+        case "truncated":
+            path.write_bytes((DATA / "mnist.npz").read_bytes()[:9000])
+        case "keys":
+            np.savez(path, images=ONE)
+    refuse("evaluate", "--model", "vssm", "--data-dir", tmp_path, says="Keras' layout")
+    refuse("train-classifier", "--minutes", 1, "--data-dir", tmp_path, "--out", tmp_path / "c", says="Keras' layout")
+
+
+# --- training -------------------------------------------------------------------------------------------------------
+
+
+def test_training_where_another_training_lies(refuse, tmp_path, capsys):
+    def words(model: str, *more) -> list:
+        return ["train", "--model", model, "--minutes", 0.002, "--data-dir", DATA, "--out", tmp_path, *more]
+
+    assert vssm(*words("vssm", *settings("vssm"))) == 0
+    capsys.readouterr()
+    refuse(*words("vssm", *settings("vssm")), says="--resume")
+    refuse(*words("vssm", "--resume"), says="same settings")
+    refuse(*words("transformer", "--resume"), says="training of model 'vssm'")
+
+
+def test_training_into_a_place_that_cannot_be_written(refuse, tmp_path):
+    (tmp_path / "file").write_text("I am no folder")
+    refuse("train", "--model", "vssm", "--minutes", 1, "--data-dir", DATA, "--out", tmp_path / "file" / "run",
+           *settings("vssm"), says="cannot be written")
+
+
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits its own memory by means of Linux")
+def test_too_little_memory(tmp_path):
+    program = """
+import resource, sys
+from vssm import cli
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    words = ["complete", "--model", "transformer", "--rows", "0", "--samples", "1000", "--out", "out.png"]
+    environment = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, env=environment, capture_output=True,
+                          text=True, timeout=60, check=False)
+    assert done.returncode == 2 and done.stdout == "" and not list(tmp_path.iterdir())
+    assert done.stderr.splitlines()[-1].startswith("There is not enough memory"), done.stderr
+
+
+def test_memory_errors_of_torch_are_told_apart():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60)
+    assert cli.explain(caught.value)[0] == 2
+    assert cli.explain(RuntimeError("shapes do not fit"))[0] == 1
+    assert json.dumps(cli.explain(torch.OutOfMemoryError("CUDA out of memory"))[0]) == "2"
