@@ -52,8 +52,8 @@ def _run(argv: list[str]) -> int:
     window.resize(window.sizeHint().boundedTo(app.primaryScreen().availableSize()))
     window.show()
     signal.signal(signal.SIGINT, lambda *_: window.close())
-    beat = QTimer(interval=250)  # lets Python see the signal
-    beat.timeout.connect(window.isVisible)
+    beat = QTimer(interval=250)
+    beat.timeout.connect(lambda: None)  # lets Python see the signal
     beat.start()
     code = app.exec()
     sys.excepthook = hook

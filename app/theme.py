@@ -141,9 +141,9 @@ def _style_sheet(t: Theme) -> str:
     QFrame#error QToolButton, QFrame#note QToolButton {{ border: none; background: transparent; }}
     QFrame#error QToolButton {{ color: {t.on_error}; }}  QFrame#note QToolButton {{ color: {t.on_note}; }}
     QToolButton {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px;
-                   padding: 4px 7px; }}
+                   padding: 4px 6px; }}
     QToolButton:hover {{ border-color: {t.muted}; }}
-    QToolButton:focus {{ border: 2px solid {t.accent}; padding: 3px 6px; }}
+    QToolButton:focus {{ border: 2px solid {t.accent}; padding: 3px 5px; }}
     QToolButton:checked {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent}; }}
     QToolButton:checked:focus {{ border: 2px solid {t.text}; }}
     QToolButton:pressed {{ background: {t.line}; color: {t.text}; }}

@@ -101,7 +101,7 @@ class Window(QMainWindow):
             (right, ((self.timing, 5), (self.latents, 5))),
             (columns, ((self.sketch, 33), (self.completion, 30), (right, 37))),
         ):
-            splitter.setHandleWidth(10)
+            splitter.setHandleWidth(8)
             splitter.setChildrenCollapsible(False)
             splitter.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             for i, (part, stretch) in enumerate(parts):

@@ -11,6 +11,8 @@ import torch  # noqa: F401 - before Qt
 from PySide6.QtCore import QPoint, Qt, QThread
 from PySide6.QtWidgets import QApplication
 
+import app  # noqa: F401 - before Qt is used
+
 OURS_TO_IGNORE = r"propagateSizeHints"  # the offscreen platform says so of every window
 
 

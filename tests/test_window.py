@@ -329,6 +329,9 @@ def dialog_accepts(qtbot, window, path) -> None:
     dialog = window.findChild(QFileDialog)
     dialog.selectFile(str(path))
     qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
+    with qtbot.waitActive(window):
+        window.activateWindow()
 
 
 def test_completions_are_saved(window, qtbot, tmp_path):
@@ -336,7 +339,6 @@ def test_completions_are_saved(window, qtbot, tmp_path):
     press(qtbot, window, "Ctrl+S")
     dialog_accepts(qtbot, window, tmp_path / "one.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), run.finished.images[0, ..., 0])
-    qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
     press(qtbot, window, "Ctrl+Shift+S")
     dialog_accepts(qtbot, window, tmp_path / "all")
     assert Image.open(tmp_path / "all.png").size == (4 * 28 + 3 * 2, 28)

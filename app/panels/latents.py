@@ -18,7 +18,7 @@ from .card import Card, label
 
 CELL = 28  # picture elements a map is drawn with, whatever its own grid
 GAP, BETWEEN, HEAD = 3, 16, 20  # between maps (elements), between blocks and for their titles (pixels)
-WIDE = 132  # of the colour scale, in pixels
+WIDE = 116  # of the colour scale, in pixels
 SPAN = 3.0  # values beyond ± this take the strongest colour
 CLASS_COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999"]
 TITLES = "level {} · {}×{}", "{} · {}×{}"
@@ -190,8 +190,8 @@ class LatentPanel(Card):
         painter.setPen(QColor(self._theme.muted))
         painter.setFont(self.font())
         painter.drawText(QRectF(0, 0, 28, 16), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, texts[0])
-        for i in range(60):
-            painter.fillRect(QRectF(32 + i, 3, 1.1, 10), QColor(*map(int, colours[i * 255 // 59])))
-        painter.drawText(QRectF(96, 0, WIDE - 96, 16), Qt.AlignmentFlag.AlignVCenter, texts[1])
+        for i in range(52):
+            painter.fillRect(QRectF(32 + i, 3, 1.1, 10), QColor(*map(int, colours[i * 255 // 51])))
+        painter.drawText(QRectF(88, 0, WIDE - 88, 16), Qt.AlignmentFlag.AlignVCenter, texts[1])
         painter.end()
         self._scale.setPixmap(made)

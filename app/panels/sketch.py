@@ -76,7 +76,7 @@ class SketchPanel(Card):
         self.size = QSlider(Qt.Orientation.Horizontal)
         self.size.setRange(*SIZES)
         self.size.setValue(self.canvas.size)
-        self.size.setFixedWidth(60)
+        self.size.setFixedWidth(54)
         self.size.setAccessibleName("Pen size")
         self.size.valueChanged.connect(self._resize)
         self._size_text = label("", "muted")
