@@ -22,7 +22,7 @@ from .generation import Generator
 
 # Images at once: larger batches leave a CPU's cache and are slower there.
 LIKELIHOOD_BATCH = {"cpu": 10, "mps": 100, "cuda": 500}
-COMPLETION_BATCH = {"cpu": 50, "mps": 200, "cuda": 1000}
+COMPLETION_BATCH = {"cpu": 10, "mps": 200, "cuda": 1000}
 
 
 def evaluate(
