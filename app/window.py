@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from vssm import data, models, picture
 from vssm.errors import UserError
-from vssm.generation import Event, Finished, GenerationRequest
+from vssm.generation import Event, GenerationRequest
 
 from . import actions, runs, session, theme
 from .panels.card import button, label
@@ -214,7 +214,8 @@ class Window(QMainWindow):
         number = self.engine.complete(self.model, self.data.name, request)
         self._running = Run(number, self.model, self.data.name, request)
         self.history = [*self.history[1 - KEPT :], self._running]
-        self._show(self._running)
+        self.shown = self._running
+        self._paint_run()
         self._timer.start()
         self._enable()
 
@@ -269,6 +270,8 @@ class Window(QMainWindow):
         """Compute elsewhere; a run under way ends first."""
         self._device = name
         self.stop()
+        self._loaded.clear()
+        self._show_status()
         self._preload()
 
     def choose_theme(self, name: str) -> None:
@@ -331,11 +334,8 @@ class Window(QMainWindow):
     @Slot(int, object)
     def _happened(self, number: int, event: Event) -> None:
         run = self._running
-        if run is None or run.number != number:
-            return
-        run.add(event)
-        if isinstance(event, Finished):
-            self._paint_run()
+        if run is not None and run.number == number:
+            run.add(event)
 
     @Slot(int, str)
     def _failed(self, number: int, sentence: str) -> None:
@@ -353,8 +353,8 @@ class Window(QMainWindow):
             if not ended.points:  # it failed or was stopped before anything stood
                 self.history.remove(ended)
             self._show(self.shown if self.shown in self.history else self.history[-1] if self.history else None)
-        self._show_history()
-        self._enable()
+        else:
+            self._show_history()
 
     @Slot(object)
     def _model_loaded(self, loaded: Loaded) -> None:

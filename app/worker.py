@@ -42,12 +42,12 @@ class Loaded:
 
 
 def threads() -> int:
-    """For torch: all cores of a small machine; of a larger one all but one, which the window keeps. More than eight
-    gain nothing on operators this small. $OMP_NUM_THREADS is obeyed."""
+    """For torch: all cores but one, which the window keeps, and four at most: operators this small gain nothing from
+    more, and lose much wherever a thread has to wait for a busy core. $OMP_NUM_THREADS is obeyed."""
     if os.environ.get("OMP_NUM_THREADS", "").isdigit():
         return max(1, int(os.environ["OMP_NUM_THREADS"]))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if cores <= 2 else min(cores - 1, 8)
+    return max(1, min(cores - 1, 4))
 
 
 class Worker(QObject):
