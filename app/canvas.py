@@ -152,7 +152,7 @@ class Canvas(draw.Picture):
         self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.CrossCursor)
-        self.tool, self.size = "brush", 3
+        self.tool, self.pen = "brush", 3  # the pen's width in pixels
         self._trail: list[tuple[float, float]] = []  # the last points of the stroke under way
         self._stroke_tool = ""
         self._hover: QPointF | None = None
@@ -168,6 +168,7 @@ class Canvas(draw.Picture):
     def load(self, prompt: Prompt) -> None:
         """Start a new sketch without a history."""
         self.sketch = Sketch(prompt)
+        self._cell = [prompt.known.shape[1] // 2, prompt.known.shape[0] // 4]
         self._after()
 
     def change(self, kind: str, method, *given) -> None:
@@ -193,7 +194,7 @@ class Canvas(draw.Picture):
     def _begin(self, point: tuple[float, float], tool: str) -> None:
         self.sketch.begin("stroke")
         self._stroke_tool, self._trail = tool, [point]
-        self.sketch.stroke(tool, point, point, self.size)
+        self.sketch.stroke(tool, point, point, self.pen)
         self._after()
 
     def _extend(self, point: tuple[float, float]) -> None:
@@ -226,7 +227,7 @@ class Canvas(draw.Picture):
             point = tuple(
                 sum(w * p for w, p in zip(weights, axis, strict=True)) for axis in zip(start, control, end, strict=True)
             )
-            self.sketch.stroke(self._stroke_tool, before, point, self.size)
+            self.sketch.stroke(self._stroke_tool, before, point, self.pen)
             before = point
 
     # --- input
@@ -316,7 +317,7 @@ class Canvas(draw.Picture):
             self._paint_hint(painter, field)
         if self._hover is not None and field.contains(self._hover):
             painter.setPen(QPen(QColor(255, 255, 255, 200), 1.2))
-            painter.drawEllipse(self._hover, self.size * scale / 2, self.size * scale / 2)
+            painter.drawEllipse(self._hover, self.pen * scale / 2, self.pen * scale / 2)
         if self.hasFocus() and self._by_keys:
             painter.setPen(QPen(QColor(255, 255, 255, 220), 1, Qt.PenStyle.DotLine))
             x, y = self._cell

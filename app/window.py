@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+import sys
 from pathlib import Path
 
 import pyqtgraph as pg
@@ -194,6 +195,8 @@ class Window(QMainWindow):
 
     @Slot()
     def _preload(self) -> None:
+        if self.engine is None:  # closed before it was seen
+            return
         self.engine.use(self._device)
         first = [self.model, *(m for m in models.PRESETS if m != self.model)]
         for model in first:
@@ -258,8 +261,7 @@ class Window(QMainWindow):
         self.stop()
         self.data = data.get(name)
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
-        self.canvas.load(session.fresh_prompt(self.data))
-        self.sketch.show_examples(self.data)
+        self.sketch.turn_to(self.data, session.fresh_prompt(self.data))
         self._show(None)
         self._preload()
 
@@ -301,11 +303,11 @@ class Window(QMainWindow):
 
     @Slot()
     def thinner(self) -> None:
-        self.sketch.size.setValue(max(SIZES[0], self.canvas.size - 1))
+        self.sketch.pen.setValue(max(SIZES[0], self.canvas.pen - 1))
 
     @Slot()
     def thicker(self) -> None:
-        self.sketch.size.setValue(min(SIZES[1], self.canvas.size + 1))
+        self.sketch.pen.setValue(min(SIZES[1], self.canvas.pen + 1))
 
     @Slot()
     def clear_history(self) -> None:
@@ -488,7 +490,7 @@ class Window(QMainWindow):
             try:
                 session.save(self.sitting(), self._state)
             except UserError as error:
-                print(error)
+                print(error, file=sys.stderr)
         event.accept()
 
 

@@ -40,7 +40,7 @@ def test_a_click_draws_where_it_is(canvas, draw):
 
 @pytest.mark.parametrize("size", [1, 3, 6])
 def test_fast_strokes_have_no_gaps(canvas, draw, size):
-    canvas.size = size
+    canvas.pen = size
     draw(canvas, [(1, 1), (26, 3), (2, 12), (25, 25)])  # three events for the whole way
     assert connected(ink(canvas))
     assert ink(canvas)[1, 1] and ink(canvas)[25, 25]
@@ -60,7 +60,7 @@ def test_any_polyline_hangs_together(points, size):
 
 def test_curves_are_smooth(canvas, draw):
     """A corner of the mouse's path is rounded: the pen does not visit the outer corner pixel."""
-    canvas.size = 1
+    canvas.pen = 1
     draw(canvas, [(4, 20), (20, 20), (20, 4)])
     assert connected(ink(canvas))
     assert not ink(canvas)[20, 20] and ink(canvas)[20, 4] and ink(canvas)[4, 20]
@@ -79,7 +79,7 @@ def test_drawing_makes_unknown_pixels_known_and_erasing_gives_them_back(canvas, 
     draw(canvas, [(5, 20), (15, 20)])
     assert canvas.sketch.known[20, 5:16].all() and not canvas.sketch.known[25].any()
     draw(canvas, [(3, 20), (18, 20)], Qt.MouseButton.RightButton)
-    canvas.size = 8
+    canvas.pen = 8
     draw(canvas, [(3, 20), (18, 20)], Qt.MouseButton.RightButton)
     assert np.array_equal(canvas.sketch.known, fresh_prompt(data.MNIST).known)
 
@@ -123,7 +123,7 @@ def same(a: Prompt, b: Prompt) -> bool:
 
 
 def test_the_pen_follows_the_keyboard(canvas, qtbot):
-    canvas.size = 1
+    canvas.pen = 1
     canvas.setFocus()
     x, y = canvas._cell
     for key in (Qt.Key.Key_Left, Qt.Key.Key_Up, Qt.Key.Key_Space):

@@ -22,8 +22,19 @@ from vssm.errors import UserError
 from vssm.generation import Generator
 
 COMPLETE_KEYS = {
-    "model", "data", "mode", "samples", "seconds", "prompt_seconds", "network_calls", "tokens", "tokens_per_second",
-    "device", "threads", "seed", "out",
+    "model",
+    "data",
+    "mode",
+    "samples",
+    "seconds",
+    "prompt_seconds",
+    "network_calls",
+    "tokens",
+    "tokens_per_second",
+    "device",
+    "threads",
+    "seed",
+    "out",
 }
 NAMES = list(models.PRESETS)
 
@@ -38,8 +49,9 @@ def model(request) -> str:
 
 def test_samples_lie_side_by_side_and_known_pixels_come_back(model, tmp_path, capsys):
     out = tmp_path / "new" / "out.png"
-    record = vssm_json(capsys, "complete", "--model", model, "--prompt", SEVEN, "--rows", 14, "--samples", 3,
-                       "--seed", 5, "--out", out)
+    record = vssm_json(
+        capsys, "complete", "--model", model, "--prompt", SEVEN, "--rows", 14, "--samples", 3, "--seed", 5, "--out", out
+    )
     assert record.keys() >= COMPLETE_KEYS
     assert record["model"] == model and record["data"] == "mnist" and record["out"] == str(out)
     assert record["samples"] == 3 and record["tokens"] == 3 * 14 * 28 and record["seed"] == 5
@@ -52,8 +64,9 @@ def test_samples_lie_side_by_side_and_known_pixels_come_back(model, tmp_path, ca
 
 def test_raw_pixels_go_into_an_archive(tmp_path, capsys):
     out = tmp_path / "out.npz"
-    vssm_json(capsys, "complete", "--model", "vssm", "--prompt", EIGHT, "--known", EIGHT_KNOWN, "--samples", 2,
-              "--out", out)
+    vssm_json(
+        capsys, "complete", "--model", "vssm", "--prompt", EIGHT, "--known", EIGHT_KNOWN, "--samples", 2, "--out", out
+    )
     with np.load(out) as made:
         images, known = made["images"], made["known"]
     assert images.shape == (2, 28, 28, 1) and images.dtype == np.uint8
@@ -63,8 +76,16 @@ def test_raw_pixels_go_into_an_archive(tmp_path, capsys):
 
 def test_grey_prompts_come_back_grey(tmp_path, capsys):
     grey = np.random.default_rng(0).integers(0, 256, (28, 28), np.uint8)
-    vssm_json(capsys, "complete", "--model", "vssm", "--prompt", write(tmp_path / "grey.png", grey), "--out",
-              tmp_path / "out.png")
+    vssm_json(
+        capsys,
+        "complete",
+        "--model",
+        "vssm",
+        "--prompt",
+        write(tmp_path / "grey.png", grey),
+        "--out",
+        tmp_path / "out.png",
+    )
     assert (pixels(tmp_path / "out.png")[:14] == grey[:14]).all()
 
 
@@ -77,8 +98,9 @@ def test_the_same_seed_makes_the_same_pictures(tmp_path, capsys):
 
 
 def test_nothing_known_is_unconditional(tmp_path, capsys):
-    record = vssm_json(capsys, "complete", "--model", "vssm", "--prompt", SEVEN, "--rows", 0, "--out",
-                       tmp_path / "out.png")
+    record = vssm_json(
+        capsys, "complete", "--model", "vssm", "--prompt", SEVEN, "--rows", 0, "--out", tmp_path / "out.png"
+    )
     assert record["known"] == 0 and record["tokens"] == 784
 
 
@@ -100,8 +122,17 @@ def test_transparent_pixels_are_unknown(tmp_path, capsys):
 
 
 def test_clamping_is_admitted(tmp_path, capsys):
-    words = ["complete", "--model", "transformer", "--prompt", EIGHT, "--known", EIGHT_KNOWN, "--out",
-             tmp_path / "out.png"]
+    words = [
+        "complete",
+        "--model",
+        "transformer",
+        "--prompt",
+        EIGHT,
+        "--known",
+        EIGHT_KNOWN,
+        "--out",
+        tmp_path / "out.png",
+    ]
     assert vssm(*words) == 0
     assert "cannot inform" in capsys.readouterr().out
     assert vssm_json(capsys, *words)["clamped"] is True
@@ -116,8 +147,18 @@ def test_an_archive_of_prompts_is_completed(model, tmp_path, capsys):
     known[2] = False
     known[0] = True  # one that is whole already comes back as it is
     np.savez(tmp_path / "in.npz", images=images, known=known)
-    record = vssm_json(capsys, "complete", "--model", model, "--prompts", tmp_path / "in.npz", "--samples", 2, "--out",
-                       tmp_path / "out.npz")
+    record = vssm_json(
+        capsys,
+        "complete",
+        "--model",
+        model,
+        "--prompts",
+        tmp_path / "in.npz",
+        "--samples",
+        2,
+        "--out",
+        tmp_path / "out.npz",
+    )
     assert record.keys() >= COMPLETE_KEYS and record["prompts"] == 3 and record["tokens"] == 2 * (~known).sum()
     with np.load(tmp_path / "out.npz") as made:
         done = made["images"]
@@ -176,8 +217,21 @@ def signals_restored():
 
 
 def train_words(model: str, out: Path, minutes: float, *more) -> list:
-    return ["train", "--model", model, "--minutes", minutes, "--data-dir", DATA, "--out", out, "--batch", 4,
-            *settings(model), *more]
+    return [
+        "train",
+        "--model",
+        model,
+        "--minutes",
+        minutes,
+        "--data-dir",
+        DATA,
+        "--out",
+        out,
+        "--batch",
+        4,
+        *settings(model),
+        *more,
+    ]
 
 
 def test_training_writes_weights_samples_and_resumes(model, tmp_path, capsys, signals_restored):
@@ -189,8 +243,20 @@ def test_training_writes_weights_samples_and_resumes(model, tmp_path, capsys, si
     assert pixels(tmp_path / "samples.png").shape == (28, 16 * 28)
     second = vssm_json(capsys, *train_words(model, tmp_path, 0.02, "--resume"))
     assert second["steps"] > first["steps"] and second["images"] == 4 * second["steps"]
-    record = vssm_json(capsys, "complete", "--model", model, "--checkpoint", second["out"], "--rows", 27, "--prompt",
-                       SEVEN, "--out", tmp_path / "out.png")
+    record = vssm_json(
+        capsys,
+        "complete",
+        "--model",
+        model,
+        "--checkpoint",
+        second["out"],
+        "--rows",
+        27,
+        "--prompt",
+        SEVEN,
+        "--out",
+        tmp_path / "out.png",
+    )
     assert record["tokens"] == 28
 
 
@@ -198,8 +264,14 @@ def start(words: list, cwd: Path) -> subprocess.Popen:
     """The command line as its own process."""
     root = Path(package.__file__).resolve().parent.parent
     environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", "vssm", *map(str, words)], cwd=cwd, env=environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "vssm", *map(str, words)],
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def wait_for(condition, seconds: float = 60) -> None:

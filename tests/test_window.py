@@ -68,10 +68,10 @@ def test_tools_by_key_and_click(window, draw, qtbot):
     draw(window.canvas, [(5, 3), (22, 3)])
     assert window.canvas.sketch.known[3, 5:23].all() and not window.canvas.sketch.pixels.any()
     press(qtbot, window, "]")
-    assert window.canvas.size == 4
+    assert window.canvas.pen == 4
     press(qtbot, window, "[")
     press(qtbot, window, "[")
-    assert window.canvas.size == 2
+    assert window.canvas.pen == 2
 
 
 def test_the_row_slider_sets_known_rows_exactly(window, draw, qtbot):

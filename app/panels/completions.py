@@ -14,6 +14,7 @@ from ..runs import Run
 from .card import Card, label
 
 THUMB = 40
+SMALL, LARGE, GAP = 64, 96, 6  # of samples in the gallery, where there is room; and what lies between them
 CLAMPED = "This model reads row by row from the top: pixels known further down cannot inform it before it gets there."
 EMPTY = "Sketch something, then press Complete (↵). The picture fills in here while the model works."
 
@@ -37,18 +38,29 @@ class Gallery(QWidget):
         return QSize(300, 72)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(120, 44)
+        return QSize(120, 44 if self._images else 0)
 
     def show_samples(self, colours: np.ndarray | None, current: int) -> None:
         """colours: [K, H, W, 3], or None for nothing."""
         self._images = [] if colours is None or len(colours) < 2 else [draw.qimage(c) for c in colours]
         self._current = current
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus if self._images else Qt.FocusPolicy.NoFocus)
+        self._bound()
         self.update()
+
+    def resizeEvent(self, event) -> None:
+        self._bound()
+
+    def _bound(self) -> None:
+        """Take no more height than there is use for, so that the large picture gets it."""
+        columns = max(1, min(len(self._images), (self.width() + GAP) // (SMALL + GAP)))
+        rows = math.ceil(len(self._images) / columns)
+        side = min(LARGE, (self.width() + GAP) // columns - GAP)
+        self.setMaximumHeight(rows * (side + GAP))
 
     def cells(self) -> list[QRectF]:
         """Where the samples lie: in rows from the top left."""
-        K, w, h, gap = len(self._images), self.width(), self.height(), 6
+        K, w, h, gap = len(self._images), self.width(), self.height(), GAP
         if not K:
             return []
         aspect = self._images[0].width() / self._images[0].height()
@@ -56,9 +68,8 @@ class Gallery(QWidget):
         for columns in range(1, K + 1):
             rows = math.ceil(K / columns)
             high = min((h - (rows - 1) * gap) / rows, (w - (columns - 1) * gap) / columns / aspect)
-            fits.append((high, columns))
+            fits.append((min(high, LARGE), columns))
         high, columns = max(fits)
-        high = min(high, 96)
         wide = high * aspect
         return [
             QRectF(i % columns * (wide + gap), i // columns * (high + gap), wide, high).adjusted(2, 2, -2, -2)
@@ -104,7 +115,7 @@ class CompletionPanel(Card):
         self._model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.header.addWidget(self._model, 100)
         self.picture = draw.Picture("Completion")
-        self.body.addWidget(self.picture, 5)
+        self.body.addWidget(self.picture, 50)
         self._hint = label(EMPTY, "muted", wrap=True)
         self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._hint.setParent(self.picture)
@@ -115,7 +126,8 @@ class CompletionPanel(Card):
         self.body.addWidget(self.note)
         self.gallery = Gallery()
         self.gallery.chosen.connect(self.choose_sample)
-        self.body.addWidget(self.gallery, 3)
+        self.body.addWidget(self.gallery, 30)
+        self.body.addStretch(1)
         thumbs = QWidget()
         self._earlier = QHBoxLayout(thumbs)
         self._earlier.setContentsMargins(0, 4, 0, 0)

@@ -73,16 +73,16 @@ class SketchPanel(Card):
         for action in self._actions.choices("choose_tool"):
             row.addWidget(button(action))
         row.addStretch(1)
-        self.size = QSlider(Qt.Orientation.Horizontal)
-        self.size.setRange(*SIZES)
-        self.size.setValue(self.canvas.size)
-        self.size.setFixedWidth(54)
-        self.size.setAccessibleName("Pen size")
-        self.size.valueChanged.connect(self._resize)
+        self.pen = QSlider(Qt.Orientation.Horizontal)
+        self.pen.setRange(*SIZES)
+        self.pen.setValue(self.canvas.pen)
+        self.pen.setFixedWidth(54)
+        self.pen.setAccessibleName("Pen size")
+        self.pen.valueChanged.connect(self._resize)
         self._size_text = label("", "muted")
-        self._resize(self.canvas.size)
+        self._resize(self.canvas.pen)
         row.addWidget(self._size_text)
-        row.addWidget(self.size)
+        row.addWidget(self.pen)
         return row
 
     def _known(self) -> QHBoxLayout:
@@ -100,6 +100,14 @@ class SketchPanel(Card):
         row.addWidget(button(self._actions["know_all"], "All"))
         row.addWidget(button(self._actions["know_none"], "None"))
         return row
+
+    def turn_to(self, dataset: data.DataSet, prompt: Prompt) -> None:
+        """Begin a new sketch, of pictures of another data set."""
+        self.rows.blockSignals(True)
+        self.rows.setRange(0, dataset.height)
+        self.rows.blockSignals(False)
+        self.canvas.load(prompt)
+        self.show_examples(dataset)
 
     def show_examples(self, dataset: data.DataSet) -> None:
         """Thumbnails of that data set's example prompts."""
@@ -131,9 +139,9 @@ class SketchPanel(Card):
 
     @Slot(int)
     def _resize(self, size: int) -> None:
-        self.canvas.size = size
+        self.canvas.pen = size
         self._size_text.setText(f"size {size}")
-        self.size.setToolTip(f"Width of the pen: {size} pixels")
+        self.pen.setToolTip(f"Width of the pen: {size} pixels")
         self.canvas.update()
 
     @Slot(int)
