@@ -67,7 +67,7 @@ def _run(argv: list[str]) -> int:
 
 def prepare(app):
     """Name, style, icon and, on a machine without any, a font."""
-    from PySide6.QtGui import QFont, QFontDatabase
+    from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics
 
     from .icon import icon
 
@@ -75,7 +75,7 @@ def prepare(app):
     app.setApplicationDisplayName("VSSM Sketchpad")
     app.setDesktopFileName("vssm-sketchpad")
     app.setStyle("Fusion")
-    if not QFontDatabase.families():
+    if not QFontMetrics(app.font()).inFontUcs4(ord("a")):  # `families` names aliases even where there is no font
         added = QFontDatabase.addApplicationFont(str(FONTS / "Inter-Regular.otf"))
         if added >= 0:
             app.setFont(QFont(QFontDatabase.applicationFontFamilies(added)[0], 10))

@@ -77,7 +77,7 @@ class Window(QMainWindow):
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint_run)
         self.canvas.lifted.connect(self._pen_lifted)
-        self.sketch.example_taken.connect(self._pen_lifted)
+        self.sketch.prompt_given.connect(self._pen_lifted)
         self.completion.run_chosen.connect(self._show_number)
         self.completion.sample_chosen.connect(self._sample_chosen)
         self.engine.happened.connect(self._happened)

@@ -68,3 +68,25 @@ def test_the_window_opens_and_closes_from_the_command_line(tmp_path):
     errors = [line for line in errors.splitlines() if "propagateSizeHints" not in line]
     assert process.returncode == 0 and not errors and not out
     assert (tmp_path / "sitting.json").exists()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="fonts are taken away by fontconfig's settings")
+def test_a_machine_without_fonts_gets_one_with_all_our_signs(tmp_path):
+    (tmp_path / "none.conf").write_text('<?xml version="1.0"?><fontconfig></fontconfig>')
+    program = """if True:
+        import app.application, torch
+        from PySide6.QtGui import QFontInfo, QFontMetrics
+        from PySide6.QtWidgets import QApplication
+        font = app.application.prepare(QApplication([])).font()
+        lacks = [c for c in "aZ0●■▲◆↵×·−…–" if not QFontMetrics(font).inFontUcs4(ord(c))]
+        print(QFontInfo(font).family(), lacks)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=SCREENLESS | {"QT_QPA_PLATFORM": "offscreen", "FONTCONFIG_FILE": str(tmp_path / "none.conf")},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split("\n")[0] == "Inter []", done.stderr

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout
 
-HEAD = 28  # so that the titles of neighbours stand on one line, with buttons beside them or without
+HEAD = 30  # so that the titles of neighbours stand on one line, with buttons beside them or without
 
 
 class Card(QFrame):

@@ -26,7 +26,7 @@ class Gallery(QWidget):
 
     def __init__(self):
         super().__init__()
-        self.setAccessibleName("Samples")
+        self.setAccessibleName("Samples of this run")
         self.setAccessibleDescription("All samples of this run; arrow keys choose the one shown large.")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)

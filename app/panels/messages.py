@@ -20,7 +20,7 @@ class MessageBar(QFrame):
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row.addWidget(self._text, 1)
         close = QToolButton()
-        close.setText("✕")
+        close.setText("×")
         close.setAccessibleName("Close the message")
         close.setToolTip("Close the message")
         close.clicked.connect(self.clear)

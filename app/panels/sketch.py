@@ -21,9 +21,10 @@ SIZES = 1, 8
 
 
 class SketchPanel(Card):
-    """Canvas, legend, tools, row slider and examples. `example_taken` follows a click on an example."""
+    """Canvas, legend, tools, row slider and examples. `prompt_given` follows a click on an example and the
+    letting go of the row slider."""
 
-    example_taken = Signal()
+    prompt_given = Signal()
 
     def __init__(self, dataset: data.DataSet, prompt: Prompt, actions: Actions):
         super().__init__("Sketch", "The prompt: the pixels you give. The models fill the rest.")
@@ -95,6 +96,7 @@ class SketchPanel(Card):
         self.rows.setAccessibleName("Known rows")
         self.rows.setToolTip("Exactly the upper rows become known; the models complete the rest")
         self.rows.valueChanged.connect(self._set_rows)
+        self.rows.sliderReleased.connect(self.prompt_given)
         row.addWidget(self._rows_text)
         row.addWidget(self.rows, 1)
         row.addWidget(button(self._actions["know_all"], "All"))
@@ -135,7 +137,7 @@ class SketchPanel(Card):
     def _take(self) -> None:
         example = self.sender().property("example")
         self.canvas.change("example", self.canvas.sketch.take, example.prompt)
-        self.example_taken.emit()
+        self.prompt_given.emit()
 
     @Slot(int)
     def _resize(self, size: int) -> None:
