@@ -89,6 +89,20 @@ def test_outliers_are_skipped_and_leave_the_weights_alone():
     assert made.train_step(batch(), made.network.loss) is not None
 
 
+def test_a_training_can_start_from_another_networks_weights(tmp_path):
+    first = trainer("vssm")
+    steps(first, 2)
+    path = first.save(tmp_path)
+    changes = SMALL["vssm"] | {"fine_levels": 2}
+    grown = Trainer(TrainingConfig("vssm", changes=changes, start=str(path)), torch.device("cpu"))
+    ours = dict(grown.network.named_parameters())
+    assert all(torch.equal(ours[k], v) for k, v in first.average.values.items()) and len(ours) > len(
+        first.average.values
+    )
+    with pytest.raises(UserError, match="shares no tensor"):
+        trainer("transformer", start=str(path))
+
+
 def test_loss_terms_have_names():
     terms = steps(trainer("vssm"), 1)[0]
     assert {"loss", "kl", "pixels", "free"} == set(terms)

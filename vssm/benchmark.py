@@ -39,8 +39,14 @@ def bench(
         "tokens": int((~prompt.known).sum()) * batch,
     }
     runs: dict[str, list[Finished]] = {name: [] for name in generators}
-    with tqdm(total=(repeat + 1) * len(generators), desc=f"batch {batch}", unit=" runs", leave=False,
-              dynamic_ncols=True, disable=quiet) as bar:
+    with tqdm(
+        total=(repeat + 1) * len(generators),
+        desc=f"batch {batch}",
+        unit=" runs",
+        leave=False,
+        dynamic_ncols=True,
+        disable=quiet,
+    ) as bar:
         for turn in range(repeat + 1):
             for name, generator in generators.items():
                 gc.collect()  # so that no collection falls into the measured time

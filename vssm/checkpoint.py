@@ -11,7 +11,6 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -72,7 +71,7 @@ def load(path: str | Path, expect_model: str | None = None, expect_data: str | N
         network.load_state_dict(tensors)
     except UserError as error:
         raise UserError(f"{path} does not fit this version of the program: {error}") from None
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
         reason = str(error).splitlines()[-1].strip()
         raise UserError(f"{path} does not fit its own config ({reason}); train or fetch it again.") from None
     network.eval().requires_grad_(False)
@@ -102,10 +101,12 @@ def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     try:
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
+            if header.get("format") != FORMAT:
+                raise UserError(f"{path} was not made by this program; train one with `python -m vssm train`.")
             tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a dict
-        if header.get("format") != FORMAT:
-            raise UserError(f"{path} was not made by this program; train one with `python -m vssm train`.")
-        meta = json.loads(header["meta"])
-    except (SafetensorError, OSError, json.JSONDecodeError, KeyError, torch.OutOfMemoryError) as error:
+        meta = dict(json.loads(header["meta"]))
+    except UserError:
+        raise
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(f"{path} is broken or not a safetensors file ({error}); restore or retrain it.") from None
     return tensors, meta

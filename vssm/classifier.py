@@ -50,9 +50,13 @@ class Classifier(nn.Module):
             return [convolution, nn.BatchNorm2d(out), nn.ReLU()]
 
         self.stages = nn.Sequential(
-            *stage(1, first, 5), nn.MaxPool2d(2),
-            *stage(first, second, 3), *stage(second, second, 3), nn.MaxPool2d(2),
-            *stage(second, third, 3), nn.MaxPool2d(2),
+            *stage(1, first, 5),
+            nn.MaxPool2d(2),
+            *stage(first, second, 3),
+            *stage(second, second, 3),
+            nn.MaxPool2d(2),
+            *stage(second, third, 3),
+            nn.MaxPool2d(2),
         )
         self.narrow = nn.Linear(third * (c.size // 8) ** 2, c.features)
         self.head = nn.Linear(c.features, c.classes)
@@ -131,8 +135,14 @@ def train(
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.02)
     seen, begun, progress = 0, time.perf_counter(), 0.0
     order = torch.empty(0, dtype=torch.long)
-    bar = tqdm(total=100, desc=f"classifier of {dataset.title}", leave=False, dynamic_ncols=True, disable=quiet,
-               bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix}")
+    bar = tqdm(
+        total=100,
+        desc=f"classifier of {dataset.title}",
+        leave=False,
+        dynamic_ncols=True,
+        disable=quiet,
+        bar_format="{desc} {percentage:3.0f}%|{bar}| {postfix}",
+    )
     while progress < 1:
         if len(order) < batch:
             order = torch.cat([order, torch.randperm(len(images), generator=generator)])
@@ -156,8 +166,14 @@ def train(
         "data": dataset.name,
         "config": dataclasses.asdict(network.config),
         "scores": scores,
-        "training": {"minutes": minutes, "images": seen, "batch": batch, "lr": lr, "seed": seed,
-                     "version": __version__},
+        "training": {
+            "minutes": minutes,
+            "images": seen,
+            "batch": batch,
+            "lr": lr,
+            "seed": seed,
+            "version": __version__,
+        },
     }
     checkpoint.write(file, {k: v.contiguous() for k, v in network.state_dict().items()}, meta)
     return scores | {"minutes": minutes, "images": seen, "seed": seed, "out": str(file)}

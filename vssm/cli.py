@@ -157,11 +157,17 @@ def run_bench(args: argparse.Namespace) -> None:
     for record in records:
         for name, m in record["models"].items():
             ratio = record["ratio_to_transformer"].get(name)
-            rows.append((
-                str(record["batch"]), generators[name].preset.title, f"{m['seconds_median']:.4f} s",
-                f"{m['seconds_min']:.4f} s", str(m["network_calls"]), f"{m['images_per_second']:.2f}",
-                "" if ratio is None else f"{ratio:.1f} ×",
-            ))
+            rows.append(
+                (
+                    str(record["batch"]),
+                    generators[name].preset.title,
+                    f"{m['seconds_median']:.4f} s",
+                    f"{m['seconds_min']:.4f} s",
+                    str(m["network_calls"]),
+                    f"{m['images_per_second']:.2f}",
+                    "" if ratio is None else f"{ratio:.1f} ×",
+                )
+            )
     first = records[0]
     unknown = dataset.pixels - first["known"]
     title = f"{dataset.title}, {unknown} of {dataset.pixels} pixels generated, {first['device']}"
@@ -173,8 +179,14 @@ def run_train(args: argparse.Namespace) -> None:
     """Train a model."""
     dataset = data.get(args.data)
     config = TrainingConfig(
-        model=models.get(args.model).name, data=dataset.name, minutes=args.minutes, batch=args.batch, lr=args.lr,
-        seed=args.seed, empty_share=args.empty_share, save_minutes=args.save_minutes,
+        model=models.get(args.model).name,
+        data=dataset.name,
+        minutes=args.minutes,
+        batch=args.batch,
+        lr=args.lr,
+        seed=args.seed,
+        empty_share=args.empty_share,
+        save_minutes=args.save_minutes,
         changes=parse_changes(args.model, dataset, args.set),
     )
     device.choose(args.device)
@@ -356,7 +368,10 @@ def make_parser() -> Parser:
 
     def command(name: str, run: Callable, summary: str, text: str, example: str) -> Parser:
         sub = commands.add_parser(
-            name, help=summary, description=text, epilog=f"example:\n  python -m vssm {example}",
+            name,
+            help=summary,
+            description=text,
+            epilog=f"example:\n  python -m vssm {example}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         sub.set_defaults(run=run)
@@ -380,11 +395,17 @@ def make_parser() -> Parser:
         sub.add_argument("--seed", type=number(int, 0, 2**53), default=0, metavar="N", help="of all that is drawn (0)")
 
     def with_data_dir(sub: Parser) -> None:
-        sub.add_argument("--data-dir", type=Path, metavar="D",
-                         help="folder of the data sets (default: $VSSM_DATA, else the user's cache)")
+        sub.add_argument(
+            "--data-dir",
+            type=Path,
+            metavar="D",
+            help="folder of the data sets (default: $VSSM_DATA, else the user's cache)",
+        )
 
     sub = command(
-        "complete", run_complete, "complete a picture, or an archive of them",
+        "complete",
+        run_complete,
+        "complete a picture, or an archive of them",
         "Complete a picture of which some pixels are known.\n\n"
         "Known are: the pixels of 128 or more in --known, or the first --rows rows, or the opaque pixels of\n"
         "a picture with transparency, or else the upper half. --rows 0 makes pictures from nothing.\n"
@@ -394,22 +415,35 @@ def make_parser() -> Parser:
     with_model(sub)
     source = sub.add_mutually_exclusive_group()
     source.add_argument("--prompt", type=Path, metavar="PNG", help="the picture, of the data set's size")
-    source.add_argument("--prompts", type=Path, metavar="NPZ",
-                        help="many: images [M,H,W,C] uint8 and known [M,H,W] bool")
+    source.add_argument(
+        "--prompts", type=Path, metavar="NPZ", help="many: images [M,H,W,C] uint8 and known [M,H,W] bool"
+    )
     mask = sub.add_mutually_exclusive_group()
     mask.add_argument("--known", type=Path, metavar="PNG", help="which pixels are known: those of 128 or more")
     mask.add_argument("--rows", type=number(int, 0), metavar="R", help="so many rows are known, from the top")
-    sub.add_argument("--out", type=Path, required=True, metavar="FILE",
-                     help=".png: the samples side by side; .npz: images [K,H,W,C] and known [H,W]"
-                          " (with --prompts .npz only: images [M,K,H,W,C])")
+    sub.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=".png: the samples side by side; .npz: images [K,H,W,C] and known [H,W]"
+        " (with --prompts .npz only: images [M,K,H,W,C])",
+    )
     sub.add_argument("--samples", type=number(int, 1, MOST_SAMPLES), default=1, metavar="K", help="of each prompt (1)")
-    sub.add_argument("--temperature", type=number(float, 0, 10), default=1.0, metavar="T",
-                     help="1 (default) as trained, towards 0 the likeliest choices")
+    sub.add_argument(
+        "--temperature",
+        type=number(float, 0, 10),
+        default=1.0,
+        metavar="T",
+        help="1 (default) as trained, towards 0 the likeliest choices",
+    )
     for add in (with_seed, with_checkpoint, with_device, with_data_dir):
         add(sub)
 
     sub = command(
-        "evaluate", run_evaluate, "score a model on the test set",
+        "evaluate",
+        run_evaluate,
+        "score a model on the test set",
         "Score a model on the test set, binarised once and for all: nats an image (exact, or the evidence lower\n"
         "bound by one posterior draw), and how often a digit whose lower half is completed still reads as itself.",
         "evaluate --model vssm --limit 1000",
@@ -421,44 +455,76 @@ def make_parser() -> Parser:
         add(sub)
 
     sub = command(
-        "bench", run_bench, "time models side by side",
+        "bench",
+        run_bench,
+        "time models side by side",
         "Time models at equal work in one run, in turns, after a warm-up. Several batch sizes give a list in JSON.",
         "bench --models vssm,transformer --batch 1,16 --repeat 5",
     )
     sub.add_argument("--models", type=several(str), metavar="A,B", help=f"of: {names} (default: all with weights)")
-    sub.add_argument("--batch", type=several(number(int, 1, MOST_SAMPLES)), default=[1], metavar="B[,B2]",
-                     help="pictures made at once (1)")
+    sub.add_argument(
+        "--batch",
+        type=several(number(int, 1, MOST_SAMPLES)),
+        default=[1],
+        metavar="B[,B2]",
+        help="pictures made at once (1)",
+    )
     sub.add_argument("--repeat", type=number(int, 1), default=5, metavar="R", help="runs that count, of each model (5)")
     sub.add_argument("--rows", type=number(int, 0), default=0, metavar="R", help="known rows (0: all is generated)")
     with_device(sub)
 
     sub = command(
-        "train", run_train, "train a model",
+        "train",
+        run_train,
+        "train a model",
         "Train a model for so many minutes of wall-clock time. Ctrl-C stops and saves; --resume goes on.\n"
         "Writes MODEL-DATA.safetensors (the weights), state.safetensors and samples.png into --out.",
         "train --model vssm --minutes 60 --set d_model=96 --set fine_levels=3",
     )
     with_model(sub)
     usual = TrainingConfig
-    sub.add_argument("--minutes", type=number(float, 0, above=True), required=True, metavar="M",
-                     help="the budget, over all resumed parts")
+    sub.add_argument(
+        "--minutes",
+        type=number(float, 0, above=True),
+        required=True,
+        metavar="M",
+        help="the budget, over all resumed parts",
+    )
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: runs/MODEL-DATA)")
     sub.add_argument("--resume", action="store_true", help="go on with the training in --out")
-    sub.add_argument("--batch", type=number(int, 1), default=usual.batch, metavar="B",
-                     help=f"images a step ({usual.batch})")
-    sub.add_argument("--lr", type=number(float, 0, 1, above=True), default=usual.lr, metavar="X",
-                     help=f"learning rate ({usual.lr:g})")
-    sub.add_argument("--empty-share", type=number(float, 0, 1), default=usual.empty_share, metavar="X",
-                     help=f"share of images of which nothing is known ({usual.empty_share:g})")
-    sub.add_argument("--save-minutes", type=number(float, 0, above=True), default=usual.save_minutes, metavar="M",
-                     help=f"between saves on the way ({usual.save_minutes:g})")
+    sub.add_argument(
+        "--batch", type=number(int, 1), default=usual.batch, metavar="B", help=f"images a step ({usual.batch})"
+    )
+    sub.add_argument(
+        "--lr",
+        type=number(float, 0, 1, above=True),
+        default=usual.lr,
+        metavar="X",
+        help=f"learning rate ({usual.lr:g})",
+    )
+    sub.add_argument(
+        "--empty-share",
+        type=number(float, 0, 1),
+        default=usual.empty_share,
+        metavar="X",
+        help=f"share of images of which nothing is known ({usual.empty_share:g})",
+    )
+    sub.add_argument(
+        "--save-minutes",
+        type=number(float, 0, above=True),
+        default=usual.save_minutes,
+        metavar="M",
+        help=f"between saves on the way ({usual.save_minutes:g})",
+    )
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the model")
     sub.add_argument("--compile", action="store_true", help="compile the loss: faster after some minutes")
     for add in (with_seed, with_device, with_data_dir):
         add(sub)
 
     sub = command(
-        "train-classifier", run_train_classifier, "train the classifier that judges completions",
+        "train-classifier",
+        run_train_classifier,
+        "train the classifier that judges completions",
         "Train the small classifier by which `evaluate` tells whether a completion kept the digit.",
         "train-classifier --minutes 3",
     )

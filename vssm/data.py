@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,19 @@ import platformdirs
 from .errors import UserError
 
 BINARISE_SEED = 20240711  # fixes the binarised MNIST test set that every figure is measured on
+
+
+# What np.load raises for files that are no archive, or a broken one; with allow_pickle=False nothing is unpickled.
+BROKEN_ARCHIVE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -67,17 +81,17 @@ def load(data: DataSet, split: str, folder: str | Path | None = None) -> tuple[n
     """
     folder = data_dir(folder)
     path = folder / f"{data.name}.npz"
-    if path.exists():
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{path} is not a data set in Keras' layout ({error}); delete it or make it anew."
-            ) from None
-    else:
+    if not path.exists():
         images, labels = _torchvision(data, split, folder)
-    return images.reshape(-1, *data.shape).astype(np.uint8), labels.astype(np.int64).ravel()
+        return images.reshape(-1, *data.shape).astype(np.uint8), labels.astype(np.int64)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"].ravel()
+        if images.dtype != np.uint8 or labels.dtype.kind not in "ui" or not 0 < len(images) == len(labels):
+            raise ValueError(f"it holds {len(images)} {images.dtype} images and {len(labels)} {labels.dtype} labels")
+        return images.reshape(-1, *data.shape), labels.astype(np.int64)
+    except BROKEN_ARCHIVE as error:
+        raise UserError(f"{path} is not a data set in Keras' layout ({error}); delete it or make it anew.") from None
 
 
 def _torchvision(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:

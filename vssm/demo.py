@@ -60,8 +60,13 @@ def comparison(finished: dict[str, Finished]) -> str:
     seconds = {title: f.seconds + f.prompt_seconds for title, f in finished.items()}
     rival = seconds.get(models.get("transformer").title)
     rows = [
-        (title, f"{seconds[title]:.4f} s", str(f.network_calls), f"{f.tokens_per_second:,.0f}",
-         f"{rival / seconds[title]:.1f} ×" if rival else "")
+        (
+            title,
+            f"{seconds[title]:.4f} s",
+            str(f.network_calls),
+            f"{f.tokens_per_second:,.0f}",
+            f"{rival / seconds[title]:.1f} ×" if rival else "",
+        )
         for title, f in finished.items()
     ]
     return table(("model", "time", "network calls", "tokens/s", "faster than the Transformer"), rows)

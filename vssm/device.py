@@ -14,7 +14,7 @@ def choose(name: str = "auto") -> torch.device:
     here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(n for n, available in here.items() if available))
-    if not here.get(name.split(":")[0], False):
+    if not here.get(name, False):
         raise UserError(
             f"There is no device {name!r} here; choose one of: auto, {', '.join(n for n in here if here[n])}."
         )
@@ -46,4 +46,7 @@ def describe(device: torch.device) -> str:
     """A short name for people: "CPU · 2 threads" or the GPU's own name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return "Apple GPU" if device.type == "mps" else f"CPU · {torch.get_num_threads()} threads"
+    if device.type == "mps":
+        return "Apple GPU"
+    threads = torch.get_num_threads()
+    return f"CPU · {threads} thread{'s' * (threads > 1)}"

@@ -77,9 +77,7 @@ def evaluate(
     }
 
 
-def log_likelihoods(
-    generator: Generator, values: np.ndarray, seed: int = 0, quiet: bool = False
-) -> np.ndarray:
+def log_likelihoods(generator: Generator, values: np.ndarray, seed: int = 0, quiet: bool = False) -> np.ndarray:
     """log p(x) in nats, or its bound under one posterior draw from `seed`: values [N, H, W, C] to float64 [N]."""
     where = generator.where
     parts = []

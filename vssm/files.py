@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from .data import DataSet
+from .data import BROKEN_ARCHIVE, DataSet
 from .errors import UserError
 from .picture import write_png
 from .prompt import Prompt, read_image
-
-# What np.load raises for files that are no archive, or a broken one; with allow_pickle=False nothing is unpickled.
-BROKEN_ARCHIVE = (
-    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
-)
 
 
 def read_prompt(

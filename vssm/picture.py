@@ -24,6 +24,8 @@ def write_png(path: str | Path, images: np.ndarray, columns: int | None = None, 
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(sheet[..., 0] if C == 1 else sheet).save(path, "PNG")
+        part = path.with_name(path.name + ".part")
+        Image.fromarray(sheet[..., 0] if C == 1 else sheet).save(part, "PNG")
+        part.replace(path)  # a full disk or a kill leaves no half picture
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error}); choose a folder you may write to.") from None

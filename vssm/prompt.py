@@ -70,7 +70,9 @@ def read_image(path: str | Path, height: int, width: int, channels: int) -> np.n
             array = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint8)
     except FileNotFoundError:
         raise UserError(f"There is no file {path}; give the path of a PNG.") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except UserError:
+        raise
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(f"{path} cannot be read as a picture ({error}); give a PNG.") from None
     return array.reshape(height, width, channels)
 

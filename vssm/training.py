@@ -13,6 +13,7 @@ import math
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +31,9 @@ from .prompt import draw_known
 class TrainingConfig:
     """minutes: the budget, counted over all resumed parts. empty_share: images trained with nothing known.
 
-    changes: settings of the preset's config to replace. clip: the gradient norm above which it is scaled down;
-    a norm above skip_factor times its running average is an outlier and its step is skipped (VDVAE, 2011.10650).
+    changes: settings of the preset's config to replace. start: a checkpoint to take matching tensors from.
+    clip: the gradient norm above which it is scaled down; a norm above skip_factor times its running average is an
+    outlier and its step is skipped (VDVAE, 2011.10650). descent: the share of the budget in which the rate falls.
     """
 
     model: str
@@ -48,6 +50,7 @@ class TrainingConfig:
     descent: float = 0.5
     save_minutes: float = 3.0
     seed: int = 0
+    start: str | None = None
     changes: dict = dataclasses.field(default_factory=dict)
 
 
@@ -107,9 +110,19 @@ class Trainer:
         torch.manual_seed(config.seed)
         preset = models.get(config.model)
         self.network = preset.network(preset.config(self.data, **config.changes)).to(where)
+        if config.start:
+            self._start_from(config.start)
         self.optimizers = make_optimizers(self.network, config)
         self.average = Average(self.network, config.ema)
         self.step, self.images, self.seconds, self.norm = 0, 0, 0.0, math.inf
+
+    def _start_from(self, path: str) -> None:
+        """Take over the tensors of a checkpoint that this network has too, by name and shape; the rest stay new."""
+        theirs, ours = checkpoint.read(path)[0], self.network.state_dict()
+        shared = {k: v for k, v in theirs.items() if k in ours and ours[k].shape == v.shape}
+        if not shared:
+            raise UserError(f"{path} shares no tensor with {self.config.model}; start from a checkpoint of its kind.")
+        self.network.load_state_dict(shared, strict=False)
 
     # --- state on disk ------------------------------------------------------------------------------------------
 
@@ -232,18 +245,27 @@ def train(
     folder, missing data, or a state that does not fit.
     """
     where = device.choose(device_name)
-    state = out / "state.safetensors"
-    if state.exists() and not resume:
-        raise UserError(f"{out} holds an earlier training; add --resume to go on with it, or choose another --out.")
+    state, weights = out / "state.safetensors", out / f"{config.model}-{config.data}.safetensors"
+    if not resume and (state.exists() or weights.exists()):
+        raise UserError(f"{out} holds earlier weights; add --resume to go on with them, or choose another --out.")
+    images, _ = data.load(data.get(config.data), "train", data_folder)
+    images = torch.from_numpy(images).to(where)
     trainer = Trainer(config, where)
     if resume and state.exists():
         trainer.restore(out)
     else:
         trainer.save(out)  # an unwritable folder is found now, not after the first minutes
-    images, _ = data.load(trainer.data, "train", data_folder)
-    images = torch.from_numpy(images).to(where)
+    with _stop_on_signals() as stop:
+        _run(trainer, images, out, stop, compiled, quiet)
+    path = trainer.save(out)
+    write_samples(trainer, out)
+    return path
+
+
+def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, compiled: bool, quiet: bool) -> None:
+    """Step after step until the minutes are used up or `stop` is set, saving every few minutes."""
+    config, where = trainer.config, trainer.where
     loss = torch.compile(trainer.network.loss) if compiled else trainer.network.loss
-    stop = _stop_on_signals()
     trainer.network.train()
     bar = tqdm(
         total=round(config.minutes * 60),
@@ -272,9 +294,6 @@ def train(
             write_samples(trainer, out)
             saved = trainer.seconds
     bar.close()
-    path = trainer.save(out)
-    write_samples(trainer, out)
-    return path
 
 
 def write_samples(trainer: Trainer, folder: Path, count: int = 16) -> None:
@@ -292,10 +311,15 @@ def write_samples(trainer: Trainer, folder: Path, count: int = 16) -> None:
     write_png(folder / "samples.png", finished.images)
 
 
-def _stop_on_signals() -> threading.Event:
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
     """An event that Ctrl-C or SIGTERM sets, so that training ends after the step in hand and saves."""
-    stop = threading.Event()
+    stop, before = threading.Event(), {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
-    return stop
+            before[number] = signal.signal(number, lambda *_: stop.set())
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
