@@ -122,11 +122,7 @@ class Window(QMainWindow):
         rows.addWidget(self.messages)
         rows.addWidget(inner, 1)
         self.setCentralWidget(whole)
-        self._status = QLabel()
-        self._status.setAccessibleName("Status")
-        self._status.setToolTip("Device, threads, and the chosen model's size and score on the test set")
-        self.statusBar().addWidget(self._status, 1)
-        self.statusBar().setSizeGripEnabled(False)
+        self._fill_status_bar()
 
     def _bar(self) -> QFrame:
         bar = QFrame()
@@ -138,37 +134,40 @@ class Window(QMainWindow):
             row.addWidget(button(action))
         for i, action in enumerate(self.actions_.choices("choose_model"), 1):
             row.addWidget(button(action, f"{i}  {action.text()}"))
-        row.addSpacing(14)
+        row.addSpacing(10)
         complete = button(self.actions_["complete"], "Complete  ↵")
         complete.setObjectName("primary")
         row.addWidget(complete)
         row.addWidget(button(self.actions_["stop"], "Stop  Esc"))
         row.addWidget(button(self.actions_["set_live"], "Live"))
         row.addStretch(1)
-        self.samples, self.temperature, self.seed = QSpinBox(), QDoubleSpinBox(), QSpinBox()
+        self.samples, self.temperature = QSpinBox(), QDoubleSpinBox()
         self.samples.setRange(1, session.MOST_SAMPLES)
         self.temperature.setRange(0, 2)
         self.temperature.setSingleStep(0.1)
-        self.temperature.setDecimals(2)
+        _name(row, "Samples", self.samples, "How many completions are drawn at once, 1 to 64")
+        _name(
+            row, "Temperature", self.temperature, "Temperature: 1 samples as trained; towards 0, the likeliest choice"
+        )
+        return bar
+
+    def _fill_status_bar(self) -> None:
+        self._status = QLabel()
+        self._status.setAccessibleName("Status")
+        self._status.setToolTip("Device, threads, and the chosen model's size and score on the test set")
+        self.seed = QSpinBox()
         self.seed.setRange(0, session.MOST_SEED)
         self.seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.seed.setFixedWidth(96)
-        for name, field, tip in (
-            ("Samples", self.samples, "How many completions are drawn at once, 1 to 64"),
-            ("Temperature", self.temperature, "Temperature: 1 samples as trained; towards 0, the most likely choice"),
-            ("Seed", self.seed, "Where chance begins: the same seed on the same sketch gives the same completion"),
-        ):
-            words = label(name, "muted")
-            words.setToolTip(tip)
-            words.setBuddy(field)
-            field.setToolTip(tip)
-            field.setAccessibleName(name)
-            row.addWidget(words)
-            row.addWidget(field)
-            row.addSpacing(4)
-        row.addWidget(button(self.actions_["set_keep_seed"], "Keep"))
         self.seed.editingFinished.connect(self._seed_edited)
-        return bar
+        right = QWidget()
+        row = QHBoxLayout(right)
+        row.setContentsMargins(0, 3, 0, 3)
+        _name(row, "Seed", self.seed, "Where chance begins: the same seed on the same sketch, the same completion")
+        row.addWidget(button(self.actions_["set_keep_seed"]))
+        self.statusBar().addWidget(self._status, 1)
+        self.statusBar().addPermanentWidget(right)
+        self.statusBar().setSizeGripEnabled(False)
 
     def _fill_in(self, restored: session.Session) -> None:
         self.samples.setValue(restored.samples)
@@ -188,6 +187,7 @@ class Window(QMainWindow):
         ):
             for action in self.actions_.choices(name):
                 action.setChecked(action.data() == value)
+        self._show_status()
         self._enable()
 
     def sizeHint(self) -> QSize:
@@ -341,7 +341,9 @@ class Window(QMainWindow):
 
     @Slot(int, str)
     def _failed(self, number: int, sentence: str) -> None:
-        if number == 0 or self._running is None or number == self._running.number:
+        if number == 0:  # while models were made ready: each may have something to say
+            self.messages.add(sentence)
+        elif self._running is None or number == self._running.number:
             self.messages.say(sentence)
 
     @Slot(int)
@@ -492,6 +494,18 @@ class Window(QMainWindow):
             except UserError as error:
                 print(error, file=sys.stderr)
         event.accept()
+
+
+def _name(row: QHBoxLayout, name: str, field: QWidget, tip: str) -> None:
+    """Add a field with its name and an explanation."""
+    words = label(name, "muted")
+    words.setBuddy(field)
+    for one in (words, field):
+        one.setToolTip(tip)
+    field.setAccessibleName(name)
+    row.addSpacing(4)
+    row.addWidget(words)
+    row.addWidget(field)
 
 
 ABOUT = """<h3>VSSM Sketchpad</h3>

@@ -280,6 +280,12 @@ def test_a_broken_checkpoint_is_told_and_the_other_model_works(tmp_path, qtbot, 
         assert complete(qtbot, window).finished.model == "transformer"
 
 
+def test_every_missing_checkpoint_is_told(tmp_path, qtbot, no_threads_left):
+    for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+        qtbot.waitUntil(lambda w=window: w.messages.text.count("There is no checkpoint") == 2, timeout=LONG)
+        assert window._status.text() == "VSSM is not loaded"
+
+
 def test_closing_in_the_middle_of_a_run(window, qtbot, draw):
     draw(window.canvas, [(5, 3), (22, 5)])
     press(qtbot, window, "2")
@@ -365,6 +371,9 @@ def test_the_cheat_sheet_holds_every_shortcut(window, qtbot):
     for spec in actions.table():
         assert all(actions.shown(key) in page for key in spec.keys) and (not spec.keys or spec.text in page)
     press(qtbot, window, "F1")
+    assert window._dialog.isVisible()
+    window._dialog.close()
+    window.actions_["show_about"].trigger()
     assert window._dialog.isVisible()
     window._dialog.close()
 

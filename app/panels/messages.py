@@ -42,6 +42,11 @@ class MessageBar(QFrame):
         self.show()
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
 
+    def add(self, text: str, kind: str = "error") -> None:
+        """Say it besides what is being said already."""
+        lines = self.text.split("\n") if self.text and self.objectName() == kind else []
+        self.say("\n".join([*lines, text] if text not in lines else lines), kind)
+
     @Slot()
     def clear(self) -> None:
         self.hide()

@@ -54,7 +54,7 @@ class TimingPanel(Card):
         self.log.toggled.connect(self._set_log)
         self.header.addWidget(self.log)
         self.header.addWidget(button(clear))
-        self.words = label("Run both models on one sketch to compare them.", wrap=True)
+        self.words = label("Run two models on the same sketch to compare them.", wrap=True)
         self.words.setAccessibleName("Comparison")
         self.body.addWidget(self.words)
         self.plot = pg.PlotWidget(axisItems={"bottom": Seconds("bottom")})
@@ -85,7 +85,7 @@ class TimingPanel(Card):
     def show_runs(self, history: list[Run]) -> None:
         """Draw the last runs anew; called when one begins or ends."""
         self._runs = [run for run in history if run.points][-KEPT:]
-        self.words.setText(compare(history) or "Run both models on one sketch to compare them.")
+        self.words.setText(compare(history) or "Run two models on the same sketch to compare them.")
         self._draw()
 
     def follow(self, run: Run) -> None:
