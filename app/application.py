@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -33,11 +34,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    from PySide6.QtCore import QTimer
+    from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
     from .window import Window
 
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents, False)  # all points of a pen
     app = prepare(QApplication(argv[:1]))
     window = Window()
     hook = sys.excepthook
@@ -58,8 +60,6 @@ def _run(argv: list[str]) -> int:
     code = app.exec()
     sys.excepthook = hook
     if not window.tidy_exit:
-        import os
-
         sys.stdout.flush()
         os._exit(code)  # a network call still under way: a thread in it must not be destroyed
     return code

@@ -65,7 +65,7 @@ def find() -> str:
         return "There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)"
     if wayland and wanted != "xcb" and _wayland_answers(wayland):
         _need(QT_LIBRARIES | WAYLAND_LIBRARIES)
-        if not wanted and not display:
+        if not wanted:
             os.environ["QT_QPA_PLATFORM"] = "wayland"
         return ""
     if display and not wanted.startswith("wayland"):

@@ -26,6 +26,7 @@ class Run:
     finished: Finished | None = None
     latents: dict[int, Latents] = field(default_factory=dict)
     points: list[tuple[float, int]] = field(default_factory=list)
+    stopping: bool = False  # asked to stop; its network call may still be under way
     ended: bool = False
     shown: int = 0  # the sample a person looks at
 

@@ -224,7 +224,11 @@ class Window(QMainWindow):
 
     @Slot()
     def stop(self) -> None:
+        """Give the run under way up; it ends with the network call it is in."""
         self.engine.stop()
+        if self._running is not None:
+            self._running.stopping = True
+            self._paint_run()
 
     @Slot(bool)
     def set_live(self, on: bool) -> None:

@@ -178,7 +178,9 @@ class CompletionPanel(Card):
         self.picture.show_picture(drawn[run.shown], known)
         self.gallery.frame = colours.model(run.model)
         self.gallery.show_samples(drawn, run.shown)
-        state = "" if run.finished else " · stopped" if run.ended else " · working …"
+        state = (
+            "" if run.finished else " · stopped" if run.ended else " · stopping …" if run.stopping else " · working …"
+        )
         sample = f" · {run.shown + 1} of {run.request.samples}" if run.request.samples > 1 else ""
         self._model.setText(f"{theme.sign(run.model)} {run.title}{sample}{state}")
         self._model.setStyleSheet(f"color: {colours.model(run.model)}")
