@@ -162,7 +162,7 @@ class Window(QMainWindow):
         self.seed.editingFinished.connect(self._seed_edited)
         right = QWidget()
         row = QHBoxLayout(right)
-        row.setContentsMargins(0, 3, 0, 3)
+        row.setContentsMargins(0, 3, 10, 3)
         _name(row, "Seed", self.seed, "Where chance begins: the same seed on the same sketch, the same completion")
         row.addWidget(button(self.actions_["set_keep_seed"]))
         self.statusBar().addWidget(self._status, 1)
