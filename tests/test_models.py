@@ -25,6 +25,7 @@ SMALL = {
         state=8,
         heads=2,
         global_levels=1,
+        global_free=0.0,
         coarse_levels=1,
         fine_levels=2,
         latent_size=3,
@@ -114,6 +115,17 @@ def test_decoding_follows_the_exact_distribution():
     codes = (done.flatten(1) * torch.tensor([32, 16, 8, 4, 2, 1])).sum(1)
     counts = torch.bincount(codes, minlength=64).double()
     assert ((counts - draws * p) ** 2 / (draws * p)).sum() < 115  # p ≈ 0.0001
+
+
+def test_one_prompt_read_once_is_as_good_as_read_for_every_sample():
+    network = small("transformer")
+    values = pictures(network.config, 1).expand(3, -1, -1, -1)
+    known = torch.zeros(3, 4, 6, dtype=torch.bool)
+    known[:, :2] = True
+    other = torch.cat([values, 1 - values[:1]])  # a fourth prompt, so that each is read by itself
+    shared = complete(network, values, known, temperature=0.0)[-1].values
+    apart = complete(network, other, torch.cat([known, known[:1]]), temperature=0.0)[-1].values
+    assert torch.equal(shared, apart[:3])
 
 
 def test_prefill_is_one_call():

@@ -184,6 +184,7 @@ def run_train(args: argparse.Namespace) -> None:
         minutes=args.minutes,
         batch=args.batch,
         lr=args.lr,
+        start=args.start,
         seed=args.seed,
         empty_share=args.empty_share,
         save_minutes=args.save_minutes,
@@ -271,7 +272,7 @@ def parse_changes(model: str, dataset: data.DataSet, pairs: list[str]) -> dict:
             blank = torch.zeros(1, *dataset.shape, dtype=torch.long)
             with torch.no_grad():
                 network.loss(blank, torch.zeros(blank.shape[:3], dtype=torch.bool))
-            make_optimizers(network, TrainingConfig(model))
+            make_optimizers(network, 1e-3, 0.0)
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UserError(f"No network can be made with --set {' '.join(pairs)} ({reason}); change it.") from error
@@ -500,7 +501,7 @@ def make_parser() -> Parser:
         type=number(float, 0, 1, above=True),
         default=usual.lr,
         metavar="X",
-        help=f"learning rate ({usual.lr:g})",
+        help="learning rate (the preset's own)",
     )
     sub.add_argument(
         "--empty-share",
@@ -517,6 +518,7 @@ def make_parser() -> Parser:
         help=f"between saves on the way ({usual.save_minutes:g})",
     )
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the model")
+    sub.add_argument("--start", metavar="FILE", help="a checkpoint to take all tensors from that fit")
     sub.add_argument("--compile", action="store_true", help="compile the loss: faster after some minutes")
     for add in (with_seed, with_device, with_data_dir):
         add(sub)

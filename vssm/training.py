@@ -31,6 +31,7 @@ from .prompt import draw_known
 class TrainingConfig:
     """minutes: the budget, counted over all resumed parts. empty_share: images trained with nothing known.
 
+    lr: the learning rate at its height, the preset's own by default.
     changes: settings of the preset's config to replace. start: a checkpoint to take matching tensors from.
     clip: the gradient norm above which it is scaled down; a norm above skip_factor times its running average is an
     outlier and its step is skipped (VDVAE, 2011.10650). descent: the share of the budget in which the rate falls.
@@ -39,8 +40,8 @@ class TrainingConfig:
     model: str
     data: str = "mnist"
     minutes: float = 60.0
-    batch: int = 16
-    lr: float = 3e-3
+    batch: int = 8
+    lr: float | None = None
     weight_decay: float = 0.02
     ema: float = 0.999
     clip: float = 1.0
@@ -84,14 +85,14 @@ class Average:
                     parameters[n].copy_(value)
 
 
-def make_optimizers(network: nn.Module, config: TrainingConfig) -> list[torch.optim.Optimizer]:
+def make_optimizers(network: nn.Module, lr: float, weight_decay: float) -> list[torch.optim.Optimizer]:
     """Muon for the inner matrices, AdamW for heads, embeddings, positions, vectors and convolutions."""
     matrices, others = [], []
     for name, p in network.named_parameters():
         inner = p.ndim == 2 and min(p.shape) >= 32 and "head" not in name
         (matrices if inner else others).append(p)
-    muon = torch.optim.Muon(matrices, lr=config.lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
-    adam = torch.optim.AdamW(others, lr=config.lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    muon = torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
+    adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     return [muon, adam]
 
 
@@ -110,9 +111,10 @@ class Trainer:
         torch.manual_seed(config.seed)
         preset = models.get(config.model)
         self.network = preset.network(preset.config(self.data, **config.changes)).to(where)
+        self.lr = config.lr or preset.lr
         if config.start:
             self._start_from(config.start)
-        self.optimizers = make_optimizers(self.network, config)
+        self.optimizers = make_optimizers(self.network, self.lr, config.weight_decay)
         self.average = Average(self.network, config.ema)
         self.step, self.images, self.seconds, self.norm = 0, 0, 0.0, math.inf
 
@@ -220,7 +222,7 @@ class Trainer:
             factor = schedule(self.seconds / (60 * config.minutes), self.step, config)
             for optimizer in self.optimizers:
                 for group in optimizer.param_groups:
-                    group["lr"] = config.lr * factor
+                    group["lr"] = self.lr * factor
                 optimizer.step()
             self.average.update(self.network)
         else:
@@ -284,6 +286,8 @@ def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, com
         order = np.random.default_rng((config.seed, 1, trainer.step)).integers(0, len(images), config.batch)
         terms = trainer.train_step(images[torch.from_numpy(order).to(where)], loss)
         for k, v in (terms or {}).items():
+            if not math.isfinite(v):  # a term that this batch had no image for
+                continue
             shown[k] = v if k not in shown else 0.98 * shown[k] + 0.02 * v
         spent = time.perf_counter() - begun
         trainer.seconds += spent

@@ -29,6 +29,7 @@ class Preset:
     network: type[nn.Module]
     module: ModuleType
     exact: bool  # whether the likelihood is exact (else a bound)
+    lr: float  # learning rate at its height, as found best in short runs
     raster: bool  # whether it writes in raster order, so that known pixels further on cannot inform it beforehand
 
     def config(self, data: DataSet, **changes):
@@ -38,8 +39,8 @@ class Preset:
 PRESETS = {
     p.name: p
     for p in (
-        Preset("vssm", "VSSM", vssm.VSSM, vssm, exact=False, raster=False),
-        Preset("transformer", "Transformer", transformer.Transformer, transformer, exact=True, raster=True),
+        Preset("vssm", "VSSM", vssm.VSSM, vssm, exact=False, lr=2e-3, raster=False),
+        Preset("transformer", "Transformer", transformer.Transformer, transformer, exact=True, lr=1e-3, raster=True),
     )
 }
 

@@ -275,7 +275,7 @@ class Transformer(nn.Module):
         return torch.addmm(tables.head_bias, torch.layer_norm(x, shape, tables.norm, tables.norm_bias), tables.head)
 
     def complete(self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator) -> Iterator[Work]:
-        """Prefill the prefix that all prompts know, then one token a call; known pixels are clamped as they pass."""
+        """Read the prefix that all prompts know in one call, then one token a call; known pixels are clamped in passing."""
         c, T, K = self.config, self.tokens, len(values)
         flat, mask = values.flatten(1).clone(), known.flatten(1)
         shared = mask.all(0)
@@ -291,7 +291,13 @@ class Transformer(nn.Module):
         signed = torch.linspace(-1, 1, c.levels, device=flat.device).unsqueeze(1)
         previous = torch.full((K,), c.levels, device=flat.device)
         if prefix:
-            self(values[..., 0], caches, tokens=prefix)
+            if (given[:, :prefix] == given[:1, :prefix]).all():  # one prompt, many samples: read it once
+                first = self.make_caches(1)
+                self(values[:1, ..., 0], first, tokens=prefix)
+                for cache, one in zip(caches, first, strict=True):
+                    cache.copy_(one.expand_as(cache))
+            else:
+                self(values[..., 0], caches, tokens=prefix)
             inner.copy_(
                 torch.where(
                     torch.arange(T, device=flat.device) < prefix, F.embedding(given, signed)[..., 0], 0.0

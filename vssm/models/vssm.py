@@ -37,7 +37,11 @@ from ..work import Work
 @dataclass(frozen=True)
 class VSSMConfig:
     """latent: "gaussian" (latent_size of them a position) or "categorical" (latent_size of latent_classes each);
-    global_size in place of latent_size on the global levels."""
+    global_size in place of latent_size on the global levels.
+
+    global_free: nats of KL a global level may spend in training for nothing. Without it the posterior never starts to
+    use them: what a global latent saves shows only once the levels below have learned to read it.
+    """
 
     height: int
     width: int
@@ -55,6 +59,7 @@ class VSSMConfig:
     latent: str = "gaussian"
     latent_size: int = 8
     global_size: int = 16
+    global_free: float = 3.0
     latent_classes: int = 4
     estimator: str = "reinmax"
     head_channels: int = 24
@@ -240,15 +245,18 @@ class VSSM(nn.Module):
         return (log_p * ~known).sum((1, 2)), divergences
 
     def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
-        """Terms in nats an image; "loss" is the one to minimise. "free" is −ELBO over the images with S = ∅."""
+        """Terms in nats an image; "loss" is the one to minimise. "free" is −ELBO over the images with S = ∅, not a
+        number where there are none."""
+        c = self.config
         log_p, divergences = self.elbo(values, known)
         kl = torch.stack(divergences).sum(0)
         bound = kl - log_p
         free = ~known.flatten(1).any(1)
+        unspent = [F.relu(c.global_free - d.mean()) for d in divergences[: c.global_levels]]
         return {
-            "loss": bound.mean(),
+            "loss": bound.mean() + sum(unspent),
             "kl": kl.mean(),
-            "free": (bound * free).sum() / free.sum().clamp_min(1),
+            "free": (bound * free).sum() / free.sum(),
             "pixels": -log_p.mean(),
         }
 
