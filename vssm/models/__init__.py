@@ -4,7 +4,8 @@ A model module holds the nn.Module, its frozen `Config`, and `config_for(data, *
 A network has
     loss(values, known) -> dict of named terms, "loss" among them: what training minimises;
     log_likelihood(values) -> [B], exact or a lower bound, in nats: what evaluation reports;
-    complete(values, known, temperature, rng) -> Iterator[Work], a report after every call: what generation shows.
+    complete(values, known, temperature, rng) -> Iterator[Work], a report after every call: what generation shows;
+    half_precision: whether generation is faster in bfloat16.
 """
 
 from __future__ import annotations

@@ -153,6 +153,7 @@ class Transformer(nn.Module):
     """Maps pixel values to the logits of each pixel given those before it in raster order."""
 
     Config = TransformerConfig
+    half_precision = False  # many and small ones: bfloat16 makes a step slower
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -275,7 +276,7 @@ class Transformer(nn.Module):
         return torch.addmm(tables.head_bias, torch.layer_norm(x, shape, tables.norm, tables.norm_bias), tables.head)
 
     def complete(self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator) -> Iterator[Work]:
-        """Read the prefix that all prompts know in one call, then one token a call; known pixels are clamped in passing."""
+        """Read the prefix that all prompts know in one call, then one token a call; known pixels are clamped."""
         c, T, K = self.config, self.tokens, len(values)
         flat, mask = values.flatten(1).clone(), known.flatten(1)
         shared = mask.all(0)
