@@ -24,8 +24,6 @@ SMALL = {
         inner=16,
         state=8,
         heads=2,
-        global_levels=1,
-        global_free=0.0,
         coarse_levels=1,
         fine_levels=2,
         latent_size=3,
@@ -139,10 +137,10 @@ def test_prefill_is_one_call():
 # --- VSSM ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("levels", [(0, 0, 1), (0, 1, 2), (2, 2, 1)])
+@pytest.mark.parametrize("levels", [(0, 1), (1, 2), (2, 1)])
 def test_vssm_takes_one_stage_a_level_whatever_the_length(levels):
     for size in (8, 16):
-        ladder = dict(zip(("global_levels", "coarse_levels", "fine_levels"), levels, strict=True))
+        ladder = dict(zip(("coarse_levels", "fine_levels"), levels, strict=True))
         network = small("vssm", height=size, width=size, **ladder)
         values = pictures(network.config, 2)
         works = complete(network, values, torch.zeros(values.shape[:3], dtype=torch.bool))

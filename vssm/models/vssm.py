@@ -7,15 +7,14 @@
 After Lambrechts et al. (2407.08415), whose model is the case L = 1, S = ∅ with causal blocks. Deviations: levels
 (ladder VAE 1602.02282, VDVAE 2011.10650) in place of the flat prior; scans in both directions, alternating between
 row-major and column-major order; the prior takes the prompt as an input, so that one network serves as prior and as
-partial posterior; levels on a single position
-come first, then coarse ones at half the resolution: what is drawn is settled before how.
+partial posterior; coarse levels on a grid of half the resolution come first and settle what is drawn before how.
 
 Training maximises the evidence lower bound on the unknown pixels,
     E_q[log p_φ(x_{∉S} | z, x_S)] − Σ_ℓ E_q KL(q_ψ(z^ℓ | z^{<ℓ}, x) ‖ p_ω(z^ℓ | z^{<ℓ}, x_S)),
 with S drawn afresh for each image. The KL in this direction makes p_ω cover all of q_ψ's completions.
 
 Shapes: B images, [B, H, W, 1] pixel values; fine grid h×w = H/patch × W/patch tokens, coarse grid h/2 × w/2;
-D = d_model; Z = latent values a position. The global levels' grid is 1×1.
+D = d_model; Z = latent values a position.
 """
 
 from __future__ import annotations
@@ -36,12 +35,7 @@ from ..work import Work
 
 @dataclass(frozen=True)
 class VSSMConfig:
-    """latent: "gaussian" (latent_size of them a position) or "categorical" (latent_size of latent_classes each);
-    global_size in place of latent_size on the global levels.
-
-    global_free: nats of KL a global level may spend in training for nothing. Without it the posterior never starts to
-    use them: what a global latent saves shows only once the levels below have learned to read it.
-    """
+    """latent: "gaussian" (latent_size of them a position) or "categorical" (latent_size of latent_classes each)."""
 
     height: int
     width: int
@@ -52,23 +46,20 @@ class VSSMConfig:
     state: int = 32
     heads: int = 4
     selective: bool = False
-    global_levels: int = 2
     coarse_levels: int = 3
     fine_levels: int = 4
     encoder_blocks: int = 2
     latent: str = "gaussian"
     latent_size: int = 8
-    global_size: int = 16
-    global_free: float = 3.0
     latent_classes: int = 4
     estimator: str = "reinmax"
     head_channels: int = 24
 
 
 class Level(nn.Module):
-    """One group of latents on one grid: a residual block, the prior's head, the posterior's, and the way back in."""
+    """One group of latents on one grid: an SSM block, the prior's head, the posterior's, and the way back in."""
 
-    def __init__(self, d_model: int, latent, block: nn.Module, depth: int):
+    def __init__(self, d_model: int, latent, block: SSMBlock, depth: int):
         super().__init__()
         self.latent, self.block = latent, block
         self.prior_head = nn.Linear(d_model, latent.parameters)
@@ -95,33 +86,6 @@ class Level(nn.Module):
         prior = self.prior_head(h)
         value = self.latent.draw(prior, temperature, rng)
         return h + self.enter(value), value, prior
-
-
-class GlobalBlock(nn.Module):
-    """The residual block of a level whose grid is a single position, where there is nothing to scan."""
-
-    def __init__(self, d_model: int, depth: int):
-        super().__init__()
-        self.norm = nn.LayerNorm(d_model)
-        self.into = nn.Linear(d_model, 2 * d_model)
-        self.out = nn.Linear(2 * d_model, d_model)
-        nn.init.normal_(self.out.weight, std=1 / math.sqrt(2 * d_model * depth))
-
-    def forward(self, h: Tensor) -> Tensor:
-        return h + self.out(F.silu(self.into(self.norm(h))))
-
-
-class Trunk(nn.Module):
-    """Sums up a coarse grid in one position: SSM blocks, then the mean. [B, h, w, D] to [B, 1, 1, D]."""
-
-    def __init__(self, blocks: list[SSMBlock], d_model: int):
-        super().__init__()
-        self.blocks = nn.Sequential(*blocks)
-        self.norm = nn.LayerNorm(d_model)
-        self.out = nn.Linear(d_model, d_model)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.out(F.silu(self.norm(self.blocks(x))).mean((1, 2), keepdim=True))
 
 
 class Stem(nn.Module):
@@ -174,8 +138,6 @@ class VSSM(nn.Module):
     def __init__(self, config: VSSMConfig):
         super().__init__()
         self.config = c = config
-        if c.global_levels and not c.coarse_levels:
-            raise ValueError("global levels need coarse ones below them")
         D, depth = c.d_model, self.ladder + 1
         grid = c.height // c.patch, c.width // c.patch
         self.latent = latents.make(c.latent, c.latent_size, c.latent_classes, c.estimator)
@@ -195,20 +157,13 @@ class VSSM(nn.Module):
             self.encoder_coarse = block(0)
             self.coarse = nn.ModuleList(Level(D, self.latent, block(i), depth) for i in range(c.coarse_levels))
             self.unfold_coarse = nn.Linear(D, 4 * D)
-        if c.global_levels:
-            whole = latents.make(c.latent, c.global_size, c.latent_classes, c.estimator)
-            self.summary = Trunk([block(0), block(1)], D)
-            self.summary_features = Trunk([], D)
-            self.whole = nn.ModuleList(Level(D, whole, GlobalBlock(D, depth), depth) for _ in range(c.global_levels))
-            self.spread = nn.Linear(D, D)
-            nn.init.normal_(self.spread.weight, std=1 / math.sqrt(D * depth))
         self.last = block(c.fine_levels)
         self.head = Head(D, c.head_channels, c.patch, 2)
 
     @property
     def ladder(self) -> int:
         """L, the number of levels."""
-        return self.config.global_levels + self.config.coarse_levels + self.config.fine_levels
+        return self.config.coarse_levels + self.config.fine_levels
 
     def prompt(self, values: Tensor, known: Tensor) -> Tensor:
         """Pixel values [B, H, W, 1] and known [B, H, W] to signed values, zero where
@@ -228,12 +183,6 @@ class VSSM(nn.Module):
         if self.config.coarse_levels:
             coarse_features = self.encoder_coarse(self.fold_features(fold(features, 2)))
             top = self.fold_prompt(fold(h, 2)) + self.coarse_position
-            if self.config.global_levels:
-                whole, whole_features = self.summary(top), self.summary_features(coarse_features)
-                for level in self.whole:
-                    whole, kl = level.infer(whole, whole_features)
-                    divergences.append(kl)
-                top = top + self.spread(whole)
             for level in self.coarse:
                 top, kl = level.infer(top, coarse_features)
                 divergences.append(kl)
@@ -248,14 +197,12 @@ class VSSM(nn.Module):
     def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
         """Terms in nats an image; "loss" is the one to minimise. "free" is −ELBO over the images with S = ∅, not a
         number where there are none."""
-        c = self.config
         log_p, divergences = self.elbo(values, known)
         kl = torch.stack(divergences).sum(0)
         bound = kl - log_p
         free = ~known.flatten(1).any(1)
-        unspent = [F.relu(c.global_free - d.mean()) for d in divergences[: c.global_levels]]
         return {
-            "loss": bound.mean() + sum(unspent),
+            "loss": bound.mean(),
             "kl": kl.mean(),
             "free": (bound * free).sum() / free.sum(),
             "pixels": -log_p.mean(),
@@ -273,12 +220,6 @@ class VSSM(nn.Module):
         number = 0
         if self.config.coarse_levels:
             top = self.fold_prompt(fold(h, 2)) + self.coarse_position
-            if self.config.global_levels:
-                whole = self.summary(top)
-                for level in self.whole:
-                    whole, value, prior = level.sample(whole, temperature, rng)
-                    yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
-                top = top + self.spread(whole)
             for level in self.coarse:
                 top, value, prior = level.sample(top, temperature, rng)
                 yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
