@@ -1,3 +1,1 @@
 """The window of VSSM Sketchpad: it draws and listens, and never computes; the models' work comes from vssm."""
-
-from . import immortal  # noqa: F401 - before Qt is used
