@@ -102,7 +102,7 @@ class SSMBlock(nn.Module):
         if self.causal:
             y, _ = scan.ssd(heads, self._log_decay(u), b, c)
         else:
-            y = scan.ssd_bidirectional(heads, self._log_decay(u), b, c, self._cached_decay(u))
+            y = scan.ssd_bidirectional(heads, self._log_decay(u), b, c, self._cached_decay(u, c.dtype))
         y = y.flatten(2) + self.skip.to(v.dtype) * v
         y = y.view(B, W, H, -1).transpose(1, 2) if self.columns else y.view(B, H, W, -1)
         return x + self.out(F.silu(gate) * y)
@@ -121,13 +121,14 @@ class SSMBlock(nn.Module):
         self._decay = None  # the weights may have changed
         return super().train(mode)
 
-    def _cached_decay(self, u: Tensor) -> Tensor | None:
+    def _cached_decay(self, u: Tensor, dtype: torch.dtype) -> Tensor | None:
         """Constant decays between any two steps, computed once while nothing is being learned."""
         T = u.shape[1]
         if self.selective or self.training or torch.is_grad_enabled() or T > scan.LONGEST_MATRIX:
             return None
-        if self._decay is None or self._decay.shape[-1] != T or self._decay.device != u.device:
-            self._decay = scan.bidirectional_decay(self._log_decay(u)).to(u.dtype)
+        kept = self._decay
+        if kept is None or (kept.shape[-1], kept.device, kept.dtype) != (T, u.device, dtype):
+            self._decay = scan.bidirectional_decay(self._log_decay(u)).to(dtype)
         return self._decay
 
     def _log_decay(self, u: Tensor) -> Tensor:

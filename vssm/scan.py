@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LOWEST_LOG_DECAY = -80.0  # e^-80 is zero to float64; keeps differences of cumulative sums finite
+NEGLIGIBLE = -40.0  # e^-40 counts as zero: a CPU takes a hundred times longer over denormal numbers, which start at e^-87
 LONGEST_MATRIX = 512  # steps up to which both directions of a scan are one matrix product
 
 
@@ -46,7 +47,7 @@ def decay_matrix(log_a: Tensor) -> Tensor:
     total = log_a.clamp_min(LOWEST_LOG_DECAY).cumsum(-1)
     span = total[..., :, None] - total[..., None, :]
     ahead = torch.ones(T, T, dtype=torch.bool, device=log_a.device).triu(1)
-    return span.masked_fill(ahead, float("-inf")).exp()
+    return span.masked_fill(ahead | (span < NEGLIGIBLE), float("-inf")).exp()
 
 
 def ssd(
