@@ -101,8 +101,10 @@ class SSMBlock(nn.Module):
         c = c * self.state**-0.5
         if self.causal:
             y, _ = scan.ssd(heads, self._log_decay(u), b, c)
+        elif self._may_keep_decay(u):
+            y = scan.ssd_matrix(heads, self._kept_decay(u, c.dtype), b, c)
         else:
-            y = scan.ssd_bidirectional(heads, self._log_decay(u), b, c, self._cached_decay(u, c.dtype))
+            y = scan.ssd_bidirectional(heads, self._log_decay(u), b, c)
         y = y.flatten(2) + self.skip.to(v.dtype) * v
         y = y.view(B, W, H, -1).transpose(1, 2) if self.columns else y.view(B, H, W, -1)
         return x + self.out(F.silu(gate) * y)
@@ -121,15 +123,16 @@ class SSMBlock(nn.Module):
         self._decay = None  # the weights may have changed
         return super().train(mode)
 
-    def _cached_decay(self, u: Tensor, dtype: torch.dtype) -> Tensor | None:
-        """Constant decays between any two steps, computed once while nothing is being learned."""
-        T = u.shape[1]
-        if self.selective or self.training or torch.is_grad_enabled() or T > scan.LONGEST_MATRIX:
-            return None
+    def _may_keep_decay(self, u: Tensor) -> bool:
+        """Constant decays between any two steps are computed once while nothing is being learned."""
+        learning = self.training or torch.is_grad_enabled()
+        return not (self.selective or learning or u.shape[1] > scan.LONGEST_MATRIX)
+
+    def _kept_decay(self, u: Tensor, dtype: torch.dtype) -> Tensor:
         kept = self._decay
-        if kept is None or (kept.shape[-1], kept.device, kept.dtype) != (T, u.device, dtype):
-            self._decay = scan.bidirectional_decay(self._log_decay(u)).to(dtype)
-        return self._decay
+        if kept is None or (kept.shape[-1], kept.device, kept.dtype) != (u.shape[1], u.device, dtype):
+            kept = self._decay = scan.bidirectional_decay(self._log_decay(u)).to(dtype)
+        return kept
 
     def _log_decay(self, u: Tensor) -> Tensor:
         """log a: [1 or B, T, heads]."""

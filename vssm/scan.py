@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 LOWEST_LOG_DECAY = -80.0  # e^-80 is zero to float64; keeps differences of cumulative sums finite
-NEGLIGIBLE = -40.0  # e^-40 counts as zero: a CPU takes a hundred times longer over denormal numbers, which start at e^-87
+NEGLIGIBLE = -40.0  # e^-40 counts as zero; denormal numbers (below e^-87) cost a CPU a hundred times more
 LONGEST_MATRIX = 512  # steps up to which both directions of a scan are one matrix product
 
 
@@ -87,18 +87,21 @@ def ssd_step(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, h: Tensor) -> tuple
     return (h @ C[:, None, :, None]).squeeze(-1), h
 
 
-def ssd_bidirectional(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, decay: Tensor | None = None) -> Tensor:
+def ssd_matrix(x: Tensor, decay: Tensor, B: Tensor, C: Tensor) -> Tensor:
+    """`ssd` from zero as one matrix product: decay [batch or 1, H, T, T] between any two steps, the rest as there."""
+    mixing = (C @ B.transpose(-1, -2)).unsqueeze(1) * decay.to(C.dtype)
+    return (mixing @ x.transpose(1, 2)).transpose(1, 2)
+
+
+def ssd_bidirectional(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """`ssd` with the first half of the heads running forwards and the second half backwards; shapes as there.
 
     Up to LONGEST_MATRIX steps both directions are one matrix product (decays below the diagonal for one half, above it
     for the other: a quasi-separable matrix, as in Hydra, 2407.09941); beyond it, two chunked scans in one call.
-    `decay` may hold `bidirectional_decay(log_a)` where it is at hand.
     """
-    half = x.shape[2] // 2
     if x.shape[1] <= LONGEST_MATRIX:
-        decay = bidirectional_decay(log_a) if decay is None else decay
-        mixing = (C @ B.transpose(-1, -2)).unsqueeze(1) * decay.to(C.dtype)
-        return (mixing @ x.transpose(1, 2)).transpose(1, 2)
+        return ssd_matrix(x, bidirectional_decay(log_a), B, C)
+    half = x.shape[2] // 2
 
     def both(v: Tensor, w: Tensor) -> Tensor:
         return torch.cat([v, w.flip(1)])
@@ -115,7 +118,7 @@ def ssd_bidirectional(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, decay: Ten
 
 
 def bidirectional_decay(log_a: Tensor) -> Tensor:
-    """The decays of `ssd_bidirectional` between any two steps: [batch, T, H] to [batch, H, T, T]."""
+    """The decays of `ssd_bidirectional` as `ssd_matrix` takes them: [batch, T, H] to [batch, H, T, T]."""
     log_a = log_a.transpose(1, 2)
     half = log_a.shape[1] // 2
     backwards = decay_matrix(log_a[:, half:].flip(-1)).flip(-1, -2)
