@@ -24,7 +24,9 @@ from tqdm import tqdm
 
 from . import __version__, checkpoint, data, device, models
 from .errors import UserError
-from .prompt import draw_known
+from .generation import GenerationRequest, Generator, run
+from .picture import write_png
+from .prompt import Prompt, draw_known
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ class Trainer:
         self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
         self.norm = meta["norm"] or math.inf
         self.average.steps = meta["average_steps"]
+        torch.manual_seed(self.config.seed + self.step)  # not the noise of the first steps again
 
     def as_checkpoint(self) -> checkpoint.Checkpoint:
         training = {
@@ -281,18 +284,17 @@ def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, com
     bar.set_description(f"{config.model} on {config.data}")
     shown: dict[str, float] = {}
     saved = trainer.seconds
+    begun = time.perf_counter() - trainer.seconds
     while trainer.seconds < 60 * config.minutes and not stop.is_set():
-        begun = time.perf_counter()
         order = np.random.default_rng((config.seed, 1, trainer.step)).integers(0, len(images), config.batch)
         terms = trainer.train_step(images[torch.from_numpy(order).to(where)], loss)
         for k, v in (terms or {}).items():
             if not math.isfinite(v):  # a term that this batch had no image for
                 continue
             shown[k] = v if k not in shown else 0.98 * shown[k] + 0.02 * v
-        spent = time.perf_counter() - begun
-        trainer.seconds += spent
+        trainer.seconds = time.perf_counter() - begun
         bar.set_postfix_str(" ".join(f"{k} {v:.2f}" for k, v in shown.items()) + f" step {trainer.step}", False)
-        bar.update(min(spent, max(0.0, bar.total - bar.n)))
+        bar.update(min(trainer.seconds, bar.total) - bar.n)
         if trainer.seconds - saved > 60 * config.save_minutes:
             trainer.save(out)
             write_samples(trainer, out)
@@ -302,10 +304,6 @@ def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, com
 
 def write_samples(trainer: Trainer, folder: Path, count: int = 16) -> None:
     """Unconditional samples of the averaged weights as FOLDER/samples.png."""
-    from .generation import GenerationRequest, Generator, run
-    from .picture import write_png
-    from .prompt import Prompt
-
     network = trainer.network
     with trainer.average.applied(network):
         network.eval()
