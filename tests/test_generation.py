@@ -126,7 +126,7 @@ def test_shipped_weights_carry_their_scores():
     for name in models.PRESETS:
         shipped = checkpoint.load(checkpoint.shipped(name, "mnist"))
         assert {"nats", "bound", "label_kept", "images"} <= set(shipped.scores)
-        assert shipped.scores["images"] == 10_000 and shipped.training["images"] > 50_000
+        assert shipped.scores["images"] == 10_000 and shipped.training["images"] > 40_000
         assert shipped.path.stat().st_size < 16 * 2**20
 
 

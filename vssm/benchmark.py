@@ -1,7 +1,8 @@
 """How long models take for equal work, side by side in one run.
 
-The models take turns, round after round, so that whatever else the machine does hits all alike; the first round
-warms up and does not count. Times are the generators' own: the models' work, prompt included, never painting.
+The models take turns, round after round, so that whatever else the machine does hits all alike. At its turn every
+model runs twice and the second run counts: warm, not in the caches that the model before left behind. Times are the
+generators' own: the models' work, prompt included, never painting.
 """
 
 from __future__ import annotations
@@ -40,20 +41,22 @@ def bench(
     }
     runs: dict[str, list[Finished]] = {name: [] for name in generators}
     with tqdm(
-        total=(repeat + 1) * len(generators),
+        total=repeat * len(generators),
         desc=f"batch {batch}",
         unit=" runs",
         leave=False,
         dynamic_ncols=True,
         disable=quiet,
     ) as bar:
-        for turn in range(repeat + 1):
+        for turn in range(repeat):
             for name, generator in generators.items():
                 gc.collect()  # so that no collection falls into the measured time
-                runs[name].append(run(generator, GenerationRequest(prompt, batch, seed=turn, every=math.inf)))
+                request = GenerationRequest(prompt, batch, seed=turn, every=math.inf)
+                run(generator, request)
+                runs[name].append(run(generator, request))
                 bar.update()
     record["device"] = next(iter(runs.values()))[0].device
-    record["models"] = {name: _summary(finished[1:], batch) for name, finished in runs.items()}
+    record["models"] = {name: _summary(finished, batch) for name, finished in runs.items()}
     medians = {name: m["seconds_median"] for name, m in record["models"].items()}
     record["ratio_to_transformer"] = (
         {name: medians["transformer"] / m for name, m in medians.items()} if "transformer" in medians else {}
