@@ -227,7 +227,7 @@ class VSSM(nn.Module):
         for level in self.fine:
             h, value, prior = level.sample(h, temperature, rng)
             yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
-        logits = self.head(self.last(h), prompt)
+        logits = self.head(self.last(h), prompt).float()  # bfloat16 noise would be 0 once in 256 draws: stray pixels
         noise = torch.empty_like(logits).uniform_(generator=rng).logit_(1e-7)
         drawn = (logits > temperature * noise).long()
         yield Work(torch.where(known.unsqueeze(-1), values, drawn), known[0].numel())
