@@ -4,8 +4,8 @@
 
 Pre-norm blocks after GPT-2; row + column positions; a causal 2-D stem as in PixelCNN (1601.06759): the pixels of
 the `stem_rows` rows above and those to the left, within ± `stem_columns` columns, enter through a small MLP.
-Every second block attends to the last `window` tokens only (Sparse Transformer, 1904.10509; Mistral), which costs
-MNIST nothing measurable and makes both training and decoding faster.
+Every second block attends to the last `window` tokens only (Sparse Transformer, 1904.10509; Mistral), which makes
+training and decoding cheaper.
 
 Shapes: B images, T = H·W tokens, D = d_model, K samples decoded at once.
 Generation keeps a static key/value cache per block, prefills the known prefix in one call and then runs one token
@@ -62,7 +62,7 @@ class CausalAttention(nn.Module):
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, block: int = 112) -> Tensor:
         """Attention by blocks of queries, so that no score above the diagonal or before the window is computed.
 
-        On a CPU this is twice as fast, forward and backward, as the fused kernel in bfloat16 (which a GPU prefers).
+        On a CPU this trains faster than the fused kernel in bfloat16, which a GPU prefers.
         """
         if self.window is None and q.is_cuda:
             return F.scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -81,7 +81,7 @@ class CausalAttention(nn.Module):
 
 
 class SquaredReLU(nn.Module):
-    """max(0, x)² (Primer, 2109.08668): as good as GELU here and several times cheaper on a CPU."""
+    """max(0, x)² (Primer, 2109.08668): cheaper than GELU on a CPU."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x).square()
@@ -256,7 +256,7 @@ class Transformer(nn.Module):
         previous: [K], the value of x_{t-1} (`levels` at t = 0).
 
         The blocks' own forward pass for one token, written flat: at this size calling a module costs as much as its
-        work, and this is 1.7 times faster.
+        work.
         """
         c, K, shape = self.config, len(canvas), self.norm.normalized_shape
         r, q = divmod(t, c.width)

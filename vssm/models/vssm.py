@@ -133,7 +133,7 @@ class VSSM(nn.Module):
     """Encoder, ladder and decoder."""
 
     Config = VSSMConfig
-    half_precision = True  # few and large matrix products: twice as fast in bfloat16
+    half_precision = True  # few and large matrix products: faster in bfloat16
 
     def __init__(self, config: VSSMConfig):
         super().__init__()
