@@ -116,7 +116,7 @@ def run_complete_batch(args: argparse.Namespace) -> None:
         "out": str(args.out),
         "temperature": args.temperature,
         "batch": batch,
-        "clamped": generator.preset.raster and not prefixes,
+        "clamped": generator.network.prefix_only and not prefixes,
     }
     rows = [("model", f"{generator.preset.title}, {mode(generator)}"), ("prompts", f"{M}"), *speed_rows(record)]
     show(args, record, facts(rows))
@@ -231,7 +231,7 @@ def make_generator(args: argparse.Namespace, name: str | None = None) -> Generat
 
 def mode(generator: Generator) -> str:
     """Which sampler ran: the one each model has."""
-    return "sequential" if generator.preset.raster else "parallel"
+    return generator.sampler()[0].name
 
 
 def follow(events, samples: int) -> tuple[Started, Finished]:

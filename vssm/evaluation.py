@@ -68,7 +68,7 @@ def evaluate(
         "nats": float(nats.mean()),
         "nats_error": float(nats.std() / math.sqrt(limit)),
         "bits_per_dim": float(nats.mean() / (math.log(2) * dataset.pixels * dataset.channels)),
-        "bound": "exact" if generator.preset.exact else "elbo",
+        "bound": "exact" if generator.network.exact else "elbo",
         "label_kept": kept(completed),
         "label_kept_whole": kept(images),
         "label_kept_top": kept(images * known[..., None]),

@@ -4,7 +4,7 @@
 Qt). The command line prints them, the window draws them, tests list them. Closing the iterator cancels.
 
 A network takes part by one method,
-    complete(values [B, H, W, C], known [B, H, W], temperature, rng) -> Iterator[Work],
+    complete(values [B, H, W, C], known [B, H, W], temperature, rng, mode, size) -> Iterator[Work],
 which yields after every network call, and says by `half_precision` whether bfloat16 makes it faster. The clock runs
 inside that iterator only: it stands still while an event is made and while its receiver paints.
 """
@@ -26,7 +26,7 @@ from . import data, device, models
 from .checkpoint import Checkpoint
 from .errors import UserError
 from .prompt import Prompt
-from .work import Work
+from .work import Mode, Work
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,8 @@ class GenerationRequest:
 
     temperature: 1 samples the model as trained, towards 0 its most likely choice at every step.
     every: least seconds between two Progress events (wall clock); 0 reports every network call.
+    mode: one of the model's samplers, its usual one by default. size: that sampler's number (tokens a chunk, drafted
+    tokens, steps), where it has one.
     """
 
     prompt: Prompt
@@ -42,6 +44,8 @@ class GenerationRequest:
     temperature: float = 1.0
     seed: int = 0
     every: float = 0.02
+    mode: str | None = None
+    size: int | None = None
 
     def __post_init__(self):
         if self.samples < 1:
@@ -66,18 +70,23 @@ class Started:
     device: str
     threads: int
     clamped: bool
+    mode: Mode
+    size: int
 
 
 @dataclass(frozen=True)
 class Progress:
     """What stands so far. seconds: the model's time, prompt included. images: [K, H, W, C] uint8, the prompt where
-    known, 0 where nothing stands yet; filled: [H, W] bool, known or generated."""
+    known, 0 where nothing stands yet; filled: [K, H, W] bool, known or generated. drafted, accepted: tokens proposed
+    to a verification so far, and passed by it, over all samples."""
 
     seconds: float
     tokens: int
     network_calls: int
     images: np.ndarray
     filled: np.ndarray
+    drafted: int = 0
+    accepted: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,10 @@ class Finished:
     tokens: int
     device: str
     threads: int
+    mode: str
+    size: int
+    drafted: int = 0
+    accepted: int = 0
 
     @property
     def tokens_per_second(self) -> float:
@@ -148,15 +161,16 @@ class Generator:
         tokens = int((~prompt.known).sum()) * K
         levels = getattr(self.network, "ladder", 0)
         threads, name = torch.get_num_threads(), device.describe(self.where)
-        clamped = self.preset.raster and not prompt.is_prefix
-        yield Started(self.preset.name, self.preset.title, tokens, K, levels, name, threads, clamped)
+        clamped = self.network.prefix_only and not prompt.is_prefix
+        mode, size = self.sampler(request.mode, request.size)
+        yield Started(self.preset.name, self.preset.title, tokens, K, levels, name, threads, clamped, mode, size)
 
         values, known = self._to_device(np.repeat(prompt.pixels[None], K, 0), np.repeat(prompt.known[None], K, 0))
         rng = torch.Generator(self.where).manual_seed(request.seed)
         seconds, prompt_seconds, calls, shown = 0.0, 0.0, 0, time.perf_counter()
-        unknown_before = np.concatenate([[0], (~prompt.known).ravel().cumsum()])
+        drafted, accepted = 0, 0
         with self._working():
-            works = self._sampler.complete(values, known, request.temperature, rng)
+            works = self._sampler.complete(values, known, request.temperature, rng, mode.name, size)
         last = None
         while True:
             with self._working():
@@ -167,24 +181,25 @@ class Generator:
             if work is None:
                 break
             last, calls = work, calls + 1
+            drafted, accepted = drafted + work.drafted, accepted + work.accepted
             if work.prompt:
                 device.synchronise(self.where)
                 seconds += time.perf_counter() - now
                 prompt_seconds = seconds
-            if work.latent is None and (work.filled >= self.data.pixels or now - shown < request.every):
+            whole = isinstance(work.filled, int) and work.filled >= self.data.pixels
+            if work.latent is None and (whole or now - shown < request.every):
                 continue
             device.synchronise(self.where)
             seconds += time.perf_counter() - now
             if work.latent is not None:
                 yield self._latents(work, seconds, levels)
             else:
-                done = int(unknown_before[work.filled]) * K
-                yield self._progress(work, prompt, seconds, done, calls)
+                yield self._progress(work, prompt, seconds, calls, drafted, accepted)
             shown = time.perf_counter()
         begun = time.perf_counter()
         device.synchronise(self.where)
         seconds += time.perf_counter() - begun
-        final = self._progress(last, prompt, seconds, tokens, calls)
+        final = self._progress(last, prompt, seconds, calls, drafted, accepted)
         yield final
         yield Finished(
             self.preset.name,
@@ -195,19 +210,48 @@ class Generator:
             tokens,
             name,
             threads,
+            mode.name,
+            size,
+            drafted,
+            accepted,
         )
 
+    def sampler(self, name: str | None = None, size: int | None = None) -> tuple[Mode, int]:
+        """The mode of that name (the usual one by default) and its number (its usual one by default).
+
+        Raises UserError where this model has no such mode, or the mode no such number.
+        """
+        modes = self.network.modes(self.network.config)
+        mode = next((m for m in modes if m.name == (name or modes[0].name)), None)
+        title = self.preset.title
+        if mode is None:
+            raise UserError(f"{title} has no mode {name!r}; choose one of: {', '.join(m.name for m in modes)}.")
+        if size is None:
+            return mode, mode.default
+        if mode.size is None:
+            raise UserError(f"{title}'s mode {mode.name!r} has no number to set; leave it out.")
+        if not 1 <= size <= self.data.pixels:
+            raise UserError(f"{title}'s {mode.size} must lie between 1 and {self.data.pixels}, not {size}.")
+        return mode, size
+
     def complete_batch(
-        self, pixels: np.ndarray, known: np.ndarray, temperature: float = 1.0, seed: int = 0
+        self,
+        pixels: np.ndarray,
+        known: np.ndarray,
+        temperature: float = 1.0,
+        seed: int = 0,
+        mode: str | None = None,
+        size: int | None = None,
     ) -> tuple[np.ndarray, float, int]:
         """Complete many different prompts at once, without events: pixels [B, H, W, C] uint8 and known [B, H, W] to
         images [B, H, W, C] uint8, the seconds the model worked, and its network calls."""
+        sampler, size = self.sampler(mode, size)
         values, mask = self._to_device(pixels, known)
         rng = torch.Generator(self.where).manual_seed(seed)
         device.synchronise(self.where)
         begun = time.perf_counter()
         with self._working():
-            works = self._sampler.complete(values, mask, temperature, rng)
+            works = self._sampler.complete(values, mask, temperature, rng, sampler.name, size)
             calls, last = deque(enumerate(works, 1), maxlen=1).pop()
         device.synchronise(self.where)
         seconds = time.perf_counter() - begun
@@ -225,11 +269,18 @@ class Generator:
         values = torch.from_numpy(data.to_levels(pixels, self.data)).long()
         return values.to(self.where), torch.from_numpy(known).to(self.where)
 
-    def _progress(self, work: Work, prompt: Prompt, seconds: float, tokens: int, calls: int) -> Progress:
-        filled = (np.arange(self.data.pixels) < work.filled).reshape(prompt.known.shape)
+    def _progress(
+        self, work: Work, prompt: Prompt, seconds: float, calls: int, drafted: int, accepted: int
+    ) -> Progress:
         images = data.from_levels(work.values.cpu().numpy(), self.data)
+        if isinstance(work.filled, int):
+            filled = (np.arange(self.data.pixels) < work.filled).reshape(prompt.known.shape)
+            filled = np.repeat(filled[None], len(images), 0)
+        else:
+            filled = work.filled.cpu().numpy()
         images = np.where(prompt.known[..., None], prompt.pixels, images * filled[..., None].astype(np.uint8))
-        return Progress(seconds, tokens, calls, images, filled | prompt.known)
+        tokens = int((filled & ~prompt.known).sum())
+        return Progress(seconds, tokens, calls, images, filled | prompt.known, drafted, accepted)
 
     def _latents(self, work: Work, seconds: float, levels: int) -> Latents:
         kind, value, raw = work.latent

@@ -2,7 +2,7 @@
 
 `scan` is the plain recurrence by parallel prefix (Hillis and Steele: ⌈log2 T⌉ passes over the sequence). `ssd` is the
 same recurrence with a matrix state h_t = a_t h_{t-1} + x_t ⊗ B_t, read out as y_t = h_t C_t, in the chunked matrix form
-of Mamba-2 (2405.21060): matrix products inside chunks, `scan` across them. `scan_step` and `ssd_step` carry the state.
+of Mamba-2 (2405.21060): matrix products inside chunks and across them. `scan_step` and `ssd_step` carry the state.
 No function here loops over T.
 """
 
@@ -72,12 +72,12 @@ def ssd(
     total = log_a.cumsum(-1)
     to_end = (total[..., -1:] - total).exp().to(x.dtype)
     gained = (x * to_end[..., None]).transpose(-1, -2) @ B.unsqueeze(2)  # [batch, chunks, H, P, N]
-    kept = total[..., -1].exp().to(x.dtype)[..., None, None]
-    states = scan(kept, gained, initial)
+    first = torch.zeros_like(gained[:, :1]) if initial is None else initial.unsqueeze(1).to(gained.dtype)
+    gained = torch.cat([first, gained], 1).transpose(1, 2)  # [batch, H, 1 + chunks, P, N]
+    across = decay_matrix(F.pad(total[..., -1].transpose(1, 2), (1, 0))).to(gained.dtype)
+    states = (across @ gained.flatten(3)).view(gained.shape).transpose(1, 2)  # before every chunk, and after the last
     if x.shape[1] > 1 or initial is not None:
-        first = torch.zeros_like(states[:, 0]) if initial is None else initial
-        before = torch.cat([first.unsqueeze(1), states[:, :-1]], 1)
-        y = y + (C.unsqueeze(2) @ before.transpose(-1, -2)) * total.exp().to(x.dtype)[..., None]
+        y = y + (C.unsqueeze(2) @ states[:, :-1].transpose(-1, -2)) * total.exp().to(x.dtype)[..., None]
     return y.transpose(2, 3).flatten(1, 2)[:, :T], states[:, -1]
 
 

@@ -1,21 +1,41 @@
-"""What a network reports after each of its calls while it completes prompts."""
+"""What a network offers for completing prompts, and what it reports after each of its calls."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from torch import Tensor
 
 
+@dataclass(frozen=True)
+class Mode:
+    """A sampler of a model.
+
+    size: what its whole number is called ("chunk", "draft", "steps"; the command line's option of that name), None
+    for a sampler without one; default: that number where none is asked for. about: one line for people.
+    """
+
+    name: str
+    title: str
+    about: str
+    size: str | None = None
+    default: int = 0
+
+
 class Work(NamedTuple):
     """What a network reports after one of its calls. Nothing is copied or moved for it.
 
-    values: [B, H, W, C] pixel values so far, or None; filled: how many tokens in raster order stand, known or
-    generated (T when all). latent: the kind, the values [B, h, w, Z] and the prior's raw parameters of a level.
+    values: [B, H, W, C] pixel values so far, or None; filled: what stands, known or generated, as the number of
+    pixels in raster order (all of them when finished) or as a mask [B, H, W].
+    latent: the kind, the values [B, h, w, Z] and the raw parameters of the distribution they were drawn from.
+    drafted, accepted: tokens proposed to a verification and passed by it, over the batch.
     """
 
     values: Tensor | None = None
-    filled: int = 0
+    filled: int | Tensor = 0
     latent: tuple | None = None
     level: int = 0
     prompt: bool = False  # this call only read the prompt
+    drafted: int = 0
+    accepted: int = 0

@@ -3,45 +3,51 @@
 A model module holds the nn.Module, its frozen `Config`, and `config_for(data, **changes)`, the preset.
 A network has
     loss(values, known) -> dict of named terms, "loss" among them: what training minimises;
-    log_likelihood(values) -> [B], exact or a lower bound, in nats: what evaluation reports;
-    complete(values, known, temperature, rng) -> Iterator[Work], a report after every call: what generation shows;
+    log_likelihood(values) -> [B], in nats: what evaluation reports;
+    exact: whether that is exact, else a lower bound;
+    modes(config) -> tuple of Mode, its samplers, the usual one first;
+    complete(values, known, temperature, rng, mode, size) -> Iterator[Work], a report after every call: what
+        generation shows;
+    prefix_only: whether it reads prompts in raster order, so that pixels known further on cannot inform it beforehand;
     half_precision: whether generation is faster in bfloat16.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 
 from torch import nn
 
 from ..config import from_dict
 from ..data import DataSet
 from ..errors import UserError
-from . import transformer, vssm
+from ..work import Mode
+from . import mamba, transformer, vssm
 
 
 @dataclass(frozen=True)
 class Preset:
-    """title: what people read. network: the class. configure(data, **changes): its config for a data set."""
+    """title: what people read. network: the class. config(data, **changes): its config for a data set.
+    lr: the learning rate at its height, as found best in short runs."""
 
     name: str
     title: str
     network: type[nn.Module]
-    module: ModuleType
-    exact: bool  # whether the likelihood is exact (else a bound)
-    lr: float  # learning rate at its height, as found best in short runs
-    raster: bool  # whether it writes in raster order, so that known pixels further on cannot inform it beforehand
+    config: Callable
+    lr: float
 
-    def config(self, data: DataSet, **changes):
-        return self.module.config_for(data, **changes)
+    def modes(self, data: DataSet) -> tuple[Mode, ...]:
+        """The samplers of the untouched preset, the usual one first."""
+        return self.network.modes(self.config(data))
 
 
 PRESETS = {
     p.name: p
     for p in (
-        Preset("vssm", "VSSM", vssm.VSSM, vssm, exact=False, lr=2e-3, raster=False),
-        Preset("transformer", "Transformer", transformer.Transformer, transformer, exact=True, lr=1e-3, raster=True),
+        Preset("vssm", "VSSM", vssm.VSSM, vssm.config_for, lr=2e-3),
+        Preset("transformer", "Transformer", transformer.Transformer, transformer.config_for, lr=1e-3),
+        Preset("mamba", "Mamba", mamba.Mamba, mamba.config_for, lr=1e-3),
     )
 }
 

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from .. import latents
 from ..layers import Conv, SSMBlock
-from ..work import Work
+from ..work import Mode, Work
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,13 @@ class VSSM(nn.Module):
     """Encoder, ladder and decoder."""
 
     Config = VSSMConfig
+    exact = False
+    prefix_only = False
     half_precision = True  # few and large matrix products: faster in bfloat16
+
+    @staticmethod
+    def modes(config: VSSMConfig) -> tuple[Mode, ...]:
+        return (Mode("parallel", "Parallel", "level after level, every pixel at once"),)
 
     def __init__(self, config: VSSMConfig):
         super().__init__()
@@ -213,7 +219,9 @@ class VSSM(nn.Module):
         log_p, divergences = self.elbo(values, torch.zeros_like(values[..., 0], dtype=torch.bool))
         return log_p - torch.stack(divergences).sum(0)
 
-    def complete(self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator) -> Iterator[Work]:
+    def complete(
+        self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, mode: str, size: int
+    ) -> Iterator[Work]:
         """Sample every level, one network stage each, then all unknown pixels at once: L + 1 reports, whatever T."""
         prompt = self.prompt(values, known)
         h = self.prompt_stem(prompt) + self.fine_position

@@ -1,0 +1,174 @@
+"""Mamba: a selective state space model in the SSD form of Mamba-2, exact likelihood, one pixel token after another.
+
+Dao & Gu, *Transformers are SSMs* (2405.21060). In every block, with one decay a head,
+
+    Δ_t = softplus(δ_t + bias)                step size
+    h_t = exp(−Δ_t A) h_{t−1} + Δ_t v_t ⊗ B_t   state [P, N] of a head
+    y_t = h_t C_t + skip · v_t
+
+where δ, v, B, C depend on the input, the last three through a short causal convolution. Training runs the chunked
+matrix form (`scan.ssd`), generation the recurrence, at the same cost for every token. The way in, the likelihood and
+the loop of generation are those of `raster.py`, the Transformer's own: what differs is what mixes the tokens.
+Deviation: LayerNorm in place of RMSNorm, which has a fast gradient on a CPU.
+
+Shapes: B images, T = H·W tokens, D = d_model, E = inner = heads · P, N = state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .. import scan
+from ..layers import convolve
+from .raster import RasterModel
+
+
+@dataclass(frozen=True)
+class MambaConfig:
+    """height, width, levels describe the picture; convolution: tokens that the short convolution spans."""
+
+    height: int
+    width: int
+    levels: int = 2
+    d_model: int = 128
+    blocks: int = 5
+    inner: int = 256
+    state: int = 32
+    heads: int = 4
+    convolution: int = 4
+    chunk: int = 56
+    stem_rows: int = 5
+    stem_columns: int = 5
+    stem_hidden: int = 256
+
+
+class Block(nn.Module):
+    """x + out(norm(y · silu(gate))), y from the selective scan."""
+
+    def __init__(self, c: MambaConfig):
+        super().__init__()
+        self.inner, self.state, self.heads, self.chunk = c.inner, c.state, c.heads, c.chunk
+        self.mixed = c.inner + 2 * c.state  # channels of the convolution: v, B, C
+        self.norm = nn.LayerNorm(c.d_model)
+        self.into = nn.Linear(c.d_model, c.inner + self.mixed)  # gate; v, B, C
+        self.step = nn.Linear(c.d_model, c.heads)  # δ and its bias
+        self.kernel = nn.Parameter(torch.empty(self.mixed, 1, c.convolution, 1))
+        self.kernel_bias = nn.Parameter(torch.zeros(self.mixed))
+        self.log_rate = nn.Parameter(torch.linspace(0, math.log(16), c.heads))  # log A, as in Mamba-2 from 1 to 16
+        self.skip = nn.Parameter(torch.ones(c.heads))
+        self.last_norm = nn.LayerNorm(c.inner)
+        self.out = nn.Linear(c.inner, c.d_model, bias=False)
+        nn.init.uniform_(self.kernel, -(c.convolution**-0.5), c.convolution**-0.5)
+
+    def forward(self, x: Tensor, states: list[Tensor] | None = None) -> Tensor:
+        """x [B, T, D] from the first token on; fills `states` (the convolution's last inputs, h) if given."""
+        B, T, _ = x.shape
+        normed = self.norm(x)
+        gate, mixed = self.into(normed).split([self.inner, self.mixed], -1)
+        width = self.kernel.shape[2]
+        framed = F.pad(mixed, (0, 0, width - 1, 0))
+        # tokens along the picture's height: along its width the gradient is many times slower on a CPU
+        kernel, bias = self.kernel.to(mixed.dtype), self.kernel_bias.to(mixed.dtype)
+        u = convolve(framed.unsqueeze(2), kernel, bias, groups=self.mixed)[:, :, 0]
+        v, b, c = F.silu(u).split([self.inner, self.state, self.state], -1)
+        step = F.softplus(self.step(normed).float())  # [B, T, H]
+        v = v.view(B, T, self.heads, -1)
+        y, h = scan.ssd(v * step.to(v.dtype).unsqueeze(-1), -step * self.log_rate.exp(), b, c, self.chunk)
+        y = (y + self.skip.to(v.dtype)[:, None] * v).flatten(2)
+        if states is not None:
+            states[0].copy_(framed[:, T:])
+            states[1].copy_(h)
+        return x + self.out(self.last_norm(y * F.silu(gate)))
+
+    def weights(self) -> BlockWeights:
+        """The block's tensors, ready for one token at a time."""
+        return BlockWeights(
+            self.norm.weight,
+            self.norm.bias,
+            torch.cat([self.into.weight, self.step.weight]).t(),
+            torch.cat([self.into.bias, self.step.bias]),
+            self.kernel[:, 0, :, 0].t().contiguous(),
+            self.kernel_bias,
+            -self.log_rate.exp(),
+            self.skip.unsqueeze(1),
+            self.last_norm.weight,
+            self.last_norm.bias,
+            self.out.weight.t(),
+        )
+
+
+class BlockWeights(NamedTuple):
+    norm: Tensor
+    norm_bias: Tensor
+    into: Tensor
+    into_bias: Tensor
+    kernel: Tensor
+    kernel_bias: Tensor
+    rate: Tensor
+    skip: Tensor
+    last_norm: Tensor
+    last_norm_bias: Tensor
+    out: Tensor
+
+
+class Mamba(RasterModel):
+    """Blocks of selective scans between the ends that `RasterModel` has."""
+
+    Config = MambaConfig
+
+    def __init__(self, config: MambaConfig):
+        super().__init__()
+        self.make_ends(config)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        self.apply(self.init_linear)
+        usual = torch.logspace(-2.5, -0.5, config.heads)
+        for block in self.blocks:
+            nn.init.normal_(block.out.weight, std=1 / math.sqrt(config.inner * config.blocks))
+            nn.init.normal_(block.into.weight, std=1 / math.sqrt(config.d_model))
+            nn.init.normal_(block.step.weight, std=0.02)
+            block.step.bias.data.copy_(usual.expm1().log())  # softplus of it is `usual`
+
+    def read(self, x: Tensor, states: list[Tensor] | None = None) -> Tensor:
+        for i, block in enumerate(self.blocks):
+            x = block(x, None if states is None else states[2 * i : 2 * i + 2])
+        return x
+
+    def make_states(self, samples: int) -> list[Tensor]:
+        """Two tensors a block: the last inputs of the convolution, [K, width − 1, E + 2N], and h, [K, H, P, N]."""
+        c, new = self.config, self.head.weight.new_zeros
+        recent = (samples, c.convolution - 1, c.inner + 2 * c.state)
+        h = (samples, c.heads, c.inner // c.heads, c.state)
+        return [new(shape) for _ in self.blocks for shape in (recent, h)]
+
+    def block_tables(self) -> list[BlockWeights]:
+        return [block.weights() for block in self.blocks]
+
+    def step(self, x: Tensor, states: list[Tensor], t: int, tables: list[BlockWeights]) -> Tensor:
+        c, K = self.config, len(x)
+        sizes, parts = [c.inner, c.inner + 2 * c.state, c.heads], [c.inner, c.state, c.state]
+        for i, w in enumerate(tables):
+            normed = torch.layer_norm(x, self.norm.normalized_shape, w.norm, w.norm_bias)
+            gate, mixed, step = torch.addmm(w.into_bias, normed, w.into).split(sizes, -1)
+            window = torch.cat([states[2 * i], mixed.unsqueeze(1)], 1)
+            states[2 * i] = window[:, 1:]
+            v, b, C = F.silu((window * w.kernel).sum(1).add_(w.kernel_bias)).split(parts, -1)
+            step = F.softplus(step)
+            v = v.view(K, c.heads, -1)
+            h = states[2 * i + 1].mul_((step * w.rate).exp_()[..., None, None])
+            h.addcmul_((v * step.unsqueeze(-1)).unsqueeze(-1), b[:, None, None, :])
+            y = torch.bmm(h.view(K, c.inner, c.state), C.unsqueeze(-1)).view(K, c.heads, -1)
+            y = torch.addcmul(y, w.skip, v).view(K, c.inner) * F.silu(gate)
+            x = torch.addmm(x, torch.layer_norm(y, (c.inner,), w.last_norm, w.last_norm_bias), w.out)
+        return x
+
+
+def config_for(data, **changes) -> MambaConfig:
+    """The preset `mamba` for a data set."""
+    return dataclasses.replace(MambaConfig(data.height, data.width, data.levels), **changes)
