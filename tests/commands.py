@@ -36,7 +36,7 @@ def vssm_json(capsys, *words) -> dict:
 
 def calls(model: str, unknown: int) -> int:
     """Network calls of a shipped model for a prompt whose last `unknown` pixels are unknown."""
-    if models.get(model).raster:
+    if models.get(model).network.prefix_only:
         return unknown + (unknown < 784)
     return checkpoint.load(checkpoint.shipped(model, "mnist")).network.ladder + 1
 

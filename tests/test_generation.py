@@ -113,7 +113,7 @@ def test_raster_models_say_that_they_clamp(generator):
     lower = Prompt.empty(28, 28, 1)
     lower.known[14:] = True
     started = next(generator.generate(GenerationRequest(lower)))
-    assert started.clamped == generator.preset.raster
+    assert started.clamped == generator.network.prefix_only
     assert not next(generator.generate(GenerationRequest(lower.with_rows(14)))).clamped
 
 
