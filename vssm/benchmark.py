@@ -1,7 +1,7 @@
 """How long models take for equal work, side by side in one run.
 
-The models take turns, round after round, so that whatever else the machine does hits all alike. At its turn every
-model runs twice and the second run counts: warm, not in the caches that the model before left behind. Times are the
+The contestants take turns, round after round, so that whatever else the machine does hits all alike. At its turn each
+runs twice and the second run counts: warm, not in the caches that the one before left behind. Times are the
 generators' own: the models' work, prompt included, never painting.
 """
 
@@ -12,6 +12,7 @@ import math
 import os
 import platform
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -21,15 +22,24 @@ from .generation import Finished, GenerationRequest, Generator, run
 from .prompt import Prompt
 
 
-def bench(
-    generators: dict[str, Generator], prompt: Prompt, batch: int = 1, repeat: int = 5, quiet: bool = False
-) -> dict:
-    """Time every generator at completing `prompt` `batch` times in one run, `repeat` times.
+@dataclass(frozen=True)
+class Contestant:
+    """A model and the sampler it is timed with: its usual one, and that one's usual number, by default."""
 
-    Returns the record of `python -m vssm bench`: for every model the median and least seconds, network calls and
-    images per second (by the median), and "ratio_to_transformer", how many times faster than the Transformer each
-    is by the medians (empty where the Transformer is not among them). Raises UserError for a prompt that does not
-    fit or is known as a whole.
+    generator: Generator
+    mode: str | None = None
+    size: int | None = None
+
+
+def bench(
+    contestants: dict[str, Contestant], prompt: Prompt, batch: int = 1, repeat: int = 5, quiet: bool = False
+) -> dict:
+    """Time every contestant at completing `prompt` `batch` times in one run, `repeat` times.
+
+    Returns the record of `python -m vssm bench`: for every contestant the median and least seconds, images per second
+    (by the median) and what `drafting` tells, and "ratio_to_transformer", how many times faster than the first
+    Transformer each is by the medians (empty where there is none). Raises UserError for a prompt that does not fit or
+    is known as a whole, and for a mode that the model does not have.
     """
     record = {
         "machine": machine(),
@@ -39,9 +49,9 @@ def bench(
         "known": int(prompt.known.sum()),
         "tokens": int((~prompt.known).sum()) * batch,
     }
-    runs: dict[str, list[Finished]] = {name: [] for name in generators}
+    runs: dict[str, list[Finished]] = {name: [] for name in contestants}
     with tqdm(
-        total=repeat * len(generators),
+        total=repeat * len(contestants),
         desc=f"batch {batch}",
         unit=" runs",
         leave=False,
@@ -49,18 +59,17 @@ def bench(
         disable=quiet,
     ) as bar:
         for turn in range(repeat):
-            for name, generator in generators.items():
+            for name, c in contestants.items():
                 gc.collect()  # so that no collection falls into the measured time
-                request = GenerationRequest(prompt, batch, seed=turn, every=math.inf)
-                run(generator, request)
-                runs[name].append(run(generator, request))
+                request = GenerationRequest(prompt, batch, seed=turn, every=math.inf, mode=c.mode, size=c.size)
+                run(c.generator, request)
+                runs[name].append(run(c.generator, request))
                 bar.update()
     record["device"] = next(iter(runs.values()))[0].device
     record["models"] = {name: _summary(finished, batch) for name, finished in runs.items()}
     medians = {name: m["seconds_median"] for name, m in record["models"].items()}
-    record["ratio_to_transformer"] = (
-        {name: medians["transformer"] / m for name, m in medians.items()} if "transformer" in medians else {}
-    )
+    rival = next((medians[n] for n, c in contestants.items() if c.generator.preset.name == "transformer"), None)
+    record["ratio_to_transformer"] = {} if rival is None else {name: rival / m for name, m in medians.items()}
     return record
 
 
@@ -71,10 +80,30 @@ def _summary(runs: list[Finished], batch: int) -> dict:
         "seconds_median": median,
         "seconds_min": min(seconds),
         "repeats": len(seconds),
-        "network_calls": runs[0].network_calls,
+        "network_calls": statistics.median_low(r.network_calls for r in runs),
         "images_per_second": batch / median,
         "tokens_per_second": runs[0].tokens / median,
+        **sampler(runs[0]),
+        **drafting(runs, batch),
     }
+
+
+def sampler(finished: Finished) -> dict:
+    """The keys "mode" and "size" of a record; size is null for a sampler without a number."""
+    return {"mode": finished.mode, "size": finished.size or None}
+
+
+def drafting(runs: list[Finished], samples: int) -> dict:
+    """What drafts gained over some runs of `samples` pictures each.
+
+    tokens_per_call: pixels that one network call adds to one picture, in the mean. Where tokens were drafted also
+    drafted, accepted (their numbers over all runs and pictures) and acceptance, the share that verification passed.
+    """
+    drafted, accepted = sum(r.drafted for r in runs), sum(r.accepted for r in runs)
+    record = {"tokens_per_call": sum(r.tokens for r in runs) / (samples * sum(r.network_calls for r in runs))}
+    if drafted:
+        record |= {"drafted": drafted, "accepted": accepted, "acceptance": accepted / drafted}
+    return record
 
 
 def machine() -> dict:

@@ -91,12 +91,18 @@ def load(dataset: data.DataSet, file: str | Path | None = None) -> Classifier:
 
 
 @torch.inference_mode()
+def features(network: Classifier, images: np.ndarray, batch: int = 250) -> np.ndarray:
+    """The penultimate layer [N, features] float32 of stored pictures [N, H, W, 1] uint8, 0 to 255."""
+    where = network.head.weight.device
+    parts = [torch.from_numpy(images[i : i + batch]).to(where).float() / 255 for i in range(0, len(images), batch)]
+    return torch.cat([network.features(part) for part in parts]).cpu().numpy()
+
+
+@torch.inference_mode()
 def classify(network: Classifier, images: np.ndarray, batch: int = 250) -> np.ndarray:
     """Classes [N] int64 of stored pictures [N, H, W, 1] uint8, 0 to 255."""
-    where = network.head.weight.device
-    parts = [images[i : i + batch] for i in range(0, len(images), batch)]
-    logits = [network(torch.from_numpy(part).to(where).float() / 255) for part in parts]
-    return torch.cat(logits).argmax(1).cpu().numpy()
+    found = torch.from_numpy(features(network, images, batch)).to(network.head.weight.device)
+    return network.head(found).argmax(1).cpu().numpy()
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:

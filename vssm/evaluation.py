@@ -1,108 +1,319 @@
-"""Scores of a model: likelihood on the fixed binarised test set, and whether completions keep the digit.
+"""Scores of a model on the fixed binarised test set, in parts that can be measured apart and are kept in its weights.
 
-Both are taken on the same images. The whole test set is binarised first, so that a limit chooses from the one set
-that every figure is measured on.
+The whole test set is binarised first, so that a limit chooses from the one set that every figure is measured on. Parts
+differ in what they cost: a likelihood is one pass over the images, a sample of an autoregressive model 784.
 """
 
 from __future__ import annotations
 
+import datetime
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from . import classifier, data
+from . import benchmark, classifier, data
 from .checkpoint import Checkpoint
 from .errors import UserError
 from .generation import Generator
+from .prompt import Prompt
 
 # Images at once: larger batches leave a CPU's cache and are slower there.
 LIKELIHOOD_BATCH = {"cpu": 10, "mps": 100, "cuda": 500}
 COMPLETION_BATCH = {"cpu": 10, "mps": 200, "cuda": 1000}
+IMPORTANCE_BATCH = {"cpu": 1, "mps": 4, "cuda": 32}  # each image stands for `iw_samples`
+SPEED_BATCHES = (1, 4, 16, 64)
+
+PARTS = {
+    "nats": "−log p(x) or its bound, in nats",
+    "label": "how often a digit whose lower half is completed keeps its label",
+    "iw": "the importance-weighted bound of models with latents",
+    "fid": "the Fréchet distance of unconditional samples in the classifier's features",
+    "diversity": "how much the completions of one prompt differ",
+    "speed": "pictures a second and network calls; measure it alone, on a quiet machine",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """limit: score the first so many test images (all by default), for "nats" and "label". mode, size: the sampler,
+    the model's usual one by default.
+
+    iw_images: so many images with iw_samples draws each. fid_samples: unconditional samples. prompts, endings: for
+    "diversity", so many prompts with so many completions each. repeats: runs that count, for "speed".
+    """
+
+    limit: int | None = None
+    seed: int = 0
+    mode: str | None = None
+    size: int | None = None
+    iw_images: int = 1000
+    iw_samples: int = 64
+    fid_samples: int = 2000
+    prompts: int = 100
+    endings: int = 8
+    repeats: int = 3
 
 
 def evaluate(
     model: Generator | Checkpoint,
-    limit: int | None = None,
-    seed: int = 0,
+    parts: Sequence[str] = tuple(PARTS),
+    settings: Settings | None = None,
     data_folder: str | Path | None = None,
     quiet: bool = False,
 ) -> dict:
-    """Score a model on the first `limit` test images (all by default).
+    """Score a model; returns the record of `python -m vssm evaluate`, whose keys are told at the methods of
+    `Evaluation`. "measured" says of each part when, where, how long and under which settings.
 
-    Returns the record of `python -m vssm evaluate`, among others
-      nats              −log p(x) or its bound, a mean over images; nats_error is that mean's standard error
-      bound             "exact", or "elbo" by one hard posterior draw an image with nothing known
-      label_kept        the share of digits that, their lower half completed once at temperature 1, still read as
-                        the true digit to the classifier
-      label_kept_whole  the same share of the digits as they are; label_kept_top: of their upper halves alone
-
-    Raises UserError where the data or the classifier are missing, or `limit` is out of range.
+    Raises UserError for an unknown part, where the data or the classifier are missing, and for settings that the test
+    set or the model does not have.
     """
-    generator = model if isinstance(model, Generator) else Generator(model)
-    dataset, begun = generator.data, time.perf_counter()
-    images, labels = data.load(dataset, "test", data_folder)
-    limit = len(images) if limit is None else limit
-    if not 1 <= limit <= len(images):
-        raise UserError(f"There are {len(images)} test images; the limit must lie between 1 and that, not {limit}.")
-    judge = classifier.load(dataset)
-    values = data.binarise_fixed(images)[:limit]
-    images, labels = data.from_levels(values, dataset), labels[:limit]
+    if unknown := [p for p in parts if p not in PARTS]:
+        raise UserError(f"There is nothing to measure called {unknown[0]!r}; choose among: {', '.join(PARTS)}.")
+    evaluation = Evaluation(
+        model if isinstance(model, Generator) else Generator(model), settings or Settings(), data_folder, quiet
+    )
+    generator = evaluation.generator
+    record = {"model": generator.preset.name, "data": generator.data.name, "seed": evaluation.settings.seed}
+    measured, begun = {}, time.perf_counter()
+    for part in parts:
+        start = time.perf_counter()
+        if found := getattr(evaluation, part)():
+            record |= found
+            measured[part] = evaluation.circumstances(part) | {"seconds": time.perf_counter() - start}
+    return record | {"seconds": time.perf_counter() - begun, "measured": measured}
 
-    nats = -log_likelihoods(generator, values, seed, quiet)
+
+class Evaluation:
+    """A model before the test set: one method a part, each returning its keys of the record."""
+
+    def __init__(self, generator: Generator, settings: Settings, data_folder=None, quiet: bool = False):
+        self.generator, self.settings, self.data_folder, self.quiet = generator, settings, data_folder, quiet
+        self.data = generator.data
+        self.mode, self.size = generator.sampler(settings.mode, settings.size)
+        test, labels = data.load(self.data, "test", data_folder)
+        limit = len(test) if settings.limit is None else settings.limit
+        if not 1 <= limit <= len(test):
+            raise UserError(f"There are {len(test)} test images; the limit must lie between 1 and that, not {limit}.")
+        self.test_values = data.binarise_fixed(test)
+        self.values, self.labels = self.test_values[:limit], labels[:limit]
+        self.images = data.from_levels(self.values, self.data)
+
+    @cached_property
+    def judge(self) -> classifier.Classifier:
+        return classifier.load(self.data)
+
+    def circumstances(self, part: str) -> dict:
+        """When, where and under which settings a part was measured."""
+        where = benchmark.machine()
+        drawn = part not in ("nats", "iw")
+        return {
+            "date": datetime.date.today().isoformat(),
+            "cpu": where["cpu"],
+            "gpu": where["gpu"] if self.generator.where.type == "cuda" else None,
+            "torch": where["torch"],
+            "threads": torch.get_num_threads(),
+            "seed": self.settings.seed,
+            "mode": self.mode.name if drawn else None,
+            "size": self.size or None if drawn else None,
+        }
+
+    def nats(self) -> dict:
+        """nats: −log p(x) or its bound, a mean over images; nats_error: that mean's standard error; bound: "exact", or
+        "elbo" by one hard posterior draw an image with nothing known; order: of the tokens, "raster" or "random" (each
+        image under an order of its own), null for a model that has none."""
+        network = self.generator.network
+        nats = -log_likelihoods(self.generator, self.values, self.settings.seed, self.quiet)
+        raster = network.exact and network.prefix_only
+        return {
+            "images": len(nats),
+            "nats": float(nats.mean()),
+            "nats_error": _error(nats),
+            "bits_per_dim": float(nats.mean() / (math.log(2) * self.data.pixels * self.data.channels)),
+            "bound": "exact" if network.exact else "elbo",
+            "order": getattr(network, "likelihood_order", "raster" if raster else None),
+        }
+
+    def label(self) -> dict:
+        """label_kept: the share of digits that, their lower half completed once at temperature 1, still read as the
+        true digit to the classifier; label_kept_whole: the same share of the digits as they are; label_kept_top: of
+        their upper halves alone; label_images: of how many."""
+        known = lower_half_unknown(self.images)
+        return {
+            "label_images": len(self.images),
+            "label_kept": self.kept(known),
+            "label_kept_whole": self._read_rightly(self.images),
+            "label_kept_top": self._read_rightly(self.images * known[..., None]),
+        }
+
+    def kept(self, known: np.ndarray) -> float:
+        """The share of the digits that still read as themselves once all but `known` [N, H, W] is completed."""
+        return self._read_rightly(self._complete(self.images, known))
+
+    def iw(self) -> dict:
+        """iw_nats, iw_nats_error: the bound −log (1/K) Σ_k p(x, z_k) / q(z_k | x) by iw_samples = K draws
+        (1509.00519), its mean over the first iw_images images and that mean's standard error; iw_elbo: the bound by
+        one draw on the same images. Nothing for a model whose likelihood is exact."""
+        s, network = self.settings, self.generator.network
+        if network.exact:
+            return {}
+        values = self.test_values[: s.iw_images]
+
+        def bound(images: torch.Tensor) -> torch.Tensor:
+            return network.importance_bound(images, s.iw_samples)
+
+        batch = IMPORTANCE_BATCH[self.generator.where.type]
+        nats = -_over_images(self.generator, bound, values, s.seed, batch, "importance", self.quiet)
+        elbo = -log_likelihoods(self.generator, values, s.seed, self.quiet)
+        return {
+            "iw_nats": float(nats.mean()),
+            "iw_nats_error": _error(nats),
+            "iw_images": len(values),
+            "iw_samples": s.iw_samples,
+            "iw_elbo": float(elbo.mean()),
+        }
+
+    def fid(self) -> dict:
+        """fid: the Fréchet distance between fid_samples unconditional samples and all binarised test digits, each
+        taken as a Gaussian in the classifier's penultimate layer; fid_real: the same of as many binarised training
+        digits, what a perfect model would score."""
+        s = self.settings
+        test = self._features(data.from_levels(self.test_values, self.data))
+        nothing = np.zeros((s.fid_samples, *self.data.shape), np.uint8)
+        samples = self._complete(nothing, np.zeros(nothing.shape[:3], bool))
+        train = data.load(self.data, "train", self.data_folder)[0][: s.fid_samples]
+        real = data.from_levels(data.binarise_fixed(train, s.seed), self.data)
+        return {
+            "fid": frechet(self._features(samples), test),
+            "fid_real": frechet(self._features(real), test),
+            "fid_samples": s.fid_samples,
+        }
+
+    def diversity(self) -> dict:
+        """Of so many completions ("diversity_endings") of the lower half of each of the first test digits
+        ("diversity_prompts"), means over the prompts: diversity, the share of the unknown pixels in which two of them
+        differ, over all pairs; diversity_labels, how many different digits the classifier reads in them."""
+        s = self.settings
+        images = self.images[: s.prompts]
+        known = lower_half_unknown(images)
+        M, K = len(images), s.endings
+        completed = self._complete(images.repeat(K, 0), known.repeat(K, 0))
+        labels = classifier.classify(self.judge, completed).reshape(M, K)
+        return {
+            "diversity": pairwise_difference(completed.reshape(M, K, *self.data.shape), known),
+            "diversity_labels": float(np.mean([len(set(row)) for row in labels.tolist()])),
+            "diversity_prompts": M,
+            "diversity_endings": K,
+        }
+
+    def speed(self) -> dict:
+        """images_per_second: whole pictures from nothing, one at a time; images_per_second_best: at the best of some
+        batch sizes, best_batch; speeds: at each of them; network_calls, tokens_per_call and, where tokens are drafted,
+        acceptance: of one picture."""
+        contestant = benchmark.Contestant(self.generator, self.settings.mode, self.settings.size)
+        prompt, speeds, first = Prompt.empty(*self.data.shape), {}, {}
+        for batch in SPEED_BATCHES:
+            record = benchmark.bench({"": contestant}, prompt, batch, self.settings.repeats, self.quiet)["models"][""]
+            speeds[batch] = record["images_per_second"]
+            first = first or record
+        best = max(speeds, key=speeds.get)
+        return {
+            "images_per_second": speeds[1],
+            "images_per_second_best": speeds[best],
+            "best_batch": best,
+            "speeds": {str(batch): speed for batch, speed in speeds.items()},
+            **{k: first[k] for k in ("network_calls", "tokens_per_call", "acceptance") if k in first},
+        }
+
+    # --- parts of parts -----------------------------------------------------------------------------------------
+
+    def _complete(self, images: np.ndarray, known: np.ndarray) -> np.ndarray:
+        s = self.settings
+        return completions(self.generator, images, known, s.seed, self.quiet, s.mode, s.size)
+
+    def _read_rightly(self, images: np.ndarray) -> float:
+        return float((classifier.classify(self.judge, images) == self.labels).mean())
+
+    def _features(self, images: np.ndarray) -> np.ndarray:
+        return classifier.features(self.judge, images)
+
+
+# --- measures -------------------------------------------------------------------------------------------------------
+
+
+def lower_half_unknown(images: np.ndarray) -> np.ndarray:
+    """Known masks [N, H, W] of the upper halves of images [N, H, W, C]."""
     known = np.zeros(images.shape[:3], bool)
-    known[:, : dataset.height // 2] = True
-    completed = completions(generator, images, known, seed, quiet)
+    known[:, : known.shape[1] // 2] = True
+    return known
 
-    def kept(pictures: np.ndarray) -> float:
-        return float((classifier.classify(judge, pictures) == labels).mean())
 
-    return {
-        "model": generator.preset.name,
-        "data": dataset.name,
-        "images": limit,
-        "nats": float(nats.mean()),
-        "nats_error": float(nats.std() / math.sqrt(limit)),
-        "bits_per_dim": float(nats.mean() / (math.log(2) * dataset.pixels * dataset.channels)),
-        "bound": "exact" if generator.network.exact else "elbo",
-        "label_kept": kept(completed),
-        "label_kept_whole": kept(images),
-        "label_kept_top": kept(images * known[..., None]),
-        "seed": seed,
-        "seconds": time.perf_counter() - begun,
-    }
+def frechet(a: np.ndarray, b: np.ndarray) -> float:
+    """The squared Fréchet distance of two samples [N, D] and [M, D], each taken as a Gaussian (1706.08500):
+    |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁^½ Σ₂ Σ₁^½)^½), in float64."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    first, second = (np.atleast_2d(np.cov(x, rowvar=False, bias=True)) for x in (a, b))
+    values, vectors = np.linalg.eigh(first)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    product = np.linalg.eigvalsh(root @ second @ root)  # symmetric, as Σ₁Σ₂ is not
+    distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(first) + np.trace(second)
+    return float(distance - 2 * np.sqrt(product.clip(0)).sum())
+
+
+def pairwise_difference(images: np.ndarray, known: np.ndarray) -> float:
+    """The share of unknown pixels in which two of the completions [M, K, H, W, C] of a prompt differ: a mean over
+    pairs, then over prompts with known masks [M, H, W] (those with nothing unknown left out)."""
+    shares = []
+    for endings, mask in zip(images, known, strict=True):
+        if not mask.all():
+            unknown = endings[:, ~mask]  # [K, unknown, C]
+            pairs = [(unknown[i] != other).any(-1).mean() for i in range(len(unknown)) for other in unknown[i + 1 :]]
+            shares.append(np.mean(pairs))
+    return float(np.mean(shares))
 
 
 def log_likelihoods(generator: Generator, values: np.ndarray, seed: int = 0, quiet: bool = False) -> np.ndarray:
     """log p(x) in nats, or its bound under one posterior draw from `seed`: values [N, H, W, C] to float64 [N]."""
-    where = generator.where
-    parts = []
-    with torch.inference_mode(), torch.random.fork_rng([where] if where.type == "cuda" else []):
-        torch.manual_seed(seed)
-        for part in _slices(len(values), LIKELIHOOD_BATCH[where.type], "likelihood", quiet):
-            parts.append(generator.network.log_likelihood(torch.from_numpy(values[part]).long().to(where)).cpu())
-    return torch.cat(parts).double().numpy()
+    batch = LIKELIHOOD_BATCH[generator.where.type]
+    return _over_images(generator, generator.network.log_likelihood, values, seed, batch, "likelihood", quiet)
 
 
 def completions(
-    generator: Generator, images: np.ndarray, known: np.ndarray, seed: int = 0, quiet: bool = False
+    generator: Generator,
+    images: np.ndarray,
+    known: np.ndarray,
+    seed: int = 0,
+    quiet: bool = False,
+    mode: str | None = None,
+    size: int | None = None,
 ) -> np.ndarray:
     """One completion of every prompt at temperature 1: images [N, H, W, C] uint8, known [N, H, W] to images."""
     parts = [
-        generator.complete_batch(images[part], known[part], seed=seed + part.start)[0]
+        generator.complete_batch(images[part], known[part], seed=seed + part.start, mode=mode, size=size)[0]
         for part in _slices(len(images), COMPLETION_BATCH[generator.where.type], "completion", quiet)
     ]
     return np.concatenate(parts)
 
 
-def write_scores(checkpoint: Checkpoint, record: dict) -> None:
-    """Save the checkpoint to the file it came from, with the record of `evaluate` as its scores."""
-    checkpoint.scores = {k: v for k, v in record.items() if k not in ("model", "data")}
-    checkpoint.save(checkpoint.path)
+def _over_images(generator: Generator, measure, values: np.ndarray, seed: int, batch: int, title: str, quiet: bool):
+    """`measure` of values [B, H, W, C], a batch at a time and all drawn from `seed`, to float64 [N]."""
+    where, parts = generator.where, []
+    with torch.inference_mode(), torch.random.fork_rng([where] if where.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for part in _slices(len(values), batch, title, quiet):
+            parts.append(measure(torch.from_numpy(values[part]).long().to(where)).cpu())
+    return torch.cat(parts).double().numpy()
+
+
+def _error(nats: np.ndarray) -> float:
+    """The standard error of the mean."""
+    return float(nats.std() / math.sqrt(len(nats)))
 
 
 def _slices(count: int, batch: int, title: str, quiet: bool) -> Iterator[slice]:
@@ -111,3 +322,16 @@ def _slices(count: int, batch: int, title: str, quiet: bool) -> Iterator[slice]:
         for start in range(0, count, batch):
             yield slice(start, min(start + batch, count))
             bar.update(min(batch, count - start))
+
+
+# --- scores kept in the weights -------------------------------------------------------------------------------------
+
+
+def write_scores(checkpoint: Checkpoint, record: dict) -> None:
+    """Save the checkpoint to the file it came from with the record of `evaluate` among its scores: parts that were not
+    measured anew keep their earlier values."""
+    whole = {k: v for k, v in record.items() if k not in ("model", "data", "seed", "seconds", "measured")}
+    old = {k: v for k, v in checkpoint.scores.items() if k not in ("seed", "seconds")}  # each part has its own
+    measured = old.get("measured", {}) | record["measured"]
+    checkpoint.scores = old | whole | {"measured": measured}
+    checkpoint.save(checkpoint.path)

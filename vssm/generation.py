@@ -1,7 +1,7 @@
 """The one road from a model to a screen: `Generator.generate(request)` yields events.
 
-`Started` first, `Latents` and `Progress` as often as they occur, `Finished` last; all plain data (numpy, no torch, no
-Qt). The command line prints them, the window draws them, tests list them. Closing the iterator cancels.
+`Started` first, `Latents` and `Progress` as often as they occur, `Posterior` if asked for, `Finished` last; all plain
+data (numpy, no torch, no Qt). The command line prints them, the window draws them, tests list them. Closing the iterator cancels.
 
 A network takes part by one method,
     complete(values [B, H, W, C], known [B, H, W], temperature, rng, mode, size) -> Iterator[Work],
@@ -36,7 +36,8 @@ class GenerationRequest:
     temperature: 1 samples the model as trained, towards 0 its most likely choice at every step.
     every: least seconds between two Progress events (wall clock); 0 reports every network call.
     mode: one of the model's samplers, its usual one by default. size: that sampler's number (tokens a chunk, drafted
-    tokens, steps), where it has one.
+    tokens, steps), where it has one. posterior: whether to tell, after the clock has stopped, what the encoder makes
+    of the finished picture.
     """
 
     prompt: Prompt
@@ -46,6 +47,7 @@ class GenerationRequest:
     every: float = 0.02
     mode: str | None = None
     size: int | None = None
+    posterior: bool = False
 
     def __post_init__(self):
         if self.samples < 1:
@@ -94,7 +96,8 @@ class Latents:
     """One level of latents as sampled in this run.
 
     kind: "gaussian" or "categorical" (with `classes`); codes: [K, h, w, N] float32, values or class numbers;
-    entropy: [K, h, w] float32, of the prior they were drawn from, in nats over the N variables.
+    entropy: [K, h, w] float32, of the distribution they were drawn from, in nats over the N variables. Where latents
+    are drawn piece by piece, both are NaN at positions still to come.
     """
 
     seconds: float
@@ -104,6 +107,20 @@ class Latents:
     classes: int
     codes: np.ndarray
     entropy: np.ndarray
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """One level of q_ψ(z | x) of the finished pictures x, off the clock.
+
+    entropy: [K, h, w] float32, in nats over the N variables; divergence: [K, h, w] float32, KL from the distribution
+    that the latents are drawn from given the prompt, in nats.
+    """
+
+    level: int
+    levels: int
+    entropy: np.ndarray
+    divergence: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -129,7 +146,7 @@ class Finished:
         return self.tokens / max(self.seconds + self.prompt_seconds, 1e-9)
 
 
-Event = Started | Progress | Latents | Finished
+Event = Started | Progress | Latents | Posterior | Finished
 
 
 class Generator:
@@ -187,13 +204,16 @@ class Generator:
                 seconds += time.perf_counter() - now
                 prompt_seconds = seconds
             whole = isinstance(work.filled, int) and work.filled >= self.data.pixels
-            if work.latent is None and (whole or now - shown < request.every):
+            due = now - shown >= request.every
+            latents = work.latent is not None and (work.values is None or due or whole)
+            progress = work.values is not None and due and not whole
+            if not (latents or progress):
                 continue
             device.synchronise(self.where)
             seconds += time.perf_counter() - now
-            if work.latent is not None:
+            if latents:
                 yield self._latents(work, seconds, levels)
-            else:
+            if progress:
                 yield self._progress(work, prompt, seconds, calls, drafted, accepted)
             shown = time.perf_counter()
         begun = time.perf_counter()
@@ -201,6 +221,8 @@ class Generator:
         seconds += time.perf_counter() - begun
         final = self._progress(last, prompt, seconds, calls, drafted, accepted)
         yield final
+        if request.posterior and levels:
+            yield from self._posterior(last.values, known)
         yield Finished(
             self.preset.name,
             final.images,
@@ -258,6 +280,13 @@ class Generator:
         images = data.from_levels(last.values.cpu().numpy(), self.data)
         return np.where(known[..., None], pixels, images), seconds, calls
 
+    def _posterior(self, values: Tensor, known: Tensor) -> Iterator[Posterior]:
+        with self._working():
+            found = self._sampler.posterior(values, known)
+        for number, (kind, q, p) in enumerate(found, 1):
+            entropy, divergence = (x.float().cpu().numpy() for x in (kind.entropy(q), kind.divergence(q, p)))
+            yield Posterior(number, len(found), entropy, divergence)
+
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:
         """No gradients, and the precision in which this network generates fastest."""
@@ -286,6 +315,9 @@ class Generator:
         kind, value, raw = work.latent
         codes = kind.codes(value).float().cpu().numpy()
         entropy = kind.entropy(raw).float().cpu().numpy()
+        if work.drawn is not None:
+            for shown in (codes, entropy):
+                shown.reshape(len(shown), codes[0, ..., 0].size, -1)[:, work.drawn :] = np.nan
         return Latents(seconds, work.level, levels, kind.kind, getattr(kind, "classes", 0), codes, entropy)
 
 

@@ -77,17 +77,22 @@ def read_image(path: str | Path, height: int, width: int, channels: int) -> np.n
     return array.reshape(height, width, channels)
 
 
-def draw_known(count: int, height: int, width: int, empty_share: float, rng: np.random.Generator) -> np.ndarray:
+def draw_known(
+    count: int, height: int, width: int, empty_share: float, rng: np.random.Generator, kinds: str = "any"
+) -> np.ndarray:
     """Draw the known sets VSSM trains on: [count, height, width] bool.
 
     A share `empty_share` has S = ∅; the rest are, in equal parts, prefixes of every length (half of them whole
-    rows, as the row slider makes them), a known rectangle, a missing rectangle, and strokes of a broad brush.
+    rows, as the row slider makes them), a known rectangle, a missing rectangle, and strokes of a broad brush; or,
+    where `kinds` is "prefix" and not "any", prefixes alone. Raises ValueError for another word.
     """
+    if kinds not in ("any", "prefix"):
+        raise ValueError(f"kinds must be 'any' or 'prefix', not {kinds!r}")
     known = np.zeros((count, height, width), bool)
     for mask in known:
         if rng.random() < empty_share:
             continue
-        kind = rng.integers(4)
+        kind = rng.integers(4) if kinds == "any" else 0
         if kind == 0:
             length = rng.integers(1, height) * width if rng.random() < 0.5 else rng.integers(1, height * width)
             mask.reshape(-1)[:length] = True

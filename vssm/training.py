@@ -32,6 +32,7 @@ from .prompt import Prompt, draw_known
 @dataclass(frozen=True)
 class TrainingConfig:
     """minutes: the budget, counted over all resumed parts. empty_share: images trained with nothing known.
+    known: which sets the others know, "any" or "prefix" (`draw_known`).
 
     lr: the learning rate at its height, the preset's own by default.
     changes: settings of the preset's config to replace. start: a checkpoint to take matching tensors from.
@@ -49,6 +50,7 @@ class TrainingConfig:
     clip: float = 1.0
     skip_factor: float = 20.0
     empty_share: float = 0.5
+    known: str = "any"
     warmup_steps: int = 200
     descent: float = 0.5
     save_minutes: float = 3.0
@@ -211,7 +213,7 @@ class Trainer:
         else:
             values = images.long()
         rng = np.random.default_rng((config.seed, self.step))
-        known = draw_known(len(images), self.data.height, self.data.width, config.empty_share, rng)
+        known = draw_known(len(images), self.data.height, self.data.width, config.empty_share, rng, config.known)
         known = torch.from_numpy(known).to(self.where)
         with device.autocast(self.where):
             terms = loss(values, known)

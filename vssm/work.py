@@ -28,7 +28,8 @@ class Work(NamedTuple):
 
     values: [B, H, W, C] pixel values so far, or None; filled: what stands, known or generated, as the number of
     pixels in raster order (all of them when finished) or as a mask [B, H, W].
-    latent: the kind, the values [B, h, w, Z] and the raw parameters of the distribution they were drawn from.
+    latent: the kind, the values [B, h, w, Z] and the raw parameters of the distribution they were drawn from; drawn:
+    how many positions in raster order have been, None for all.
     drafted, accepted: tokens proposed to a verification and passed by it, over the batch.
     """
 
@@ -36,6 +37,7 @@ class Work(NamedTuple):
     filled: int | Tensor = 0
     latent: tuple | None = None
     level: int = 0
+    drawn: int | None = None
     prompt: bool = False  # this call only read the prompt
     drafted: int = 0
     accepted: int = 0

@@ -23,7 +23,7 @@ from ..config import from_dict
 from ..data import DataSet
 from ..errors import UserError
 from ..work import Mode
-from . import mamba, transformer, vssm
+from . import asarm, mamba, transformer, vssm
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ PRESETS = {
         Preset("vssm", "VSSM", vssm.VSSM, vssm.config_for, lr=2e-3),
         Preset("transformer", "Transformer", transformer.Transformer, transformer.config_for, lr=1e-3),
         Preset("mamba", "Mamba", mamba.Mamba, mamba.config_for, lr=1e-3),
+        Preset("asarm", "AS-ARM", asarm.ASARM, asarm.config_for, lr=1e-3),
     )
 }
 

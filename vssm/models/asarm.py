@@ -80,12 +80,21 @@ class Block(nn.Module):
         x = x + self.out(y.transpose(1, 2).flatten(2))
         return x + self.mlp(self.norm2(x))
 
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        """All rows at once; bias [B, 1, R, R]: 0 where a row attends, −∞ elsewhere."""
+    def forward(self, x: Tensor, bias: Tensor, widest: int, block: int = 112) -> Tensor:
+        """All rows at once; bias [B, 1, R, R]: 0 where a row attends, −∞ elsewhere, above the diagonal everywhere
+        beyond the first `widest` columns.
+
+        By blocks of rows, without what lies beyond: on a CPU this trains faster than the fused kernel.
+        """
         q, k, v = self.project(x)
-        # on a CPU this trains faster than the fused kernel
-        scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2) + bias.to(q.dtype)
-        return self.finish(x, scores.softmax(-1) @ v)
+        q = q * q.shape[-1] ** -0.5
+        parts = []
+        for start in range(0, x.shape[1], block):
+            end = min(start + block, x.shape[1])
+            last = max(end, widest) if start < widest else end
+            scores = q[:, :, start:end] @ k[:, :, :last].transpose(-1, -2) + bias[:, :, start:end, :last]
+            parts.append(scores.softmax(-1) @ v[:, :, :last])
+        return self.finish(x, torch.cat(parts, 2))
 
 
 class ASARM(nn.Module):
@@ -146,13 +155,20 @@ class ASARM(nn.Module):
         r, c = self.config.reach, self.config
         return F.pad(x.view(-1, c.height, c.width), (r, r, r, r), value=outside).flatten(1)
 
-    def embed(self, values: Tensor, order: Tensor, known: Tensor, ranks: Tensor, seen: Tensor) -> Tensor:
+    def rank_map(self, order: Tensor) -> Tensor:
+        """Positions by rank [B, T] to ranks by position, framed: [B, framed pixels]."""
+        ranks = torch.arange(self.tokens, device=order.device).expand_as(order)
+        return self.frame(torch.empty_like(order).scatter_(1, order, ranks), self.tokens)
+
+    def embed(
+        self, values: Tensor, order: Tensor, known: Tensor, ranks: Tensor, seen: Tensor, rank_map: Tensor
+    ) -> Tensor:
         """Inputs of rows, [B, R, D].
 
-        values: [B, T] by position; order: [B, T'], positions by rank, T' ≥ T; known: [B], how many are known;
-        ranks: [B, R]; seen: [B, R], how many tokens stand for each row (`known` for the row of a known token).
+        values: [B, T] by position; order: [B, T or more], positions by rank; known: [B], how many are known; ranks:
+        [B, R]; seen: [B, R], how many tokens stand for each row (`known` for the row of a known token).
         """
-        c, T = self.config, self.tokens
+        c = self.config
         given = ranks < known[:, None]
         last = torch.where(given, ranks, seen - 1)  # rank of the token whose value the row carries
         none = ~given & (seen <= known[:, None])
@@ -163,9 +179,8 @@ class ASARM(nn.Module):
         x = x + (self.row[place // c.width] + self.column[place % c.width]).masked_fill(none.unsqueeze(-1), 0)
         aim = self.target_row[target // c.width] + self.target_column[target % c.width]
         x = x + torch.where(given.unsqueeze(-1), self.known, aim)
-        rank_of = torch.empty_like(values).scatter_(1, order[:, :T], torch.arange(T, device=x.device).expand_as(values))
         window = self.around[target].flatten(1)
-        standing = self.frame(rank_of, T).gather(1, window).view(*ranks.shape, -1) < seen.unsqueeze(-1)
+        standing = rank_map.gather(1, window).view(*ranks.shape, -1) < seen.unsqueeze(-1)
         signed = self.frame(values * 2 - (c.levels - 1), 0).gather(1, window).view_as(standing)
         dtype = self.stem[0].weight.dtype
         signed = (signed.to(dtype) / (c.levels - 1)) * standing
@@ -180,12 +195,14 @@ class ASARM(nn.Module):
         B, T = values.shape
         ranks = torch.arange(T, device=values.device).expand(B, T)
         seen = torch.maximum(ranks, known[:, None]) if seen is None else seen
-        x = self.embed(values, order, known, ranks, seen)
+        x = self.embed(values, order, known, ranks, seen, self.rank_map(order))
         allowed = ranks[:, None, :] < seen[:, :, None]
         allowed = allowed | torch.eye(T, dtype=torch.bool, device=values.device)
-        bias = torch.zeros(allowed.shape, device=x.device).masked_fill_(~allowed, float("-inf")).unsqueeze(1)
+        bias = torch.zeros_like(allowed, dtype=x.dtype).masked_fill_(~allowed, float("-inf")).unsqueeze(1)
+        if torch.is_autocast_enabled(x.device.type):
+            bias = bias.to(torch.get_autocast_dtype(x.device.type))
         for block in self.blocks:
-            x = block(x, bias)
+            x = block(x, bias, int(known.max()))
         logits = self.head(self.norm(x)).float()
         nats = F.cross_entropy(logits.flatten(0, 1), values.gather(1, order).flatten(), reduction="none").view(B, T)
         return -nats * (ranks >= known[:, None])
@@ -224,3 +241,165 @@ class ASARM(nn.Module):
             "random": (nats * (plain & random)).sum() / (plain & random).sum(),
             "raster": (nats * (plain & ~random)).sum() / (plain & ~random).sum(),
         }
+
+    # --- generation ---------------------------------------------------------------------------------------------
+
+    def complete(
+        self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, mode: str, size: int
+    ) -> Iterator[Work]:
+        """Read the prompt in one call, then fill the rest as `mode` says; prompts of a batch may differ."""
+        B, T, where = len(values), self.tokens, values.device
+        mask = known.flatten(1)
+        place = torch.arange(T, device=where).expand(B, T) / T
+        key = place if mode == "sequential" else torch.rand(B, T, device=where, generator=rng)
+        order = torch.where(mask, place - 1, key).argsort(1)
+        run = Decoding(self, values.flatten(1) * mask, order, mask.sum(1), temperature, rng)
+        if mask.any():
+            run.read_prompt()
+            yield run.report(values.shape, prompt=True)
+        rounds = run.masked(size) if mode == "masked" else run.speculative(size if mode == "assd" else 1)
+        for drafted, accepted in rounds:
+            yield run.report(values.shape, drafted, accepted)
+
+
+class Decoding:
+    """A batch under way: values by position, how many tokens stand, and the keys and values of every row by rank.
+
+    Ranks from T on are places to put rows that a sample has no use for while others of the batch do.
+    """
+
+    def __init__(self, network: ASARM, values: Tensor, order: Tensor, known: Tensor, temperature: float, rng):
+        self.network, self.values, self.order, self.known = network, values, order, known
+        self.temperature, self.rng, self.T = max(temperature, 1e-4), rng, network.tokens
+        self.rank_map = network.rank_map(order)
+        self.ranks = torch.empty_like(order).scatter_(1, order, torch.arange(self.T, device=order.device).expand_as(order))
+        self.stands = known.clone()
+        self.caches: list[Tensor] = []
+        self.make_room(self.T)
+
+    def make_room(self, slots: int) -> None:
+        """Caches [B, 2, heads, slots, D/heads], one a block, and an order, for ranks up to `slots`."""
+        c, B = self.network.config, len(self.values)
+        shape = (B, 2, c.heads, slots, c.d_model // c.heads)
+        self.caches = [self.network.head.weight.new_zeros(shape) for _ in self.network.blocks]
+        self.padded = torch.cat([self.order, self.order[:, -1:].expand(-1, slots - self.T)], 1)
+
+    def report(self, shape, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> Work:
+        whole = bool((self.stands == self.T).all())
+        filled = self.T if whole else (self.ranks < self.stands[:, None]).view(shape[:3])
+        return Work(self.values.view(shape), filled, prompt=prompt, drafted=drafted, accepted=accepted)
+
+    def call(self, ranks: Tensor, seen: Tensor) -> Tensor:
+        """One network call: the logits [B, R, levels] of rows; ranks, seen as in `ASARM.embed`."""
+        network, last = self.network, int(ranks.max()) + 1
+        x = network.embed(self.values, self.padded, self.known, ranks, seen, self.rank_map)
+        column = torch.arange(last, device=x.device)
+        allowed = ((column < seen.unsqueeze(-1)) | (column == ranks.unsqueeze(-1))).unsqueeze(1)
+        for block, cache in zip(network.blocks, self.caches, strict=True):
+            q, k, v = block.project(x)
+            index = ranks[:, None, :, None].expand_as(k)
+            cache[:, 0].scatter_(2, index, k)
+            cache[:, 1].scatter_(2, index, v)
+            past = cache[:, :, :, :last]
+            x = block.finish(x, F.scaled_dot_product_attention(q, past[:, 0], past[:, 1], attn_mask=allowed))
+        return network.head(network.norm(x)).float()
+
+    def read_prompt(self) -> None:
+        """Fill the caches with the rows of the known tokens, once where all samples share a prompt."""
+        N = int(self.known.max())
+        ranks = torch.arange(N, device=self.values.device)
+        shared = (self.order[:, :N] == self.order[:1, :N]).all() and (self.values == self.values[:1]).all()
+        if shared and (self.known == N).all():
+            one = Decoding(self.network, self.values[:1], self.order[:1], self.known[:1], 1.0, self.rng)
+            one.call(ranks.unsqueeze(0), self.known[:1, None].expand(1, N))
+            for cache, first in zip(self.caches, one.caches, strict=True):
+                cache.copy_(first.expand_as(cache))
+        else:
+            self.call(ranks.expand(len(self.values), N), self.known[:, None].expand(-1, N))
+
+    def draw(self, p: Tensor) -> Tensor:
+        """One token from each of the (not necessarily normalised) distributions p [..., levels]."""
+        noise = torch.empty_like(p).exponential_(generator=self.rng)
+        return (p / noise).argmax(-1)
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        return (logits / self.temperature).softmax(-1)
+
+    def put(self, ranks: Tensor, tokens: Tensor) -> None:
+        """Write tokens [B, R] where their ranks are of the picture."""
+        place = self.padded.gather(1, ranks)
+        kept = torch.where(ranks < self.T, tokens, self.values.gather(1, place))
+        # a rank beyond the picture shares its place with the last one: write that one last
+        self.values.scatter_(1, place.flip(1), kept.flip(1))
+
+    def speculative(self, k: int) -> Iterator[tuple[int, int]]:
+        """ASSD with k drafts a round (k = 1: one token a call), yielding (drafted, accepted) after every call."""
+        T, k = self.T, min(k, self.T)
+        self.make_room_for(k)
+        while (most := int((T - self.stands).max())) > 0:
+            R, stands = min(k, most), self.stands[:, None]
+            ranks = stands + torch.arange(R, device=stands.device)
+            p = self.probabilities(self.call(ranks, stands.expand_as(ranks)))
+            drafts, valid = self.draw(p), ranks < T
+            self.put(ranks, drafts)
+            if R == 1:  # given all that stands: nothing to verify
+                self.stands = (self.stands + 1).clamp_max(T)
+                yield (int(valid.sum()),) * 2 if k > 1 else (0, 0)
+                continue
+            yield int(valid.sum()), 0
+            q = self.probabilities(self.call(ranks[:, 1:], ranks[:, 1:].clamp_max(T)))
+            q = torch.cat([p[:, :1], q], 1)
+            chosen = drafts.unsqueeze(-1)
+            ratio = (q.gather(2, chosen) / p.gather(2, chosen).clamp_min(TINY))[..., 0]
+            u = torch.empty_like(ratio).uniform_(generator=self.rng)
+            passed = ((u < ratio) & valid).long().cumprod(1).sum(1)  # in order, up to the first rejected
+            rejected = passed < valid.sum(1)
+            at = passed.clamp_max(R - 1)[:, None, None].expand(-1, 1, p.shape[-1])
+            true, draft = q.gather(1, at)[:, 0], p.gather(1, at)[:, 0]
+            residual = (true - draft).clamp_min(0)
+            residual = torch.where(residual.sum(-1, keepdim=True) > 0, residual, true)
+            again = (self.stands + passed).clamp_max(self.padded.shape[1] - 1)
+            self.put(torch.where(rejected, again, T)[:, None], self.draw(residual)[:, None])
+            self.stands = self.stands + passed + rejected
+            yield 0, int(passed.sum())
+
+    def masked(self, steps: int) -> Iterator[tuple[int, int]]:
+        """All unknown tokens in `steps` calls, those of one call independent of each other; few at first (the cosine
+        schedule of MaskGIT, 2202.04200)."""
+        T, left = self.T, self.T - self.known
+        self.make_room_for(T)
+        before = stands = self.known
+        for step in range(1, steps + 1):
+            share = 1 - math.cos(math.pi / 2 * step / steps)
+            goal = self.known + torch.minimum(left, (left * share).ceil().long().clamp_min(step))
+            goal = torch.full_like(goal, T) if step == steps else goal
+            late, new = self.span(before + 1, stands, T), self.span(stands, goal, T)
+            new = torch.where(new < T, new, new + late.shape[1])
+            # the rows of the last call's tokens, now that their values are there, and those of the next tokens
+            ranks = torch.cat([late, new], 1)
+            if new.shape[1] == 0:
+                break
+            seen = torch.cat([late.clamp_max(T), stands[:, None].expand_as(new)], 1)
+            logits = self.call(ranks, seen)[:, late.shape[1] :]
+            self.put(new, self.draw(self.probabilities(logits)))
+            before, stands = stands, goal
+            self.stands = goal
+            yield 0, 0
+
+    def span(self, first: Tensor, end: Tensor, spare: int) -> Tensor:
+        """Ranks first … end − 1 of every sample, [B, R], from `spare` on where a sample has fewer than another."""
+        steps = torch.arange(max(0, int((end - first).max())), device=first.device)
+        ranks = first[:, None] + steps
+        return torch.where(ranks < end[:, None], ranks, spare + steps)
+
+    def make_room_for(self, spare: int) -> None:
+        """Room for `spare` rows beyond the picture's, what the caches hold being kept."""
+        old = self.caches
+        self.make_room(self.T + spare)
+        for cache, had in zip(self.caches, old, strict=True):
+            cache[:, :, :, : had.shape[3]] = had
+
+
+def config_for(data, **changes) -> ASARMConfig:
+    """The preset `asarm` for a data set."""
+    return dataclasses.replace(ASARMConfig(data.height, data.width, data.levels), **changes)

@@ -1,0 +1,80 @@
+"""A model as small as the registry allows: what README's "Add a model" describes, in one file.
+
+    p(x | x_S) = Π_t Bernoulli(x_t; f_t(x_S)), f a small network: all pixels at once, or in so many rounds, each
+    reading what the rounds before it drew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vssm import models
+from vssm.work import Mode, Work
+
+
+@dataclass(frozen=True)
+class ToyConfig:
+    height: int
+    width: int
+    levels: int = 2
+    hidden: int = 32
+
+
+class Toy(nn.Module):
+    """Maps the known pixels to the logits of all."""
+
+    Config = ToyConfig
+    exact = True
+    prefix_only = False
+    half_precision = False
+
+    @staticmethod
+    def modes(config: ToyConfig) -> tuple[Mode, ...]:
+        return (
+            Mode("parallel", "Parallel", "all pixels at once"),
+            Mode("rounds", "Rounds", "some pixels in each of so many rounds", size="rounds", default=4),
+        )
+
+    def __init__(self, config: ToyConfig):
+        super().__init__()
+        self.config, tokens = config, config.height * config.width
+        self.read, self.write = nn.Linear(2 * tokens, config.hidden), nn.Linear(config.hidden, tokens)
+
+    def forward(self, values: Tensor, known: Tensor) -> Tensor:
+        """Values [B, H, W, 1] and known [B, H, W] to logits [B, H, W]."""
+        prompt = torch.cat([(values[..., 0] * known).flatten(1), known.flatten(1)], 1).float()
+        return self.write(self.read(prompt).relu()).view(known.shape)
+
+    def log_likelihood(self, values: Tensor) -> Tensor:
+        logits = self(values, torch.zeros_like(values[..., 0], dtype=torch.bool))
+        return -F.binary_cross_entropy_with_logits(logits, values[..., 0].float(), reduction="none").sum((1, 2))
+
+    def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
+        logits = self(values, known)
+        nats = F.binary_cross_entropy_with_logits(logits, values[..., 0].float(), reduction="none")
+        return {"loss": (nats * ~known).sum((1, 2)).mean()}
+
+    def complete(
+        self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, mode: str, size: int
+    ) -> Iterator[Work]:
+        rounds = size if mode == "rounds" else 1
+        turn = torch.rand(known.shape, generator=rng, device=known.device).mul(rounds).long().masked_fill(known, -1)
+        for number in range(rounds):
+            filled = turn < number
+            noise = torch.rand(known.shape, generator=rng, device=known.device).logit(1e-7)
+            drawn = (self(values, filled) > temperature * noise).long().unsqueeze(-1)
+            values = torch.where((turn == number).unsqueeze(-1), drawn, values)
+            yield Work(values, turn <= number)
+
+
+def config_for(data, **changes) -> ToyConfig:
+    return dataclasses.replace(ToyConfig(data.height, data.width, data.levels), **changes)
+
+
+PRESET = models.Preset("toy", "Toy", Toy, config_for, lr=1e-3)  # the registry's one line
