@@ -29,10 +29,6 @@ class Spec:
     rule: bool = False  # a line above it in the menu
 
 
-ABOUT_MODELS = {
-    "vssm": "VSSM, the variational state space model: draws latents level by level, then all pixels at once",
-    "transformer": "Transformer: writes one pixel after another, each one informed by all before it",
-}
 TOOLS = (
     ("brush", "Brush", "B", "Draws ink; pixels it touches become known (right button: erase)"),
     ("eraser", "Eraser", "E", "Takes ink away"),
@@ -69,7 +65,7 @@ def table() -> list[Spec]:
                 "choose_model",
                 preset.title,
                 "Model",
-                ABOUT_MODELS.get(preset.name, f"{preset.title}: complete with this model"),
+                f"{preset.title}: {about(preset)}",
                 (str(i),) if i <= 9 else (),
                 preset.name,
                 check=True,
@@ -77,6 +73,7 @@ def table() -> list[Spec]:
             )
             for i, preset in enumerate(models.PRESETS.values(), 1)
         ),
+        Spec("next_mode", "Next mode", "Model", "Turn to the chosen model's next way of generating", ("M",)),
         Spec(
             "complete",
             "Complete",
@@ -85,6 +82,7 @@ def table() -> list[Spec]:
             ("Return", "Enter"),
             rule=True,
         ),
+        Spec("pause", "Pause", "Model", "Hold the run between two network calls, or let it go on from there", ("P",)),
         Spec("stop", "Stop", "Model", "Give up the run under way", ("Escape",)),
         Spec(
             "set_live", "Complete as I draw", "Model", "Complete whenever the pen is lifted", ("L",), check=True
@@ -104,6 +102,11 @@ def table() -> list[Spec]:
         Spec("show_shortcuts", "Keyboard shortcuts", "Help", "All keys on one page", ("F1", "?")),
         Spec("show_about", "About VSSM Sketchpad", "Help", "What this is", rule=True),
     ]  # fmt: skip
+
+
+def about(preset: models.Preset) -> str:
+    """A model in a line: what its usual mode does."""
+    return preset.modes(data.MNIST)[0].about
 
 
 class Actions:

@@ -17,7 +17,7 @@ OUTLINE = "#ffd666"
 
 
 def compose(images: np.ndarray, known: np.ndarray, filled: np.ndarray) -> np.ndarray:
-    """[K, H, W, C] pixels, known and filled [H, W] to colours on screen [K, H, W, 3] uint8."""
+    """[K, H, W, C] pixels, known [H, W] and filled [H, W] or [K, H, W] to colours on screen [K, H, W, 3] uint8."""
     _, H, W, C = images.shape
     if C == 1:
         tint = np.where(known[..., None], np.array(GOLD), np.array(WHITE))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
-from vssm import models
-from vssm.generation import Event, Finished, GenerationRequest, Latents, Progress, Started
+from vssm import data, models
+from vssm.generation import Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
 
 
 @dataclass
@@ -24,15 +26,29 @@ class Run:
     started: Started | None = None
     progress: Progress | None = None
     finished: Finished | None = None
-    latents: dict[int, Latents] = field(default_factory=dict)
+    latents: dict[int, Latents] = field(default_factory=dict)  # the latest of each level
+    posteriors: dict[int, Posterior] = field(default_factory=dict)
     points: list[tuple[float, int]] = field(default_factory=list)
     stopping: bool = False  # asked to stop; its network call may still be under way
+    paused: bool = False
     ended: bool = False
     shown: int = 0  # the sample a person looks at
 
+    @cached_property
+    def variant(self) -> str:
+        """The mode where it is not the model's usual one, such as "sequential" or "chunked 49"; else empty."""
+        modes = models.get(self.model).modes(data.get(self.data))
+        mode = next((m for m in modes if m.name == self.request.mode), modes[0])
+        size = self.request.size or mode.default
+        if mode == modes[0] and size == mode.default:
+            return ""
+        name = mode.title if mode.title.isupper() else mode.title.lower()
+        return f"{name} {size}" if mode.size else name
+
     @property
     def title(self) -> str:
-        return models.get(self.model).title
+        """Model and, where it is not the usual one, mode: "VSSM", "VSSM chunked 49"."""
+        return f"{models.get(self.model).title} {self.variant}".rstrip()
 
     def add(self, event: Event) -> None:
         match event:
@@ -44,6 +60,8 @@ class Run:
             case Progress():
                 self.progress = event
                 self.points.append((event.seconds, event.tokens))
+            case Posterior():
+                self.posteriors[event.level] = event
             case Finished():
                 self.finished = event
 
@@ -57,8 +75,10 @@ class Run:
 
     @property
     def filled(self) -> np.ndarray:
-        """[H, W]: pixels known or generated."""
-        return self.request.prompt.known if self.progress is None else self.progress.filled
+        """[K, H, W]: pixels known or generated."""
+        if self.progress is not None:
+            return self.progress.filled
+        return np.repeat(self.request.prompt.known[None], self.request.samples, 0)
 
     @property
     def seconds(self) -> float:
@@ -76,27 +96,44 @@ class Run:
         return self.progress.network_calls if self.progress else len(self.latents)
 
     @property
+    def state(self) -> str:
+        """What becomes of it, in a word; empty once it has finished."""
+        if self.finished:
+            return ""
+        return "stopped" if self.ended else "stopping …" if self.stopping else "paused" if self.paused else "working …"
+
+    @property
+    def drafts(self) -> str:
+        """For a model that drafts: what its calls brought, and how many drafted tokens stood; else empty."""
+        if self.progress is None or not self.progress.drafted:
+            return ""
+        drafted, accepted = self.progress.drafted, self.progress.accepted
+        a_call = self.tokens / self.request.samples / self.network_calls
+        return f"{a_call:.1f} tokens a call · {100 * accepted / drafted:.0f} % of {drafted:,} drafts accepted"
+
+    @property
     def work(self) -> tuple:
         """Two runs are alike, and their seconds may be compared, where this is equal."""
         started, known = self.started, self.request.prompt.known
         return self.data, self.request.samples, started.tokens, started.device, started.threads, known.tobytes()
 
 
-def compare(runs: list[Run]) -> str:
-    """One line on the latest finished run of each model; seconds are compared between like runs only."""
-    latest = list({run.model: run for run in runs if run.finished}.values())
+def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title) -> str:
+    """One line on the latest finished run of each model and mode. Seconds are compared between like runs only: those
+    whose work was that of the last one. `name` says how a run is called."""
+    finished = [run for run in runs if run.finished]
+    latest = list({run.title: run for run in finished}.values())
     latest.sort(key=lambda run: list(models.PRESETS).index(run.model))
-    if not latest:
-        return ""
-    if len({run.work for run in latest}) == 1:
-        text = " · ".join(f"{run.title} {seconds(run.seconds)}" for run in latest)
-        if len(latest) == 1:
-            return text
-        slow, fast = max(r.seconds for r in latest), min(r.seconds for r in latest)
-        name = next(r.title for r in latest if r.seconds == fast)
-        return f"{text}: {name} {times(slow / max(fast, 1e-9))} faster"
-    rates = " · ".join(f"{run.title} {rate(run.finished.tokens_per_second)}" for run in latest)
-    return f"{rates} (unlike runs: rates, not seconds)"
+    like = [run for run in latest if run.work == finished[-1].work]
+    if len(like) == 1 < len(latest):
+        rates = " · ".join(f"{name(run)} {rate(run.finished.tokens_per_second)}" for run in latest)
+        return f"{rates} (unlike runs: rates, not seconds)"
+    text = " · ".join(f"{name(run)} {seconds(run.seconds)}" for run in like)
+    if len(like) < 2:
+        return text
+    fast, *_, slow = sorted(like, key=lambda run: run.seconds)
+    ratio = times(slow.seconds / max(fast.seconds, 1e-9))
+    return f"{text}: {fast.title} {ratio} faster" + (f" than {slow.title}" if len(like) > 2 else "")
 
 
 def seconds(value: float) -> str:

@@ -31,6 +31,7 @@ def fresh_prompt(dataset: data.DataSet) -> Prompt:
 @dataclass(frozen=True, eq=False)
 class Session:
     """device: a name `vssm.device.choose` takes; whether this machine has it is found out when it is used.
+    modes: by model, the sampler chosen and its number (None where it has none); the usual one where none is given.
     keep_seed: use `seed` again for the next completion. live: complete whenever the pen is lifted."""
 
     data: str = "mnist"
@@ -42,6 +43,7 @@ class Session:
     live: bool = False
     theme: str = "system"
     device: str = "auto"
+    modes: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     prompt: Prompt = field(default_factory=lambda: fresh_prompt(data.MNIST))
 
     def __post_init__(self):
@@ -54,6 +56,14 @@ class Session:
         _require(isinstance(self.live, bool), "live", "true or false")
         _require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}")
         _require(isinstance(self.device, str) and bool(self.device), "device", "the name of a device")
+        _require(isinstance(self.modes, dict), "modes", "a mode for each model")
+        for name, chosen in self.modes.items():
+            modes = {mode.name: mode for mode in models.get(name).modes(dataset)}
+            fits = isinstance(chosen, tuple) and len(chosen) == 2 and isinstance(chosen[0], str) and chosen[0] in modes
+            _require(fits, f"mode of {name}", f"one of {', '.join(modes)}, and its number")
+            size, wanted = chosen[1], modes[chosen[0]].size
+            fits = _whole(size, 1, dataset.pixels) if wanted else size is None
+            _require(fits, f"number of {name}", f"from 1 to {dataset.pixels}, or null for a mode without one")
         _require(self.prompt.pixels.shape == dataset.shape, "prompt", f"of shape {dataset.shape}")
 
     def __eq__(self, other: object) -> bool:
@@ -72,6 +82,8 @@ class Session:
         if not isinstance(values, dict) or values.get("format") != FORMAT:
             raise UserError(f"The saved sitting is not in the format {FORMAT}.")
         plain = {k: v for k, v in values.items() if k not in ("format", "pixels", "known")}
+        if isinstance(modes := plain.get("modes"), dict):
+            plain["modes"] = {name: tuple(v) if isinstance(v, list) else v for name, v in modes.items()}
         name = plain.get("data", "mnist")
         dataset = data.get(name) if isinstance(name, str) else data.get(repr(name))
         if not isinstance(plain.get("model", ""), str):

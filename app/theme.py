@@ -14,7 +14,8 @@ from vssm import models
 @dataclass(frozen=True)
 class Theme:
     """Text colours keep a contrast of at least 4.5 to `window` and `card`; models are told apart by colours after
-    Okabe and Ito, safe for the colour-blind, and by symbols."""
+    Okabe and Ito, safe for the colour-blind, and by symbols. Both begin again where there are more models, at
+    different lengths, so that no two models look the same."""
 
     dark: bool
     window: str
@@ -35,7 +36,7 @@ class Theme:
     high: str
 
     def model(self, name: str) -> str:
-        return self.models[list(models.PRESETS).index(name) % len(self.models)]
+        return self.models[place(name) % len(self.models)]
 
 
 LIGHT = Theme(
@@ -52,7 +53,7 @@ LIGHT = Theme(
     on_error="#8a1c12",
     note="#e6f0fa",
     on_note="#0b477c",
-    models=("#0069b0", "#b34a00", "#00735a", "#a04577"),
+    models=("#0069b0", "#b34a00", "#1b7a3d", "#8a2f6b", "#2b2f36"),
     low="#2166ac",
     zero="#f4f5f6",
     high="#b5471a",
@@ -71,21 +72,27 @@ DARK = Theme(
     on_error="#ffbdb3",
     note="#1b3247",
     on_note="#bfe0ff",
-    models=("#62b5ee", "#f0924c", "#37c9a0", "#dd8fbb"),
+    models=("#62b5ee", "#f0924c", "#2fd08a", "#dd8fbb", "#f0e442"),
     low="#4ba3ee",
     zero="#20252c",
     high="#f29a52",
 )
-SYMBOLS = ("o", "s", "t1", "d")  # pyqtgraph's names
-SIGNS = ("●", "■", "▲", "◆")  # the same in text
+SYMBOLS = ("o", "s", "t1", "d", "star", "t")  # pyqtgraph's names
+SIGNS = ("●○", "■□", "▲△", "◆◇", "★☆", "▼▽")  # the same in text, full and hollow
+
+
+def place(model: str) -> int:
+    """The model's place in the registry, from which its looks follow."""
+    return list(models.PRESETS).index(model)
 
 
 def symbol(model: str) -> str:
-    return SYMBOLS[list(models.PRESETS).index(model) % len(SYMBOLS)]
+    return SYMBOLS[place(model) % len(SYMBOLS)]
 
 
-def sign(model: str) -> str:
-    return SIGNS[list(models.PRESETS).index(model) % len(SIGNS)]
+def sign(model: str, usual: bool = True) -> str:
+    """Hollow for a run that is not in the model's usual mode."""
+    return SIGNS[place(model) % len(SIGNS)][not usual]
 
 
 def chosen(name: str) -> Theme:

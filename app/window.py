@@ -11,6 +11,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
+    QComboBox,
     QDialog,
     QDoubleSpinBox,
     QFileDialog,
@@ -27,6 +28,7 @@ from PySide6.QtWidgets import (
 from vssm import data, models, picture
 from vssm.errors import UserError
 from vssm.generation import Event, GenerationRequest
+from vssm.work import Mode
 
 from . import actions, runs, session, theme
 from .panels.card import button, label
@@ -40,6 +42,7 @@ from .worker import Engine, Loaded
 
 FRAME = 33  # milliseconds between two paintings of a run under way
 EVERY = 0.02  # seconds between two reports of a generator
+HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whether the run is paused
 
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
@@ -54,6 +57,7 @@ class Window(QMainWindow):
         self._session = restored
         self.data = data.get(restored.data)
         self.model = restored.model
+        self._modes = dict(restored.modes)  # by model, the sampler chosen and its number
         self.history: list[Run] = []
         self.shown: Run | None = None  # the run in the panels
         self._running: Run | None = None
@@ -125,21 +129,43 @@ class Window(QMainWindow):
         self._fill_status_bar()
 
     def _bar(self) -> QFrame:
+        """Two rows: who completes and when, and how."""
         bar = QFrame()
         bar.setObjectName("bar")
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(10, 7, 10, 7)
+        rows = QVBoxLayout(bar)
+        rows.setContentsMargins(10, 7, 10, 7)
+        rows.setSpacing(6)
+        rows.addLayout(self._contestants())
+        rows.addLayout(self._settings())
+        return bar
+
+    def _contestants(self) -> QHBoxLayout:
+        row = QHBoxLayout()
         row.setSpacing(6)
         for action in self.actions_.choices("choose_data"):
             row.addWidget(button(action))
         for i, action in enumerate(self.actions_.choices("choose_model"), 1):
             row.addWidget(button(action, f"{i}  {action.text()}"))
-        row.addSpacing(10)
+        row.addStretch(1)
+        row.addWidget(button(self.actions_["set_live"], "Live"))
         complete = button(self.actions_["complete"], "Complete  ↵")
         complete.setObjectName("primary")
         row.addWidget(complete)
+        self._pause = button(self.actions_["pause"], HOLD[True])
+        self._pause.setMinimumWidth(self._pause.sizeHint().width())  # no other button moves when the word changes
+        row.addWidget(self._pause)
         row.addWidget(button(self.actions_["stop"], "Stop  Esc"))
-        row.addWidget(button(self.actions_["set_live"], "Live"))
+        return row
+
+    def _settings(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        self.mode, self.size_ = QComboBox(), QSpinBox()
+        self.mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.mode.activated.connect(self._mode_chosen)
+        self.size_.valueChanged.connect(self._size_chosen)
+        _name(row, "Mode", self.mode)
+        self._size_name = _name(row, "Number", self.size_)
         row.addStretch(1)
         self.samples, self.temperature = QSpinBox(), QDoubleSpinBox()
         self.samples.setRange(1, session.MOST_SAMPLES)
@@ -149,24 +175,20 @@ class Window(QMainWindow):
         _name(
             row, "Temperature", self.temperature, "Temperature: 1 samples as trained; towards 0, the likeliest choice"
         )
-        return bar
-
-    def _fill_status_bar(self) -> None:
-        self._status = QLabel()
-        self._status.setAccessibleName("Status")
-        self._status.setToolTip("Device, threads, and the chosen model's size and score on the test set")
         self.seed = QSpinBox()
         self.seed.setRange(0, session.MOST_SEED)
         self.seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.seed.setFixedWidth(96)
         self.seed.editingFinished.connect(self._seed_edited)
-        right = QWidget()
-        row = QHBoxLayout(right)
-        row.setContentsMargins(0, 3, 10, 3)
         _name(row, "Seed", self.seed, "Where chance begins: the same seed on the same sketch, the same completion")
         row.addWidget(button(self.actions_["set_keep_seed"]))
+        return row
+
+    def _fill_status_bar(self) -> None:
+        self._status = QLabel()
+        self._status.setAccessibleName("Status")
+        self._status.setToolTip("Device, threads, and the chosen model's size and score on the test set")
         self.statusBar().addWidget(self._status, 1)
-        self.statusBar().addPermanentWidget(right)
         self.statusBar().setSizeGripEnabled(False)
 
     def _fill_in(self, restored: session.Session) -> None:
@@ -187,6 +209,7 @@ class Window(QMainWindow):
         ):
             for action in self.actions_.choices(name):
                 action.setChecked(action.data() == value)
+        self._show_modes()
         self._show_status()
         self._enable()
 
@@ -198,9 +221,7 @@ class Window(QMainWindow):
         if self.engine is None:  # closed before it was seen
             return
         self.engine.use(self._device)
-        first = [self.model, *(m for m in models.PRESETS if m != self.model)]
-        for model in first:
-            self.engine.preload(model, self.data.name)
+        self.engine.preload([self.model, *(m for m in models.PRESETS if m != self.model)], self.data.name)
 
     # --- what a person does; the table of actions names these
 
@@ -210,8 +231,16 @@ class Window(QMainWindow):
         if not self.actions_["set_keep_seed"].isChecked():
             self.seed.setValue(secrets.randbelow(session.MOST_SEED))
         self._seed_shown = self.seed.value()
+        mode, size = self._mode
         request = GenerationRequest(
-            self.canvas.sketch.prompt, self.samples.value(), self.temperature.value(), self._seed_shown, EVERY
+            self.canvas.sketch.prompt,
+            self.samples.value(),
+            self.temperature.value(),
+            self._seed_shown,
+            EVERY,
+            mode.name,
+            size,
+            posterior=True,
         )
         self.messages.clear()
         number = self.engine.complete(self.model, self.data.name, request)
@@ -223,12 +252,29 @@ class Window(QMainWindow):
         self._enable()
 
     @Slot()
+    def pause(self) -> None:
+        """Hold the run under way between two network calls, or let it go on from there."""
+        run = self._running
+        if run is None or run.stopping:
+            return
+        run.paused = not run.paused
+        if run.paused:
+            self.engine.pause()
+            self._timer.stop()
+        else:
+            self.engine.go_on()
+            self._timer.start()
+        self._paint_run()
+        self._enable()
+
+    @Slot()
     def stop(self) -> None:
         """Give the run under way up; it ends with the network call it is in."""
         self.engine.stop()
         if self._running is not None:
             self._running.stopping = True
             self._paint_run()
+            self._enable()
 
     @Slot(bool)
     def set_live(self, on: bool) -> None:
@@ -253,10 +299,33 @@ class Window(QMainWindow):
     def choose_model(self, name: str) -> None:
         """Make it the model that completes, and show its latest run, so that two keys compare two models."""
         self.model = name
+        self._show_modes()
         self._show_status()
         latest = [run for run in self.history if run.model == name and run.data == self.data.name and run.progress]
         if latest and self._running is None:
             self._show(latest[-1])
+
+    @Slot()
+    def next_mode(self) -> None:
+        self._mode_chosen((self.mode.currentIndex() + 1) % self.mode.count())
+
+    @Slot(int)
+    def _mode_chosen(self, index: int) -> None:
+        mode: Mode = self.mode.itemData(index)
+        if mode != self._mode[0]:
+            self._modes[self.model] = mode.name, mode.default if mode.size else None
+            self._show_modes()
+
+    @Slot(int)
+    def _size_chosen(self, size: int) -> None:
+        self._modes[self.model] = self._mode[0].name, size
+
+    @property
+    def _mode(self) -> tuple[Mode, int | None]:
+        """What completes next: the chosen model's mode and its number, where it has one."""
+        modes = models.get(self.model).modes(self.data)
+        name, size = self._modes.get(self.model, (modes[0].name, modes[0].default if modes[0].size else None))
+        return next(mode for mode in modes if mode.name == name), size
 
     def choose_data(self, name: str) -> None:
         """Turn to another data set: a fresh sketch, its examples, its models."""
@@ -266,6 +335,7 @@ class Window(QMainWindow):
         self.data = data.get(name)
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
         self.sketch.turn_to(self.data, session.fresh_prompt(self.data))
+        self._show_modes()
         self._show(None)
         self._preload()
 
@@ -333,7 +403,7 @@ class Window(QMainWindow):
 
     @Slot()
     def show_about(self) -> None:
-        self._show_page("About VSSM Sketchpad", ABOUT)
+        self._show_page("About VSSM Sketchpad", about())
 
     # --- what the worker reports
 
@@ -342,6 +412,8 @@ class Window(QMainWindow):
         run = self._running
         if run is not None and run.number == number:
             run.add(event)
+            if run.paused:  # the timer rests; this is what stood when the pause came through
+                self._paint_run()
 
     @Slot(int, str)
     def _failed(self, number: int, sentence: str) -> None:
@@ -400,6 +472,30 @@ class Window(QMainWindow):
         self.completion.show_earlier(self.history, self.theme)
         self.timing.show_runs(self.history)
 
+    def _show_modes(self) -> None:
+        """Let the mode's fields say what the chosen model offers, and what of it is chosen."""
+        chosen, size = self._mode
+        self.mode.clear()
+        for i, mode in enumerate(models.get(self.model).modes(self.data)):
+            self.mode.addItem(mode.title, mode)
+            self.mode.setItemData(i, mode.about, Qt.ItemDataRole.ToolTipRole)
+            if mode == chosen:
+                self.mode.setCurrentIndex(i)
+        self.mode.setEnabled(self.mode.count() > 1)
+        for one in (self._size_name, self.size_):
+            one.setVisible(chosen.size is not None)
+        about = f"{chosen.title}: {chosen.about}"
+        self.mode.setToolTip(about)
+        if chosen.size:
+            name = chosen.size.capitalize()
+            self._size_name.setText(name)
+            self.size_.setAccessibleName(name)
+            self.size_.setToolTip(f"{about} ({chosen.size}: usually {chosen.default})")
+            self.size_.blockSignals(True)
+            self.size_.setRange(1, self.data.pixels)
+            self.size_.setValue(size)
+            self.size_.blockSignals(False)
+
     def _show_status(self) -> None:
         title = models.get(self.model).title
         loaded = self._loaded.get((self.model, self.data.name))
@@ -411,7 +507,13 @@ class Window(QMainWindow):
 
     def _enable(self) -> None:
         done = self.shown is not None and self.shown.finished is not None
-        self.actions_["stop"].setEnabled(self._running is not None)
+        run = self._running
+        paused = run is not None and run.paused
+        self.actions_["pause"].setText("Continue" if paused else "Pause")
+        self.actions_["pause"].setIconText(HOLD[paused])
+        self._pause.setAccessibleName(self.actions_["pause"].text())
+        self.actions_["pause"].setEnabled(run is not None and not run.stopping)
+        self.actions_["stop"].setEnabled(run is not None)
         self.actions_["save_one"].setEnabled(done)
         self.actions_["save_all"].setEnabled(done)
 
@@ -478,6 +580,7 @@ class Window(QMainWindow):
             live=self.actions_["set_live"].isChecked(),
             theme=self._theme_name,
             device=self._device,
+            modes=self._modes,
             prompt=self.canvas.sketch.prompt,
         )
 
@@ -500,21 +603,31 @@ class Window(QMainWindow):
         event.accept()
 
 
-def _name(row: QHBoxLayout, name: str, field: QWidget, tip: str) -> None:
-    """Add a field with its name and an explanation."""
+def _name(row: QHBoxLayout, name: str, field: QWidget, tip: str = "") -> QLabel:
+    """Add a field with its name and an explanation; returns the label."""
     words = label(name, "muted")
     words.setBuddy(field)
     for one in (words, field):
         one.setToolTip(tip)
     field.setAccessibleName(name)
-    row.addSpacing(4)
+    field.setMinimumHeight(26)
+    if row.count():
+        row.addSpacing(4)
     row.addWidget(words)
     row.addWidget(field)
+    return words
+
+
+def about() -> str:
+    """What this is, and who takes part."""
+    rows = (f"<li><b>{preset.title}</b>: {actions.about(preset)}</li>" for preset in models.PRESETS.values())
+    return ABOUT.format("".join(rows))
 
 
 ABOUT = """<h3>VSSM Sketchpad</h3>
-<p>Sketch part of a picture; models complete it while you watch. The <b>variational state space model</b> draws a few
-levels of latents and then every pixel at once; the <b>Transformer</b> writes pixel after pixel.</p>
+<p>Sketch part of a picture; models complete it while you watch:</p><ul>{}</ul>
 <p>After Lambrechts, Claes, Geurts and Ernst, <i>Parallelizing Autoregressive Generation with Variational State Space
-Models</i>, <a href="https://arxiv.org/abs/2407.08415">arXiv 2407.08415</a>. Licence: MIT. The font Inter, used where
-a machine has none, is under the SIL Open Font Licence.</p>"""
+Models</i>, <a href="https://arxiv.org/abs/2407.08415">arXiv 2407.08415</a>, and Guo and Ermon, <i>Reviving Any-Subset
+Autoregressive Models with Principled Parallel Sampling and Speculative Decoding</i>,
+<a href="https://arxiv.org/abs/2504.20456">arXiv 2504.20456</a>. Licence: MIT. The font Inter, used where a machine
+has none, is under the SIL Open Font Licence.</p>"""

@@ -2,18 +2,19 @@
 
 `Engine` lives in the window's thread and owns the other; `Worker` lives in the other. What crosses is plain data, by
 queued signals to decorated bound slots. A run is given up between two events of its generator, as soon as its number
-is no longer the one `wanted`.
+is no longer the one `wanted`; it rests there while `going` is not set, and then goes on from where it stood.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from PySide6.QtCore import QObject, QThread, Signal, Slot
+from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from vssm import checkpoint, device
 from vssm.errors import UserError
@@ -57,10 +58,14 @@ class Worker(QObject):
     failed = Signal(int, str)  # number of the run (0 outside one), one sentence
     ended = Signal(int)  # last word on every run, whatever became of it
     loaded = Signal(object)
+    _left = Signal(list, str)  # models still to be made ready, data set
 
     def __init__(self, folder: Path):
         super().__init__()
         self.wanted = 0  # written by the window's thread, read here
+        self.going = threading.Event()  # likewise
+        self.going.set()
+        self._left.connect(self.preload, Qt.ConnectionType.QueuedConnection)
         self._folder, self._device = folder, "auto"
         self._generators: dict[tuple[str, str], Generator] = {}
 
@@ -74,11 +79,12 @@ class Worker(QObject):
         self._device = name
         self._generators.clear()
 
-    @Slot(str, str)
-    def preload(self, model: str, dataset: str) -> None:
-        """Make a model ready before it is asked for."""
-        if self.wanted >= 0:
-            self._guard(0, self._generator, model, dataset)
+    @Slot(list, str)
+    def preload(self, names: list[str], dataset: str) -> None:
+        """Make models ready before they are asked for; a run asked for meanwhile comes before the next of them."""
+        if self.wanted >= 0 and names:
+            self._guard(0, self._generator, names[0], dataset)
+            self._left.emit(names[1:], dataset)
 
     @Slot(object)
     def run(self, job: Job) -> None:
@@ -90,9 +96,11 @@ class Worker(QObject):
         events = self._generator(job.model, job.data).generate(job.request)
         try:
             for event in events:
+                if job.number == self.wanted:
+                    self.happened.emit(job.number, event)
+                    self.going.wait()
                 if job.number != self.wanted:
                     return
-                self.happened.emit(job.number, event)
         finally:
             events.close()
 
@@ -135,7 +143,7 @@ class Engine(QObject):
 
     _asked = Signal(object)
     _chosen = Signal(str)
-    _needed = Signal(str, str)
+    _needed = Signal(list, str)
 
     def __init__(self, folder: Path | None = None, parent: QObject | None = None):
         super().__init__(parent)
@@ -153,8 +161,8 @@ class Engine(QObject):
         self.ended, self.loaded = self._worker.ended, self._worker.loaded
         self._thread.start()
 
-    def preload(self, model: str, dataset: str) -> None:
-        self._needed.emit(model, dataset)
+    def preload(self, names: list[str], dataset: str) -> None:
+        self._needed.emit(names, dataset)
 
     def use(self, device_name: str) -> None:
         self._chosen.emit(device_name)
@@ -162,16 +170,28 @@ class Engine(QObject):
     def complete(self, model: str, dataset: str, request: GenerationRequest) -> int:
         """Ask for a run, giving up the one under way; returns its number."""
         self._last += 1
-        self._worker.wanted = self._last
+        self._want(self._last)
         self._asked.emit(Job(self._last, model, dataset, request))
         return self._last
 
     def stop(self) -> None:
-        self._worker.wanted = 0
+        self._want(0)
+
+    def pause(self) -> None:
+        """Hold the run under way at its next event, until `go_on`; its clock stands still, no network is called."""
+        self._worker.going.clear()
+
+    def go_on(self) -> None:
+        self._worker.going.set()
+
+    def _want(self, number: int) -> None:
+        """Only this run from now on; one that rests is woken to see it."""
+        self._worker.wanted = number
+        self._worker.going.set()
 
     def close(self, milliseconds: int = 8000) -> bool:
         """Stop and wait; False where the thread did not end in time, because one network call takes longer."""
-        self._worker.wanted = -1
+        self._want(-1)
         QObject.disconnect(self._worker, None, None, None)
         self._thread.quit()
         return self._thread.wait(milliseconds)

@@ -9,13 +9,19 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
+from vssm import models
+
 from .. import draw, runs, theme
 from ..runs import Run
 from .card import Card, label
 
 THUMB = 40
 SMALL, LARGE, GAP = 64, 96, 6  # of samples in the gallery, where there is room; and what lies between them
-CLAMPED = "This model reads row by row from the top: pixels known further down cannot inform it before it gets there."
+CLAMPED = "{} reads row by row from the top: pixels known further down cannot inform it before it gets there."
+DRAFTS = (
+    "Tokens a network call settles in each sample. Tokens are drafted in one call and verified in another, which "
+    "accepts them up to the first that does not hold."
+)
 EMPTY = "Sketch something, then press Complete (↵). The picture fills in here while the model works."
 
 
@@ -121,9 +127,11 @@ class CompletionPanel(Card):
         self._hint.setParent(self.picture)
         self._figures: dict[str, QLabel] = {}
         self.body.addLayout(self._figure_row())
-        self.note = label(CLAMPED, "muted", wrap=True)
-        self.note.hide()
-        self.body.addWidget(self.note)
+        self.drafts, self.note = label("", "muted", wrap=True), label("", "muted", wrap=True)
+        self.drafts.setToolTip(DRAFTS)
+        for one in (self.drafts, self.note):
+            one.hide()
+            self.body.addWidget(one)
         self.gallery = Gallery()
         self.gallery.chosen.connect(self.choose_sample)
         self.body.addWidget(self.gallery, 30)
@@ -168,6 +176,7 @@ class CompletionPanel(Card):
         if run is None:
             self.picture.show_picture(None, None)
             self.gallery.show_samples(None, 0)
+            self.drafts.hide()
             self.note.hide()
             self._model.setText("")
             for value in self._figures.values():
@@ -178,11 +187,9 @@ class CompletionPanel(Card):
         self.picture.show_picture(drawn[run.shown], known)
         self.gallery.frame = colours.model(run.model)
         self.gallery.show_samples(drawn, run.shown)
-        state = (
-            "" if run.finished else " · stopped" if run.ended else " · stopping …" if run.stopping else " · working …"
-        )
-        sample = f" · {run.shown + 1} of {run.request.samples}" if run.request.samples > 1 else ""
-        self._model.setText(f"{theme.sign(run.model)} {run.title}{sample}{state}")
+        sample = f"{run.shown + 1} of {run.request.samples}" if run.request.samples > 1 else ""
+        name = f"{theme.sign(run.model, not run.variant)} {run.title}"
+        self._model.setText(" · ".join(part for part in (name, run.state or sample) if part))
         self._model.setStyleSheet(f"color: {colours.model(run.model)}")
         self._figures["seconds"].setText(runs.seconds(run.seconds) if run.points else "–")
         self._figures["calls"].setText(f"{run.network_calls:,}" if run.points else "–")
@@ -193,6 +200,9 @@ class CompletionPanel(Card):
                 f"{runs.seconds(run.finished.prompt_seconds)} for reading the prompt, "
                 f"{runs.seconds(run.finished.seconds)} for writing the pixels"
             )
+        self.drafts.setText(run.drafts)
+        self.drafts.setVisible(bool(run.drafts))
+        self.note.setText(CLAMPED.format(models.get(run.model).title))
         self.note.setVisible(bool(run.started and run.started.clamped))
 
     @Slot(int)
@@ -207,16 +217,19 @@ class CompletionPanel(Card):
             if item.widget():
                 item.widget().hide()  # deleted only when the event loop is reached
                 item.widget().deleteLater()
-        room = max(2, (self.width() - 24) // (THUMB + 30))
-        for run in [r for r in reversed(history) if r.progress][:room]:
-            known = run.request.prompt.known
-            face = draw.compose(run.images[run.shown][None], known, run.filled)[0]
+        room = self.width() - 24
+        shown = [r for r in reversed(history) if r.progress]
+        lines = 1 + any(run.variant for run in shown)
+        for run in shown:
+            known, one = run.request.prompt.known, slice(run.shown, run.shown + 1)
+            face = draw.compose(run.images[one], known, run.filled[one])[0]
             thumb = QToolButton()
             thumb.setObjectName("thumb")
             thumb.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             thumb.setIcon(QIcon(draw.pixmap(face, THUMB, 2)))
             thumb.setIconSize(QSize(THUMB, THUMB))
-            thumb.setText(f"{theme.sign(run.model)} {runs.seconds(run.seconds)}")
+            seconds = f"{theme.sign(run.model, not run.variant)} {runs.seconds(run.seconds)}"
+            thumb.setText("\n".join([seconds, run.variant][:lines]))
             thumb.setStyleSheet(f"color: {colours.model(run.model)}")
             thumb.setCheckable(True)
             thumb.setChecked(run is self.run)
@@ -225,6 +238,10 @@ class CompletionPanel(Card):
             thumb.setAccessibleName(f"Earlier run: {words}")
             thumb.setProperty("number", run.number)
             thumb.clicked.connect(self._choose_run)
+            room -= thumb.sizeHint().width() + self._earlier.spacing()
+            if room < 0:
+                thumb.deleteLater()
+                break
             self._earlier.addWidget(thumb)
         self._earlier.addStretch(1)
         self._earlier_row.setVisible(len(history) > 1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from html import escape
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QCheckBox
-
-from vssm import models
 
 from .. import theme
 from ..runs import Run, compare
@@ -16,7 +16,13 @@ from .card import Card, button, label
 
 KEPT = 12
 LEAST = 1e-3  # seconds; where a logarithmic axis begins
-STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
+STYLES = (
+    Qt.PenStyle.SolidLine,
+    Qt.PenStyle.DashLine,
+    Qt.PenStyle.DotLine,
+    Qt.PenStyle.DashDotLine,
+    Qt.PenStyle.DashDotDotLine,
+)
 
 
 class Seconds(pg.AxisItem):
@@ -42,7 +48,8 @@ class Seconds(pg.AxisItem):
 
 
 class TimingPanel(Card):
-    """Curves of the last runs; colour, dash and symbol say which model, older runs are fainter."""
+    """Curves of the last runs; colour, dash and symbol say which model, a hollow symbol that it is not in its usual
+    mode; older runs are fainter."""
 
     def __init__(self, clear: QAction):
         super().__init__("Timing", "Tokens (pixels) done over the model's own seconds, painting not included")
@@ -54,7 +61,8 @@ class TimingPanel(Card):
         self.log.toggled.connect(self._set_log)
         self.header.addWidget(self.log)
         self.header.addWidget(button(clear))
-        self.words = label("Run two models on the same sketch to compare them.", wrap=True)
+        self.words = label("", wrap=True)  # the legend, too
+        self.words.setTextFormat(Qt.TextFormat.RichText)
         self.words.setAccessibleName("Comparison")
         self.body.addWidget(self.words)
         self.plot = pg.PlotWidget(axisItems={"bottom": Seconds("bottom")})
@@ -70,7 +78,7 @@ class TimingPanel(Card):
         self.plot.setMinimumHeight(120)
         self.body.addWidget(self.plot, 1)
         self._theme = theme.LIGHT
-        self._rescale()
+        self.show_runs([])
 
     def retheme(self, colours: theme.Theme) -> None:
         self._theme = colours
@@ -85,8 +93,13 @@ class TimingPanel(Card):
     def show_runs(self, history: list[Run]) -> None:
         """Draw the last runs anew; called when one begins or ends."""
         self._runs = [run for run in history if run.points][-KEPT:]
-        self.words.setText(compare(history) or "Run two models on the same sketch to compare them.")
+        self.words.setText(compare(history, self._name) or "Run two models on the same sketch to compare them.")
         self._draw()
+
+    def _name(self, run: Run) -> str:
+        """As in a legend."""
+        sign = theme.sign(run.model, not run.variant)
+        return f'<span style="color:{self._theme.model(run.model)}">{sign}</span> {escape(run.title)}'
 
     def follow(self, run: Run) -> None:
         """Draw the run under way; called while it works."""
@@ -101,9 +114,9 @@ class TimingPanel(Card):
         for number in set(self._curves) - {run.number for run in self._runs}:
             for item in self._curves.pop(number):
                 self.plot.removeItem(item)
-        newest = {run.model: run for run in self._runs}
+        newest = {run.title: run for run in self._runs}
         for age, run in enumerate(reversed(self._runs)):
-            self._draw_run(run, 1.0 if newest[run.model] is run else max(0.18, 0.5 - 0.04 * age))
+            self._draw_run(run, 1.0 if newest[run.title] is run else max(0.18, 0.5 - 0.04 * age))
         self._rescale()
 
     def _draw_run(self, run: Run, strength: float) -> None:
@@ -112,7 +125,7 @@ class TimingPanel(Card):
         line, end = self._curves[run.number]
         colour = QColor(self._theme.model(run.model))
         colour.setAlphaF(strength)
-        style = STYLES[list(models.PRESETS).index(run.model) % len(STYLES)]
+        style = STYLES[theme.place(run.model) % len(STYLES)]
         points = np.array([(LEAST, 0), *run.points], float)
         points[:, 0] = points[:, 0].clip(LEAST)
         line.setData(points[:, 0], points[:, 1], pen=pg.mkPen(colour, width=2 if strength == 1 else 1.2, style=style))
@@ -122,8 +135,8 @@ class TimingPanel(Card):
             pen=None,
             symbol=theme.symbol(run.model),
             symbolSize=11 if strength == 1 else 7,
-            symbolBrush=colour,
-            symbolPen=pg.mkPen(colour),
+            symbolBrush=QColor(self._theme.card) if run.variant else colour,
+            symbolPen=pg.mkPen(colour, width=1.6),
         )
 
     def _rescale(self) -> None:
