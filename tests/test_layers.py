@@ -1,7 +1,11 @@
-"""The SSM block: causal and bidirectional, over a whole grid and step by step."""
+"""The SSM block: causal and bidirectional, over a whole grid and piece by piece."""
+
+from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from vssm.layers import SSMBlock
 
@@ -15,13 +19,16 @@ def block(**settings) -> SSMBlock:
 
 
 @pytest.mark.parametrize("selective", [False, True])
-def test_causal_block_equals_its_steps(selective):
+@given(cuts=st.lists(st.integers(1, 14), max_size=4))
+@settings(max_examples=20, deadline=None)
+def test_causal_block_equals_its_pieces(selective, cuts):
     made, x = block(causal=True, selective=selective), torch.randn(2, 3, 5, 16, dtype=torch.float64)
-    state, out = tuple(s.double() for s in made.initial_state(2)), []
-    for token in x.flatten(1, 2).unbind(1):
-        y, state = made.step(token, state)
+    state, out = tuple(s.double() for s in made.initial_state(2, columns=5)), []
+    cuts = [0, *sorted(set(cuts)), 15]
+    for start, end in pairwise(cuts):
+        y, state = made.segment(x.flatten(1, 2)[:, start:end], state, start)
         out.append(y)
-    torch.testing.assert_close(made(x).flatten(1, 2), torch.stack(out, 1), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(made(x).flatten(1, 2), torch.cat(out, 1), rtol=1e-9, atol=1e-9)
 
 
 def influence(made: SSMBlock, target: tuple[int, int]) -> torch.Tensor:
@@ -34,6 +41,8 @@ def influence(made: SSMBlock, target: tuple[int, int]) -> torch.Tensor:
 def test_causal_block_sees_only_the_past():
     seen = influence(block(causal=True), (2, 1)).flatten()
     assert seen[: 2 * 5 + 2].all() and not seen[2 * 5 + 2 :].any()
+    first = influence(block(causal=True), (0, 4)).flatten()  # nothing wraps around an edge from later rows
+    assert first[:5].all() and not first[5:].any()
 
 
 @pytest.mark.parametrize("columns", [False, True])

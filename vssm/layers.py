@@ -47,15 +47,13 @@ class SSMBlock(nn.Module):
     v, B, C depend on the input. Decays are learned constants (`selective=False`, as in RetNet or S4) or depend on the
     input too (`selective=True`, as in Mamba-2).
 
-    causal:        one direction in raster order; the convolution sees the last `width` tokens; `step` continues from
-                   a carried state.
+    causal:        one direction in raster order; the convolution is the half of a 3×3 that lies before the token and
+                   on it; `segment` continues from a carried state.
     bidirectional: half of the heads run backwards, along rows or, with `columns`, along columns; the convolution is
                    3×3 on the grid.
 
     Shapes: [B, H, W, D] in and out; T = H·W tokens, E = inner channels, N = state size.
     """
-
-    width = 4
 
     def __init__(
         self,
@@ -73,11 +71,7 @@ class SSMBlock(nn.Module):
         self.causal, self.columns, self.selective = causal, columns, selective
         self._decay: Tensor | None = None
         self.norm = nn.LayerNorm(d_model)
-        self.kernel = nn.Parameter(torch.zeros(d_model, 1, 1, self.width) if causal else torch.zeros(d_model, 1, 3, 3))
-        nn.init.dirac_(self.kernel, groups=d_model)
-        if causal:  # dirac_ centres the one; here the centre is the last tap, the present token
-            self.kernel.data = torch.zeros_like(self.kernel)
-            self.kernel.data[..., -1] = 1
+        self.kernel = nn.Parameter(nn.init.dirac_(torch.empty(d_model, 1, 3, 3), groups=d_model))
         self.kernel.data += 0.05 * torch.randn_like(self.kernel)
         self.into = nn.Linear(d_model, 2 * inner + 2 * state)
         self.out = nn.Linear(inner, d_model)
@@ -87,6 +81,8 @@ class SSMBlock(nn.Module):
         reach = torch.logspace(0.3, 2, heads if causal else heads // 2)  # tokens a head remembers: 2 to 100
         reach = reach if causal else reach.repeat(2)
         self.log_rate = nn.Parameter(-reach.log())  # log of −log a
+        before = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+        self.register_buffer("taps", before if causal else torch.ones(3, 3), persistent=False)
         if selective:
             self.rate = nn.Linear(d_model, heads)
             nn.init.zeros_(self.rate.bias)
@@ -99,10 +95,10 @@ class SSMBlock(nn.Module):
         v, b, c, u = (self._flatten(part) for part in (v, b, c, u))
         heads = v.unflatten(-1, (self.heads, -1))
         c = c * self.state**-0.5
-        if self.causal:
-            y, _ = scan.ssd(heads, self._log_decay(u), b, c)
-        elif self._may_keep_decay(u):
+        if self._may_keep_decay(u):
             y = scan.ssd_matrix(heads, self._kept_decay(u, c.dtype), b, c)
+        elif self.causal:
+            y = scan.ssd_causal(heads, self._log_decay(u), b, c)
         else:
             y = scan.ssd_bidirectional(heads, self._log_decay(u), b, c)
         y = y.flatten(2) + self.skip.to(v.dtype) * v
@@ -114,10 +110,8 @@ class SSMBlock(nn.Module):
         return (x.transpose(1, 2) if self.columns else x).flatten(1, 2)
 
     def _convolve(self, u: Tensor) -> Tensor:
-        if not self.causal:
-            return convolve(u, self.kernel.to(u.dtype), padding=1, groups=u.shape[-1])
-        flat = F.pad(u.flatten(1, 2), (0, 0, self.width - 1, 0)).unsqueeze(1)  # [B, 1, T + width − 1, D]
-        return convolve(flat, self.kernel.to(u.dtype), groups=u.shape[-1]).view_as(u)
+        kernel = self.kernel * self.taps if self.causal else self.kernel
+        return convolve(u, kernel.to(u.dtype), padding=1, groups=u.shape[-1])
 
     def train(self, mode: bool = True) -> SSMBlock:
         self._decay = None  # the weights may have changed
@@ -131,7 +125,8 @@ class SSMBlock(nn.Module):
     def _kept_decay(self, u: Tensor, dtype: torch.dtype) -> Tensor:
         kept = self._decay
         if kept is None or (kept.shape[-1], kept.device, kept.dtype) != (u.shape[1], u.device, dtype):
-            kept = self._decay = scan.bidirectional_decay(self._log_decay(u)).to(dtype)
+            between = scan.causal_decay if self.causal else scan.bidirectional_decay
+            kept = self._decay = between(self._log_decay(u)).to(dtype)
         return kept
 
     def _log_decay(self, u: Tensor) -> Tensor:
@@ -141,23 +136,36 @@ class SSMBlock(nn.Module):
             return -rate * (2 * torch.sigmoid(self.rate(u).to(rate.dtype)))
         return -rate.expand(1, u.shape[1], -1)
 
-    # --- step by step (causal only) -----------------------------------------------------------------------------
+    # --- piece by piece (causal only) ---------------------------------------------------------------------------
 
-    def initial_state(self, batch: int) -> tuple[Tensor, Tensor]:
-        """The carried state before the first token: the last inputs of the convolution, and h."""
+    def initial_state(self, batch: int, columns: int) -> tuple[Tensor, Tensor]:
+        """What is carried before the first token of a grid of so many columns: the convolution's inputs of the row
+        above and one more, [B, columns + 1, D], and h."""
         like = self.skip
         return (
-            like.new_zeros(batch, self.width - 1, self.norm.normalized_shape[0]),
+            like.new_zeros(batch, columns + 1, self.norm.normalized_shape[0]),
             like.new_zeros(batch, self.heads, self.inner // self.heads, self.state),
         )
 
-    def step(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """One token x [B, D] and the carried state to the block's output [B, D] and the next state."""
+    def segment(self, x: Tensor, state: tuple[Tensor, Tensor], start: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """`forward` for the tokens from `start` on: x [B, n, D] and the carried state to the block's output [B, n, D]
+        and the state after them. Tokens before `start` are not read again."""
         recent, h = state
-        window = torch.cat([recent, self.norm(x).unsqueeze(1)], 1)
-        u = torch.einsum("bkd,dk->bd", window, self.kernel[:, 0, 0])
+        n, W = x.shape[1], recent.shape[1] - 1
+        normed = self.norm(x)
+        past = torch.cat([recent.to(normed.dtype), normed], 1)  # the token j of this piece is at W + 1 + j
+        column = torch.arange(start, start + n, device=x.device) % W
+        left, right = (column > 0).to(x.dtype)[:, None], (column < W - 1).to(x.dtype)[:, None]
+        taps = self.kernel[:, 0].flatten(1).t()  # [9, D], row by row
+        u = past[:, W + 1 : W + 1 + n] * taps[4] + past[:, W : W + n] * (taps[3] * left)
+        u = u + past[:, :n] * (taps[0] * left) + past[:, 1 : 1 + n] * taps[1] + past[:, 2 : 2 + n] * (taps[2] * right)
         gate, v, b, c = self.into(u).split([self.inner, self.inner, self.state, self.state], -1)
-        log_a = self._log_decay(u.unsqueeze(1))[:, 0]
-        y, h = scan.ssd_step(v.unflatten(-1, (self.heads, -1)), log_a, b, c * self.state**-0.5, h)
-        y = y.flatten(1) + self.skip * v
-        return x + self.out(F.silu(gate) * y), (window[:, 1:], h)
+        heads, c = v.unflatten(-1, (self.heads, -1)), c * self.state**-0.5
+        log_a = self._log_decay(u)
+        if n == 1:
+            y, h = scan.ssd_step(heads[:, 0], log_a[:, 0], b[:, 0], c[:, 0], h)
+            y = y.unsqueeze(1)
+        else:
+            y, h = scan.ssd(heads, log_a, b, c, initial=h)
+        y = y.flatten(2) + self.skip.to(v.dtype) * v
+        return x + self.out(F.silu(gate) * y), (past[:, n:], h)

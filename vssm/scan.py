@@ -93,6 +93,13 @@ def ssd_matrix(x: Tensor, decay: Tensor, B: Tensor, C: Tensor) -> Tensor:
     return (mixing @ x.transpose(1, 2)).transpose(1, 2)
 
 
+def ssd_causal(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor) -> Tensor:
+    """`ssd` from zero, without the last state: one matrix product up to LONGEST_MATRIX steps; shapes as there."""
+    if x.shape[1] <= LONGEST_MATRIX:
+        return ssd_matrix(x, causal_decay(log_a), B, C)
+    return ssd(x, log_a, B, C)[0]
+
+
 def ssd_bidirectional(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """`ssd` with the first half of the heads running forwards and the second half backwards; shapes as there.
 
@@ -115,6 +122,11 @@ def ssd_bidirectional(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor) -> Tensor:
     )
     forwards, backwards = y.chunk(2)
     return torch.cat([forwards, backwards.flip(1)], 2)
+
+
+def causal_decay(log_a: Tensor) -> Tensor:
+    """The decays of `ssd` as `ssd_matrix` takes them: [batch, T, H] to [batch, H, T, T]."""
+    return decay_matrix(log_a.transpose(1, 2))
 
 
 def bidirectional_decay(log_a: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ from .prompt import Prompt, draw_known
 @dataclass(frozen=True)
 class TrainingConfig:
     """minutes: the budget, counted over all resumed parts. empty_share: images trained with nothing known.
-    known: which sets the others know, "any" or "prefix" (`draw_known`).
+    known: which sets the others know, "any" or "prefix" (`draw_known`), the preset's own by default.
 
     lr: the learning rate at its height, the preset's own by default.
     changes: settings of the preset's config to replace. start: a checkpoint to take matching tensors from.
@@ -50,7 +50,7 @@ class TrainingConfig:
     clip: float = 1.0
     skip_factor: float = 20.0
     empty_share: float = 0.5
-    known: str = "any"
+    known: str | None = None
     warmup_steps: int = 200
     descent: float = 0.5
     save_minutes: float = 3.0
@@ -115,7 +115,7 @@ class Trainer:
         torch.manual_seed(config.seed)
         preset = models.get(config.model)
         self.network = preset.network(preset.config(self.data, **config.changes)).to(where)
-        self.lr = config.lr or preset.lr
+        self.lr, self.kinds = config.lr or preset.lr, config.known or preset.known
         if config.start:
             self._start_from(config.start)
         self.optimizers = make_optimizers(self.network, self.lr, config.weight_decay)
@@ -213,7 +213,7 @@ class Trainer:
         else:
             values = images.long()
         rng = np.random.default_rng((config.seed, self.step))
-        known = draw_known(len(images), self.data.height, self.data.width, config.empty_share, rng, config.known)
+        known = draw_known(len(images), self.data.height, self.data.width, config.empty_share, rng, self.kinds)
         known = torch.from_numpy(known).to(self.where)
         with device.autocast(self.where):
             terms = loss(values, known)

@@ -29,13 +29,15 @@ from . import asarm, mamba, transformer, vssm
 @dataclass(frozen=True)
 class Preset:
     """title: what people read. network: the class. config(data, **changes): its config for a data set.
-    lr: the learning rate at its height, as found best in short runs."""
+    lr: the learning rate at its height, as found best in short runs. known: the sets it is trained to complete, "any"
+    or "prefix" (`prompt.draw_known`)."""
 
     name: str
     title: str
     network: type[nn.Module]
     config: Callable
     lr: float
+    known: str = "any"
 
     def modes(self, data: DataSet) -> tuple[Mode, ...]:
         """The samplers of the untouched preset, the usual one first."""
@@ -49,6 +51,7 @@ PRESETS = {
         Preset("transformer", "Transformer", transformer.Transformer, transformer.config_for, lr=1e-3),
         Preset("mamba", "Mamba", mamba.Mamba, mamba.config_for, lr=1e-3),
         Preset("asarm", "AS-ARM", asarm.ASARM, asarm.config_for, lr=1e-3),
+        Preset("vssm-paper", "VSSM (paper)", vssm.VSSM, vssm.paper_config_for, lr=2e-3, known="prefix"),
     )
 }
 

@@ -272,7 +272,9 @@ class Decoding:
         self.network, self.values, self.order, self.known = network, values, order, known
         self.temperature, self.rng, self.T = max(temperature, 1e-4), rng, network.tokens
         self.rank_map = network.rank_map(order)
-        self.ranks = torch.empty_like(order).scatter_(1, order, torch.arange(self.T, device=order.device).expand_as(order))
+        self.ranks = torch.empty_like(order).scatter_(
+            1, order, torch.arange(self.T, device=order.device).expand_as(order)
+        )
         self.stands = known.clone()
         self.caches: list[Tensor] = []
         self.make_room(self.T)

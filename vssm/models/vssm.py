@@ -1,20 +1,27 @@
-"""The variational state space model, as a ladder of latent levels that completes any known set in L parallel stages.
+"""The variational state space model: a ladder of latent levels that completes any known set, and the paper's flat one.
 
     prior ≡ partial posterior   p_ω(z^ℓ | z^{<ℓ}, x_S)      S = ∅ gives unconditional generation
     posterior                   q_ψ(z^ℓ | z^{<ℓ}, x)
     decoder                     p_φ(x | z^{1:L}, x_S)        pixels independent given z and the prompt
 
-After Lambrechts et al. (2407.08415), whose model is the case L = 1, S = ∅ with causal blocks. Deviations: levels
-(ladder VAE 1602.02282, VDVAE 2011.10650) in place of the flat prior; scans in both directions, alternating between
-row-major and column-major order; the prior takes the prompt as an input, so that one network serves as prior and as
-partial posterior; coarse levels on a grid of half the resolution come first and settle what is drawn before how.
-
-Training maximises the evidence lower bound on the unknown pixels,
+The ladder (preset `vssm`) departs from Lambrechts et al. (2407.08415) by levels (ladder VAE 1602.02282, VDVAE
+2011.10650) in place of the flat prior; scans in both directions, alternating between row-major and column-major
+order; a prior that takes the prompt as an input, so that one network serves as prior and as partial posterior; coarse
+levels on a grid of half the resolution, which come first and settle what is drawn before how. Training maximises the
+evidence lower bound on the unknown pixels,
     E_q[log p_φ(x_{∉S} | z, x_S)] − Σ_ℓ E_q KL(q_ψ(z^ℓ | z^{<ℓ}, x) ‖ p_ω(z^ℓ | z^{<ℓ}, x_S)),
 with S drawn afresh for each image. The KL in this direction makes p_ω cover all of q_ψ's completions.
 
+With `causal` (preset `vssm-paper`) it is the paper's model: L = 1, all blocks in raster order, and
+    prior               p_θ(z_t) = p_ω(z_t | ∅)             a learned table, as nothing but the position enters
+    posterior           q_ψ(z_t | x_{1:t})
+    decoder             p_φ(x_t | z_{1:t})                  which sees no prompt
+    partial posterior   p_ω(z_t | x_{1:C})                  one network with the prior, on the padded prefix
+trained on the evidence lower bound with S = ∅ plus KL(q_ψ ‖ p_ω), q_ψ held fixed, on prefixes. Deviation: tokens are
+patches, and a block's convolution also reaches the three tokens above.
+
 Shapes: B images, [B, H, W, 1] pixel values; fine grid h×w = H/patch × W/patch tokens, coarse grid h/2 × w/2;
-D = d_model; Z = latent values a position.
+T = h·w tokens; D = d_model; Z = latent values a position.
 """
 
 from __future__ import annotations
@@ -23,6 +30,7 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +43,10 @@ from ..work import Mode, Work
 
 @dataclass(frozen=True)
 class VSSMConfig:
-    """latent: "gaussian" (latent_size of them a position) or "categorical" (latent_size of latent_classes each)."""
+    """latent: "gaussian" (latent_size of them a position) or "categorical" (latent_size of latent_classes each).
+
+    estimator: of the gradient through a categorical draw, "reinmax" or "gumbel". causal: the paper's flat model.
+    """
 
     height: int
     width: int
@@ -46,14 +57,34 @@ class VSSMConfig:
     state: int = 32
     heads: int = 4
     selective: bool = False
+    causal: bool = False
     coarse_levels: int = 3
     fine_levels: int = 4
+    prompt_blocks: int = 0
     encoder_blocks: int = 2
+    decoder_blocks: int = 1
     latent: str = "gaussian"
     latent_size: int = 8
     latent_classes: int = 4
     estimator: str = "reinmax"
     head_channels: int = 24
+
+
+class Inferred(NamedTuple):
+    """One level given a whole picture: the kind of latent, raw posterior and prior, and the value drawn."""
+
+    latent: latents.Gaussian | latents.Categorical
+    q: Tensor
+    p: Tensor
+    value: Tensor
+
+    def divergence(self) -> Tensor:
+        """KL(q ‖ p) in nats, [B]."""
+        return self.latent.divergence(self.q, self.p).sum((1, 2))
+
+    def log_ratio(self) -> Tensor:
+        """log p(z) − log q(z) of the value drawn, in nats, [B]."""
+        return (self.latent.log_prob(self.p, self.value) - self.latent.log_prob(self.q, self.value)).sum((1, 2))
 
 
 class Level(nn.Module):
@@ -72,13 +103,13 @@ class Level(nn.Module):
         for layer in (self.prior_head, self.posterior_head, self.enter):
             nn.init.zeros_(layer.bias)
 
-    def infer(self, h: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Training: h [B, h, w, D] and the encoder's features to the next h and KL(q ‖ p) in nats, [B]."""
+    def infer(self, h: Tensor, features: Tensor) -> tuple[Tensor, Inferred]:
+        """Training: h and the encoder's features, both [B, h, w, D], to the next h and what was found."""
         h = self.block(h)
-        prior = self.prior_head(h)
-        q = self.posterior_head(F.silu(self.posterior(torch.cat([h, features], -1))))
+        both = torch.cat([h.expand_as(features), features], -1)
+        q = self.posterior_head(F.silu(self.posterior(both)))
         value = self.latent.relax(q)
-        return h + self.enter(value), self.latent.divergence(q, prior).sum((1, 2))
+        return h + self.enter(value), Inferred(self.latent, q, self.prior_head(h), value)
 
     def sample(self, h: Tensor, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Generation: h to the next h, the value drawn [B, h, w, Z] and the raw prior it was drawn from."""
@@ -89,32 +120,34 @@ class Level(nn.Module):
 
 
 class Stem(nn.Module):
-    """Picture and mask [B, H, W, 2] to tokens [B, h, w, D]."""
+    """Picture and mask [B, H, W, 2] to tokens [B, h, w, D]; a token sees its patch alone unless `mixing`."""
 
-    def __init__(self, channels: int, d_model: int, patch: int):
+    def __init__(self, channels: int, d_model: int, patch: int, mixing: bool):
         super().__init__()
-        self.first = Conv(channels, d_model // 2, 3 * patch, stride=patch, padding=patch)
-        self.second = Conv(d_model // 2, d_model, 3, padding=1)
+        first, second = (3 * patch, 3) if mixing else (patch, 1)
+        self.first = Conv(channels, d_model // 2, first, stride=patch, padding=patch if mixing else 0)
+        self.second = Conv(d_model // 2, d_model, second, padding=second // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.second(F.silu(self.first(x)))
 
 
 class Head(nn.Module):
-    """Tokens [B, h, w, D] and the prompt [B, H, W, 2] to pixel logits [B, H, W, 1]."""
+    """Tokens [B, h, w, D] to pixel logits [B, H, W, 1]; if `mixing`, tokens mix and the prompt [B, H, W, 2] enters."""
 
-    def __init__(self, d_model: int, channels: int, patch: int, prompt_channels: int):
+    def __init__(self, d_model: int, channels: int, patch: int, mixing: bool):
         super().__init__()
-        self.patch, self.channels = patch, channels
+        self.patch, self.channels, self.mixing = patch, channels, mixing
         self.norm = nn.LayerNorm(d_model)
         self.unpack = nn.Linear(d_model, channels * patch * patch)
-        self.mix = Conv(channels + prompt_channels, channels, 5, padding=2)
-        self.logits = Conv(channels, 1, 3, padding=1)
+        self.mix = Conv(channels + 2 * mixing, channels, 5 if mixing else 1, padding=2 * mixing)
+        self.logits = Conv(channels, 1, 3 if mixing else 1, padding=int(mixing))
 
-    def forward(self, h: Tensor, prompt: Tensor) -> Tensor:
+    def forward(self, h: Tensor, prompt: Tensor | None) -> Tensor:
         x = unfold(self.unpack(self.norm(h)), self.patch)
-        x = self.mix(F.silu(torch.cat([x, prompt.to(x.dtype)], -1)))
-        return self.logits(F.silu(x))
+        if self.mixing:
+            x = torch.cat([x, prompt.to(x.dtype)], -1)
+        return self.logits(F.silu(self.mix(F.silu(x))))
 
 
 def fold(x: Tensor, by: int) -> Tensor:
@@ -134,26 +167,39 @@ class VSSM(nn.Module):
 
     Config = VSSMConfig
     exact = False
-    prefix_only = False
     half_precision = True  # few and large matrix products: faster in bfloat16
 
     @staticmethod
     def modes(config: VSSMConfig) -> tuple[Mode, ...]:
-        return (Mode("parallel", "Parallel", "level after level, every pixel at once"),)
+        T = config.height * config.width // config.patch**2
+        chunked = Mode(
+            "chunked", "Chunked", "so many tokens at a time, each chunk given all before it", "chunk", T // 4
+        )
+        if not config.causal:
+            return Mode("parallel", "Parallel", "level after level, every pixel at once"), chunked
+        return (
+            Mode("parallel", "Parallel", "all latents at once, then every pixel at once by one scan"),
+            Mode("sequential", "Sequential", "one latent and its token after another, the hidden state carried"),
+            chunked,
+        )
 
     def __init__(self, config: VSSMConfig):
         super().__init__()
         self.config = c = config
+        if c.causal and (c.coarse_levels or c.fine_levels != 1):
+            raise ValueError("a causal VSSM is flat: coarse_levels must be 0 and fine_levels 1")
         D, depth = c.d_model, self.ladder + 1
         grid = c.height // c.patch, c.width // c.patch
         self.latent = latents.make(c.latent, c.latent_size, c.latent_classes, c.estimator)
 
         def block(i: int) -> SSMBlock:
-            return SSMBlock(D, c.inner, c.state, c.heads, columns=i % 2 == 1, selective=c.selective, depth=depth)
+            columns = i % 2 == 1 and not c.causal
+            return SSMBlock(D, c.inner, c.state, c.heads, c.causal, columns, c.selective, depth)
 
-        self.prompt_stem = Stem(2, D, c.patch)
-        self.image_stem = Stem(2, D, c.patch)
+        self.prompt_stem = Stem(2, D, c.patch, mixing=not c.causal)
+        self.image_stem = Stem(2, D, c.patch, mixing=not c.causal)
         self.fine_position = nn.Parameter(0.02 * torch.randn(*grid, D))
+        self.prompt_blocks = nn.ModuleList(block(i) for i in range(c.prompt_blocks))
         self.encoder = nn.ModuleList(block(i) for i in range(c.encoder_blocks))
         self.fine = nn.ModuleList(Level(D, self.latent, block(i), depth) for i in range(c.fine_levels))
         if c.coarse_levels:
@@ -163,13 +209,28 @@ class VSSM(nn.Module):
             self.encoder_coarse = block(0)
             self.coarse = nn.ModuleList(Level(D, self.latent, block(i), depth) for i in range(c.coarse_levels))
             self.unfold_coarse = nn.Linear(D, 4 * D)
-        self.last = block(c.fine_levels)
-        self.head = Head(D, c.head_channels, c.patch, 2)
+        if c.causal:
+            self.decoder_position = nn.Parameter(0.02 * torch.randn(*grid, D))
+        self.decoder = nn.ModuleList(block(c.fine_levels + i) for i in range(c.decoder_blocks))
+        self.head = Head(D, c.head_channels, c.patch, mixing=not c.causal)
+        tokens = torch.arange(self.tokens).view(*grid).repeat_interleave(c.patch, 0).repeat_interleave(c.patch, 1)
+        self.register_buffer("token_of_pixel", tokens, persistent=False)
 
     @property
     def ladder(self) -> int:
         """L, the number of levels."""
         return self.config.coarse_levels + self.config.fine_levels
+
+    @property
+    def prefix_only(self) -> bool:
+        return self.config.causal
+
+    @property
+    def tokens(self) -> int:
+        """T, on the fine grid."""
+        return self.config.height * self.config.width // self.config.patch**2
+
+    # --- likelihood ---------------------------------------------------------------------------------------------
 
     def prompt(self, values: Tensor, known: Tensor) -> Tensor:
         """Pixel values [B, H, W, 1] and known [B, H, W] to signed values, zero where
@@ -178,69 +239,278 @@ class VSSM(nn.Module):
         signed = values.float() * (2 / (self.config.levels - 1)) - 1
         return torch.cat([signed * mask, mask], -1)
 
-    def elbo(self, values: Tensor, known: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """log p_φ(x_{∉S} | z, x_S) [B] under one posterior draw and the KL of every level [B], in nats."""
-        prompt = self.prompt(values, known)
+    def top(self, prompt: Tensor) -> Tensor:
+        """The top-down stream before the first level: [B, H, W, 2] to [B, h, w, D]."""
+        h = self.prompt_stem(prompt) + self.fine_position
+        for block in self.prompt_blocks:
+            h = block(h)
+        return h
+
+    def infer(self, values: Tensor, known: Tensor) -> tuple[Tensor, list[Inferred]]:
+        """Pixel logits [B, H, W, 1] under one posterior draw, and what was found at every level. The decoder of a
+        causal model sees no prompt: for it `known` is taken to be empty."""
+        if self.config.causal:  # nothing but the position enters the prior: one for all images
+            prompt = self.prompt(values[:1], torch.zeros_like(known[:1]))
+        else:
+            prompt = self.prompt(values, known)
         features = self.image_stem(self.prompt(values, torch.ones_like(known))) + self.fine_position
         for block in self.encoder:
             features = block(features)
-        divergences = []
-        h = self.prompt_stem(prompt) + self.fine_position
+        found = []
+        h = self.top(prompt)
         if self.config.coarse_levels:
             coarse_features = self.encoder_coarse(self.fold_features(fold(features, 2)))
             top = self.fold_prompt(fold(h, 2)) + self.coarse_position
             for level in self.coarse:
-                top, kl = level.infer(top, coarse_features)
-                divergences.append(kl)
+                top, inferred = level.infer(top, coarse_features)
+                found.append(inferred)
             h = h + unfold(self.unfold_coarse(top), 2)
         for level in self.fine:
-            h, kl = level.infer(h, features)
-            divergences.append(kl)
-        logits = self.head(self.last(h), prompt)[..., 0].float()
-        log_p = -F.binary_cross_entropy_with_logits(logits, values[..., 0].float(), reduction="none")
-        return (log_p * ~known).sum((1, 2)), divergences
+            h, inferred = level.infer(h, features)
+            found.append(inferred)
+        if self.config.causal:
+            h = self.decoder_position + self.fine[0].enter(found[0].value)
+        return self.decode(h, prompt), found
+
+    def decode(self, h: Tensor, prompt: Tensor | None) -> Tensor:
+        """The stream after the last level [B, h, w, D] to pixel logits [B, H, W, 1] in float32."""
+        for block in self.decoder:
+            h = block(h)
+        return self.head(h, prompt).float()
+
+    def elbo(self, values: Tensor, known: Tensor) -> tuple[Tensor, list[Inferred]]:
+        """log p_φ(x_{∉S} | z, x_S) [B] in nats under one posterior draw, and what was found at every level."""
+        logits, found = self.infer(values, known)
+        log_p = -F.binary_cross_entropy_with_logits(logits, values.float(), reduction="none")[..., 0]
+        return (log_p if self.config.causal else log_p * ~known).sum((1, 2)), found
 
     def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
         """Terms in nats an image; "loss" is the one to minimise. "free" is −ELBO over the images with S = ∅, not a
-        number where there are none."""
-        log_p, divergences = self.elbo(values, known)
-        kl = torch.stack(divergences).sum(0)
+        number where there are none; "partial" KL(q_ψ ‖ p_ω) of a causal model."""
+        log_p, found = self.elbo(values, known)
+        kl = torch.stack([inferred.divergence() for inferred in found]).sum(0)
         bound = kl - log_p
+        terms = {"kl": kl.mean(), "pixels": -log_p.mean()}
+        if self.config.causal:
+            level, q = self.fine[0], found[0].q.detach()
+            p = level.prior_head(level.block(self.top(self.prompt(values, prefix(known)))))
+            partial = self.latent.divergence(q, p).sum((1, 2)).mean()
+            return {"loss": bound.mean() + partial, "free": bound.mean(), "partial": partial} | terms
         free = ~known.flatten(1).any(1)
-        return {
-            "loss": bound.mean(),
-            "kl": kl.mean(),
-            "free": (bound * free).sum() / free.sum(),
-            "pixels": -log_p.mean(),
-        }
+        return {"loss": bound.mean(), "free": (bound * free).sum() / free.sum()} | terms
 
     def log_likelihood(self, values: Tensor) -> Tensor:
         """The evidence lower bound on log p(x) in nats, [B], by one hard posterior draw an image; S = ∅."""
-        log_p, divergences = self.elbo(values, torch.zeros_like(values[..., 0], dtype=torch.bool))
-        return log_p - torch.stack(divergences).sum(0)
+        log_p, found = self.elbo(values, torch.zeros_like(values[..., 0], dtype=torch.bool))
+        return log_p - torch.stack([inferred.divergence() for inferred in found]).sum(0)
+
+    def importance_bound(self, values: Tensor, samples: int) -> Tensor:
+        """The bound of IWAE (1509.00519) on log p(x) in nats, [B], by so many posterior draws an image; S = ∅."""
+        repeated = values.repeat_interleave(samples, 0)
+        log_p, found = self.elbo(repeated, torch.zeros_like(repeated[..., 0], dtype=torch.bool))
+        log_weight = log_p + torch.stack([inferred.log_ratio() for inferred in found]).sum(0)
+        return log_weight.view(len(values), samples).logsumexp(1) - math.log(samples)
+
+    def posterior(self, values: Tensor, known: Tensor) -> list[tuple]:
+        """Of every level: the kind of latent, raw q_ψ given the picture, and raw p_ω given the prompt."""
+        _, found = self.infer(values, known)
+        if not self.config.causal:
+            return [(inferred.latent, inferred.q, inferred.p) for inferred in found]
+        level = self.fine[0]
+        return [(self.latent, found[0].q, level.prior_head(level.block(self.top(self.prompt(values, prefix(known))))))]
+
+    # --- generation ---------------------------------------------------------------------------------------------
 
     def complete(
         self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, mode: str, size: int
     ) -> Iterator[Work]:
-        """Sample every level, one network stage each, then all unknown pixels at once: L + 1 reports, whatever T."""
-        prompt = self.prompt(values, known)
-        h = self.prompt_stem(prompt) + self.fine_position
-        number = 0
-        if self.config.coarse_levels:
-            top = self.fold_prompt(fold(h, 2)) + self.coarse_position
-            for level in self.coarse:
-                top, value, prior = level.sample(top, temperature, rng)
-                yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
-            h = h + unfold(self.unfold_coarse(top), 2)
-        for level in self.fine:
-            h, value, prior = level.sample(h, temperature, rng)
-            yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
-        logits = self.head(self.last(h), prompt).float()  # bfloat16 noise would be 0 once in 256 draws: stray pixels
+        """Fill the unknown pixels as `mode` says; see `modes`."""
+        if not self.config.causal:
+            yield from self.ladder_down(values, known, temperature, rng, size if mode == "chunked" else self.tokens)
+        elif mode == "parallel":
+            yield from self.at_once(values, known, temperature, rng)
+        elif mode == "sequential":
+            yield from self.one_by_one(values, known, temperature, rng)
+        else:
+            yield from self.in_chunks(values, known, temperature, rng, size)
+
+    def draw(self, logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
+        """Pixel values from logits in float32: bfloat16 noise would be 0 once in 256 draws, stray pixels."""
         noise = torch.empty_like(logits).uniform_(generator=rng).logit_(1e-7)
-        drawn = (logits > temperature * noise).long()
+        return (logits > temperature * noise).long()
+
+    def ladder_down(
+        self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, chunk: int
+    ) -> Iterator[Work]:
+        """Every level, one network stage each, then all unknown pixels at once: L + 1 reports, whatever T. With
+        `chunk` below T only the next so many tokens are kept, and the rest is drawn anew with these known."""
+        while True:
+            prompt = self.prompt(values, known)
+            h = self.top(prompt)
+            number = 0
+            if self.config.coarse_levels:
+                top = self.fold_prompt(fold(h, 2)) + self.coarse_position
+                for level in self.coarse:
+                    top, value, prior = level.sample(top, temperature, rng)
+                    yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
+                h = h + unfold(self.unfold_coarse(top), 2)
+            for level in self.fine:
+                h, value, prior = level.sample(h, temperature, rng)
+                yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
+            drawn = self.draw(self.decode(h, prompt), temperature, rng)
+            values = torch.where(known.unsqueeze(-1), values, drawn)
+            if chunk >= self.tokens:
+                break
+            unknown = fold(~known.unsqueeze(-1), self.config.patch).any(-1)  # [B, h, w]
+            later = unknown.flatten(1).cumsum(1).view_as(unknown) > chunk
+            if not later.any():
+                break
+            known = ~later.repeat_interleave(self.config.patch, 1).repeat_interleave(self.config.patch, 2) | known
+            yield Work(values, known)
+        yield Work(values, known[0].numel())
+
+    def at_once(self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator) -> Iterator[Work]:
+        """Causal: all latents from the partial posterior, then the decoder's scan: two reports."""
+        level = self.fine[0]
+        _, value, raw = level.sample(self.top(self.prompt(values, prefix(known))), temperature, rng)
+        yield Work(latent=(self.latent, value, raw), level=1)
+        logits = self.decode(self.decoder_position + level.enter(value), None)
+        # noise in the order of tokens, as the other samplers draw it
+        drawn = unfold(self.draw(fold(logits, self.config.patch), temperature, rng), self.config.patch)
         yield Work(torch.where(known.unsqueeze(-1), values, drawn), known[0].numel())
+
+    def one_by_one(self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator) -> Iterator[Work]:
+        """Causal: the partial posterior reads the prompt once; then one token a call, the decoder's hidden state
+        carried. The same distribution as `at_once`."""
+        level = self.fine[0]
+        raw = level.prior_head(level.block(self.top(self.prompt(values, prefix(known))))).flatten(1, 2)
+        first = self.standing(known)
+        value = torch.zeros_like(raw[..., : self.latent.values]).float()
+        state = self.start_decoding(len(values))
+        if first:  # the prompt's own latents, in one call
+            value[:, :first] = self.latent.draw(raw[:, :first], temperature, rng)
+            _, state = self.decode_from(value[:, :first], state)
+        yield Work(values, self.filled(first, known), prompt=True)
+        for t in range(first, self.tokens):
+            value[:, t : t + 1] = self.latent.draw(raw[:, t : t + 1], temperature, rng)
+            logits, state = self.decode_from(value[:, t : t + 1], state)
+            values = self.put(values, known, t, self.draw(logits, temperature, rng))
+            yield self.so_far(values, known, value, raw, t + 1)
+
+    def in_chunks(
+        self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, chunk: int
+    ) -> Iterator[Work]:
+        """Causal: `chunk` tokens at a time. The partial posterior reads what stands, the latents of the next tokens
+        are drawn, the decoder goes on from its hidden state; what stands is read once by either."""
+        level, given = self.fine[0], prefix(known)
+        raw = values.new_zeros(len(values), self.tokens, self.latent.parameters, dtype=torch.float)
+        value = torch.zeros_like(raw[..., : self.latent.values])
+        decoding, reading = self.start_decoding(len(values)), self.start_reading(len(values))
+        first, start = self.standing(known), 0
+        if first:
+            found, reading = self.read_from(values, given, first, reading)
+            raw[:, :first] = found
+        while start < self.tokens:
+            end = min(first + chunk, self.tokens)
+            raw[:, first:end], _ = self.read_from(values, given, end - first, reading)
+            value[:, start:end] = self.latent.draw(raw[:, start:end], temperature, rng)
+            logits, decoding = self.decode_from(value[:, start:end], decoding)
+            values = self.put(values, known, start, self.draw(logits, temperature, rng))
+            if end < self.tokens:
+                given = given | (self.token_of_pixel < end)
+                _, reading = self.read_from(values, given, end - first, reading)
+            first = start = end
+            yield self.so_far(values, known, value, raw, end)
+
+    def start_decoding(self, batch: int) -> Carried:
+        """The decoder's hidden state before the first token."""
+        return self.before_first(self.decoder, batch)
+
+    def decode_from(self, value: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
+        """Resume: the latents of the next n tokens [B, n, Z] and the hidden state to the pixel logits of these tokens
+        [B, n, patch²] and the state after them. Tokens that stand pass through no block again."""
+        position = self.decoder_position.flatten(0, 1)[carried.start :][: value.shape[1]]
+        h, carried = self.through(self.decoder, position + self.fine[0].enter(value), carried)
+        return fold(self.head(h.unsqueeze(1), None).float(), self.config.patch)[:, 0], carried
+
+    def start_reading(self, batch: int) -> Carried:
+        """The partial posterior's hidden state before the first token."""
+        return self.before_first([*self.prompt_blocks, self.fine[0].block], batch)
+
+    def read_from(self, values: Tensor, known: Tensor, count: int, carried: Carried) -> tuple[Tensor, Carried]:
+        """Raw p_ω of the next `count` tokens [B, count, ·] and the state after them; values, known: whole pictures."""
+        patch, span = self.config.patch, slice(carried.start, carried.start + count)
+        pixels = fold(self.prompt(values, known), patch).flatten(1, 2)[:, span]
+        x = self.prompt_stem(unfold(pixels.unsqueeze(1), patch))[:, 0] + self.fine_position.flatten(0, 1)[span]
+        h, carried = self.through([*self.prompt_blocks, self.fine[0].block], x, carried)
+        return self.fine[0].prior_head(h), carried
+
+    def before_first(self, blocks, batch: int) -> Carried:
+        columns = self.config.width // self.config.patch
+        return Carried(0, [block.initial_state(batch, columns) for block in blocks])
+
+    @staticmethod
+    def through(blocks, x: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
+        """The next tokens x [B, n, D] through a stack of causal blocks."""
+        states = []
+        for block, state in zip(blocks, carried.states, strict=True):
+            x, state = block.segment(x, state, carried.start)
+            states.append(state)
+        return x, Carried(carried.start + x.shape[1], states)
+
+    def standing(self, known: Tensor) -> int:
+        """How many tokens at the beginning are known in all of their pixels and in all images."""
+        whole = fold(prefix(known).unsqueeze(-1), self.config.patch).all(-1).flatten(1).all(0)
+        return int(whole.long().cumprod(0).sum())
+
+    def filled(self, tokens: int, known: Tensor) -> Tensor | int:
+        """For `Work`: the pixels of the first tokens, and the known ones."""
+        return known[0].numel() if tokens == self.tokens else (self.token_of_pixel < tokens) | known
+
+    def put(self, values: Tensor, known: Tensor, start: int, drawn: Tensor) -> Tensor:
+        """Pixel values with those drawn of the tokens from `start` on, [B, n, patch²], known ones held."""
+        tokens = fold(values, self.config.patch)
+        flat = tokens.flatten(1, 2).clone()
+        flat[:, start : start + drawn.shape[1]] = drawn
+        return torch.where(known.unsqueeze(-1), values, unfold(flat.view_as(tokens), self.config.patch))
+
+    def so_far(self, values: Tensor, known: Tensor, value: Tensor, raw: Tensor, tokens: int) -> Work:
+        grid = self.fine_position.shape[:2]
+        latent = self.latent, value.unflatten(1, grid), raw.unflatten(1, grid)
+        return Work(values, self.filled(tokens, known), latent=latent, level=1, drawn=tokens)
+
+
+class Carried(NamedTuple):
+    """How many tokens have passed through a stack of causal blocks, and the state each block carries."""
+
+    start: int
+    states: list[tuple[Tensor, Tensor]]
+
+
+def prefix(known: Tensor) -> Tensor:
+    """Of known pixels [B, H, W] the leading run in raster order."""
+    return known.flatten(1).long().cumprod(1).bool().view_as(known)
 
 
 def config_for(data, **changes) -> VSSMConfig:
     """The preset `vssm` for a data set."""
     return dataclasses.replace(VSSMConfig(data.height, data.width, data.levels), **changes)
+
+
+def paper_config_for(data, **changes) -> VSSMConfig:
+    """The preset `vssm-paper` for a data set."""
+    flat = VSSMConfig(
+        data.height,
+        data.width,
+        data.levels,
+        causal=True,
+        coarse_levels=0,
+        fine_levels=1,
+        prompt_blocks=2,
+        encoder_blocks=3,
+        decoder_blocks=4,
+        latent="categorical",
+        latent_size=16,
+        latent_classes=4,
+    )
+    return dataclasses.replace(flat, **changes)
