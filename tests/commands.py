@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from vssm import checkpoint, cli, models
+from vssm.data import MNIST
 
 DATA = Path(__file__).resolve().parent / "data"  # mnist.npz: the first 64 training and 64 test images
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples" / "mnist"
@@ -17,6 +18,9 @@ SMALL = {  # settings of networks that train in no time
     "vssm": {"d_model": 32, "inner": 32, "state": 8, "heads": 2, "coarse_levels": 1, "fine_levels": 1,
              "encoder_blocks": 1},
     "transformer": {"d_model": 32, "blocks": 1, "heads": 1, "stem_hidden": 32},
+    "mamba": {"d_model": 32, "blocks": 1, "stem_hidden": 32},
+    "asarm": {"d_model": 32, "blocks": 1, "heads": 1, "stem_hidden": 32},
+    "vssm-paper": {"d_model": 32, "inner": 32, "state": 8, "heads": 2, "encoder_blocks": 1},
 }
 
 
@@ -34,11 +38,16 @@ def vssm_json(capsys, *words) -> dict:
     return json.loads(out)  # fails where anything else is on standard output
 
 
-def calls(model: str, unknown: int) -> int:
-    """Network calls of a shipped model for a prompt whose last `unknown` pixels are unknown."""
-    if models.get(model).network.prefix_only:
-        return unknown + (unknown < 784)
-    return checkpoint.load(checkpoint.shipped(model, "mnist")).network.ladder + 1
+def calls(model: str, unknown: int) -> range:
+    """How many network calls a shipped model's usual sampler may make where the last `unknown` pixels are unknown."""
+    prompt = int(unknown < 784)  # read in a call of its own
+    match models.get(model).modes(MNIST)[0].name:
+        case "sequential":
+            return range(unknown + prompt, unknown + prompt + 1)
+        case "assd":
+            return range(1, unknown + prompt + 1)
+    levels = checkpoint.load(checkpoint.shipped(model, "mnist")).network.ladder
+    return range(levels + 1, levels + 2)
 
 
 def settings(model: str) -> list[str]:

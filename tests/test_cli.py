@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import vssm as package
 from vssm import checkpoint, cli, models
+from vssm.data import MNIST
 from vssm.errors import UserError
 from vssm.generation import Generator
 
@@ -25,6 +26,7 @@ COMPLETE_KEYS = {
     "model",
     "data",
     "mode",
+    "size",
     "samples",
     "seconds",
     "prompt_seconds",
@@ -35,6 +37,7 @@ COMPLETE_KEYS = {
     "threads",
     "seed",
     "out",
+    "tokens_per_call",
 }
 NAMES = list(models.PRESETS)
 
@@ -56,7 +59,8 @@ def test_samples_lie_side_by_side_and_known_pixels_come_back(model, tmp_path, ca
     assert record["model"] == model and record["data"] == "mnist" and record["out"] == str(out)
     assert record["samples"] == 3 and record["tokens"] == 3 * 14 * 28 and record["seed"] == 5
     assert record["seconds"] > 0 and record["clamped"] is False
-    assert record["network_calls"] == calls(model, 14 * 28)
+    assert record["network_calls"] in calls(model, 14 * 28)
+    assert record["tokens_per_call"] == pytest.approx(14 * 28 / record["network_calls"])
     images = pixels(out).reshape(28, 3, 28).swapaxes(0, 1)
     assert (images[:, :14] == pixels(SEVEN)[:14]).all() and set(np.unique(images)) <= {0, 255}
     assert list(out.parent.iterdir()) == [out]
@@ -121,23 +125,56 @@ def test_transparent_pixels_are_unknown(tmp_path, capsys):
         assert (made["known"] == known).all() and (made["images"][0, known, 0] == pixels(EIGHT)[known]).all()
 
 
-def test_clamping_is_admitted(tmp_path, capsys):
-    words = [
-        "complete",
-        "--model",
-        "transformer",
-        "--prompt",
-        EIGHT,
-        "--known",
-        EIGHT_KNOWN,
-        "--out",
-        tmp_path / "out.png",
-    ]
+def test_clamping_is_admitted_by_models_that_read_in_raster_order(model, tmp_path, capsys):
+    clamped = models.get(model).network.prefix_only
+    words = ["complete", "--model", model, "--prompt", EIGHT, "--known", EIGHT_KNOWN, "--out", tmp_path / "out.png"]
     assert vssm(*words) == 0
-    assert "cannot inform" in capsys.readouterr().out
-    assert vssm_json(capsys, *words)["clamped"] is True
+    assert ("cannot inform" in capsys.readouterr().out) == clamped
+    assert vssm_json(capsys, *words)["clamped"] is clamped
     known = pixels(EIGHT_KNOWN) >= 128
     assert (pixels(tmp_path / "out.png")[known] == pixels(EIGHT)[known]).all()
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+def test_clamping_is_admitted_of_archives_too(model, prefix, tmp_path, capsys):
+    known = np.zeros((2, 28, 28), bool)
+    known[:, :20] = True
+    if not prefix:
+        known[1, -1] = True  # one such prompt is enough
+    np.savez(tmp_path / "in.npz", images=np.zeros((2, 28, 28), np.uint8), known=known)
+    words = ["complete", "--model", model, "--prompts", tmp_path / "in.npz", "--out", tmp_path / "out.npz"]
+    clamped = models.get(model).network.prefix_only and not prefix
+    assert vssm(*words) == 0
+    assert ("cannot inform" in capsys.readouterr().out) == clamped
+    assert vssm_json(capsys, *words)["clamped"] is clamped
+
+
+MODES = [(name, mode) for name, preset in models.PRESETS.items() for mode in preset.modes(MNIST)]
+
+
+@pytest.mark.parametrize(("model", "mode"), MODES, ids=lambda value: getattr(value, "name", value))
+def test_every_mode_can_be_chosen(model, mode, tmp_path, capsys):
+    size = ["--" + mode.size, 9] if mode.size else []
+    record = vssm_json(
+        capsys,
+        *("complete", "--model", model, "--mode", mode.name, *size, "--prompt", SEVEN, "--rows", 25),
+        *("--samples", 2, "--out", tmp_path / "out.png"),
+    )
+    assert record["mode"] == mode.name and record["size"] == (9 if mode.size else None)
+    images = pixels(tmp_path / "out.png").reshape(28, 2, 28).swapaxes(0, 1)
+    assert (images[:, :25] == pixels(SEVEN)[:25]).all()
+    if mode.size == "draft":
+        assert record["drafted"] >= record["accepted"] > 0
+        assert record["acceptance"] == record["accepted"] / record["drafted"]
+    else:
+        assert "drafted" not in record
+    np.savez(tmp_path / "in.npz", images=pixels(SEVEN)[None], known=np.arange(784).reshape(1, 28, 28) < 700)
+    record = vssm_json(
+        capsys,
+        *("complete", "--model", model, "--mode", mode.name, "--prompts", tmp_path / "in.npz"),
+        *("--out", tmp_path / "out.npz"),
+    )
+    assert record["mode"] == mode.name and record["size"] == (mode.default if mode.size else None)
 
 
 def test_an_archive_of_prompts_is_completed(model, tmp_path, capsys):
@@ -318,7 +355,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path):
     assert process.wait() == 0 and "Error" not in err and (tmp_path / "out.png").exists()
 
 
-@pytest.mark.parametrize("command", ["complete", "evaluate", "bench", "train", "train-classifier"])
+@pytest.mark.parametrize("command", ["complete", "evaluate", "results", "study", "bench", "train", "train-classifier"])
 def test_every_command_explains_itself(command, capsys):
     assert vssm(command, "--help") == 0
     out = capsys.readouterr().out

@@ -22,16 +22,16 @@ def here(tmp_path, monkeypatch):
 def test_every_model_is_shown_and_the_picture_written(here, capsys):
     assert demo.main() == 0
     out, err = capsys.readouterr()
-    assert err == "" and "Transformer" in out and "VSSM" in out and "network calls" in out
+    assert err == "" and "network calls" in out and all(preset.title in out for preset in models.PRESETS.values())
     assert str(here / "vssm-demo.png") in out and "█" not in out  # no art where no terminal reads
     picture = pixels(here / "vssm-demo.png")
-    tiles, side = 1 + len(models.PRESETS) * demo.SAMPLES, 28 * demo.ENLARGED
-    assert picture.shape == (side, tiles * (side + demo.ENLARGED) - demo.ENLARGED)
+    side, gap = 28 * demo.ENLARGED, demo.ENLARGED
+    assert picture.shape == tuple(n * (side + gap) - gap for n in (len(models.PRESETS), 1 + demo.SAMPLES))
     prompt = examples(MNIST)[0].prompt
-    first = picture[:: demo.ENLARGED, : side : demo.ENLARGED]
-    assert (first == np.where(prompt.known, prompt.pixels[..., 0], demo.UNKNOWN)).all()
-    second = picture[:: demo.ENLARGED, side + demo.ENLARGED :: demo.ENLARGED][:, :28]
-    assert (second[prompt.known] == prompt.pixels[..., 0][prompt.known]).all()
+    for row in range(len(models.PRESETS)):
+        tiles = picture[row * (side + gap) :: demo.ENLARGED, :: demo.ENLARGED][:28]
+        assert (tiles[:, :28] == np.where(prompt.known, prompt.pixels[..., 0], demo.UNKNOWN)).all()
+        assert (tiles[:, 29 : 29 + 28][prompt.known] == prompt.pixels[..., 0][prompt.known]).all()
 
 
 def test_a_missing_model_is_said_and_the_others_run(here, capsys, monkeypatch):
@@ -66,3 +66,15 @@ def test_text_art():
     known = np.ones((3, 4), bool)
     known[:2, 3] = False
     assert demo.half_blocks(grey, known) == ["█▄▀░", " ▀  "]
+
+
+def test_text_art_fits_the_terminal(monkeypatch):
+    prompt = examples(MNIST)[0].prompt
+    images = dict.fromkeys(("One", "Two", "Three"), prompt.pixels)
+    monkeypatch.setenv("COLUMNS", "60")
+    narrow = demo.text_art(prompt, images)
+    assert max(map(len, narrow.splitlines())) <= 60 and len(narrow.splitlines()) == 2 * 15 + 1
+    monkeypatch.setenv("COLUMNS", "200")
+    assert len(demo.text_art(prompt, images).splitlines()) == 15
+    monkeypatch.setenv("COLUMNS", "10")  # narrower than one picture: one under another
+    assert len(demo.text_art(prompt, images).splitlines()) == 4 * 15 + 3

@@ -6,11 +6,12 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from commands import DATA, vssm, vssm_json
+from commands import DATA, calls, vssm, vssm_json
 
 from vssm import checkpoint, classifier, data, evaluation
 from vssm.data import MNIST
 from vssm.errors import UserError
+from vssm.evaluation import Settings
 from vssm.generation import Generator
 
 KEYS = {"model", "data", "images", "nats", "bits_per_dim", "bound", "label_kept"}
@@ -69,24 +70,63 @@ def test_a_judge_of_another_make_is_refused(tmp_path):
         classifier.load(MNIST, checkpoint.shipped("vssm", "mnist"))
 
 
-def test_scores_of_the_shipped_vssm(capsys):
-    record = vssm_json(capsys, "evaluate", "--model", "vssm", "--data-dir", DATA)
-    assert record.keys() >= KEYS and record["images"] == 64 and record["bound"] == "elbo"
-    assert 40 < record["nats"] < 130
+QUICK = ("--fid-samples", 20, "--prompts", 3, "--endings", 4, "--iw-images", 2, "--iw-samples", 16, "--repeats", 1)
+
+
+@pytest.fixture
+def quick_speeds(monkeypatch):
+    monkeypatch.setattr(evaluation, "SPEED_BATCHES", (1, 2))
+
+
+def test_every_score_of_a_model_with_latents(capsys, quick_speeds):
+    record = vssm_json(capsys, "evaluate", "--model", "vssm", "--data-dir", DATA, *QUICK)
+    assert record.keys() >= KEYS and record["images"] == record["label_images"] == 64
+    assert record["bound"] == "elbo" and record["order"] is None and 40 < record["nats"] < 130
     assert record["bits_per_dim"] == pytest.approx(record["nats"] / 784 / math.log(2))
     assert 0.3 < record["label_kept"] <= 1 and record["label_kept_whole"] > 0.95
     assert 0.2 < record["label_kept_top"] < 0.9
+    assert record["iw_nats"] < record["iw_elbo"] and (record["iw_images"], record["iw_samples"]) == (2, 16)
+    assert record["fid"] > 0 and record["fid_real"] > 0 and record["fid_samples"] == 20
+    assert 0 < record["diversity"] < 0.5 and 1 <= record["diversity_labels"] <= 4
+    assert (record["diversity_prompts"], record["diversity_endings"]) == (3, 4)
+    assert record["speeds"].keys() == {"1", "2"} and record["speeds"]["1"] == record["images_per_second"]
+    assert (
+        record["images_per_second_best"] == record["speeds"][str(record["best_batch"])] >= record["images_per_second"]
+    )
+    assert record["network_calls"] == calls("vssm", 784)[0]
+    measured = record["measured"]
+    assert list(measured) == list(evaluation.PARTS) and measured["nats"]["mode"] is None
+    assert measured["label"]["mode"] == "parallel" and measured["label"]["threads"] == 1
+    assert sum(m["seconds"] for m in measured.values()) == pytest.approx(record["seconds"], rel=0.05)
+
+
+def test_parts_alone_by_another_sampler(capsys, quick_speeds):
+    words = ["evaluate", "--model", "asarm", "--data-dir", DATA, "--limit", 2, *QUICK]
+    record = vssm_json(capsys, *words, "--parts", "speed,diversity", "--mode", "masked", "--steps", 3)
+    assert record["network_calls"] == 3 and "nats" not in record and "fid" not in record
+    assert {k: (m["mode"], m["size"]) for k, m in record["measured"].items()} == {
+        "speed": ("masked", 3),
+        "diversity": ("masked", 3),
+    }
+    assert record["diversity_prompts"] == 2 and "acceptance" not in record
+    record = vssm_json(capsys, *words, "--parts", "speed,nats,iw")
+    assert 0 < record["acceptance"] <= 1 and record["network_calls"] <= 784
+    assert record["bound"] == "exact" and record["order"] == "random"
+    assert "iw_nats" not in record and list(record["measured"]) == ["speed", "nats"]
 
 
 def test_scores_are_of_the_first_images_and_repeat():
     network = checkpoint.load(checkpoint.shipped("transformer", "mnist"))
-    few = evaluation.evaluate(network, limit=2, data_folder=DATA, quiet=True)
-    again = evaluation.evaluate(Generator(network, torch.device("cpu")), limit=2, data_folder=DATA, quiet=True)
-    assert {k: v for k, v in few.items() if k != "seconds"} == {k: v for k, v in again.items() if k != "seconds"}
+    parts, first = ("nats", "label"), Settings(limit=2)
+    few = evaluation.evaluate(network, parts, first, DATA, quiet=True)
+    again = evaluation.evaluate(Generator(network, torch.device("cpu")), parts, first, DATA, quiet=True)
+    taken = {"seconds", "measured"}
+    assert {k: v for k, v in few.items() if k not in taken} == {k: v for k, v in again.items() if k not in taken}
     values = data.binarise_fixed(data.load(MNIST, "test", DATA)[0])[:2]  # of the whole set, then the first
     with torch.inference_mode():
         exact = -network.network.log_likelihood(torch.from_numpy(values).long()).mean()
-    assert few["nats"] == pytest.approx(float(exact), rel=1e-4) and few["bound"] == "exact"
+    assert few["nats"] == pytest.approx(float(exact), rel=1e-4)
+    assert few["bound"] == "exact" and few["order"] == "raster"
 
 
 def test_one_posterior_draw_follows_the_seed(test_set):
@@ -98,19 +138,64 @@ def test_one_posterior_draw_follows_the_seed(test_set):
     assert torch.equal(state, torch.get_rng_state())  # the caller's own random numbers are left alone
 
 
-def test_people_read_a_table(capsys):
-    assert vssm("evaluate", "--model", "vssm", "--limit", 3, "--data-dir", DATA) == 0
+def test_people_read_a_table(capsys, quick_speeds):
+    assert vssm("evaluate", "--model", "vssm", "--limit", 3, "--data-dir", DATA, *QUICK) == 0
     out = capsys.readouterr().out
-    assert "at most" in out and "nats" in out and "label kept" in out
+    for words in ("at most", "nats", "label kept", "Fréchet", "differ", "16 draws", "in batches of", "pixels each"):
+        assert words in out
 
 
-def test_scores_can_be_written_into_the_weights(tmp_path, capsys):
+def test_scores_are_kept_in_the_weights_part_by_part(tmp_path, capsys):
     path = shutil.copy(checkpoint.shipped("vssm", "mnist"), tmp_path / "copy.safetensors")
     before = checkpoint.load(path)
-    record = vssm_json(capsys, "evaluate", "--model", "vssm", "--limit", 5, "--data-dir", DATA, "--checkpoint", path,
-                       "--write")
-    after = checkpoint.load(path)
-    assert after.scores["nats"] == record["nats"] and after.scores["images"] == 5
-    assert after.training == before.training and after.network.config == before.network.config
-    ours, theirs = before.network.state_dict(), after.network.state_dict()
+    words = ["evaluate", "--model", "vssm", "--data-dir", DATA, "--checkpoint", path, "--write"]
+    record = vssm_json(capsys, *words, "--limit", 5, "--parts", "nats,label")
+    first = checkpoint.load(path)
+    assert first.scores["nats"] == record["nats"] and first.scores["images"] == 5
+    assert first.training == before.training and first.network.config == before.network.config
+    ours, theirs = before.network.state_dict(), first.network.state_dict()
     assert ours.keys() == theirs.keys() and all(torch.equal(v, theirs[k]) for k, v in ours.items())
+    record = vssm_json(capsys, *words, "--limit", 4, "--parts", "label", "--seed", 3)
+    scores = checkpoint.load(path).scores
+    assert scores["label_images"] == 4 and scores["measured"]["label"] == record["measured"]["label"]
+    assert scores["label_kept"] == record["label_kept"] and scores["measured"]["label"]["seed"] == 3
+    for key in ("nats", "images", "bound"):  # not measured anew: as before
+        assert scores[key] == first.scores[key]
+    assert scores["measured"]["nats"] == first.scores["measured"]["nats"]
+
+
+# --- measures against what is known ---------------------------------------------------------------------------------
+
+
+def gaussian(mean, root, count: int = 500) -> np.ndarray:
+    """A sample [count, D] whose mean and covariance are exactly `mean` and root·rootᵀ."""
+    x = np.random.default_rng(len(mean)).normal(size=(count, len(mean)))
+    x -= x.mean(0)
+    x = np.linalg.solve(np.linalg.cholesky(np.cov(x, rowvar=False, bias=True)), x.T).T
+    return np.asarray(mean) + x @ np.asarray(root, float).T
+
+
+def test_frechet_distance_of_known_gaussians():
+    a, b = gaussian([1, 2, 3], np.diag([1, 2, 3])), gaussian([1, 0, 3], np.diag([2, 2, 0.5]), 700)
+    assert evaluation.frechet(a, a) == pytest.approx(0, abs=1e-6)
+    assert evaluation.frechet(a, b) == pytest.approx(4 + 1 + 2.5**2)  # diagonal: Σ (μ₁−μ₂)² + (σ₁−σ₂)²
+    assert evaluation.frechet(b, a) == pytest.approx(evaluation.frechet(a, b))
+    # not commuting, two dimensions: tr (Σ₁Σ₂)^½ = (tr Σ₁Σ₂ + 2 det(Σ₁Σ₂)^½)^½
+    first, second = np.array([[2.0, 0.0], [1.0, 0.5]]), np.array([[1.0, 0.7], [0.0, 1.5]])
+    one, two = first @ first.T, second @ second.T
+    root = math.sqrt(np.trace(one @ two) + 2 * math.sqrt(np.linalg.det(one @ two)))
+    expected = 2 + np.trace(one) + np.trace(two) - 2 * root
+    assert evaluation.frechet(gaussian([0, 0], first), gaussian([1, 1], second)) == pytest.approx(expected)
+    flat = gaussian([0, 0], [[1, 0], [0, 0]])  # a feature that is always the same
+    assert evaluation.frechet(flat, gaussian([0, 0], np.eye(2))) == pytest.approx(1)
+
+
+def test_difference_between_endings():
+    images = np.zeros((3, 3, 2, 4, 1), np.uint8)
+    known = np.zeros((3, 2, 4), bool)
+    known[0, 0] = known[2] = True
+    images[0, :, 0] = np.arange(3)[:, None, None]  # known pixels count for nothing
+    images[0, 2, 1, 0] = 255  # of four unknown ones: differs in 2 of 3 pairs
+    images[1, 0, :, :2] = images[1, 1, :, 2:] = 255  # of eight: 8, 4 and 4 differ
+    images[2] = np.random.default_rng(0).integers(0, 2, images[2].shape)  # all known: left out
+    assert evaluation.pairwise_difference(images, known) == pytest.approx(((2 / 3 / 4) + 16 / 3 / 8) / 2)

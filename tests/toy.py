@@ -1,7 +1,7 @@
 """A model as small as the registry allows: what README's "Add a model" describes, in one file.
 
-    p(x | x_S) = Π_t Bernoulli(x_t; f_t(x_S)), f a small network: all pixels at once, or in so many rounds, each
-    reading what the rounds before it drew.
+p(x | x_S) = Π_t Bernoulli(x_t; f_t(x_S)), f a small network: all pixels at once, or in so many rounds, each
+reading what the rounds before it drew.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command line: `python -m vssm complete | evaluate | bench | train | train-classifier`.
+"""The command line: `python -m vssm complete | evaluate | results | bench | study | train | train-classifier`.
 
 Every command prints a table for people or, by --json, one JSON document and nothing else; progress goes to standard
 error. The exit code is 0 on success, 2 with one sentence where the caller is at fault, 130 after Ctrl-C, else 1.
@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from . import __version__, checkpoint, classifier, data, device, evaluation, files, models
-from .benchmark import bench
+from . import __version__, benchmark, checkpoint, classifier, data, device, evaluation, files, models, report, studies
 from .errors import UserError
 from .generation import Finished, GenerationRequest, Generator, Latents, Progress, Started
 from .prompt import Prompt
 from .training import TrainingConfig, make_optimizers, train
+from .work import Mode
 
 MOST_SAMPLES = 1000  # of one prompt at once, held in memory together
 
@@ -42,15 +42,16 @@ def run_complete(args: argparse.Namespace) -> None:
     files.check_out(args.out, (".png", ".npz"))
     prompt, words = files.read_prompt(dataset, args.prompt, args.known, args.rows)
     generator = make_generator(args)
+    mode, size = sampler(args, generator)
     generator.warm_up()
-    request = GenerationRequest(prompt, args.samples, args.temperature, args.seed, every=0.1)
+    request = GenerationRequest(prompt, args.samples, args.temperature, args.seed, 0.1, mode, size)
     with contextlib.closing(generator.generate(request)) as events:
         started, finished = follow(events, args.samples)
     files.write_completions(args.out, finished.images, prompt.known)
     record = {
         "model": finished.model,
         "data": dataset.name,
-        "mode": mode(generator),
+        **benchmark.sampler(finished),
         "samples": args.samples,
         "seconds": finished.seconds,
         "prompt_seconds": finished.prompt_seconds,
@@ -64,14 +65,14 @@ def run_complete(args: argparse.Namespace) -> None:
         "temperature": args.temperature,
         "known": int(prompt.known.sum()),
         "clamped": started.clamped,
+        **benchmark.drafting([finished], args.samples),
     }
     rows = [
-        ("model", f"{started.title}, {mode(generator)}"),
+        ("model", f"{started.title}, {sampler_words(started.mode, started.size)}"),
         ("known pixels", f"{record['known']} of {dataset.pixels}: {words}"),
+        *clamping_rows(record),
         *speed_rows(record),
     ]
-    if started.clamped:
-        rows.insert(2, ("", "this model writes row by row: a pixel known later cannot inform those before it"))
     show(args, record, facts(rows))
 
 
@@ -83,6 +84,7 @@ def run_complete_batch(args: argparse.Namespace) -> None:
     files.check_out(args.out, (".npz",))
     images, known = files.read_prompts(args.prompts, dataset)
     generator = make_generator(args)
+    mode, size = generator.sampler(*sampler(args, generator))
     generator.warm_up()
     M, K = len(images), args.samples
     batch = evaluation.COMPLETION_BATCH[generator.where.type]
@@ -92,7 +94,7 @@ def run_complete_batch(args: argparse.Namespace) -> None:
         for start in range(0, M * K, batch):
             which = np.arange(start, min(start + batch, M * K)) // K  # each prompt's K samples follow one another
             completed[start : start + batch], took, made = generator.complete_batch(
-                images[which], known[which], args.temperature, args.seed + start
+                images[which], known[which], args.temperature, args.seed + start, mode.name, size if mode.size else None
             )
             seconds, calls = seconds + took, calls + made
             bar.update(len(which))
@@ -102,7 +104,8 @@ def run_complete_batch(args: argparse.Namespace) -> None:
     record = {
         "model": generator.preset.name,
         "data": dataset.name,
-        "mode": mode(generator),
+        "mode": mode.name,
+        "size": size or None,
         "prompts": M,
         "samples": K,
         "seconds": seconds,
@@ -118,52 +121,84 @@ def run_complete_batch(args: argparse.Namespace) -> None:
         "batch": batch,
         "clamped": generator.network.prefix_only and not prefixes,
     }
-    rows = [("model", f"{generator.preset.title}, {mode(generator)}"), ("prompts", f"{M}"), *speed_rows(record)]
-    show(args, record, facts(rows))
+    model = f"{generator.preset.title}, {sampler_words(mode, size)}"
+    show(args, record, facts([("model", model), ("prompts", f"{M}"), *clamping_rows(record), *speed_rows(record)]))
 
 
 def run_evaluate(args: argparse.Namespace) -> None:
-    """Score one model."""
+    """Score one model, or all that come along."""
+    if args.all:
+        return run_evaluate_all(args)
     generator = make_generator(args)
-    record = evaluation.evaluate(generator, args.limit, args.seed, args.data_dir)
+    record = evaluation.evaluate(generator, args.parts, settings(args, generator), args.data_dir)
     if args.write:
         evaluation.write_scores(generator.checkpoint, record)
-    bound = "" if record["bound"] == "exact" else "at most "
-    rows = [
-        ("model", generator.preset.title),
-        ("test images", f"{record['images']:,}, binarised once with seed {data.BINARISE_SEED}"),
-        ("−log p(x)", f"{bound}{record['nats']:.2f} ± {record['nats_error']:.2f} nats"),
-        ("", f"{bound}{record['bits_per_dim']:.4f} bits a dimension"),
-        ("label kept", f"{record['label_kept']:.1%} when the lower half is completed once"),
-        ("", f"{record['label_kept_whole']:.1%} of whole digits, {record['label_kept_top']:.1%} of upper halves alone"),
-        ("time", f"{record['seconds']:.0f} s on {device.describe(generator.where)}"),
-    ]
+    rows = [("model", generator.preset.title), *score_rows(record)]
+    rows.append(("time", f"{record['seconds']:.0f} s on {device.describe(generator.where)}"))
     if args.write:
         rows.append(("written into", str(generator.checkpoint.path)))
     show(args, record, facts(rows))
 
 
+def run_evaluate_all(args: argparse.Namespace) -> None:
+    """Score every model that comes along, keep the scores in their weights and write the page of results."""
+    if args.checkpoint is not None or args.mode is not None or any(sizes(args).values()):
+        raise UserError("--all scores the weights that come along with their usual samplers; leave out the others.")
+    dataset, records = data.get(args.data), []
+    for made in report.shipped(dataset):
+        generator = Generator(made, device.choose(args.device))
+        for part in args.parts:  # each is kept as soon as it is measured: the whole takes its time
+            record = evaluation.evaluate(generator, [part], settings(args, generator), args.data_dir)
+            evaluation.write_scores(made, record)
+        records.append({"model": made.model, "data": dataset.name} | made.scores)
+    path = write_results(args)
+    text = f"{table(*report.summary(report.shipped(dataset)))}\n\nThe page of results is {path}."
+    show(args, records, text)
+
+
+def run_results(args: argparse.Namespace) -> None:
+    """Write the page of results from the scores kept in the weights."""
+    path = write_results(args)
+    show(args, {"out": str(path)}, f"The page of results is {path}.")
+
+
+def run_study(args: argparse.Namespace) -> None:
+    """Answer one of the papers' open questions by a few runs."""
+    what, folder = studies.get(args.name), (args.out or report.DOCS) / "studies"
+    files.check_out(folder / f"{what.name}.json", (".json",))
+    record = studies.study(what, data.get(args.data), args.minutes, args.limit, args.seed, args.device, args.data_dir)
+    path = studies.write(record, folder)
+    text = f"{what.title}\n{what.question}\n\n{table(*studies.table(record))}\n\nKept in {path}."
+    show(args, record | {"out": str(path)}, text)
+
+
 def run_bench(args: argparse.Namespace) -> None:
     """Time models side by side."""
     dataset = data.get(args.data)
-    names = args.models or [n for n in models.PRESETS if checkpoint.shipped(n, dataset.name).exists()]
-    if not names:
+    entries = args.models or [n for n in models.PRESETS if checkpoint.shipped(n, dataset.name).exists()]
+    if not entries:
         raise UserError(f"No weights for {dataset.title} are in {checkpoint.SHIPPED}; train some or restore them.")
     prompt = Prompt.empty(*dataset.shape).with_rows(args.rows)
-    generators = {name: make_generator(args, name) for name in names}
-    records = [bench(generators, prompt, batch, args.repeat) | {"data": dataset.name} for batch in args.batch]
-    header = ("batch", "model", "median", "least", "calls", "images/s", "ratio")
+    generators = {name: make_generator(args, name) for name in dict.fromkeys(e.partition(":")[0] for e in entries)}
+    contestants = {entry: contestant(args, entry, generators[entry.partition(":")[0]]) for entry in entries}
+    records = [
+        benchmark.bench(contestants, prompt, batch, args.repeat) | {"data": dataset.name} for batch in args.batch
+    ]
+    header = ("batch", "model", "median", "least", "calls", "tokens/call", "accepted", "images/s", "ratio")
     rows = []
     for record in records:
-        for name, m in record["models"].items():
-            ratio = record["ratio_to_transformer"].get(name)
+        for entry, m in record["models"].items():
+            ratio = record["ratio_to_transformer"].get(entry)
+            words = sampler_words(*contestants[entry].generator.sampler(m["mode"], m["size"]))
             rows.append(
                 (
                     str(record["batch"]),
-                    generators[name].preset.title,
+                    f"{contestants[entry].generator.preset.title}, {words}",
                     f"{m['seconds_median']:.4f} s",
                     f"{m['seconds_min']:.4f} s",
                     str(m["network_calls"]),
+                    f"{m['tokens_per_call']:.1f}",
+                    f"{m['acceptance']:.0%}" if "acceptance" in m else "",
                     f"{m['images_per_second']:.2f}",
                     "" if ratio is None else f"{ratio:.1f} ×",
                 )
@@ -171,7 +206,10 @@ def run_bench(args: argparse.Namespace) -> None:
     first = records[0]
     unknown = dataset.pixels - first["known"]
     title = f"{dataset.title}, {unknown} of {dataset.pixels} pixels generated, {first['device']}"
-    notes = f"{first['machine']['cpu']}; {args.repeat} runs each, in turns. The ratio is to the Transformer's median."
+    notes = (
+        f"{first['machine']['cpu']}; {args.repeat} runs each, in turns. The ratio is to the Transformer's median.\n"
+        "Tokens a call: pixels that one network call adds to one picture. Accepted: of the drafted tokens."
+    )
     show(args, records[0] if len(records) == 1 else records, f"{title}\n\n{table(header, rows)}\n\n{notes}")
 
 
@@ -187,6 +225,7 @@ def run_train(args: argparse.Namespace) -> None:
         start=args.start,
         seed=args.seed,
         empty_share=args.empty_share,
+        known=args.known,
         save_minutes=args.save_minutes,
         changes=parse_changes(args.model, dataset, args.set),
     )
@@ -229,9 +268,58 @@ def make_generator(args: argparse.Namespace, name: str | None = None) -> Generat
     return Generator(checkpoint.load(path, preset.name, dataset.name), where)
 
 
-def mode(generator: Generator) -> str:
-    """Which sampler ran: the one each model has."""
-    return generator.sampler()[0].name
+def size_names() -> dict[str, list[str]]:
+    """What the numbers of all registered samplers are called, with the modes that have them."""
+    names: dict[str, list[str]] = {}
+    for preset in models.PRESETS.values():
+        for dataset in data.DATA_SETS.values():
+            for mode in preset.modes(dataset):
+                if mode.size and f"{preset.name} {mode.name}" not in names.setdefault(mode.size, []):
+                    names[mode.size].append(f"{preset.name} {mode.name}")
+    return names
+
+
+def sizes(args: argparse.Namespace) -> dict[str, int | None]:
+    """What the options of samplers' numbers say, by the number's name."""
+    return {name: getattr(args, f"size_{name}") for name in size_names()}
+
+
+def sampler(args: argparse.Namespace, generator: Generator) -> tuple[str, int | None]:
+    """The mode and its number that the options ask for; raises UserError where they do not fit each other."""
+    mode, _ = generator.sampler(args.mode)
+    given = {name: size for name, size in sizes(args).items() if size is not None}
+    for name in given:
+        if name != mode.size:
+            fitting = [m.name for m in generator.network.modes(generator.network.config) if m.size == name]
+            remedy = f"choose --mode {fitting[0]}" if fitting else "leave it out"
+            raise UserError(f"{generator.preset.title}'s mode {mode.name!r} has no --{name}; {remedy}.")
+    return generator.sampler(mode.name, given.get(mode.size))[0].name, given.get(mode.size)
+
+
+def contestant(args: argparse.Namespace, entry: str, generator: Generator) -> benchmark.Contestant:
+    """What `bench --models` names by NAME[:MODE[:SIZE]]; raises UserError for anything else."""
+    _, *rest = entry.split(":")
+    if not rest:
+        return benchmark.Contestant(generator, *sampler(args, generator))
+    mode, *numbers = rest
+    if len(numbers) > 1 or not all(n.isdecimal() for n in numbers):
+        raise UserError(f"--models takes NAME, NAME:MODE or NAME:MODE:SIZE with a whole number, not {entry!r}.")
+    size = int(numbers[0]) if numbers else None
+    return benchmark.Contestant(generator, generator.sampler(mode, size)[0].name, size)
+
+
+def settings(args: argparse.Namespace, generator: Generator) -> evaluation.Settings:
+    """How the options want a model scored."""
+    mode, size = sampler(args, generator)
+    names = ("limit", "seed", "iw_images", "iw_samples", "fid_samples", "prompts", "endings", "repeats")
+    return evaluation.Settings(mode=mode, size=size, **{name: getattr(args, name) for name in names})
+
+
+def write_results(args: argparse.Namespace) -> Path:
+    """Write the page of results, and README's table unless the page goes elsewhere; returns the page's path."""
+    readme = None if args.out else report.DOCS.parent / "README.md"
+    where = device.choose(args.device)
+    return report.write(data.get(args.data), args.out or report.DOCS, where, not args.keep_sheets, readme)
 
 
 def follow(events, samples: int) -> tuple[Started, Finished]:
@@ -312,12 +400,59 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), line(["─" * w for w in widths]), *map(line, rows)])
 
 
+def sampler_words(mode: Mode, size: int) -> str:
+    """A sampler and its number, for people."""
+    return f"{mode.name}, {mode.size} {size}" if mode.size else mode.name
+
+
+def clamping_rows(record: dict) -> list[tuple[str, str]]:
+    """What to say where known pixels are only passed by."""
+    text = "this model reads in raster order: a pixel known later cannot inform those before it"
+    return [("", text)] if record["clamped"] else []
+
+
+def score_rows(record: dict) -> list[tuple[str, str]]:
+    """The scores in a record of `evaluate`, those that were measured."""
+    rows = []
+    if "nats" in record:
+        bound = "" if record["bound"] == "exact" else "at most "
+        order = ", each image in a random order of its own" if record["order"] == "random" else ""
+        rows += [
+            ("test images", f"{record['images']:,}, binarised once with seed {data.BINARISE_SEED}"),
+            ("−log p(x)", f"{bound}{record['nats']:.2f} ± {record['nats_error']:.2f} nats{order}"),
+            ("", f"{bound}{record['bits_per_dim']:.4f} bits a dimension"),
+        ]
+    if "iw_nats" in record:
+        how = f"by {record['iw_samples']} draws an image on {record['iw_images']:,} images"
+        rows.append(("", f"at most {record['iw_nats']:.2f} ± {record['iw_nats_error']:.2f} nats {how}"))
+        rows.append(("", f"at most {record['iw_elbo']:.2f} nats by one draw on the same images"))
+    if "label_kept" in record:
+        whole, top = record["label_kept_whole"], record["label_kept_top"]
+        rows.append(("label kept", f"{record['label_kept']:.1%} when the lower half is completed once"))
+        rows.append(("", f"{whole:.1%} of whole digits, {top:.1%} of upper halves alone"))
+    if "fid" in record:
+        rows.append(("Fréchet distance", f"{record['fid']:.2f} of {record['fid_samples']:,} samples from nothing"))
+        rows.append(("", f"{record['fid_real']:.2f} of real training digits"))
+    if "diversity" in record:
+        prompts, endings = record["diversity_prompts"], record["diversity_endings"]
+        rows.append(("diversity", f"two completions of one upper half differ in {record['diversity']:.1%} of the rest"))
+        rows.append(("", f"{record['diversity_labels']:.2f} digits among {endings} completions of {prompts} prompts"))
+    if "speed" in record["measured"]:
+        best = f"{record['images_per_second_best']:.4g} in batches of {record['best_batch']}"
+        rows.append(("pictures a second", f"{record['images_per_second']:.4g} one at a time, {best}"))
+        calls = f"{record['network_calls']:,}, {record['tokens_per_call']:.1f} pixels each"
+        accepted = f", {record['acceptance']:.0%} of drafts accepted" if "acceptance" in record else ""
+        rows.append(("network calls", calls + accepted))
+    return rows
+
+
 def speed_rows(record: dict) -> list[tuple[str, str]]:
     prompt = f", and {record['prompt_seconds']:.4f} s to read the prompt" if record["prompt_seconds"] else ""
+    drafts = f", {record['acceptance']:.0%} of {record['drafted']:,} drafts accepted" if "acceptance" in record else ""
     return [
         ("samples", f"{record['samples']} at temperature {record['temperature']:g}, seed {record['seed']}"),
         ("time", f"{record['seconds']:.4f} s{prompt}"),
-        ("network calls", f"{record['network_calls']:,}"),
+        ("network calls", f"{record['network_calls']:,}{drafts}"),
         ("tokens", f"{record['tokens']:,}, that is {record['tokens_per_second']:,.0f} a second"),
         ("device", record["device"]),
         ("written to", record["out"]),
@@ -383,8 +518,14 @@ def make_parser() -> Parser:
         common.add_argument("--debug", action="store_true", help="show the traceback of an error")
         return sub
 
-    def with_model(sub: Parser) -> None:
+    def with_model(sub) -> None:
         sub.add_argument("--model", required=True, metavar="NAME", help=f"one of: {names}")
+
+    def with_mode(sub: Parser) -> None:
+        sub.add_argument("--mode", metavar="NAME", help="the sampler (default: the model's usual one)")
+        for size, owners in size_names().items():
+            words = f"the number of the sampler{'s' * (len(owners) > 1)} {', '.join(owners)}"
+            sub.add_argument(f"--{size}", dest=f"size_{size}", type=number(int, 1), metavar="K", help=words)
 
     def with_checkpoint(sub: Parser) -> None:
         sub.add_argument("--checkpoint", type=Path, metavar="FILE", help="weights (default: those that come along)")
@@ -394,6 +535,10 @@ def make_parser() -> Parser:
 
     def with_seed(sub: Parser) -> None:
         sub.add_argument("--seed", type=number(int, 0, 2**53), default=0, metavar="N", help="of all that is drawn (0)")
+
+    def with_out(sub: Parser) -> None:
+        sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the page (default: docs)")
+        sub.add_argument("--keep-sheets", action="store_true", help="do not draw the sheets of samples anew")
 
     def with_data_dir(sub: Parser) -> None:
         sub.add_argument(
@@ -438,21 +583,69 @@ def make_parser() -> Parser:
         metavar="T",
         help="1 (default) as trained, towards 0 the likeliest choices",
     )
-    for add in (with_seed, with_checkpoint, with_device, with_data_dir):
+    for add in (with_mode, with_seed, with_checkpoint, with_device, with_data_dir):
         add(sub)
 
     sub = command(
         "evaluate",
         run_evaluate,
-        "score a model on the test set",
-        "Score a model on the test set, binarised once and for all: nats an image (exact, or the evidence lower\n"
-        "bound by one posterior draw), and how often a digit whose lower half is completed still reads as itself.",
-        "evaluate --model vssm --limit 1000",
+        "score a model, or all, on the test set",
+        "Score a model on the test set, binarised once and for all. Parts, all by default:\n"
+        + "".join(f"  {part:<10} {words}\n" for part, words in evaluation.PARTS.items())
+        + "--all scores every model that comes along, keeps the scores in its weights, and writes docs/RESULTS.md.",
+        "evaluate --model vssm --limit 1000 --parts nats,label",
     )
-    with_model(sub)
-    sub.add_argument("--limit", type=number(int, 1), metavar="N", help="only the first N test images (default: all)")
-    sub.add_argument("--write", action="store_true", help="save the scores in the file of the weights")
-    for add in (with_seed, with_checkpoint, with_device, with_data_dir):
+    which = sub.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model", metavar="NAME", help=f"one of: {names}")
+    which.add_argument("--all", action="store_true", help="every model that comes along")
+    usual = evaluation.Settings
+    sub.add_argument(
+        "--parts", type=several(str), default=list(evaluation.PARTS), metavar="A,B", help="what to measure (all)"
+    )
+    sub.add_argument("--write", action="store_true", help="keep the scores in the file of the weights")
+    for option, name, words in (
+        ("--limit", "N", "for nats and label, only the first N test images (default: all)"),
+        ("--iw-images", "N", "for iw, the first N test images"),
+        ("--iw-samples", "K", "for iw, draws an image"),
+        ("--fid-samples", "N", "for fid, unconditional samples"),
+        ("--prompts", "N", "for diversity, prompts"),
+        ("--endings", "K", "for diversity, completions of each prompt"),
+        ("--repeats", "R", "for speed, runs that count"),
+    ):
+        default = getattr(usual, option[2:].replace("-", "_"))
+        low = 2 if option in ("--fid-samples", "--endings") else 1
+        shown = f"{words} ({default:,})" if default else words
+        sub.add_argument(option, type=number(int, low), default=default, metavar=name, help=shown)
+    for add in (with_mode, with_seed, with_checkpoint, with_device, with_data_dir, with_out):
+        add(sub)
+
+    sub = command(
+        "results",
+        run_results,
+        "write the page of results anew",
+        "Write docs/RESULTS.md and README's table from the scores kept in the weights and from docs/studies.\n"
+        "Nothing is measured anew; only the sheets of samples are drawn.",
+        "results --keep-sheets",
+    )
+    for add in (with_device, with_out):
+        add(sub)
+
+    sub = command(
+        "study",
+        run_study,
+        "answer one of the papers' open questions",
+        "Make a few runs of equal budget and compare them. Studies:\n"
+        + "".join(f"  {s.name:<8} {s.title}\n" for s in studies.STUDIES.values())
+        + "Table and plot are kept in docs/studies, from which `results` writes the page.",
+        "study levels --minutes 4",
+    )
+    sub.add_argument("name", metavar="STUDY", help=f"one of: {', '.join(studies.STUDIES)}")
+    sub.add_argument(
+        "--minutes", type=number(float, 0, above=True), default=4.0, metavar="M", help="of training, each run (4)"
+    )
+    sub.add_argument("--limit", type=number(int, 2), default=1000, metavar="N", help="test images to score on (1,000)")
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the docs (default: docs)")
+    for add in (with_seed, with_device, with_data_dir):
         add(sub)
 
     sub = command(
@@ -460,9 +653,14 @@ def make_parser() -> Parser:
         run_bench,
         "time models side by side",
         "Time models at equal work in one run, in turns, after a warm-up. Several batch sizes give a list in JSON.",
-        "bench --models vssm,transformer --batch 1,16 --repeat 5",
+        "bench --models vssm,transformer,asarm:assd:64 --batch 1,16 --repeat 5",
     )
-    sub.add_argument("--models", type=several(str), metavar="A,B", help=f"of: {names} (default: all with weights)")
+    sub.add_argument(
+        "--models",
+        type=several(str),
+        metavar="A,B",
+        help=f"each NAME, NAME:MODE or NAME:MODE:SIZE, of: {names} (default: all with weights)",
+    )
     sub.add_argument(
         "--batch",
         type=several(number(int, 1, MOST_SAMPLES)),
@@ -472,7 +670,8 @@ def make_parser() -> Parser:
     )
     sub.add_argument("--repeat", type=number(int, 1), default=5, metavar="R", help="runs that count, of each model (5)")
     sub.add_argument("--rows", type=number(int, 0), default=0, metavar="R", help="known rows (0: all is generated)")
-    with_device(sub)
+    for add in (with_mode, with_device):
+        add(sub)
 
     sub = command(
         "train",
@@ -509,6 +708,12 @@ def make_parser() -> Parser:
         default=usual.empty_share,
         metavar="X",
         help=f"share of images of which nothing is known ({usual.empty_share:g})",
+    )
+    sub.add_argument(
+        "--known",
+        choices=("any", "prefix"),
+        default=usual.known,
+        help=f"what is known of the others: any kind of set, or prefixes alone ({usual.known or 'the model decides'})",
     )
     sub.add_argument(
         "--save-minutes",

@@ -5,6 +5,7 @@ Prints a timing table, draws the completions as text where standard output is a 
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -52,7 +53,7 @@ def demonstrate(dataset: data.DataSet = data.MNIST) -> None:
     if sys.stdout.isatty():
         print("\n" + text_art(example.prompt, {title: f.images[0] for title, f in finished.items()}))
     path = write_picture(example.prompt, finished)
-    print(f"\nThe prompt and all completions ({', '.join(finished)}) are in {path}.")
+    print(f"\nThe prompt and the completions, a row for each model ({', '.join(finished)}), are in {path}.")
 
 
 def comparison(finished: dict[str, Finished]) -> str:
@@ -73,28 +74,35 @@ def comparison(finished: dict[str, Finished]) -> str:
 
 
 def write_picture(prompt: Prompt, finished: dict[str, Finished]) -> Path:
-    """Write the prompt and each model's samples side by side; returns where: this folder, or else the one for
+    """Write a row for each model, the prompt and its samples; returns where: this folder, or else the one for
     temporary files. Raises UserError where neither can be written."""
     shown = np.where(prompt.known[..., None], prompt.pixels, np.uint8(UNKNOWN))
-    images = np.concatenate([shown[None], *(f.images for f in finished.values())])
+    images = np.concatenate([[shown, *f.images] for f in finished.values()])
     images = images.repeat(ENLARGED, 1).repeat(ENLARGED, 2)
     path = Path(PICTURE)
     try:
-        write_png(path, images, gap=ENLARGED)
+        write_png(path, images, 1 + SAMPLES, ENLARGED)
     except UserError:
         path = Path(tempfile.gettempdir()) / PICTURE
-        write_png(path, images, gap=ENLARGED)
+        write_png(path, images, 1 + SAMPLES, ENLARGED)
         print("This folder cannot be written, so the picture goes to the one for temporary files.", file=sys.stderr)
     return path.resolve()
 
 
 def text_art(prompt: Prompt, images: dict[str, np.ndarray]) -> str:
-    """The prompt and one picture [H, W, C] a model, side by side in half blocks, two rows of pixels a line."""
+    """The prompt and one picture [H, W, C] a model in half blocks, two rows of pixels a line, as many side by side as
+    the terminal is wide."""
     mean = prompt.pixels.mean(-1) * prompt.known
     drawn = {"Prompt": half_blocks(mean, prompt.known)}
     drawn |= {title: half_blocks(image.mean(-1), np.ones_like(prompt.known)) for title, image in images.items()}
-    titles = "  ".join(f"{title:<{prompt.known.shape[1]}}" for title in drawn)
-    return "\n".join([titles.rstrip(), *("  ".join(lines) for lines in zip(*drawn.values(), strict=True))])
+    width = prompt.known.shape[1]
+    abreast = max(1, (shutil.get_terminal_size().columns + 2) // (width + 2))
+    titles = list(drawn)
+    blocks = []
+    for group in (titles[i : i + abreast] for i in range(0, len(titles), abreast)):
+        lines = zip(*(drawn[title] for title in group), strict=True)
+        blocks.append("\n".join(["  ".join(f"{title:<{width}}" for title in group).rstrip(), *map("  ".join, lines)]))
+    return "\n\n".join(blocks)
 
 
 def half_blocks(grey: np.ndarray, known: np.ndarray) -> list[str]:

@@ -98,9 +98,7 @@ class Evaluation:
         self.data = generator.data
         self.mode, self.size = generator.sampler(settings.mode, settings.size)
         test, labels = data.load(self.data, "test", data_folder)
-        limit = len(test) if settings.limit is None else settings.limit
-        if not 1 <= limit <= len(test):
-            raise UserError(f"There are {len(test)} test images; the limit must lie between 1 and that, not {limit}.")
+        limit = check_limit(settings.limit, len(test))
         self.test_values = data.binarise_fixed(test)
         self.values, self.labels = self.test_values[:limit], labels[:limit]
         self.images = data.from_levels(self.values, self.data)
@@ -242,6 +240,14 @@ class Evaluation:
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         return classifier.features(self.judge, images)
+
+
+def check_limit(limit: int | None, images: int) -> int:
+    """How many of the test images to take, all by default; raises UserError for a number that there is not."""
+    limit = images if limit is None else limit
+    if not 1 <= limit <= images:
+        raise UserError(f"There are {images} test images; the limit must lie between 1 and that, not {limit}.")
+    return limit
 
 
 # --- measures -------------------------------------------------------------------------------------------------------

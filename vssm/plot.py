@@ -1,0 +1,92 @@
+"""One kind of plot, written by hand as SVG: points in a plane, with their names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+
+WIDTH, HEIGHT = 640, 400
+LEFT, RIGHT, TOP, BOTTOM = 76, 24, 24, 56
+STYLE = "font-family: sans-serif; font-size: 13px; fill: #333"
+COLOUR = "#0b6fa4"
+
+
+class Axis(NamedTuple):
+    """What lies along one side. percent: values are shares; log: equal factors lie equally far apart."""
+
+    title: str
+    percent: bool = False
+    log: bool = False
+
+    def place(self, value: float) -> float:
+        return math.log10(value) if self.log else value
+
+    def word(self, value: float) -> str:
+        return f"{100 * value:g} %" if self.percent else f"{value:g}"
+
+
+def scatter(points: Sequence[tuple[float, float, str]], x: Axis, y: Axis, joined: bool = False) -> str:
+    """An SVG of points (x, y, name), joined in their order by a line if asked for. Raises ValueError for no points and
+    for a value that is not finite, or not above 0 on a logarithmic axis."""
+    if not points:
+        raise ValueError("there is nothing to plot")
+    xs, ys = ([axis.place(p[i]) for p in points] for i, axis in enumerate((x, y)))
+    if not all(map(math.isfinite, xs + ys)):
+        raise ValueError("a value to plot is not finite")
+    x_low, x_high = _span(xs)
+    y_low, y_high = _span(ys)
+
+    def across(value: float) -> float:
+        return LEFT + (value - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
+
+    def up(value: float) -> float:
+        return HEIGHT - BOTTOM - (value - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM)
+
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">',
+        f"<title>{escape(y.title)} against {escape(x.title)}</title>",
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/><g style="{STYLE}">',
+    ]
+    for value in ticks(x_low, x_high, x.log):
+        at = across(x.place(value))
+        lines.append(f'<path d="M{at:.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#ddd"/>')
+        lines.append(f'<text x="{at:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{x.word(value)}</text>')
+    for value in ticks(y_low, y_high, y.log):
+        at = up(y.place(value))
+        lines.append(f'<path d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
+        lines.append(f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{y.word(value)}</text>')
+    middle = (TOP + HEIGHT - BOTTOM) / 2
+    lines.append(
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 12}" text-anchor="middle">{escape(x.title)}</text>'
+    )
+    lines.append(f'<text transform="translate(18 {middle}) rotate(-90)" text-anchor="middle">{escape(y.title)}</text>')
+    if joined:
+        path = "L".join(f"{across(a):.1f} {up(b):.1f}" for a, b in zip(xs, ys, strict=True))
+        lines.append(f'<path d="M{path}" fill="none" stroke="{COLOUR}" stroke-opacity="0.5" stroke-width="2"/>')
+    for a, b, (_, _, name) in zip(xs, ys, points, strict=True):
+        side, anchor = (-9, "end") if across(a) > WIDTH / 2 else (9, "start")
+        lines.append(f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="5" fill="{COLOUR}"/>')
+        lines.append(
+            f'<text x="{across(a) + side:.1f}" y="{up(b) - 8:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
+        )
+    return "\n".join([*lines, "</g></svg>", ""])
+
+
+def ticks(low: float, high: float, log: bool = False) -> list[float]:
+    """Round values between two places on an axis: multiples of 1, 2 or 5 times a power of ten; on a logarithmic axis,
+    whose places are decimal logarithms, 1, 2 and 5 times the powers of ten."""
+    if log:
+        powers = range(math.floor(low) - 1, math.ceil(high) + 1)
+        return [m * 10.0**p for p in powers for m in (1, 2, 5) if low <= math.log10(m * 10.0**p) <= high]
+    step = 10 ** math.floor(math.log10((high - low) / 4))
+    step *= next(m for m in (1, 2, 5, 10) if (high - low) / (step * m) <= 5)
+    return [round(i * step, 12) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
+def _span(places: Sequence[float]) -> tuple[float, float]:
+    """The ends of an axis: a little beyond the values on both sides."""
+    low, high = min(places), max(places)
+    room = 0.12 * (high - low) or 0.1 * abs(high) or 1.0
+    return low - room, high + room

@@ -1,0 +1,267 @@
+"""The papers' open questions, each answered by runs of equal budget: `python -m vssm study NAME`.
+
+A study trains small models for so many minutes each, one after another, and scores them on the first test digits; or
+it takes shipped weights and varies the sampler. What it found is kept as docs/studies/NAME.json with a plot beside it,
+from which `report` writes the page.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from . import benchmark, checkpoint, data, device, plot
+from .errors import UserError
+from .evaluation import Evaluation, Settings, check_limit, lower_half_unknown
+from .generation import Generator
+from .plot import Axis
+from .prompt import Prompt
+from .training import TrainingConfig, train
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row: a model trained anew under `changes` to its preset and on `known` sets, or, with a mode, the shipped
+    weights with that sampler and its number."""
+
+    label: str
+    model: str = "vssm"
+    changes: dict = field(default_factory=dict)
+    known: str | None = None
+    mode: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure of a run: its heading, how it is written, and its axis in a plot."""
+
+    heading: str
+    form: str
+    axis: Axis
+
+
+COLUMNS = {
+    "images": Column("images seen", ",", Axis("images seen")),
+    "nats": Column("−ELBO, nats", ".1f", Axis("−ELBO, nats")),
+    "label_kept": Column(
+        "label kept, lower half completed", ".1%", Axis("label kept, lower half completed", percent=True)
+    ),
+    "label_kept_upper": Column(
+        "label kept, upper half completed", ".1%", Axis("label kept, upper half completed", percent=True)
+    ),
+    "fid": Column("Fréchet distance", ".1f", Axis("Fréchet distance of unconditional samples")),
+    "seconds": Column("seconds a picture", ".4f", Axis("seconds a picture, one at a time", log=True)),
+    "network_calls": Column("network calls", ",", Axis("network calls", log=True)),
+    "tokens_per_call": Column("tokens a call", ".1f", Axis("tokens a call", log=True)),
+    "acceptance": Column("drafts accepted", ".1%", Axis("drafts accepted", percent=True)),
+}
+TRAINED = ("images", "nats", "label_kept", "label_kept_upper")
+SAMPLED = ("label_kept", "fid", "seconds", "network_calls", "tokens_per_call")
+
+
+@dataclass(frozen=True)
+class Study:
+    """columns: what is measured; x, y: the two of them that are plotted; joined: whether the runs form a series."""
+
+    name: str
+    title: str
+    question: str
+    runs: tuple[Run, ...]
+    columns: tuple[str, ...]
+    x: str
+    y: str
+    joined: bool = False
+
+    @property
+    def trains(self) -> bool:
+        return self.runs[0].mode is None
+
+
+STUDIES = {
+    s.name: s
+    for s in (
+        Study(
+            "latents",
+            "Categorical against Gaussian latents",
+            "The paper's latents are categorical. Does the kind matter, at equal training time?",
+            (
+                Run("Gaussian 8", changes={"latent": "gaussian", "latent_size": 8}),
+                Run(
+                    "categorical 16 × 4, ReinMax",
+                    changes={"latent": "categorical", "latent_size": 16, "estimator": "reinmax"},
+                ),
+                Run(
+                    "categorical 16 × 4, Gumbel",
+                    changes={"latent": "categorical", "latent_size": 16, "estimator": "gumbel"},
+                ),
+            ),
+            TRAINED,
+            "nats",
+            "label_kept",
+        ),
+        Study(
+            "levels",
+            "One level of latents against several",
+            "The paper's model has one level. What do levels that see those above them give, all on the fine grid?",
+            tuple(Run(f"L = {n}", changes={"coarse_levels": 0, "fine_levels": n}) for n in (1, 2, 4)),
+            TRAINED,
+            "nats",
+            "label_kept",
+            joined=True,
+        ),
+        Study(
+            "known",
+            "A known prefix against any known subset",
+            "Does training on every kind of prompt cost anything where prompts are prefixes, and what does it give "
+            "where they are not?",
+            (Run("any subset known"), Run("prefix known", known="prefix")),
+            TRAINED,
+            "label_kept",
+            "label_kept_upper",
+        ),
+        Study(
+            "chunks",
+            "Chunk size against quality and time",
+            "The paper's model writes K tokens at a time: K = T is parallel, K = 1 autoregressive. What does the dial "
+            "buy?",
+            (
+                *(Run(f"K = {k}", "vssm-paper", mode="chunked", size=k) for k in (1, 7, 28, 49, 98)),
+                Run("parallel", "vssm-paper", mode="parallel"),
+            ),
+            SAMPLED,
+            "seconds",
+            "label_kept",
+            joined=True,
+        ),
+        Study(
+            "drafts",
+            "Drafting and verifying against one pixel after another",
+            "ASSD draws from the same distribution as one pixel after another, in fewer network calls. How many fewer?",
+            (
+                *(Run(f"ASSD, {k} drafted", "asarm", mode="assd", size=k) for k in (8, 32, 128)),
+                Run("sequential", "asarm", mode="sequential"),
+                Run("random order", "asarm", mode="random"),
+                *(Run(f"masked, {k} steps", "asarm", mode="masked", size=k) for k in (16, 64)),
+            ),
+            (*SAMPLED, "acceptance"),
+            "seconds",
+            "label_kept",
+        ),
+    )
+}
+
+
+def get(name: str) -> Study:
+    """The study of that name; raises UserError for an unknown one."""
+    if name not in STUDIES:
+        raise UserError(f"There is no study {name!r}; choose one of: {', '.join(STUDIES)}.")
+    return STUDIES[name]
+
+
+def study(
+    what: Study,
+    dataset: data.DataSet = data.MNIST,
+    minutes: float = 4.0,
+    limit: int = 1000,
+    seed: int = 0,
+    device_name: str = "auto",
+    data_folder: str | Path | None = None,
+    quiet: bool = False,
+) -> dict:
+    """Make all runs of a study, one after another; returns its record.
+
+    "rows" holds for every run its label and the measures: on the first `limit` test digits, and with as many
+    unconditional samples. Training, if any, takes `minutes` a run. Raises UserError for missing data, weights or modes.
+    """
+    where = device.choose(device_name)
+    check_limit(limit, len(data.load(dataset, "test", data_folder)[0]))  # before hours of training, not after
+    rows = []
+    for run in what.runs:
+        if what.trains:
+            found = _trained(run, dataset, minutes, limit, seed, device_name, data_folder, quiet)
+        else:
+            found = _sampled(run, dataset, limit, seed, where, data_folder, quiet)
+        rows.append({"label": run.label} | {k: found.get(k) for k in what.columns})
+    return {
+        "study": what.name,
+        "data": dataset.name,
+        "minutes": minutes if what.trains else None,
+        "images": limit,
+        "seed": seed,
+        "threads": torch.get_num_threads(),
+        "device": device.describe(where),
+        "machine": benchmark.machine(),
+        "date": datetime.date.today().isoformat(),
+        "rows": rows,
+    }
+
+
+def _trained(
+    run: Run, dataset: data.DataSet, minutes: float, limit: int, seed: int, device_name: str, data_folder, quiet: bool
+) -> dict:
+    config = TrainingConfig(
+        run.model,
+        dataset.name,
+        minutes,
+        seed=seed,
+        known=run.known,
+        changes=run.changes,
+        save_minutes=2 * minutes,  # once, at the end
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        made = checkpoint.load(train(config, Path(folder), device_name, data_folder=data_folder, quiet=quiet))
+    generator = Generator(made, device.choose(device_name))
+    evaluation = Evaluation(generator, Settings(limit=limit, seed=seed), data_folder, quiet)
+    upper_known = lower_half_unknown(evaluation.images)
+    return evaluation.nats() | {
+        "images": made.training["images"],
+        "label_kept": evaluation.kept(upper_known),
+        "label_kept_upper": evaluation.kept(~upper_known),
+    }
+
+
+def _sampled(
+    run: Run, dataset: data.DataSet, limit: int, seed: int, where: torch.device, data_folder, quiet: bool
+) -> dict:
+    generator = Generator(checkpoint.load(checkpoint.shipped(run.model, dataset.name), run.model), where)
+    settings = Settings(limit=limit, seed=seed, mode=run.mode, size=run.size, fid_samples=limit)
+    evaluation = Evaluation(generator, settings, data_folder, quiet)
+    contestant = benchmark.Contestant(generator, run.mode, run.size)
+    timed = benchmark.bench({"": contestant}, Prompt.empty(*generator.data.shape), quiet=quiet)["models"][""]
+    kept = evaluation.kept(lower_half_unknown(evaluation.images))
+    return timed | evaluation.fid() | {"label_kept": kept, "seconds": timed["seconds_median"]}
+
+
+# --- what is kept ---------------------------------------------------------------------------------------------------
+
+
+def write(record: dict, folder: Path) -> Path:
+    """Keep a study's record as FOLDER/NAME.json and its plot as NAME.svg; returns the former. Raises UserError where
+    that fails."""
+    what = STUDIES[record["study"]]
+    x, y = COLUMNS[what.x].axis, COLUMNS[what.y].axis
+    picture = plot.scatter([(r[what.x], r[what.y], r["label"]) for r in record["rows"]], x, y, what.joined)
+    path = folder / f"{what.name}.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".svg").write_text(picture, encoding="utf-8")
+        path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written ({error}); choose a folder you may write to.") from None
+    return path
+
+
+def table(record: dict) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a study as text."""
+    columns = STUDIES[record["study"]].columns
+    rows = [
+        [row["label"], *("–" if row.get(k) is None else format(row[k], COLUMNS[k].form) for k in columns)]
+        for row in record["rows"]
+    ]
+    return ["", *(COLUMNS[k].heading for k in columns)], rows
