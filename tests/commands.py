@@ -50,6 +50,11 @@ def calls(model: str, unknown: int) -> range:
     return range(levels + 1, levels + 2)
 
 
+def reads_in_raster_order(model: str) -> bool:
+    """Whether a shipped model can only pass by pixels known further on."""
+    return checkpoint.load(checkpoint.shipped(model, "mnist")).network.prefix_only
+
+
 def settings(model: str) -> list[str]:
     return [word for key, value in SMALL[model].items() for word in ("--set", f"{key}={value}")]
 

@@ -84,7 +84,7 @@ TRAIN = ["train", "--model", "vssm", "--out", "never", "--data-dir", DATA]
         (["evaluate", "--model", "vssm", "--limit", "0"], "--limit: must be at least 1"),
         (["evaluate", "--model", "vssm", "--limit", "65", "--data-dir", DATA], "64 test images"),
         (["evaluate", "--model", "oracle"], "no model 'oracle'"),
-        (["evaluate"], "one of the arguments --model --all"),
+        (["evaluate"], "arguments --model --all is required"),
         (["evaluate", "--all", "--model", "vssm"], "not allowed with"),
         (["evaluate", "--all", "--mode", "parallel"], "--all scores the weights that come along"),
         (["evaluate", "--all", "--checkpoint", "x.safetensors"], "--all scores the weights that come along"),
@@ -220,8 +220,8 @@ def test_a_batch_goes_into_an_archive(refuse, tmp_path, out):
 def test_scores_that_cannot_be_written(refuse, tmp_path):
     path = shutil.copy(checkpoint.shipped("vssm", "mnist"), tmp_path / "copy.safetensors")
     (tmp_path / "copy.safetensors.part").mkdir()  # stands where the new file would be written first
-    refuse("evaluate", "--model", "vssm", "--limit", 1, "--data-dir", DATA, "--checkpoint", path, "--write",
-           says="cannot be written")
+    refuse("evaluate", "--model", "vssm", "--limit", 1, "--parts", "nats", "--data-dir", DATA, "--checkpoint", path,
+           "--write", says="cannot be written")
 
 
 # --- archives -------------------------------------------------------------------------------------------------------

@@ -11,7 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import DATA, EIGHT, EIGHT_KNOWN, SEVEN, SMALL, calls, pixels, settings, vssm, vssm_json, write
+from commands import (
+    DATA,
+    EIGHT,
+    EIGHT_KNOWN,
+    SEVEN,
+    SMALL,
+    calls,
+    pixels,
+    reads_in_raster_order,
+    settings,
+    vssm,
+    vssm_json,
+    write,
+)
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -126,7 +139,7 @@ def test_transparent_pixels_are_unknown(tmp_path, capsys):
 
 
 def test_clamping_is_admitted_by_models_that_read_in_raster_order(model, tmp_path, capsys):
-    clamped = models.get(model).network.prefix_only
+    clamped = reads_in_raster_order(model)
     words = ["complete", "--model", model, "--prompt", EIGHT, "--known", EIGHT_KNOWN, "--out", tmp_path / "out.png"]
     assert vssm(*words) == 0
     assert ("cannot inform" in capsys.readouterr().out) == clamped
@@ -143,7 +156,7 @@ def test_clamping_is_admitted_of_archives_too(model, prefix, tmp_path, capsys):
         known[1, -1] = True  # one such prompt is enough
     np.savez(tmp_path / "in.npz", images=np.zeros((2, 28, 28), np.uint8), known=known)
     words = ["complete", "--model", model, "--prompts", tmp_path / "in.npz", "--out", tmp_path / "out.npz"]
-    clamped = models.get(model).network.prefix_only and not prefix
+    clamped = reads_in_raster_order(model) and not prefix
     assert vssm(*words) == 0
     assert ("cannot inform" in capsys.readouterr().out) == clamped
     assert vssm_json(capsys, *words)["clamped"] is clamped
@@ -197,6 +210,7 @@ def test_an_archive_of_prompts_is_completed(model, tmp_path, capsys):
         tmp_path / "out.npz",
     )
     assert record.keys() >= COMPLETE_KEYS and record["prompts"] == 3 and record["tokens"] == 2 * (~known).sum()
+    assert record["tokens_per_call"] == pytest.approx(record["tokens"] / 6 / record["network_calls"])  # one batch
     with np.load(tmp_path / "out.npz") as made:
         done = made["images"]
     assert done.shape == (3, 2, 28, 28, 1) and done.dtype == np.uint8

@@ -77,4 +77,9 @@ def config_for(data, **changes) -> ToyConfig:
     return dataclasses.replace(ToyConfig(data.height, data.width, data.levels), **changes)
 
 
-PRESET = models.Preset("toy", "Toy", Toy, config_for, lr=1e-3)  # the registry's one line
+def preset(name: str, title: str) -> models.Preset:
+    """The registry's one line."""
+    return models.Preset(name, title, Toy, config_for, lr=1e-3)
+
+
+PRESET = preset("toy", "Toy")

@@ -89,14 +89,14 @@ def run_complete_batch(args: argparse.Namespace) -> None:
     M, K = len(images), args.samples
     batch = evaluation.COMPLETION_BATCH[generator.where.type]
     completed = np.empty((M * K, *dataset.shape), np.uint8)
-    seconds, calls = 0.0, 0
+    seconds, calls, looks = 0.0, 0, 0
     with tqdm(total=M * K, unit=" images", desc=generator.preset.title, leave=False, dynamic_ncols=True) as bar:
         for start in range(0, M * K, batch):
             which = np.arange(start, min(start + batch, M * K)) // K  # each prompt's K samples follow one another
             completed[start : start + batch], took, made = generator.complete_batch(
                 images[which], known[which], args.temperature, args.seed + start, mode.name, size if mode.size else None
             )
-            seconds, calls = seconds + took, calls + made
+            seconds, calls, looks = seconds + took, calls + made, looks + made * len(which)
             bar.update(len(which))
     files.write_npz(args.out, images=completed.reshape(M, K, *dataset.shape), known=known)
     tokens = int((~known).sum()) * K
@@ -119,6 +119,7 @@ def run_complete_batch(args: argparse.Namespace) -> None:
         "out": str(args.out),
         "temperature": args.temperature,
         "batch": batch,
+        "tokens_per_call": tokens / looks,
         "clamped": generator.network.prefix_only and not prefixes,
     }
     model = f"{generator.preset.title}, {sampler_words(mode, size)}"
@@ -130,6 +131,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if args.all:
         return run_evaluate_all(args)
     generator = make_generator(args)
+    if args.write:
+        files.check_out(generator.checkpoint.path, (generator.checkpoint.path.suffix,))
     record = evaluation.evaluate(generator, args.parts, settings(args, generator), args.data_dir)
     if args.write:
         evaluation.write_scores(generator.checkpoint, record)

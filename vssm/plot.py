@@ -81,7 +81,7 @@ def ticks(low: float, high: float, log: bool = False) -> list[float]:
         powers = range(math.floor(low) - 1, math.ceil(high) + 1)
         return [m * 10.0**p for p in powers for m in (1, 2, 5) if low <= math.log10(m * 10.0**p) <= high]
     step = 10 ** math.floor(math.log10((high - low) / 4))
-    step *= next(m for m in (1, 2, 5, 10) if (high - low) / (step * m) <= 5)
+    step *= next(m for m in (1, 2, 5, 10) if (high - low) / (step * m) <= 6)
     return [round(i * step, 12) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 

@@ -202,10 +202,9 @@ def study(
     }
 
 
-def _trained(
-    run: Run, dataset: data.DataSet, minutes: float, limit: int, seed: int, device_name: str, data_folder, quiet: bool
-) -> dict:
-    config = TrainingConfig(
+def training_config(run: Run, dataset: data.DataSet, minutes: float, seed: int) -> TrainingConfig:
+    """How a run's model is trained."""
+    return TrainingConfig(
         run.model,
         dataset.name,
         minutes,
@@ -214,6 +213,12 @@ def _trained(
         changes=run.changes,
         save_minutes=2 * minutes,  # once, at the end
     )
+
+
+def _trained(
+    run: Run, dataset: data.DataSet, minutes: float, limit: int, seed: int, device_name: str, data_folder, quiet: bool
+) -> dict:
+    config = training_config(run, dataset, minutes, seed)
     with tempfile.TemporaryDirectory() as folder:
         made = checkpoint.load(train(config, Path(folder), device_name, data_folder=data_folder, quiet=quiet))
     generator = Generator(made, device.choose(device_name))
