@@ -1,0 +1,153 @@
+"""The page of results is what the weights and the studies say, and its plots are drawn where the numbers are."""
+
+import re
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import torch
+import toy
+from commands import DATA, pixels, vssm, vssm_json
+
+from vssm import checkpoint, evaluation, models, plot, report
+from vssm.data import MNIST
+from vssm.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICK = ("--limit", 4, "--fid-samples", 20, "--prompts", 2, "--endings", 3, "--repeats", 1, "--data-dir", DATA)
+README = f"# Words\n\n{report.MARKS[0]}\nold\n{report.MARKS[1]}\n\nMore words.\n"
+
+
+@pytest.fixture
+def two_toys(tmp_path, monkeypatch):
+    """A program whose only models are two toys, untrained and unscored."""
+    folder = tmp_path / "checkpoints"
+    monkeypatch.setattr(models, "PRESETS", {"toy": toy.PRESET, "other": toy.preset("other", "Other")})
+    shutil.copytree(checkpoint.SHIPPED, folder, ignore=lambda _, names: {n for n in names if "classifier" not in n})
+    monkeypatch.setattr(checkpoint, "SHIPPED", folder)
+    monkeypatch.setattr(evaluation, "SPEED_BATCHES", (1, 2))
+    for seed, name in enumerate(models.PRESETS):
+        torch.manual_seed(seed)
+        training = {"minutes": 1.5, "images": 1234}
+        made = checkpoint.Checkpoint(name, MNIST, models.build(name, {"height": 28, "width": 28}), {}, training)
+        made.save(checkpoint.shipped(name, "mnist"))
+    return tmp_path / "docs"
+
+
+def images_of(page: str) -> list[str]:
+    return re.findall(r"!\[[^]]*\]\(([^)]+)\)", page)
+
+
+def test_one_command_scores_all_and_writes_the_page(two_toys, capsys):
+    records = vssm_json(capsys, "evaluate", "--all", "--out", two_toys, *QUICK)
+    assert [r["model"] for r in records] == ["toy", "other"]
+    assert all(set(evaluation.PARTS) - set(r["measured"]) == {"iw"} for r in records)  # exact: no bound to tighten
+    for record in records:
+        assert checkpoint.load(checkpoint.shipped(record["model"], "mnist")).scores["nats"] == record["nats"]
+    page = (two_toys / "RESULTS.md").read_text(encoding="utf-8")
+    for record in records:
+        assert f"{record['nats']:.2f} ± {record['nats_error']:.2f} (exact)" in page
+        assert f"**{record['nats']:.2f}**" in page and f"{record['label_kept']:.1%}" in page
+        assert f"{record['fid']:.1f} (20 samples)" in page
+    for word in ("| Toy | Other |", "PixelCNN | 81.30", "NVAE", "Linear Transformer", "**Other**", "1,234 images"):
+        assert word in page
+    assert evaluation.datetime.date.today().isoformat() in page and "1 thread" in page
+    pictures = images_of(page)
+    assert len(pictures) == 5
+    for name in pictures:
+        assert 0 < (two_toys / name).stat().st_size < 300_000
+    assert pixels(two_toys / "samples" / "toy-mnist.png").shape == (5 * 58 - 2, 12 * 58 - 2)
+
+    before = {p: p.stat().st_mtime_ns for p in (two_toys / "samples").iterdir()}
+    assert vssm("results", "--out", two_toys, "--keep-sheets") == 0  # nothing is measured anew
+    assert (two_toys / "RESULTS.md").read_text(encoding="utf-8") == page
+    assert {p: p.stat().st_mtime_ns for p in (two_toys / "samples").iterdir()} == before
+    capsys.readouterr()
+
+    vssm_json(capsys, "evaluate", "--all", "--parts", "label", "--out", two_toys, "--keep-sheets", *QUICK, "--limit", 3)
+    page = (two_toys / "RESULTS.md").read_text(encoding="utf-8")
+    assert "(of 3)" in page and f"{records[0]['nats']:.2f} ± " in page
+
+
+def test_what_was_not_measured_is_a_dash(two_toys, capsys):
+    path = checkpoint.shipped("other", "mnist")
+    words = ["evaluate", "--model", "other", "--checkpoint", path, "--parts", "nats", "--write", *QUICK]
+    vssm_json(capsys, *words)
+    header, rows = report.summary(report.shipped(MNIST))
+    cells = {row[0]: row[1:] for row in rows}
+    assert header == ["", "Toy", "Other"] and cells["−log p(x), nats"][0] == "–" != cells["−log p(x), nats"][1]
+    assert "label kept" not in " ".join(cells)  # measured for none
+    page = report.page(report.shipped(MNIST), MNIST, two_toys)
+    assert "## Speed" in page and "**Toy**" in page
+
+
+def test_a_person_s_notes_are_kept(two_toys):
+    two_toys.mkdir()
+    (two_toys / "notes.md").write_text("What limited it.\n")
+    assert "\n\nWhat limited it.\n\n" in report.page(report.shipped(MNIST), MNIST, two_toys)
+
+
+def test_the_readme_s_table(two_toys):
+    text = report.readme(README, report.shipped(MNIST))
+    assert text.startswith("# Words\n") and text.endswith("\n\nMore words.\n") and "old" not in text
+    assert "| parameters | 0.08 M | 0.08 M |" in text and report.readme(text, report.shipped(MNIST)) == text
+    with pytest.raises(UserError, match="marks"):
+        report.readme("# Words", report.shipped(MNIST))
+
+
+def test_no_weights_no_page(two_toys, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path / "none")
+    assert vssm("results", "--out", two_toys) == 2
+    assert "No weights" in capsys.readouterr().err and not two_toys.exists()
+
+
+# --- the repository's own pages -------------------------------------------------------------------------------------
+
+
+def test_the_shipped_page_says_what_the_shipped_weights_say():
+    """After new scores or studies: `python -m vssm results`."""
+    page = (report.DOCS / "RESULTS.md").read_text(encoding="utf-8")
+    assert page == report.page(report.shipped(MNIST), MNIST, report.DOCS)
+    for name in images_of(page):
+        assert (report.DOCS / name).stat().st_size < 300_000
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == report.readme(readme, report.shipped(MNIST))
+
+
+def test_every_part_of_every_shipped_model_is_measured():
+    """After new weights: `python -m vssm evaluate --model NAME --write`."""
+    for made in report.shipped(MNIST):
+        parts = set(evaluation.PARTS) - ({"iw"} if made.network.exact else set())
+        assert set(made.scores.get("measured", {})) == parts, made.model
+
+
+# --- plots ----------------------------------------------------------------------------------------------------------
+
+
+def circles(svg: str) -> list[tuple[float, float]]:
+    root = ElementTree.fromstring(svg)
+    return [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter("{http://www.w3.org/2000/svg}circle")]
+
+
+def test_points_lie_where_their_values_are():
+    x, y = plot.Axis("seconds", log=True), plot.Axis("kept", percent=True)
+    svg = plot.scatter([(0.01, 0.5, "a < b"), (0.1, 0.7, "c"), (1, 0.6, "d")], x, y, joined=True)
+    (x1, y1), (x2, y2), (x3, y3) = circles(svg)
+    assert x2 - x1 == pytest.approx(x3 - x2, abs=0.2) and x1 < x2  # equal factors, equal steps
+    assert y1 > y3 > y2 and (y1 - y3) == pytest.approx(y3 - y2, abs=0.2)
+    assert "a &lt; b" in svg and "60 %" in svg and ">0.1<" in svg and "seconds" in svg
+    assert len(circles(plot.scatter([(1, 1, "alone")], plot.Axis("x"), plot.Axis("y")))) == 1
+
+
+@pytest.mark.parametrize("points", [[], [(float("nan"), 1, "a")], [(1, 0, "zero on a log axis")]])
+def test_what_cannot_be_plotted(points):
+    with pytest.raises(ValueError):
+        plot.scatter(points, plot.Axis("x"), plot.Axis("y", log=True))
+
+
+def test_ticks_are_round_and_few():
+    assert plot.ticks(0.9, 5.2) == [1, 2, 3, 4, 5]
+    assert plot.ticks(0.42, 0.68) == [0.45, 0.5, 0.55, 0.6, 0.65]
+    assert plot.ticks(97, 123) == [100, 105, 110, 115, 120]
+    assert plot.ticks(-1.1, 0.1, log=True) == pytest.approx([0.1, 0.2, 0.5, 1])

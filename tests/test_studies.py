@@ -1,0 +1,101 @@
+"""The studies can be made, keep what they find, and get onto the page of results."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+import torch
+import toy
+from commands import DATA, SMALL, vssm, vssm_json
+
+from vssm import checkpoint, evaluation, models, report, studies
+from vssm.data import MNIST
+from vssm.errors import UserError
+from vssm.evaluation import Settings
+from vssm.generation import Generator
+from vssm.studies import Run, Study
+
+SHORT = ("--minutes", 0.005, "--limit", 4, "--data-dir", DATA)
+
+
+@pytest.mark.parametrize("name", studies.STUDIES)
+def test_every_run_can_be_made(name):
+    study = studies.get(name)
+    assert study.name == name and len({run.label for run in study.runs}) == len(study.runs)
+    assert {study.x, study.y} <= set(study.columns) <= set(studies.COLUMNS)
+    assert all((run.mode is None) == study.trains for run in study.runs)
+    for run in study.runs:
+        config = models.get(run.model).config(MNIST, **run.changes)
+        with torch.device("meta"):
+            models.get(run.model).network(config)
+        if run.mode:
+            mode = next(m for m in models.get(run.model).network.modes(config) if m.name == run.mode)
+            assert (mode.size is None) == (run.size is None)
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """A study of two runs that differ in what is known in training."""
+    small = SMALL["vssm"]
+    runs = (Run("any <subset>", changes=small), Run("prefix", changes=small, known="prefix"))
+    study = Study("tiny", "A tiny study", "Is it made?", runs, studies.TRAINED, "nats", "label_kept")
+    monkeypatch.setattr(studies, "STUDIES", {"tiny": study})
+    return study
+
+
+def test_a_study_trains_scores_and_is_kept(trained, tmp_path, capsys):
+    record = vssm_json(capsys, "study", "tiny", *SHORT, "--out", tmp_path)
+    assert [row["label"] for row in record["rows"]] == ["any <subset>", "prefix"]
+    for row in record["rows"]:
+        assert row["images"] > 0 and row["nats"] > 100
+        assert 0 <= row["label_kept"] <= 1 and 0 <= row["label_kept_upper"] <= 1
+    path = tmp_path / "studies" / "tiny.json"
+    assert record["out"] == str(path) and {p.suffix for p in path.parent.iterdir()} == {".json", ".svg"}
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert kept == {k: v for k, v in record.items() if k != "out"}  # no path of this machine
+    (tmp_path / "studies" / "tiny.md").write_text("A person's words about it.")
+    page = report.page([], MNIST, tmp_path)
+    assert "### A tiny study" in page and "(studies/tiny.svg)" in page and "A person's words about it." in page
+    assert f"| prefix | {record['rows'][1]['images']:,} | {record['rows'][1]['nats']:.1f} |" in page
+    assert "python -m vssm study tiny --minutes 0.005 --limit 4" in page
+
+
+def test_people_read_a_table(trained, tmp_path, capsys):
+    assert vssm("study", "tiny", *SHORT, "--out", tmp_path) == 0
+    out = capsys.readouterr().out
+    assert "Is it made?" in out and "images seen" in out and "tiny.json" in out
+
+
+def test_runs_differ_in_what_they_name_alone():
+    configs = [studies.training_config(run, MNIST, 3, 7) for run in studies.get("known").runs]
+    assert [c.known for c in configs] == [None, "prefix"]  # the preset's own, which is any subset
+    assert models.get("vssm").known == "any"
+    assert configs[0] == dataclasses.replace(configs[1], known=None)
+    assert {(c.minutes, c.seed, c.model, c.data) for c in configs} == {(3, 7, "vssm", "mnist")}
+
+
+def test_a_study_of_samplers_uses_them(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(models.PRESETS, "toy", toy.PRESET)
+    classifier = checkpoint.shipped("classifier", "mnist")
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
+    shutil.copy(classifier, tmp_path)
+    made = checkpoint.Checkpoint("toy", MNIST, models.build("toy", {"height": 28, "width": 28}))
+    made.save(checkpoint.shipped("toy", "mnist"))
+    runs = (Run("once", "toy", mode="parallel"), Run("thrice", "toy", mode="rounds", size=3))
+    study = Study("toys", "Toys", "Rounds?", runs, (*studies.SAMPLED, "acceptance"), "seconds", "label_kept", True)
+    monkeypatch.setattr(studies, "STUDIES", {"toys": study})
+    record = vssm_json(capsys, "study", "toys", "--limit", 12, "--data-dir", DATA, "--out", tmp_path)
+    once, thrice = record["rows"]
+    assert record["minutes"] is None and (once["network_calls"], thrice["network_calls"]) == (1, 3)
+    assert thrice["tokens_per_call"] == pytest.approx(784 / 3) and once["seconds"] > 0 and once["acceptance"] is None
+    generator = Generator(checkpoint.load(checkpoint.shipped("toy", "mnist")))
+    scored = evaluation.Evaluation(generator, Settings(12, mode="rounds", size=3), DATA, quiet=True)
+    assert thrice["label_kept"] == scored.kept(evaluation.lower_half_unknown(scored.images))
+    assert "the shipped weights" in report.page([], MNIST, tmp_path)
+
+
+def test_a_study_without_its_weights(monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
+    with pytest.raises(UserError, match="no checkpoint"):
+        studies.study(studies.get("chunks"), limit=4, data_folder=DATA, quiet=True)
