@@ -59,6 +59,8 @@ class Run:
                 self.points.append((event.seconds, self.tokens))
             case Progress():
                 self.progress = event
+                if self.points and self.points[-1][0] == event.seconds:  # one call gave latents and pixels
+                    self.points.pop()
                 self.points.append((event.seconds, event.tokens))
             case Posterior():
                 self.posteriors[event.level] = event
@@ -93,7 +95,7 @@ class Run:
 
     @property
     def network_calls(self) -> int:
-        return self.progress.network_calls if self.progress else len(self.latents)
+        return self.progress.network_calls if self.progress else len(self.points)
 
     @property
     def state(self) -> str:

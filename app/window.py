@@ -99,7 +99,7 @@ class Window(QMainWindow):
 
     def _lay_out(self) -> None:
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
-        self.setMinimumSize(960, 600)
+        self.setMinimumSize(980, 600)
         columns = QSplitter(Qt.Orientation.Horizontal)
         right = QSplitter(Qt.Orientation.Vertical)
         for splitter, parts in (

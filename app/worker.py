@@ -18,7 +18,7 @@ from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from vssm import checkpoint, device
 from vssm.errors import UserError
-from vssm.generation import GenerationRequest, Generator
+from vssm.generation import Finished, GenerationRequest, Generator
 
 STACK = 16 * 2**20  # macOS gives a QThread 512 KB, too little for torch
 
@@ -98,7 +98,8 @@ class Worker(QObject):
             for event in events:
                 if job.number == self.wanted:
                     self.happened.emit(job.number, event)
-                    self.going.wait()
+                    if not isinstance(event, Finished):
+                        self.going.wait()
                 if job.number != self.wanted:
                     return
         finally:

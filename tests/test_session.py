@@ -15,6 +15,14 @@ from vssm import data, models
 from vssm.errors import UserError
 from vssm.prompt import Prompt
 
+
+def choices(name: str) -> st.SearchStrategy:
+    """A mode of that model and, where it has one, its number."""
+    return st.sampled_from(models.get(name).modes(data.MNIST)).flatmap(
+        lambda mode: st.tuples(st.just(mode.name), st.integers(1, data.MNIST.pixels) if mode.size else st.none())
+    )
+
+
 PROMPTS = st.builds(Prompt, arrays(np.uint8, data.MNIST.shape), arrays(np.bool_, (data.MNIST.height, data.MNIST.width)))
 SESSIONS = st.builds(
     Session,
@@ -26,6 +34,7 @@ SESSIONS = st.builds(
     live=st.booleans(),
     theme=st.sampled_from(session.THEMES),
     device=st.sampled_from(["auto", "cpu", "cuda"]),
+    modes=st.fixed_dictionaries({}, optional={name: choices(name) for name in models.PRESETS}),
     prompt=PROMPTS,
 )
 
@@ -60,6 +69,15 @@ def test_round_trip(tmp_path_factory, sitting):
         {"theme": "pink"},
         {"keep_seed": 1},
         {"device": ""},
+        {"modes": []},
+        {"modes": {"unheard-of": ["parallel", None]}},
+        {"modes": {"transformer": ["backwards", None]}},
+        {"modes": {"transformer": ["sequential", 3]}},
+        {"modes": {"transformer": "sequential"}},
+        {"modes": {"transformer": [["sequential"], None]}},
+        {"modes": {"asarm": ["assd", None]}},
+        {"modes": {"asarm": ["assd", 785]}},
+        {"modes": {"asarm": ["assd", 0]}},
         {"pixels": ["00"]},
         {"pixels": "zz"},
         {"known": [[2, 3]]},

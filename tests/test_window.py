@@ -7,44 +7,15 @@ import pytest
 from conftest import at, ended, opened, running_threads
 from PIL import Image
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFileDialog, QLineEdit
+from windows import LEFT, LONG, choose, complete, figure, model_button, plain, press, said, take, type_in
 
 from app import actions, runs, session
 from app.runs import Run
 from vssm import checkpoint, data, models
 from vssm.examples import examples
-from vssm.generation import Finished, GenerationRequest, Started
-
-LEFT = Qt.MouseButton.LeftButton
-LONG = 60000  # milliseconds; the machine may be busy
-
-
-def press(qtbot, window, keys: str) -> None:
-    """Press a shortcut."""
-    combination = QKeySequence(keys)[0]
-    qtbot.keyClick(window, combination.key(), combination.keyboardModifiers())
-
-
-def complete(qtbot, window) -> Run:
-    """Return, and wait for the end."""
-    before = len(window.history)
-    press(qtbot, window, "Return")
-    assert window._running is not None or len(window.history) > before
-    qtbot.waitUntil(ended(window), timeout=LONG)
-    return window.history[-1]
-
-
-def take(qtbot, window, number: int) -> None:
-    """Click an example."""
-    qtbot.mouseClick(window.sketch.thumbs[number], LEFT)
-
-
-def model_button(window, name: str):
-    """The button of the toolbar that chooses a model."""
-    action = window.actions_["choose_model", name]
-    return next(w for w in action.associatedObjects() if hasattr(w, "click"))
-
+from vssm.generation import Finished, GenerationRequest, Latents, Progress, Started
+from vssm.work import Mode
 
 # --- what a person gives
 
@@ -143,10 +114,6 @@ def test_return_completes_and_leaves_known_pixels_alone(window, qtbot, name):
     assert len(run.latents) == run.started.levels
 
 
-def figure(window, name: str) -> str:
-    return window.completion._figures[name].text()
-
-
 def test_the_transformer_fills_in_live(window, qtbot):
     take(qtbot, window, 0)
     press(qtbot, window, "2")
@@ -172,7 +139,7 @@ def test_stop_in_the_middle(window, qtbot):
     press(qtbot, window, "Escape")
     qtbot.waitUntil(ended(window), timeout=LONG)
     assert run.finished is None and 0 < run.tokens < run.started.tokens and run.ended
-    assert "stopped" in window.completion._model.text()
+    assert "stopped" in said(window)
     assert not window.actions_["stop"].isEnabled()
     assert complete(qtbot, window).finished is not None
 
@@ -195,8 +162,8 @@ def test_earlier_runs_are_kept_and_compared(window, qtbot):
     press(qtbot, window, "2")
     slow = complete(qtbot, window)
     ratio = runs.times(slow.seconds / fast.seconds)
-    assert window.timing.words.text() == (
-        f"VSSM {runs.seconds(fast.seconds)} · Transformer {runs.seconds(slow.seconds)}: VSSM {ratio} faster"
+    assert plain(window.timing.words.text()) == (
+        f"● VSSM {runs.seconds(fast.seconds)} · ■ Transformer {runs.seconds(slow.seconds)}: VSSM {ratio} faster"
     )
     assert len(window.timing._curves) == 2
     thumbs = [w for w in window.completion._earlier_row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
@@ -212,19 +179,9 @@ def test_earlier_runs_are_kept_and_compared(window, qtbot):
 def test_a_sample_is_shown_large_by_click(window, qtbot):
     run = complete(qtbot, window)
     qtbot.mouseClick(window.completion.gallery, LEFT, pos=window.completion.gallery.cells()[2].center().toPoint())
-    assert run.shown == 2 and "3 of 4" in window.completion._model.text()
+    assert run.shown == 2 and "3 of 4" in said(window)
     qtbot.keyClick(window.completion.gallery, Qt.Key.Key_Right)
     assert run.shown == 3
-
-
-def test_clamped_prompts_are_told(window, qtbot):
-    left_half = next(i for i, e in enumerate(examples(data.MNIST)) if not e.prompt.is_prefix)
-    take(qtbot, window, left_half)
-    complete(qtbot, window)
-    assert not window.completion.note.isVisible()  # the VSSM is informed by all known pixels
-    press(qtbot, window, "2")
-    complete(qtbot, window)
-    assert window.completion.note.isVisible()
 
 
 def test_nothing_known_is_generation_and_everything_known_is_told(window, qtbot):
@@ -252,10 +209,7 @@ def test_seeds(window, qtbot):
     """New ones by default; a given one is kept, and gives the same completion again."""
     a, b = complete(qtbot, window), complete(qtbot, window)
     assert a.request.seed != b.request.seed
-    window.seed.setFocus()
-    window.seed.selectAll()
-    qtbot.keyClicks(window.seed.findChild(QLineEdit), "77")
-    qtbot.keyClick(window.seed.findChild(QLineEdit), Qt.Key.Key_Tab)
+    type_in(qtbot, window.seed, "77")
     c, d = complete(qtbot, window), complete(qtbot, window)
     assert c.request.seed == d.request.seed == 77
     assert np.array_equal(c.finished.images, d.finished.images)
@@ -282,7 +236,9 @@ def test_a_broken_checkpoint_is_told_and_the_other_model_works(tmp_path, qtbot, 
 
 def test_every_missing_checkpoint_is_told(tmp_path, qtbot, no_threads_left):
     for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
-        qtbot.waitUntil(lambda w=window: w.messages.text.count("There is no checkpoint") == 2, timeout=LONG)
+        qtbot.waitUntil(
+            lambda w=window: w.messages.text.count("There is no checkpoint") == len(models.PRESETS), timeout=LONG
+        )
         assert window._status.text() == "VSSM is not loaded"
 
 
@@ -409,7 +365,10 @@ def contrast(a: str, b: str) -> float:
 
 @pytest.mark.parametrize("size", [(1024, 640), (1280, 760), (1920, 1080)])
 def test_everything_fits(window, qtbot, size):
-    """No panel sticks out of the window, and no button is cut off."""
+    """No panel sticks out of the window, and no button is cut off, whichever model's mode is shown."""
+    for name in models.PRESETS:
+        choose(qtbot, window, name)
+        assert window.centralWidget().minimumSizeHint().width() <= size[0]
     complete(qtbot, window)
     window.resize(*size)
     qtbot.wait(20)
@@ -432,12 +391,12 @@ def test_the_sketch_is_where_the_mouse_is_after_resizing(window, qtbot, draw):
 # --- what is said of runs
 
 
-def made_run(name: str, seconds: float, tokens: int = 448, samples: int = 1, rows: int = 12) -> Run:
+def made_run(name: str, seconds: float, tokens: int = 448, samples: int = 1, rows: int = 12, **mode) -> Run:
     prompt = session.fresh_prompt(data.MNIST).with_rows(rows)
-    run = Run(1, name, "mnist", GenerationRequest(prompt, samples))
+    run = Run(1, name, "mnist", GenerationRequest(prompt, samples, **mode))
     images = np.zeros((samples, 28, 28, 1), np.uint8)
-    run.add(Started(name, name, tokens, samples, 0, "CPU", 2, False))
-    run.add(Finished(name, images, seconds, 0.0, 8, tokens, "CPU", 2))
+    run.add(Started(name, name, tokens, samples, 0, "CPU", 2, False, Mode("parallel", "Parallel", "at once"), 0))
+    run.add(Finished(name, images, seconds, 0.0, 8, tokens, "CPU", 2, "parallel", 0))
     return run
 
 
@@ -454,6 +413,36 @@ def test_like_runs_are_compared_by_seconds():
 def test_unlike_runs_are_never_compared_by_seconds(other):
     text = runs.compare([made_run("vssm", 0.008), made_run("transformer", 0.23, **other)])
     assert "faster" not in text and " s " not in text and text.count("tokens/s") == 2 and "unlike runs" in text
+
+
+def test_modes_are_compared_as_models_are():
+    others = made_run("transformer", 1.0), made_run("asarm", 0.25), made_run("asarm", 0.5, mode="masked", size=8)
+    text = runs.compare([made_run("vssm", 0.01), *others])
+    assert text == (
+        "VSSM 0.010 s · Transformer 1.00 s · AS-ARM 0.25 s · AS-ARM masked 8 0.50 s: VSSM 100 × faster than Transformer"
+    )
+
+
+def test_a_run_with_other_work_does_not_spoil_the_comparison():
+    old = made_run("mamba", 0.5, rows=3)
+    assert "faster" in runs.compare([old, made_run("vssm", 0.008), made_run("transformer", 0.23)])
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "said"),
+    [(None, None, ""), ("assd", 32, ""), ("assd", 8, "ASSD 8"), ("random", None, "random order")],
+)
+def test_a_mode_is_named_where_it_is_not_the_usual_one(mode, size, said):
+    assert made_run("asarm", 1, mode=mode, size=size).title == f"AS-ARM {said}".rstrip()
+
+
+def test_a_call_that_gave_latents_and_pixels_is_one_point():
+    run = Run(1, "vssm-paper", "mnist", GenerationRequest(session.fresh_prompt(data.MNIST)))
+    nothing = np.zeros((1, 14, 14), np.float32)
+    for calls in (1, 2):
+        run.add(Latents(0.1 * calls, 1, 1, "gaussian", 0, nothing[..., None], nothing))
+        run.add(Progress(0.1 * calls, 4 * calls, calls, run.images, run.filled))
+    assert run.points == [(0.1, 4), (0.2, 8)]
 
 
 def test_scores_and_counts():

@@ -78,7 +78,7 @@ def test_a_machine_without_fonts_gets_one_with_all_our_signs(tmp_path):
         from PySide6.QtGui import QFontInfo, QFontMetrics
         from PySide6.QtWidgets import QApplication
         font = app.application.prepare(QApplication([])).font()
-        lacks = [c for c in "aZ0●■▲◆↵×·−…–" if not QFontMetrics(font).inFontUcs4(ord(c))]
+        lacks = [c for c in "aZ0●■▲◆★▼○□△◇☆▽↵×·−…–" if not QFontMetrics(font).inFontUcs4(ord(c))]
         print(QFontInfo(font).family(), lacks)
     """
     done = subprocess.run(

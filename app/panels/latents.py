@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtGui import QColor, QPainter, QPixmap
-from PySide6.QtWidgets import QComboBox, QLabel, QStackedLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedLayout, QWidget
 
 from vssm import models
 
@@ -86,9 +86,6 @@ class LatentPanel(Card):
         super().__init__("Latents", "Latent: a variable the model draws before the pixels, and from which they follow")
         self._run: Run | None = None
         self._theme = theme.LIGHT
-        self._scale = QLabel()
-        self._scale.setAccessibleName("Colour scale")
-        self.header.addWidget(self._scale)
         self.what = QComboBox()
         for i, (view, tip) in enumerate(VIEWS.items()):
             self.what.addItem(view)
@@ -109,11 +106,16 @@ class LatentPanel(Card):
         self._stack.addWidget(self._message)
         self._stack.addWidget(self.view)
         self.body.addWidget(holder, 1)
-        self.sums = label("", "muted")
+        self.sums = label("", "muted", wrap=True)
         self.sums.setAccessibleName("Sums over all levels")
         self.sums.setToolTip("Of this sample, over all levels and positions:\n" + "\n".join(list(VIEWS.values())[1:]))
-        self.body.addWidget(self.sums)
+        self._scale = QLabel()
+        self._scale.setAccessibleName("Colour scale")
         self._scale.hide()
+        row = QHBoxLayout()
+        row.addWidget(self.sums, 1)
+        row.addWidget(self._scale)
+        self.body.addLayout(row)
 
     def retheme(self, colours: theme.Theme) -> None:
         self._theme = colours
@@ -212,9 +214,11 @@ class LatentPanel(Card):
         )
 
     def _sums(self, run: Run) -> str:
-        """Entropies and divergence over all levels, as far as they are known."""
-        sums = {view: self._maps(run, view) for view in list(VIEWS)[1:]}
-        shown = (f"{view} {_nats(sum(np.nansum(m) for m in maps.values()))}" for view, maps in sums.items() if maps)
+        """Entropies of prior and posterior, and the divergence, over all levels, as far as they are known."""
+        shown = []
+        for view in list(VIEWS)[1:]:
+            if maps := self._maps(run, view):
+                shown.append(f"{view.removesuffix(' entropy')} {_nats(sum(map(np.nansum, maps.values())))}")
         return " · ".join(shown) + " nats"
 
     def _place(self, level: int, words: str, image: np.ndarray, where: QRectF) -> None:

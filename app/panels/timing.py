@@ -97,9 +97,9 @@ class TimingPanel(Card):
         self._draw()
 
     def _name(self, run: Run) -> str:
-        """As in a legend."""
-        sign = theme.sign(run.model, not run.variant)
-        return f'<span style="color:{self._theme.model(run.model)}">{sign}</span> {escape(run.title)}'
+        """As in a legend; not broken at a line's end."""
+        sign, title = theme.sign(run.model, not run.variant), escape(run.title).replace(" ", "&nbsp;")
+        return f'<span style="color:{self._theme.model(run.model)}">{sign}</span>&nbsp;{title}'
 
     def follow(self, run: Run) -> None:
         """Draw the run under way; called while it works."""

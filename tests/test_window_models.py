@@ -1,0 +1,242 @@
+"""All contestants in the window: their modes, pausing them, what they say of a run, and a model added."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from conftest import ended, opened, running_threads
+from PySide6.QtCore import Qt
+from torch import nn
+from windows import LEFT, LONG, button_of, choose, complete, figure, model_button, plain, press, said, take, type_in
+
+from app import runs, session
+from vssm import checkpoint, data, models
+from vssm.examples import examples
+from vssm.models import Preset
+from vssm.work import Mode, Work
+
+FREE_FORM = next(i for i, e in enumerate(examples(data.MNIST)) if not e.prompt.is_prefix)
+
+
+# --- modes
+
+
+@pytest.mark.parametrize("name", list(models.PRESETS))
+def test_the_modes_are_those_of_the_chosen_model(window, qtbot, name):
+    choose(qtbot, window, name)
+    modes = models.get(name).modes(data.MNIST)
+    assert [window.mode.itemText(i) for i in range(window.mode.count())] == [mode.title for mode in modes]
+    assert window.mode.isEnabled() == (len(modes) > 1)
+    for i, mode in enumerate(modes):
+        assert window.mode.currentText() == mode.title and mode.about in window.mode.toolTip()
+        assert window.mode.itemData(i, Qt.ItemDataRole.ToolTipRole) == mode.about
+        assert window.size_.isVisible() == window._size_name.isVisible() == (mode.size is not None)
+        if mode.size:
+            assert window._size_name.text() == mode.size.capitalize() == window.size_.accessibleName()
+            assert window.size_.value() == mode.default
+        press(qtbot, window, "M")
+    assert window.mode.currentText() == modes[0].title  # and round again
+
+
+def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, weights, no_threads_left):
+    state = tmp_path / "sitting.json"
+    for window in opened(qtbot, state, weights):
+        take(qtbot, window, 0)
+        choose(qtbot, window, "asarm")
+        for _ in range(3):
+            qtbot.keyClick(window.mode, Qt.Key.Key_Down)
+        type_in(qtbot, window.size_, "5")
+        run = complete(qtbot, window)
+        assert (run.started.mode.name, run.started.size) == ("masked", 5) and run.finished.network_calls < 8
+        assert said(window) == "◇ AS-ARM masked 5 · 1 of 4"
+        usual = complete_in(qtbot, window, "vssm")
+        assert usual.variant == "" and said(window).startswith("● VSSM · ")
+        legend = plain(window.timing.words.text())
+        assert legend.startswith("● VSSM 0") and f"◇ AS-ARM masked 5 {runs.seconds(run.seconds)}" in legend
+        row = window.completion._earlier_row
+        thumbs = [w for w in row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
+        assert [w.text().split("\n")[1] for w in thumbs] == ["", "masked 5"]
+        choose(qtbot, window, "asarm")
+        assert window.mode.currentText() == "Masked" and window.size_.value() == 5
+    assert session.load(state).modes == {"asarm": ("masked", 5)}
+    for window in opened(qtbot, state, weights):
+        assert window.mode.currentText() == "Masked" and window.size_.value() == 5
+
+
+def complete_in(qtbot, window, name: str):
+    choose(qtbot, window, name)
+    return complete(qtbot, window)
+
+
+# --- pause and continue
+
+
+def begin(qtbot, window):
+    """Let the Transformer write whole pictures, and wait until some of it stands."""
+    press(qtbot, window, "Ctrl+D")
+    choose(qtbot, window, "transformer")
+    press(qtbot, window, "Return")
+    run = window.history[-1]
+    qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
+    return run
+
+
+def pause(qtbot, window) -> None:
+    """Press P, and wait for what was on its way."""
+    press(qtbot, window, "P")
+    qtbot.wait(200)
+
+
+def test_pause_and_continue(window, qtbot):
+    type_in(qtbot, window.seed, "5")
+    hold = window.actions_["pause"]
+    assert not hold.isEnabled()
+    press(qtbot, window, "Ctrl+D")
+    whole = complete_in(qtbot, window, "transformer")
+    begun = time.perf_counter()
+    run = begin(qtbot, window)
+    assert hold.isEnabled() and button_of(hold).text().startswith("Pause")
+    pause(qtbot, window)
+    assert said(window).endswith("· paused") and button_of(hold).text().startswith("Continue")
+    assert button_of(hold).accessibleName() == "Continue"
+    stands, rested = (run.tokens, run.network_calls, run.seconds, figure(window, "seconds")), time.perf_counter()
+    qtbot.wait(300)
+    assert (run.tokens, run.network_calls, run.seconds, figure(window, "seconds")) == stands
+    assert 0 < run.tokens < run.started.tokens and figure(window, "calls") == str(run.network_calls)
+    rested = time.perf_counter() - rested
+    qtbot.mouseClick(button_of(hold), LEFT)
+    assert said(window).endswith("· working …")
+    qtbot.waitUntil(ended(window), timeout=LONG)
+    assert run.finished.network_calls == whole.finished.network_calls
+    assert np.array_equal(run.finished.images, whole.finished.images)
+    assert run.seconds <= time.perf_counter() - begun - rested  # the clock stood still
+    assert not hold.isEnabled() and button_of(hold).text().startswith("Pause")
+
+
+def test_a_paused_run_can_be_stopped(window, qtbot):
+    run = begin(qtbot, window)
+    pause(qtbot, window)
+    press(qtbot, window, "Escape")
+    qtbot.waitUntil(ended(window), timeout=LONG)
+    assert run.finished is None and "stopped" in said(window)
+    assert complete(qtbot, window).finished is not None
+
+
+def test_a_paused_run_gives_way_to_a_new_one(window, qtbot):
+    run = begin(qtbot, window)
+    pause(qtbot, window)
+    assert complete_in(qtbot, window, "vssm").finished is not None
+    assert run.ended and run.finished is None
+    assert not window.actions_["pause"].isEnabled()
+
+
+def test_closing_while_paused(window, qtbot):
+    begin(qtbot, window)
+    pause(qtbot, window)
+    press(qtbot, window, "Ctrl+Q")
+    assert not window.isVisible() and window.tidy_exit and running_threads() == []
+
+
+# --- what is said of a run
+
+
+def test_drafts_are_told(window, qtbot):
+    take(qtbot, window, 0)
+    run = complete_in(qtbot, window, "asarm")
+    end = run.finished
+    assert end.drafted >= end.accepted > 0
+    a_call = end.tokens / run.request.samples / end.network_calls
+    assert window.completion.drafts.isVisible() and figure(window, "calls") == str(end.network_calls)
+    assert window.completion.drafts.text() == (
+        f"{a_call:.1f} tokens a call · {100 * end.accepted / end.drafted:.0f} % of {end.drafted:,} drafts accepted"
+    )
+    complete_in(qtbot, window, "vssm")
+    assert not window.completion.drafts.isVisible()
+
+
+@pytest.mark.parametrize("name", list(models.PRESETS))
+def test_clamped_prompts_are_told(window, qtbot, name):
+    """Where a model reads row by row, and only of prompts that are no prefix."""
+    take(qtbot, window, 0)
+    complete_in(qtbot, window, name)
+    assert not window.completion.note.isVisible()
+    take(qtbot, window, FREE_FORM)
+    complete(qtbot, window)
+    preset = models.get(name)
+    assert window.completion.note.isVisible() == preset.network(preset.config(data.MNIST)).prefix_only
+    assert window.completion.note.text().startswith(f"{preset.title} reads row by row from the top")
+
+
+@pytest.mark.parametrize("name", ["vssm", "transformer"])
+def test_the_latent_panel_has_all_levels_and_their_posterior_or_says_why_not(window, qtbot, name):
+    run = complete_in(qtbot, window, name)
+    levels = list(range(1, run.started.levels + 1))
+    assert sorted(run.latents) == sorted(run.posteriors) == levels
+    assert window.latents.view.isVisible() == bool(levels)
+    if levels:
+        assert "KL" in window.latents.sums.text() and all(p.divergence.min() > -1e-3 for p in run.posteriors.values())
+    else:
+        assert window.latents._message.text().startswith("Transformer has no latents")
+
+
+# --- a model added
+
+
+@dataclass(frozen=True)
+class ToyConfig:
+    height: int
+    width: int
+
+
+class Toy(nn.Module):
+    """Draws rows: every `size`-th is black. One trained number says how strong the ink is."""
+
+    Config = ToyConfig
+    exact, prefix_only, half_precision = True, True, False
+
+    @staticmethod
+    def modes(config: ToyConfig) -> tuple[Mode, ...]:
+        return Mode("full", "Full", "ink everywhere"), Mode("rows", "Rows", "every so many rows empty", "period", 2)
+
+    def __init__(self, config: ToyConfig):
+        super().__init__()
+        self.config, self.ink = config, nn.Parameter(torch.ones(1))
+
+    def complete(self, values, known, temperature, rng, mode, size):
+        drawn = self.ink.round().long().expand_as(values).clone()
+        if mode == "rows":
+            drawn[:, ::size] = 0
+        yield Work(torch.where(known.unsqueeze(-1), values, drawn), known[0].numel())
+
+
+def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path, weights, no_threads_left):
+    """The window offers, loads, runs and names it without a word of its own about it."""
+    toy = Preset("toy", "Toy", Toy, lambda d, **changes: ToyConfig(d.height, d.width, **changes), lr=1e-3)
+    monkeypatch.setitem(models.PRESETS, "toy", toy)
+    path = weights / checkpoint.shipped("toy", "mnist").name
+    try:
+        checkpoint.Checkpoint("toy", data.MNIST, Toy(toy.config(data.MNIST))).save(path)
+        for window in opened(qtbot, tmp_path / "sitting.json", weights):
+            take(qtbot, window, FREE_FORM)
+            qtbot.mouseClick(model_button(window, "toy"), LEFT)
+            assert "ink everywhere" in model_button(window, "toy").toolTip()
+            run = complete(qtbot, window)
+            prompt = window.canvas.sketch.prompt
+            assert (run.finished.images[:, ~prompt.known] == 255).all() and run.finished.model == "toy"
+            assert (run.finished.images[:, prompt.known] == prompt.pixels[prompt.known]).all()
+            assert "Toy" in said(window) and window.completion.note.text().startswith("Toy reads row by row")
+            choose(qtbot, window, "vssm")
+            choose(qtbot, window, "toy")
+            press(qtbot, window, "M")
+            assert window._size_name.text() == "Period" and window.size_.value() == 2
+            type_in(qtbot, window.size_, "7")
+            press(qtbot, window, "Ctrl+D")
+            run = complete(qtbot, window)
+            assert (run.finished.images[:, ::7] == 0).all() and (run.finished.images[:, 1:7] == 255).all()
+            assert run.title == "Toy rows 7" and "Toy rows 7" in plain(window.timing.words.text())
+            assert window.messages.text == ""
+    finally:
+        path.unlink()
+    assert session.load(tmp_path / "sitting.json").modes == {"toy": ("rows", 7)}
