@@ -115,6 +115,14 @@ def test_the_shipped_page_says_what_the_shipped_weights_say():
     assert readme == report.readme(readme, report.shipped(MNIST))
 
 
+def test_the_readme_names_every_model_and_mode():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    for name, preset in models.PRESETS.items():
+        (row,) = (line for line in lines if line.startswith(f"| `{name}` |"))
+        for mode in preset.modes(MNIST):
+            assert f"`{mode.name}`" in row and (mode.size is None or f"`--{mode.size} " in row), (name, mode.name)
+
+
 def test_every_part_of_every_shipped_model_is_measured():
     """After new weights: `python -m vssm evaluate --model NAME --write`."""
     for made in report.shipped(MNIST):

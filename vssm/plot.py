@@ -11,6 +11,7 @@ WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 76, 24, 24, 56
 STYLE = "font-family: sans-serif; font-size: 13px; fill: #333"
 COLOUR = "#0b6fa4"
+HALO = 'stroke="#fff" stroke-width="4" paint-order="stroke"'  # names stay legible where they cross a line
 
 
 class Axis(NamedTuple):
@@ -68,9 +69,8 @@ def scatter(points: Sequence[tuple[float, float, str]], x: Axis, y: Axis, joined
     for a, b, (_, _, name) in zip(xs, ys, points, strict=True):
         side, anchor = (-9, "end") if across(a) > WIDTH / 2 else (9, "start")
         lines.append(f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="5" fill="{COLOUR}"/>')
-        lines.append(
-            f'<text x="{across(a) + side:.1f}" y="{up(b) - 8:.1f}" text-anchor="{anchor}">{escape(name)}</text>'
-        )
+        place = f'x="{across(a) + side:.1f}" y="{up(b) - 8:.1f}" text-anchor="{anchor}"'
+        lines.append(f"<text {place} {HALO}>{escape(name)}</text>")
     return "\n".join([*lines, "</g></svg>", ""])
 
 

@@ -63,13 +63,13 @@ NATS = (
     Published("NVAE", 78.01, SECOND),
 )
 SPEEDS = (
-    Published("Transformer, softmax attention", 0.45, "GPU"),
-    Published("the same with a key/value cache", 7.56, "GPU"),
+    Published("Softmax Transformer", 0.45, "GPU"),
+    Published("Softmax Transformer, key/value cache", 7.56, "GPU"),
     Published("Linear Transformer", 142.8, "GPU"),
 )
 SECONDS = (
-    Published("Transformer, softmax attention", 72.6, "CPU"),
-    Published("the same with a key/value cache", 7.4, "CPU"),
+    Published("Softmax Transformer", 72.6, "CPU"),
+    Published("Softmax Transformer, key/value cache", 7.4, "CPU"),
     Published("Linear Transformer", 5.5, "CPU"),
 )
 
@@ -230,7 +230,7 @@ def page(weights: Sequence[Checkpoint], dataset: data.DataSet, folder: Path) -> 
         "Pictures a second at the best batch size, and seconds for one picture alone, MNIST at 784 pixels. The "
         "published ones were measured by others on other machines (GPUs, and a CPU for single pictures; Katharopoulos "
         "et al., 2006.16236, as quoted in later papers): ratios across rows mean little.",
-        ranked(SPEEDS, [_own_speed(m) for m in timed], "pictures a second", ".3g", most=True),
+        ranked(SPEEDS, [_own_speed(m) for m in timed], "pictures a second", ".4g", most=True),
         ranked(SECONDS, [_own_seconds(m) for m in timed], "seconds a picture", ".3g", most=False),
         "## Samples",
         f"Drawn at temperature 1, seed 0, each by the model's usual sampler; none was chosen. First {UNCONDITIONAL} "
