@@ -11,6 +11,8 @@ import numpy as np
 from vssm import data, models
 from vssm.generation import Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
 
+MOST_COMPARED = 6  # in one line
+
 
 @dataclass
 class Run:
@@ -56,11 +58,10 @@ class Run:
                 self.started = event
             case Latents():
                 self.latents[event.level] = event
-                self.points.append((event.seconds, self.tokens))
+                if self.progress is None:
+                    self.points.append((event.seconds, 0))
             case Progress():
                 self.progress = event
-                if self.points and self.points[-1][0] == event.seconds:  # one call gave latents and pixels
-                    self.points.pop()
                 self.points.append((event.seconds, event.tokens))
             case Posterior():
                 self.posteriors[event.level] = event
@@ -123,10 +124,13 @@ class Run:
 def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title) -> str:
     """One line on the latest finished run of each model and mode. Seconds are compared between like runs only: those
     whose work was that of the last one. `name` says how a run is called."""
-    finished = [run for run in runs if run.finished]
-    latest = list({run.title: run for run in finished}.values())
-    latest.sort(key=lambda run: list(models.PRESETS).index(run.model))
-    like = [run for run in latest if run.work == finished[-1].work]
+    newest: dict[str, Run] = {}
+    for run in reversed(runs):
+        if run.finished:
+            newest.setdefault(run.title, run)
+    latest = sorted(newest.values(), key=lambda run: run.variant != "")[:MOST_COMPARED]  # usual modes go first
+    latest.sort(key=lambda run: (list(models.PRESETS).index(run.model), run.number))
+    like = [run for run in latest if run.work == next(iter(newest.values())).work]
     if len(like) == 1 < len(latest):
         rates = " · ".join(f"{name(run)} {rate(run.finished.tokens_per_second)}" for run in latest)
         return f"{rates} (unlike runs: rates, not seconds)"

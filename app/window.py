@@ -11,7 +11,6 @@ import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QDoubleSpinBox,
     QFileDialog,
@@ -31,10 +30,11 @@ from vssm.generation import Event, GenerationRequest
 from vssm.work import Mode
 
 from . import actions, runs, session, theme
-from .panels.card import button, label
+from .panels.card import button, named
 from .panels.completions import CompletionPanel
 from .panels.latents import LatentPanel
 from .panels.messages import MessageBar
+from .panels.modes import ModePicker
 from .panels.sketch import SIZES, SketchPanel
 from .panels.timing import KEPT, TimingPanel
 from .runs import Run
@@ -160,19 +160,16 @@ class Window(QMainWindow):
     def _settings(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(6)
-        self.mode, self.size_ = QComboBox(), QSpinBox()
-        self.mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self.mode.activated.connect(self._mode_chosen)
-        self.size_.valueChanged.connect(self._size_chosen)
-        _name(row, "Mode", self.mode)
-        self._size_name = _name(row, "Number", self.size_)
+        self.modes = ModePicker()
+        self.modes.chosen.connect(self._mode_chosen)
+        row.addWidget(self.modes)
         row.addStretch(1)
         self.samples, self.temperature = QSpinBox(), QDoubleSpinBox()
         self.samples.setRange(1, session.MOST_SAMPLES)
         self.temperature.setRange(0, 2)
         self.temperature.setSingleStep(0.1)
-        _name(row, "Samples", self.samples, "How many completions are drawn at once, 1 to 64")
-        _name(
+        named(row, "Samples", self.samples, "How many completions are drawn at once, 1 to 64")
+        named(
             row, "Temperature", self.temperature, "Temperature: 1 samples as trained; towards 0, the likeliest choice"
         )
         self.seed = QSpinBox()
@@ -180,7 +177,7 @@ class Window(QMainWindow):
         self.seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.seed.setFixedWidth(96)
         self.seed.editingFinished.connect(self._seed_edited)
-        _name(row, "Seed", self.seed, "Where chance begins: the same seed on the same sketch, the same completion")
+        named(row, "Seed", self.seed, "Where chance begins: the same seed on the same sketch, the same completion")
         row.addWidget(button(self.actions_["set_keep_seed"]))
         return row
 
@@ -307,18 +304,12 @@ class Window(QMainWindow):
 
     @Slot()
     def next_mode(self) -> None:
-        self._mode_chosen((self.mode.currentIndex() + 1) % self.mode.count())
+        self.modes.next()
 
-    @Slot(int)
-    def _mode_chosen(self, index: int) -> None:
-        mode: Mode = self.mode.itemData(index)
-        if mode != self._mode[0]:
-            self._modes[self.model] = mode.name, mode.default if mode.size else None
-            self._show_modes()
-
-    @Slot(int)
-    def _size_chosen(self, size: int) -> None:
-        self._modes[self.model] = self._mode[0].name, size
+    @Slot(str, object)
+    def _mode_chosen(self, name: str, number: int | None) -> None:
+        self._modes[self.model] = name, number
+        self._show_modes()
 
     @property
     def _mode(self) -> tuple[Mode, int | None]:
@@ -473,28 +464,7 @@ class Window(QMainWindow):
         self.timing.show_runs(self.history)
 
     def _show_modes(self) -> None:
-        """Let the mode's fields say what the chosen model offers, and what of it is chosen."""
-        chosen, size = self._mode
-        self.mode.clear()
-        for i, mode in enumerate(models.get(self.model).modes(self.data)):
-            self.mode.addItem(mode.title, mode)
-            self.mode.setItemData(i, mode.about, Qt.ItemDataRole.ToolTipRole)
-            if mode == chosen:
-                self.mode.setCurrentIndex(i)
-        self.mode.setEnabled(self.mode.count() > 1)
-        for one in (self._size_name, self.size_):
-            one.setVisible(chosen.size is not None)
-        about = f"{chosen.title}: {chosen.about}"
-        self.mode.setToolTip(about)
-        if chosen.size:
-            name = chosen.size.capitalize()
-            self._size_name.setText(name)
-            self.size_.setAccessibleName(name)
-            self.size_.setToolTip(f"{about} ({chosen.size}: usually {chosen.default})")
-            self.size_.blockSignals(True)
-            self.size_.setRange(1, self.data.pixels)
-            self.size_.setValue(size)
-            self.size_.blockSignals(False)
+        self.modes.offer(models.get(self.model).modes(self.data), *self._mode, self.data.pixels)
 
     def _show_status(self) -> None:
         title = models.get(self.model).title
@@ -601,21 +571,6 @@ class Window(QMainWindow):
             except UserError as error:
                 print(error, file=sys.stderr)
         event.accept()
-
-
-def _name(row: QHBoxLayout, name: str, field: QWidget, tip: str = "") -> QLabel:
-    """Add a field with its name and an explanation; returns the label."""
-    words = label(name, "muted")
-    words.setBuddy(field)
-    for one in (words, field):
-        one.setToolTip(tip)
-    field.setAccessibleName(name)
-    field.setMinimumHeight(26)
-    if row.count():
-        row.addSpacing(4)
-    row.addWidget(words)
-    row.addWidget(field)
-    return words
 
 
 def about() -> str:

@@ -428,6 +428,13 @@ def test_a_run_with_other_work_does_not_spoil_the_comparison():
     assert "faster" in runs.compare([old, made_run("vssm", 0.008), made_run("transformer", 0.23)])
 
 
+def test_the_comparison_has_room_for_six_and_usual_modes_first():
+    modes = [made_run("asarm", 0.2, mode="assd", size=size) for size in range(1, 9)]
+    text = runs.compare([*(made_run(name, 0.1) for name in models.PRESETS), *modes])
+    assert all(models.get(name).title in text for name in list(models.PRESETS)[:6])
+    assert text.count(" · ") == 5
+
+
 @pytest.mark.parametrize(
     ("mode", "size", "said"),
     [(None, None, ""), ("assd", 32, ""), ("assd", 8, "ASSD 8"), ("random", None, "random order")],
@@ -436,13 +443,13 @@ def test_a_mode_is_named_where_it_is_not_the_usual_one(mode, size, said):
     assert made_run("asarm", 1, mode=mode, size=size).title == f"AS-ARM {said}".rstrip()
 
 
-def test_a_call_that_gave_latents_and_pixels_is_one_point():
+def test_latents_move_the_curve_until_pixels_do():
     run = Run(1, "vssm-paper", "mnist", GenerationRequest(session.fresh_prompt(data.MNIST)))
     nothing = np.zeros((1, 14, 14), np.float32)
     for calls in (1, 2):
         run.add(Latents(0.1 * calls, 1, 1, "gaussian", 0, nothing[..., None], nothing))
         run.add(Progress(0.1 * calls, 4 * calls, calls, run.images, run.filled))
-    assert run.points == [(0.1, 4), (0.2, 8)]
+    assert run.points == [(0.1, 0), (0.1, 4), (0.2, 8)]
 
 
 def test_scores_and_counts():

@@ -27,17 +27,17 @@ FREE_FORM = next(i for i, e in enumerate(examples(data.MNIST)) if not e.prompt.i
 def test_the_modes_are_those_of_the_chosen_model(window, qtbot, name):
     choose(qtbot, window, name)
     modes = models.get(name).modes(data.MNIST)
-    assert [window.mode.itemText(i) for i in range(window.mode.count())] == [mode.title for mode in modes]
-    assert window.mode.isEnabled() == (len(modes) > 1)
+    assert [window.modes.mode.itemText(i) for i in range(window.modes.mode.count())] == [mode.title for mode in modes]
+    assert window.modes.mode.isEnabled() == (len(modes) > 1)
     for i, mode in enumerate(modes):
-        assert window.mode.currentText() == mode.title and mode.about in window.mode.toolTip()
-        assert window.mode.itemData(i, Qt.ItemDataRole.ToolTipRole) == mode.about
-        assert window.size_.isVisible() == window._size_name.isVisible() == (mode.size is not None)
+        assert window.modes.mode.currentText() == mode.title and mode.about in window.modes.mode.toolTip()
+        assert window.modes.mode.itemData(i, Qt.ItemDataRole.ToolTipRole) == mode.about
+        assert window.modes.number.isVisible() == window.modes.name.isVisible() == (mode.size is not None)
         if mode.size:
-            assert window._size_name.text() == mode.size.capitalize() == window.size_.accessibleName()
-            assert window.size_.value() == mode.default
+            assert window.modes.name.text() == mode.size.capitalize() == window.modes.number.accessibleName()
+            assert window.modes.number.value() == mode.default
         press(qtbot, window, "M")
-    assert window.mode.currentText() == modes[0].title  # and round again
+    assert window.modes.mode.currentText() == modes[0].title  # and round again
 
 
 def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, weights, no_threads_left):
@@ -45,9 +45,11 @@ def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, weights, no_thread
     for window in opened(qtbot, state, weights):
         take(qtbot, window, 0)
         choose(qtbot, window, "asarm")
-        for _ in range(3):
-            qtbot.keyClick(window.mode, Qt.Key.Key_Down)
-        type_in(qtbot, window.size_, "5")
+        for key in (Qt.Key.Key_End, Qt.Key.Key_End):  # the second time, nothing changes
+            qtbot.keyClick(window.modes.mode, key)
+        type_in(qtbot, window.modes.number, "150")
+        assert window.modes.number.value() == 150
+        type_in(qtbot, window.modes.number, "5")
         run = complete(qtbot, window)
         assert (run.started.mode.name, run.started.size) == ("masked", 5) and run.finished.network_calls < 8
         assert said(window) == "◇ AS-ARM masked 5 · 1 of 4"
@@ -59,10 +61,10 @@ def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, weights, no_thread
         thumbs = [w for w in row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
         assert [w.text().split("\n")[1] for w in thumbs] == ["", "masked 5"]
         choose(qtbot, window, "asarm")
-        assert window.mode.currentText() == "Masked" and window.size_.value() == 5
+        assert window.modes.mode.currentText() == "Masked" and window.modes.number.value() == 5
     assert session.load(state).modes == {"asarm": ("masked", 5)}
     for window in opened(qtbot, state, weights):
-        assert window.mode.currentText() == "Masked" and window.size_.value() == 5
+        assert window.modes.mode.currentText() == "Masked" and window.modes.number.value() == 5
 
 
 def complete_in(qtbot, window, name: str):
@@ -230,8 +232,8 @@ def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path,
             choose(qtbot, window, "vssm")
             choose(qtbot, window, "toy")
             press(qtbot, window, "M")
-            assert window._size_name.text() == "Period" and window.size_.value() == 2
-            type_in(qtbot, window.size_, "7")
+            assert window.modes.name.text() == "Period" and window.modes.number.value() == 2
+            type_in(qtbot, window.modes.number, "7")
             press(qtbot, window, "Ctrl+D")
             run = complete(qtbot, window)
             assert (run.finished.images[:, ::7] == 0).all() and (run.finished.images[:, 1:7] == 255).all()

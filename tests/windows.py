@@ -68,4 +68,4 @@ def plain(html: str) -> str:
     """Rich text as it reads."""
     document = QTextDocument()
     document.setHtml(html)
-    return document.toPlainText()
+    return document.toPlainText().replace("\N{WORD JOINER}", "")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout
+from PySide6.QtGui import QAction, QPainter
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 HEAD = 30  # so that the titles of neighbours stand on one line, with buttons beside them or without
 
@@ -29,6 +29,25 @@ class Card(QFrame):
         self.body.addLayout(self.header)
 
 
+class OneLine(QLabel):
+    """A label that ends in … where there is no room; its text and tooltip stay whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self.setToolTip(text)
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), int(self.alignment()), text)
+
+
 def label(text: str, kind: str = "", wrap: bool = False) -> QLabel:
     """kind: a name the style sheet knows: title, muted, number."""
     made = QLabel(text)
@@ -47,3 +66,18 @@ def button(action: QAction, text: str = "") -> QToolButton:
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     made.setAccessibleName(action.text())
     return made
+
+
+def named(row: QHBoxLayout, name: str, field: QWidget, tip: str = "") -> QLabel:
+    """Add a field with its name and an explanation; returns the label."""
+    words = label(name, "muted")
+    words.setBuddy(field)
+    for one in (words, field):
+        one.setToolTip(tip)
+    field.setAccessibleName(name)
+    field.setMinimumHeight(26)
+    if row.count():
+        row.addSpacing(4)
+    row.addWidget(words)
+    row.addWidget(field)
+    return words

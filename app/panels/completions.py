@@ -13,7 +13,7 @@ from vssm import models
 
 from .. import draw, runs, theme
 from ..runs import Run
-from .card import Card, label
+from .card import Card, OneLine, label
 
 THUMB = 40
 SMALL, LARGE, GAP = 64, 96, 6  # of samples in the gallery, where there is room; and what lies between them
@@ -116,8 +116,7 @@ class CompletionPanel(Card):
     def __init__(self):
         super().__init__("Completion", "What the model made of the sketch")
         self.run: Run | None = None
-        self._model = label("", "muted")
-        self._model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._model = OneLine()
         self._model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.header.addWidget(self._model, 100)
         self.picture = draw.Picture("Completion")

@@ -46,8 +46,9 @@ def diverging(colours: theme.Theme) -> np.ndarray:
 
 
 def sequential(colours: theme.Theme) -> np.ndarray:
-    """[256, 3] uint8: zero to high."""
-    return diverging(colours)[np.linspace(128, 255, 256).astype(int)]
+    """[256, 3] uint8: nothing to high."""
+    ends = [QColor(c).getRgb()[:3] for c in (colours.line, colours.high)]
+    return np.linspace(*ends, 256).round().astype(np.uint8)
 
 
 def class_colours(classes: int) -> np.ndarray:
@@ -196,7 +197,7 @@ class LatentPanel(Card):
         values = np.concatenate([m.ravel() for v in views for m in self._maps(run, v).values()])
         values = values[~np.isnan(values)]
         low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-        low = min(low, 0.0) if view == "KL" else low
+        low = 0.0 if view == "KL" else low
         return sequential(self._theme), low, max(high, low + 1e-6)
 
     def _titles(self, run: Run, view: str, maps: dict[int, np.ndarray]) -> tuple[dict[int, str], dict[int, str]]:
@@ -274,9 +275,10 @@ class LatentPanel(Card):
 
 def _nats(value: float) -> str:
     """22.6, 10,712."""
+    value = round(float(value), 1) + 0.0  # no −0.0
     return (f"{value:.1f}" if abs(value) < 999.5 else f"{value:,.0f}").replace("-", "−")
 
 
 def _signed(value: float) -> str:
     """−3, 0.4, 12: short enough for the scale."""
-    return f"{value:.1f}".removesuffix(".0").replace("-", "−")
+    return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0").replace("-", "−")

@@ -75,7 +75,7 @@ class TimingPanel(Card):
         self.plot.setLabel("left", "tokens done")
         self.plot.setLabel("bottom", "the model's time")
         self.plot.showGrid(x=True, y=True, alpha=0.15)
-        self.plot.setMinimumHeight(120)
+        self.plot.setMinimumHeight(100)
         self.body.addWidget(self.plot, 1)
         self._theme = theme.LIGHT
         self.show_runs([])
@@ -98,7 +98,8 @@ class TimingPanel(Card):
 
     def _name(self, run: Run) -> str:
         """As in a legend; not broken at a line's end."""
-        sign, title = theme.sign(run.model, not run.variant), escape(run.title).replace(" ", "&nbsp;")
+        title = escape(run.title).replace(" ", "&nbsp;").replace("-", "-&#8288;")  # a word joiner
+        sign = theme.sign(run.model, not run.variant)
         return f'<span style="color:{self._theme.model(run.model)}">{sign}</span>&nbsp;{title}'
 
     def follow(self, run: Run) -> None:

@@ -1,0 +1,65 @@
+"""How the chosen model generates: one of its modes and, where that has one, its number."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QWidget
+
+from vssm.work import Mode
+
+from .card import named
+
+
+class ModePicker(QWidget):
+    """`chosen` follows every choice of a person's: the mode's name, and its number or None."""
+
+    chosen = Signal(str, object)
+
+    def __init__(self):
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        self._offered: Mode | None = None
+        self.mode, self.number = QComboBox(), QSpinBox()
+        self.mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.mode.activated.connect(self._choose)
+        self.number.valueChanged.connect(self._count)
+        named(row, "Mode", self.mode)
+        self.name = named(row, "Number", self.number)
+
+    def offer(self, modes: tuple[Mode, ...], chosen: Mode, number: int | None, most: int) -> None:
+        """Show a model's modes, which of them is chosen, and its number, from 1 to `most`."""
+        self._offered = chosen
+        self.mode.clear()
+        for i, mode in enumerate(modes):
+            self.mode.addItem(mode.title, mode)
+            self.mode.setItemData(i, mode.about, Qt.ItemDataRole.ToolTipRole)
+        self.mode.setCurrentIndex(modes.index(chosen))
+        self.mode.setEnabled(len(modes) > 1)
+        self.mode.setToolTip(f"{chosen.title}: {chosen.about}")
+        for one in (self.name, self.number):
+            one.setVisible(chosen.size is not None)
+        if chosen.size:
+            self.name.setText(chosen.size.capitalize())
+            self.number.setAccessibleName(chosen.size.capitalize())
+            self.number.setToolTip(f"{chosen.title}: {chosen.about} ({chosen.size}: usually {chosen.default})")
+            self.number.blockSignals(True)
+            self.number.setRange(1, most)
+            if number != self.number.value():  # else it is being typed
+                self.number.setValue(number)
+            self.number.blockSignals(False)
+
+    def next(self) -> None:
+        """Choose the mode after this one."""
+        self._choose((self.mode.currentIndex() + 1) % self.mode.count())
+
+    @Slot(int)
+    def _choose(self, index: int) -> None:
+        mode: Mode = self.mode.itemData(index)
+        if mode != self._offered:
+            self.chosen.emit(mode.name, mode.default if mode.size else None)
+
+    @Slot(int)
+    def _count(self, number: int) -> None:
+        self.chosen.emit(self._offered.name, number)
