@@ -47,3 +47,4 @@ def test_help_names_it(weights, capsys):
     assert vssm("complete", "--help") == 0
     out = " ".join(capsys.readouterr().out.split())
     assert f"one of: {', '.join(models.PRESETS)}" in out and "--rounds K" in out
+    assert "toy: parallel, rounds" in out

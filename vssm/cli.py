@@ -282,6 +282,15 @@ def size_names() -> dict[str, list[str]]:
     return names
 
 
+def mode_names() -> str:
+    """The samplers of all registered models, for people."""
+    found = {}
+    for preset in models.PRESETS.values():
+        modes = dict.fromkeys(mode.name for dataset in data.DATA_SETS.values() for mode in preset.modes(dataset))
+        found[preset.name] = ", ".join(modes)
+    return "; ".join(f"{name}: {modes}" for name, modes in found.items())
+
+
 def sizes(args: argparse.Namespace) -> dict[str, int | None]:
     """What the options of samplers' numbers say, by the number's name."""
     return {name: getattr(args, f"size_{name}") for name in size_names()}
@@ -525,7 +534,7 @@ def make_parser() -> Parser:
         sub.add_argument("--model", required=True, metavar="NAME", help=f"one of: {names}")
 
     def with_mode(sub: Parser) -> None:
-        sub.add_argument("--mode", metavar="NAME", help="the sampler (default: the model's usual one)")
+        sub.add_argument("--mode", metavar="NAME", help=f"the sampler, each model's first by default: {mode_names()}")
         for size, owners in size_names().items():
             words = f"the number of the sampler{'s' * (len(owners) > 1)} {', '.join(owners)}"
             sub.add_argument(f"--{size}", dest=f"size_{size}", type=number(int, 1), metavar="K", help=words)

@@ -180,7 +180,7 @@ def study(
     unconditional samples. Training, if any, takes `minutes` a run. Raises UserError for missing data, weights or modes.
     """
     where = device.choose(device_name)
-    check_limit(limit, len(data.load(dataset, "test", data_folder)[0]))  # before hours of training, not after
+    check_limit(limit, len(data.load(dataset, "test", data_folder)[0]))  # before the training, not after
     rows = []
     for run in what.runs:
         if what.trains:
