@@ -1,21 +1,18 @@
 """All contestants in the window: their modes, pausing them, what they say of a run, and a model added."""
 
+import shutil
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import torch
+import toy
 from conftest import ended, opened, running_threads
 from PySide6.QtCore import Qt
-from torch import nn
 from windows import LEFT, LONG, button_of, choose, complete, figure, model_button, plain, press, said, take, type_in
 
 from app import runs, session
 from vssm import checkpoint, data, models
 from vssm.examples import examples
-from vssm.models import Preset
-from vssm.work import Mode, Work
 
 FREE_FORM = next(i for i, e in enumerate(examples(data.MNIST)) if not e.prompt.is_prefix)
 
@@ -186,59 +183,27 @@ def test_the_latent_panel_has_all_levels_and_their_posterior_or_says_why_not(win
 # --- a model added
 
 
-@dataclass(frozen=True)
-class ToyConfig:
-    height: int
-    width: int
-
-
-class Toy(nn.Module):
-    """Draws rows: every `size`-th is black. One trained number says how strong the ink is."""
-
-    Config = ToyConfig
-    exact, prefix_only, half_precision = True, True, False
-
-    @staticmethod
-    def modes(config: ToyConfig) -> tuple[Mode, ...]:
-        return Mode("full", "Full", "ink everywhere"), Mode("rows", "Rows", "every so many rows empty", "period", 2)
-
-    def __init__(self, config: ToyConfig):
-        super().__init__()
-        self.config, self.ink = config, nn.Parameter(torch.ones(1))
-
-    def complete(self, values, known, temperature, rng, mode, size):
-        drawn = self.ink.round().long().expand_as(values).clone()
-        if mode == "rows":
-            drawn[:, ::size] = 0
-        yield Work(torch.where(known.unsqueeze(-1), values, drawn), known[0].numel())
-
-
 def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path, weights, no_threads_left):
     """The window offers, loads, runs and names it without a word of its own about it."""
-    toy = Preset("toy", "Toy", Toy, lambda d, **changes: ToyConfig(d.height, d.width, **changes), lr=1e-3)
-    monkeypatch.setitem(models.PRESETS, "toy", toy)
-    path = weights / checkpoint.shipped("toy", "mnist").name
-    try:
-        checkpoint.Checkpoint("toy", data.MNIST, Toy(toy.config(data.MNIST))).save(path)
-        for window in opened(qtbot, tmp_path / "sitting.json", weights):
-            take(qtbot, window, FREE_FORM)
-            qtbot.mouseClick(model_button(window, "toy"), LEFT)
-            assert "ink everywhere" in model_button(window, "toy").toolTip()
-            run = complete(qtbot, window)
-            prompt = window.canvas.sketch.prompt
-            assert (run.finished.images[:, ~prompt.known] == 255).all() and run.finished.model == "toy"
-            assert (run.finished.images[:, prompt.known] == prompt.pixels[prompt.known]).all()
-            assert "Toy" in said(window) and window.completion.note.text().startswith("Toy reads row by row")
-            choose(qtbot, window, "vssm")
-            choose(qtbot, window, "toy")
-            press(qtbot, window, "M")
-            assert window.modes.name.text() == "Period" and window.modes.number.value() == 2
-            type_in(qtbot, window.modes.number, "7")
-            press(qtbot, window, "Ctrl+D")
-            run = complete(qtbot, window)
-            assert (run.finished.images[:, ::7] == 0).all() and (run.finished.images[:, 1:7] == 255).all()
-            assert run.title == "Toy rows 7" and "Toy rows 7" in plain(window.timing.words.text())
-            assert window.messages.text == ""
-    finally:
-        path.unlink()
-    assert session.load(tmp_path / "sitting.json").modes == {"toy": ("rows", 7)}
+    monkeypatch.setitem(models.PRESETS, "toy", toy.PRESET)
+    folder = shutil.copytree(weights, tmp_path / "weights")
+    network = models.build("toy", {"height": 28, "width": 28})
+    checkpoint.Checkpoint("toy", data.MNIST, network).save(folder / checkpoint.shipped("toy", "mnist").name)
+    for window in opened(qtbot, tmp_path / "sitting.json", folder):
+        take(qtbot, window, FREE_FORM)
+        qtbot.mouseClick(model_button(window, "toy"), LEFT)
+        assert "all pixels at once" in model_button(window, "toy").toolTip()
+        run = complete(qtbot, window)
+        prompt = window.canvas.sketch.prompt
+        assert run.finished.model == "toy" and run.finished.network_calls == 1
+        assert (run.finished.images[:, prompt.known] == prompt.pixels[prompt.known]).all()
+        assert run.finished.images[:, ~prompt.known].any() and said(window) == "▼ Toy · 1 of 4"
+        choose(qtbot, window, "vssm")
+        choose(qtbot, window, "toy")
+        press(qtbot, window, "M")
+        assert window.modes.name.text() == "Rounds" and window.modes.number.value() == 4
+        type_in(qtbot, window.modes.number, "7")
+        run = complete(qtbot, window)
+        assert run.finished.network_calls == 7 and said(window) == "▽ Toy rounds 7 · 1 of 4"
+        assert "Toy rounds 7" in plain(window.timing.words.text()) and window.messages.text == ""
+    assert session.load(tmp_path / "sitting.json").modes == {"toy": ("rounds", 7)}
