@@ -1,7 +1,8 @@
 """The one road from a model to a screen: `Generator.generate(request)` yields events.
 
 `Started` first, `Latents` and `Progress` as often as they occur, `Posterior` if asked for, `Finished` last; all plain
-data (numpy, no torch, no Qt). The command line prints them, the window draws them, tests list them. Closing the iterator cancels.
+data (numpy, no torch, no Qt). The command line prints them, the window draws them, tests list them. Closing the
+iterator cancels.
 
 A network takes part by one method,
     complete(values [B, H, W, C], known [B, H, W], temperature, rng, mode, size) -> Iterator[Work],
@@ -252,8 +253,8 @@ class Generator:
             return mode, mode.default
         if mode.size is None:
             raise UserError(f"{title}'s mode {mode.name!r} has no number to set; leave it out.")
-        if not 1 <= size <= self.data.pixels:
-            raise UserError(f"{title}'s {mode.size} must lie between 1 and {self.data.pixels}, not {size}.")
+        if not 1 <= size <= self.network.tokens:
+            raise UserError(f"{title}'s {mode.size} must lie between 1 and {self.network.tokens}, not {size}.")
         return mode, size
 
     def complete_batch(

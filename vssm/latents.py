@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .layers import widen
+
 
 class Gaussian:
     """`size` independent Gaussians a position; parameters are means and log standard deviations."""
@@ -23,7 +25,7 @@ class Gaussian:
 
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation, the latter held softly within ±4."""
-        mean, log_std = raw.float().chunk(2, -1)
+        mean, log_std = widen(raw).chunk(2, -1)
         return mean, 4 * torch.tanh(log_std / 4)
 
     def relax(self, raw: Tensor) -> Tensor:
@@ -70,7 +72,7 @@ class Categorical:
 
     def split(self, raw: Tensor) -> Tensor:
         """Log probabilities [..., size, classes]."""
-        return raw.float().unflatten(-1, (self.size, self.classes)).log_softmax(-1)
+        return widen(raw).unflatten(-1, (self.size, self.classes)).log_softmax(-1)
 
     def relax(self, raw: Tensor) -> Tensor:
         """A hard one-hot draw whose gradient is the estimator's."""

@@ -5,6 +5,8 @@ A network has
     loss(values, known) -> dict of named terms, "loss" among them: what training minimises;
     log_likelihood(values) -> [B], in nats: what evaluation reports;
     exact: whether that is exact, else a lower bound;
+    likelihood_order, where that is exact in an order other than "raster";
+    tokens: how many a picture has for it;
     modes(config) -> tuple of Mode, its samplers, the usual one first;
     complete(values, known, temperature, rng, mode, size) -> Iterator[Work], a report after every call: what
         generation shows;
@@ -51,7 +53,7 @@ PRESETS = {
         Preset("transformer", "Transformer", transformer.Transformer, transformer.config_for, lr=1e-3),
         Preset("mamba", "Mamba", mamba.Mamba, mamba.config_for, lr=1e-3),
         Preset("asarm", "AS-ARM", asarm.ASARM, asarm.config_for, lr=1e-3),
-        Preset("vssm-paper", "VSSM (paper)", vssm.VSSM, vssm.paper_config_for, lr=2e-3, known="prefix"),
+        Preset("vssm-paper", "VSSM (paper)", vssm.VSSM, vssm.paper_config_for, lr=7e-4, known="prefix"),
     )
 }
 

@@ -102,6 +102,7 @@ class ASARM(nn.Module):
 
     Config = ASARMConfig
     exact = True
+    likelihood_order = "random"
     prefix_only = False
     half_precision = False
 
@@ -329,10 +330,8 @@ class Decoding:
 
     def put(self, ranks: Tensor, tokens: Tensor) -> None:
         """Write tokens [B, R] where their ranks are of the picture."""
-        place = self.padded.gather(1, ranks)
-        kept = torch.where(ranks < self.T, tokens, self.values.gather(1, place))
-        # a rank beyond the picture shares its place with the last one: write that one last
-        self.values.scatter_(1, place.flip(1), kept.flip(1))
+        place = torch.where(ranks < self.T, self.padded.gather(1, ranks), self.T)
+        self.values = F.pad(self.values, (0, 1)).scatter_(1, place, tokens)[:, :-1].contiguous()
 
     def speculative(self, k: int) -> Iterator[tuple[int, int]]:
         """ASSD with k drafts a round (k = 1: one token a call), yielding (drafted, accepted) after every call."""

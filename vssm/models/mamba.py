@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import scan
-from ..layers import convolve
+from ..layers import convolve, widen
 from .raster import RasterModel
 
 
@@ -78,7 +78,7 @@ class Block(nn.Module):
         kernel, bias = self.kernel.to(mixed.dtype), self.kernel_bias.to(mixed.dtype)
         u = convolve(framed.unsqueeze(2), kernel, bias, groups=self.mixed)[:, :, 0]
         v, b, c = F.silu(u).split([self.inner, self.state, self.state], -1)
-        step = F.softplus(self.step(normed).float())  # [B, T, H]
+        step = F.softplus(widen(self.step(normed)))  # [B, T, H]
         v = v.view(B, T, self.heads, -1)
         y, h = scan.ssd(v * step.to(v.dtype).unsqueeze(-1), -step * self.log_rate.exp(), b, c, self.chunk)
         y = (y + self.skip.to(v.dtype)[:, None] * v).flatten(2)

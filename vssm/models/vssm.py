@@ -37,7 +37,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import latents
-from ..layers import Conv, SSMBlock
+from ..layers import Conv, SSMBlock, widen
 from ..work import Mode, Work
 
 
@@ -235,8 +235,8 @@ class VSSM(nn.Module):
     def prompt(self, values: Tensor, known: Tensor) -> Tensor:
         """Pixel values [B, H, W, 1] and known [B, H, W] to signed values, zero where
         unknown, and the mask: [B, H, W, 2]."""
-        mask = known.unsqueeze(-1).float()
-        signed = values.float() * (2 / (self.config.levels - 1)) - 1
+        mask = known.unsqueeze(-1).to(self.fine_position.dtype)
+        signed = values.to(mask.dtype) * (2 / (self.config.levels - 1)) - 1
         return torch.cat([signed * mask, mask], -1)
 
     def top(self, prompt: Tensor) -> Tensor:
@@ -246,18 +246,26 @@ class VSSM(nn.Module):
             h = block(h)
         return h
 
-    def infer(self, values: Tensor, known: Tensor) -> tuple[Tensor, list[Inferred]]:
-        """Pixel logits [B, H, W, 1] under one posterior draw, and what was found at every level. The decoder of a
-        causal model sees no prompt: for it `known` is taken to be empty."""
+    def encode(self, values: Tensor) -> Tensor:
+        """The encoder's features of whole pictures: [B, H, W, 1] to [B, h, w, D]."""
+        everything = torch.ones_like(values[..., 0], dtype=torch.bool)
+        features = self.image_stem(self.prompt(values, everything)) + self.fine_position
+        for block in self.encoder:
+            features = block(features)
+        return features
+
+    def infer(self, values: Tensor, known: Tensor, draws: int = 1) -> tuple[Tensor, list[Inferred]]:
+        """Pixel logits [draws · B, H, W, 1] under so many posterior draws an image, one image's together, and what was
+        found at every level. The decoder of a causal model sees no prompt: for it `known` is taken to be empty."""
         if self.config.causal:  # nothing but the position enters the prior: one for all images
             prompt = self.prompt(values[:1], torch.zeros_like(known[:1]))
         else:
             prompt = self.prompt(values, known)
-        features = self.image_stem(self.prompt(values, torch.ones_like(known))) + self.fine_position
-        for block in self.encoder:
-            features = block(features)
+        features, h = self.encode(values), self.top(prompt)
+        if draws > 1:
+            features = features.repeat_interleave(draws, 0)
+            h, prompt = (x if len(x) == 1 else x.repeat_interleave(draws, 0) for x in (h, prompt))
         found = []
-        h = self.top(prompt)
         if self.config.coarse_levels:
             coarse_features = self.encoder_coarse(self.fold_features(fold(features, 2)))
             top = self.fold_prompt(fold(h, 2)) + self.coarse_position
@@ -273,15 +281,17 @@ class VSSM(nn.Module):
         return self.decode(h, prompt), found
 
     def decode(self, h: Tensor, prompt: Tensor | None) -> Tensor:
-        """The stream after the last level [B, h, w, D] to pixel logits [B, H, W, 1] in float32."""
+        """The stream after the last level [B, h, w, D] to pixel logits [B, H, W, 1]."""
         for block in self.decoder:
             h = block(h)
-        return self.head(h, prompt).float()
+        return widen(self.head(h, prompt))
 
-    def elbo(self, values: Tensor, known: Tensor) -> tuple[Tensor, list[Inferred]]:
-        """log p_φ(x_{∉S} | z, x_S) [B] in nats under one posterior draw, and what was found at every level."""
-        logits, found = self.infer(values, known)
-        log_p = -F.binary_cross_entropy_with_logits(logits, values.float(), reduction="none")[..., 0]
+    def elbo(self, values: Tensor, known: Tensor, draws: int = 1) -> tuple[Tensor, list[Inferred]]:
+        """log p_φ(x_{∉S} | z, x_S) [draws · B] in nats under posterior draws, and what was found at every level."""
+        logits, found = self.infer(values, known, draws)
+        if draws > 1:
+            values, known = values.repeat_interleave(draws, 0), known.repeat_interleave(draws, 0)
+        log_p = -F.binary_cross_entropy_with_logits(logits, values.to(logits.dtype), reduction="none")[..., 0]
         return (log_p if self.config.causal else log_p * ~known).sum((1, 2)), found
 
     def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
@@ -306,8 +316,7 @@ class VSSM(nn.Module):
 
     def importance_bound(self, values: Tensor, samples: int) -> Tensor:
         """The bound of IWAE (1509.00519) on log p(x) in nats, [B], by so many posterior draws an image; S = ∅."""
-        repeated = values.repeat_interleave(samples, 0)
-        log_p, found = self.elbo(repeated, torch.zeros_like(repeated[..., 0], dtype=torch.bool))
+        log_p, found = self.elbo(values, torch.zeros_like(values[..., 0], dtype=torch.bool), samples)
         log_weight = log_p + torch.stack([inferred.log_ratio() for inferred in found]).sum(0)
         return log_weight.view(len(values), samples).logsumexp(1) - math.log(samples)
 
@@ -431,7 +440,7 @@ class VSSM(nn.Module):
         [B, n, patch²] and the state after them. Tokens that stand pass through no block again."""
         position = self.decoder_position.flatten(0, 1)[carried.start :][: value.shape[1]]
         h, carried = self.through(self.decoder, position + self.fine[0].enter(value), carried)
-        return fold(self.head(h.unsqueeze(1), None).float(), self.config.patch)[:, 0], carried
+        return fold(widen(self.head(h.unsqueeze(1), None)), self.config.patch)[:, 0], carried
 
     def start_reading(self, batch: int) -> Carried:
         """The partial posterior's hidden state before the first token."""
@@ -503,6 +512,7 @@ def paper_config_for(data, **changes) -> VSSMConfig:
         data.height,
         data.width,
         data.levels,
+        patch=4,
         causal=True,
         coarse_levels=0,
         fine_levels=1,
@@ -511,6 +521,6 @@ def paper_config_for(data, **changes) -> VSSMConfig:
         decoder_blocks=4,
         latent="categorical",
         latent_size=16,
-        latent_classes=4,
+        latent_classes=8,
     )
     return dataclasses.replace(flat, **changes)
