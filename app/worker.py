@@ -93,7 +93,10 @@ class Worker(QObject):
         self.ended.emit(job.number)
 
     def _run(self, job: Job) -> None:
-        events = self._generator(job.model, job.data).generate(job.request)
+        def urgent() -> bool:  # somebody waits for this run to rest or to end
+            return job.number != self.wanted or not self.going.is_set()
+
+        events = self._generator(job.model, job.data).generate(job.request, urgent)
         try:
             for event in events:
                 if job.number == self.wanted:

@@ -16,7 +16,7 @@ import contextlib
 import copy
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,9 +166,13 @@ class Generator:
             pass
         events.close()
 
-    def generate(self, request: GenerationRequest) -> Iterator[Event]:
+    def generate(self, request: GenerationRequest, urgent: Callable[[], bool] = lambda: False) -> Iterator[Event]:
         """Complete a prompt; see the module's text. Raises UserError where the prompt has another shape, or where
-        every pixel is known already."""
+        every pixel is known already.
+
+        urgent: asked after every network call whether the receiver wants an event now, whatever `request.every` says:
+        so a pause or a stop waits for one call at most.
+        """
         prompt, K = request.prompt, request.samples
         if prompt.pixels.shape != self.data.shape:
             raise UserError(
@@ -205,7 +209,7 @@ class Generator:
                 seconds += time.perf_counter() - now
                 prompt_seconds = seconds
             whole = isinstance(work.filled, int) and work.filled >= self.data.pixels
-            due = now - shown >= request.every
+            due = now - shown >= request.every or urgent()
             latents = work.latent is not None and (work.values is None or due or whole)
             progress = work.values is not None and due and not whole
             if not (latents or progress):
@@ -216,7 +220,7 @@ class Generator:
                 yield self._latents(work, seconds, levels)
             if progress:
                 yield self._progress(work, prompt, seconds, calls, drafted, accepted)
-            shown = time.perf_counter()
+                shown = time.perf_counter()
         begun = time.perf_counter()
         device.synchronise(self.where)
         seconds += time.perf_counter() - begun

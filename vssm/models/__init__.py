@@ -53,7 +53,7 @@ PRESETS = {
         Preset("transformer", "Transformer", transformer.Transformer, transformer.config_for, lr=1e-3),
         Preset("mamba", "Mamba", mamba.Mamba, mamba.config_for, lr=1e-3),
         Preset("asarm", "AS-ARM", asarm.ASARM, asarm.config_for, lr=1e-3),
-        Preset("vssm-paper", "VSSM (paper)", vssm.VSSM, vssm.paper_config_for, lr=7e-4, known="prefix"),
+        Preset("vssm-paper", "VSSM (paper)", vssm.VSSM, vssm.paper_config_for, lr=3e-4, known="prefix"),
     )
 }
 

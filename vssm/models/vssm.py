@@ -411,7 +411,7 @@ class VSSM(nn.Module):
     ) -> Iterator[Work]:
         """Causal: `chunk` tokens at a time. The partial posterior reads what stands, the latents of the next tokens
         are drawn, the decoder goes on from its hidden state; what stands is read once by either."""
-        level, given = self.fine[0], prefix(known)
+        given = prefix(known)
         raw = values.new_zeros(len(values), self.tokens, self.latent.parameters, dtype=torch.float)
         value = torch.zeros_like(raw[..., : self.latent.values])
         decoding, reading = self.start_decoding(len(values)), self.start_reading(len(values))
