@@ -43,8 +43,8 @@ class Toy(nn.Module):
 
     def __init__(self, config: ToyConfig):
         super().__init__()
-        self.config, tokens = config, config.height * config.width
-        self.read, self.write = nn.Linear(2 * tokens, config.hidden), nn.Linear(config.hidden, tokens)
+        self.config, self.tokens = config, config.height * config.width
+        self.read, self.write = nn.Linear(2 * self.tokens, config.hidden), nn.Linear(config.hidden, self.tokens)
 
     def forward(self, values: Tensor, known: Tensor) -> Tensor:
         """Values [B, H, W, 1] and known [B, H, W] to logits [B, H, W]."""
