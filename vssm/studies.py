@@ -131,7 +131,7 @@ STUDIES = {
             "The paper's model writes K tokens at a time: K = T is parallel, K = 1 autoregressive. What does the dial "
             "buy?",
             (
-                *(Run(f"K = {k}", "vssm-paper", mode="chunked", size=k) for k in (1, 7, 28, 49, 98)),
+                *(Run(f"K = {k}", "vssm-paper", mode="chunked", size=k) for k in (1, 2, 4, 7, 14, 25)),
                 Run("parallel", "vssm-paper", mode="parallel"),
             ),
             SAMPLED,
