@@ -208,12 +208,12 @@ class ASARM(nn.Module):
         nats = F.cross_entropy(logits.flatten(0, 1), values.gather(1, order).flatten(), reduction="none").view(B, T)
         return -nats * (ranks >= known[:, None])
 
-    def order(self, known: Tensor, random: Tensor) -> tuple[Tensor, Tensor]:
+    def order(self, known: Tensor, random: Tensor, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """An order with the known tokens first: known [B, T]; random [B], whether the unknown tokens follow in
         random order (else in raster order). Returns positions by rank [B, T], and how many are known [B]."""
         B, T = known.shape
         place = torch.arange(T, device=known.device).expand(B, T) / T
-        key = torch.where(random[:, None], torch.rand(B, T, device=known.device), place)
+        key = torch.where(random[:, None], torch.rand(B, T, device=known.device, generator=rng), place)
         return torch.where(known, place - 1, key).argsort(1), known.sum(1)
 
     def log_likelihood(self, values: Tensor) -> Tensor:
@@ -249,12 +249,9 @@ class ASARM(nn.Module):
         self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, mode: str, size: int
     ) -> Iterator[Work]:
         """Read the prompt in one call, then fill the rest as `mode` says; prompts of a batch may differ."""
-        B, T, where = len(values), self.tokens, values.device
         mask = known.flatten(1)
-        place = torch.arange(T, device=where).expand(B, T) / T
-        key = place if mode == "sequential" else torch.rand(B, T, device=where, generator=rng)
-        order = torch.where(mask, place - 1, key).argsort(1)
-        run = Decoding(self, values.flatten(1) * mask, order, mask.sum(1), temperature, rng)
+        order, count = self.order(mask, torch.full_like(mask[:, 0], mode != "sequential"), rng)
+        run = Decoding(self, values.flatten(1) * mask, order, count, temperature, rng)
         if mask.any():
             run.read_prompt()
             yield run.report(values.shape, prompt=True)
