@@ -61,9 +61,9 @@ class Session:
             modes = {mode.name: mode for mode in models.get(name).modes(dataset)}
             fits = isinstance(chosen, tuple) and len(chosen) == 2 and isinstance(chosen[0], str) and chosen[0] in modes
             _require(fits, f"mode of {name}", f"one of {', '.join(modes)}, and its number")
-            size, wanted = chosen[1], modes[chosen[0]].size
-            fits = _whole(size, 1, dataset.pixels) if wanted else size is None
-            _require(fits, f"number of {name}", f"from 1 to {dataset.pixels}, or null for a mode without one")
+            size, mode = chosen[1], modes[chosen[0]]
+            fits = _whole(size, 1, mode.most) if mode.size else size is None
+            _require(fits, f"number of {name}", f"from 1 to {mode.most}, or null for a mode without one")
         _require(self.prompt.pixels.shape == dataset.shape, "prompt", f"of shape {dataset.shape}")
 
     def __eq__(self, other: object) -> bool:

@@ -464,7 +464,7 @@ class Window(QMainWindow):
         self.timing.show_runs(self.history)
 
     def _show_modes(self) -> None:
-        self.modes.offer(models.get(self.model).modes(self.data), *self._mode, self.data.pixels)
+        self.modes.offer(models.get(self.model).modes(self.data), *self._mode)
 
     def _show_status(self) -> None:
         title = models.get(self.model).title

@@ -15,8 +15,15 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples" / "mni
 SEVEN = EXAMPLES / "01-seven-top.png"
 EIGHT, EIGHT_KNOWN = EXAMPLES / "05-eight-left.png", EXAMPLES / "05-eight-left.known.png"
 SMALL = {  # settings of networks that train in no time
-    "vssm": {"d_model": 32, "inner": 32, "state": 8, "heads": 2, "coarse_levels": 1, "fine_levels": 1,
-             "encoder_blocks": 1},
+    "vssm": {
+        "d_model": 32,
+        "inner": 32,
+        "state": 8,
+        "heads": 2,
+        "coarse_levels": 1,
+        "fine_levels": 1,
+        "encoder_blocks": 1,
+    },
     "transformer": {"d_model": 32, "blocks": 1, "heads": 1, "stem_hidden": 32},
     "mamba": {"d_model": 32, "blocks": 1, "stem_hidden": 32},
     "asarm": {"d_model": 32, "blocks": 1, "heads": 1, "stem_hidden": 32},

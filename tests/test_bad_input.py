@@ -213,15 +213,38 @@ def test_places_that_cannot_be_written(refuse, tmp_path, suffix):
 def test_a_batch_goes_into_an_archive(refuse, tmp_path, out):
     np.savez(tmp_path / "in.npz", images=BLANK[None], known=np.zeros((1, 28, 28), bool))
     refuse("complete", "--model", "vssm", "--prompts", tmp_path / "in.npz", "--out", out, says="must end in .npz")
-    refuse("complete", "--model", "vssm", "--prompts", tmp_path / "in.npz", "--rows", 3, "--out", tmp_path / "o.npz",
-           says="leave out --known and --rows")
+    refuse(
+        "complete",
+        "--model",
+        "vssm",
+        "--prompts",
+        tmp_path / "in.npz",
+        "--rows",
+        3,
+        "--out",
+        tmp_path / "o.npz",
+        says="leave out --known and --rows",
+    )
 
 
 def test_scores_that_cannot_be_written(refuse, tmp_path):
     path = shutil.copy(checkpoint.shipped("vssm", "mnist"), tmp_path / "copy.safetensors")
     (tmp_path / "copy.safetensors.part").mkdir()  # stands where the new file would be written first
-    refuse("evaluate", "--model", "vssm", "--limit", 1, "--parts", "nats", "--data-dir", DATA, "--checkpoint", path,
-           "--write", says="cannot be written")
+    refuse(
+        "evaluate",
+        "--model",
+        "vssm",
+        "--limit",
+        1,
+        "--parts",
+        "nats",
+        "--data-dir",
+        DATA,
+        "--checkpoint",
+        path,
+        "--write",
+        says="cannot be written",
+    )
 
 
 # --- archives -------------------------------------------------------------------------------------------------------
@@ -268,12 +291,30 @@ def test_objects_are_never_unpickled(refuse, tmp_path):
     np.savez(tmp_path / "in.npz", images=objects, known=NONE)
     (tmp_path / "plain.npz").write_bytes(pickle.dumps(Trap(trap)))
     for name in ("in.npz", "plain.npz"):
-        refuse("complete", "--model", "vssm", "--prompts", tmp_path / name, "--out", tmp_path / "out.npz",
-               says="plain arrays")
+        refuse(
+            "complete",
+            "--model",
+            "vssm",
+            "--prompts",
+            tmp_path / name,
+            "--out",
+            tmp_path / "out.npz",
+            says="plain arrays",
+        )
     for name in ("vssm.safetensors", "plain.npz"):
         (tmp_path / name).write_bytes(pickle.dumps(Trap(trap)))
-        refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", tmp_path / name, "--out",
-               tmp_path / "out.png", says="not a safetensors file")
+        refuse(
+            "complete",
+            "--model",
+            "vssm",
+            "--prompt",
+            SEVEN,
+            "--checkpoint",
+            tmp_path / name,
+            "--out",
+            tmp_path / "out.png",
+            says="not a safetensors file",
+        )
     assert not trap.exists()
 
 
@@ -358,19 +399,49 @@ def altered(**changes):
 def test_checkpoints_of_another_make(refuse, tmp_path, out, change, says):
     tensors, meta = checkpoint.read(checkpoint.shipped("vssm", "mnist"))
     checkpoint.write(tmp_path / "weights.safetensors", tensors, change(meta))
-    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", tmp_path / "weights.safetensors", "--out",
-           out, says=says)
+    refuse(
+        "complete",
+        "--model",
+        "vssm",
+        "--prompt",
+        SEVEN,
+        "--checkpoint",
+        tmp_path / "weights.safetensors",
+        "--out",
+        out,
+        says=says,
+    )
 
 
 def test_safetensors_of_another_program(refuse, tmp_path, out):
     save_file({"weight": torch.zeros(3)}, tmp_path / "weights.safetensors")
-    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", tmp_path / "weights.safetensors", "--out",
-           out, says="not made by this program")
+    refuse(
+        "complete",
+        "--model",
+        "vssm",
+        "--prompt",
+        SEVEN,
+        "--checkpoint",
+        tmp_path / "weights.safetensors",
+        "--out",
+        out,
+        says="not made by this program",
+    )
 
 
 def test_weights_of_another_model(refuse, out):
-    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", checkpoint.shipped("transformer", "mnist"),
-           "--out", out, says="not 'vssm'")
+    refuse(
+        "complete",
+        "--model",
+        "vssm",
+        "--prompt",
+        SEVEN,
+        "--checkpoint",
+        checkpoint.shipped("transformer", "mnist"),
+        "--out",
+        out,
+        says="not 'vssm'",
+    )
 
 
 # --- data -----------------------------------------------------------------------------------------------------------
@@ -415,8 +486,19 @@ def test_training_where_another_training_lies(refuse, tmp_path, capsys):
 
 def test_training_into_a_place_that_cannot_be_written(refuse, tmp_path):
     (tmp_path / "file").write_text("I am no folder")
-    refuse("train", "--model", "vssm", "--minutes", 1, "--data-dir", DATA, "--out", tmp_path / "file" / "run",
-           *settings("vssm"), says="cannot be written")
+    refuse(
+        "train",
+        "--model",
+        "vssm",
+        "--minutes",
+        1,
+        "--data-dir",
+        DATA,
+        "--out",
+        tmp_path / "file" / "run",
+        *settings("vssm"),
+        says="cannot be written",
+    )
 
 
 # --- memory ---------------------------------------------------------------------------------------------------------
@@ -433,8 +515,15 @@ sys.exit(cli.main(sys.argv[1:]))
 """
     words = ["complete", "--model", "transformer", "--rows", "0", "--samples", "1000", "--out", "out.png"]
     environment = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, env=environment, capture_output=True,
-                          text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 2 and done.stdout == "" and not list(tmp_path.iterdir())
     assert done.stderr.splitlines()[-1].startswith("There is not enough memory"), done.stderr
 

@@ -19,7 +19,7 @@ from vssm.prompt import Prompt
 def choices(name: str) -> st.SearchStrategy:
     """A mode of that model and, where it has one, its number."""
     return st.sampled_from(models.get(name).modes(data.MNIST)).flatmap(
-        lambda mode: st.tuples(st.just(mode.name), st.integers(1, data.MNIST.pixels) if mode.size else st.none())
+        lambda mode: st.tuples(st.just(mode.name), st.integers(1, mode.most) if mode.size else st.none())
     )
 
 

@@ -38,7 +38,7 @@ class Toy(nn.Module):
     def modes(config: ToyConfig) -> tuple[Mode, ...]:
         return (
             Mode("parallel", "Parallel", "all pixels at once"),
-            Mode("rounds", "Rounds", "some pixels in each of so many rounds", size="rounds", default=4),
+            Mode("rounds", "Rounds", "some pixels in each of so many rounds", size="rounds", default=4, most=28),
         )
 
     def __init__(self, config: ToyConfig):

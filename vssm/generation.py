@@ -257,8 +257,8 @@ class Generator:
             return mode, mode.default
         if mode.size is None:
             raise UserError(f"{title}'s mode {mode.name!r} has no number to set; leave it out.")
-        if not 1 <= size <= self.network.tokens:
-            raise UserError(f"{title}'s {mode.size} must lie between 1 and {self.network.tokens}, not {size}.")
+        if not 1 <= size <= mode.most:
+            raise UserError(f"{title}'s {mode.size} must lie between 1 and {mode.most}, not {size}.")
         return mode, size
 
     def complete_batch(

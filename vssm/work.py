@@ -13,7 +13,8 @@ class Mode:
     """A sampler of a model.
 
     size: what its whole number is called ("chunk", "draft", "steps"; the command line's option of that name), None
-    for a sampler without one; default: that number where none is asked for. about: one line for people.
+    for a sampler without one; default: that number where none is asked for; most: the largest. about: one line for
+    people.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Mode:
     about: str
     size: str | None = None
     default: int = 0
+    most: int = 0
 
 
 class Work(NamedTuple):

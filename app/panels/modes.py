@@ -28,8 +28,8 @@ class ModePicker(QWidget):
         named(row, "Mode", self.mode)
         self.name = named(row, "Number", self.number)
 
-    def offer(self, modes: tuple[Mode, ...], chosen: Mode, number: int | None, most: int) -> None:
-        """Show a model's modes, which of them is chosen, and its number, from 1 to `most`."""
+    def offer(self, modes: tuple[Mode, ...], chosen: Mode, number: int | None) -> None:
+        """Show a model's modes, which of them is chosen, and its number."""
         self._offered = chosen
         self.mode.clear()
         for i, mode in enumerate(modes):
@@ -45,7 +45,7 @@ class ModePicker(QWidget):
             self.number.setAccessibleName(chosen.size.capitalize())
             self.number.setToolTip(f"{chosen.title}: {chosen.about} ({chosen.size}: usually {chosen.default})")
             self.number.blockSignals(True)
-            self.number.setRange(1, most)
+            self.number.setRange(1, chosen.most)
             if number != self.number.value():  # else it is being typed
                 self.number.setValue(number)
             self.number.blockSignals(False)

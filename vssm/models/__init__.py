@@ -6,7 +6,6 @@ A network has
     log_likelihood(values) -> [B], in nats: what evaluation reports;
     exact: whether that is exact, else a lower bound;
     likelihood_order, where that is exact in an order other than "raster";
-    tokens: how many a picture has for it;
     modes(config) -> tuple of Mode, its samplers, the usual one first;
     complete(values, known, temperature, rng, mode, size) -> Iterator[Work], a report after every call: what
         generation shows;

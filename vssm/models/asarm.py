@@ -108,11 +108,12 @@ class ASARM(nn.Module):
 
     @staticmethod
     def modes(config: ASARMConfig) -> tuple[Mode, ...]:
+        T = config.height * config.width
         return (
-            Mode("assd", "ASSD", "drafts so many tokens in one call, verifies them in another; exact", "draft", 32),
+            Mode("assd", "ASSD", "drafts so many tokens in one call, verifies them in another; exact", "draft", 32, T),
             Mode("sequential", "Sequential", "one pixel after another in raster order"),
             Mode("random", "Random order", "one pixel after another in random order"),
-            Mode("masked", "Masked", "all pixels in so many calls, independent within a call; inexact", "steps", 16),
+            Mode("masked", "Masked", "all pixels in so many calls, independent within a call; inexact", "steps", 16, T),
         )
 
     def __init__(self, config: ASARMConfig):

@@ -172,9 +172,8 @@ class VSSM(nn.Module):
     @staticmethod
     def modes(config: VSSMConfig) -> tuple[Mode, ...]:
         T = config.height * config.width // config.patch**2
-        chunked = Mode(
-            "chunked", "Chunked", "so many tokens at a time, each chunk given all before it", "chunk", T // 4
-        )
+        about = f"so many tokens ({config.patch}×{config.patch} pixels each) at a time, each chunk given all before it"
+        chunked = Mode("chunked", "Chunked", about, "chunk", max(1, T // 7), T)
         if not config.causal:
             return Mode("parallel", "Parallel", "level after level, every pixel at once"), chunked
         return (
