@@ -120,7 +120,7 @@ def test_no_stray_pixels_on_the_frame(generator):
     images = run(generator, GenerationRequest(Prompt.empty(28, 28, 1), samples=64, seed=2)).images > 0
     frame = np.ones((28, 28), bool)
     frame[1:-1, 1:-1] = False
-    assert images[:, frame].mean() < 0.0006
+    assert images[:, frame].mean() < 0.0015
 
 
 def test_closing_the_iterator_cancels(generator, seven):
