@@ -263,7 +263,8 @@ class VSSM(nn.Module):
         features, h = self.encode(values), self.top(prompt)
         if draws > 1:
             features = features.repeat_interleave(draws, 0)
-            h, prompt = (x if len(x) == 1 else x.repeat_interleave(draws, 0) for x in (h, prompt))
+            if not self.config.causal:
+                h, prompt = h.repeat_interleave(draws, 0), prompt.repeat_interleave(draws, 0)
         found = []
         if self.config.coarse_levels:
             coarse_features = self.encoder_coarse(self.fold_features(fold(features, 2)))
