@@ -404,10 +404,10 @@ def test_the_importance_bound_is_tighter_and_with_one_sample_the_elbo():
         )
     )
     assert abs(one - elbo) < 0.02 * abs(elbo) and many > elbo + 0.1
-    for network in (network, small("vssm-paper")):
+    for one_image in (network, small("vssm-paper")):
         torch.manual_seed(0)
-        together = network.importance_bound(values[:1], 8)
-        assert together.shape == (1,) and network.importance_bound(values[:3], 2).shape == (3,)
+        alone = one_image.importance_bound(values[:1], 8)
+        assert alone.shape == (1,) and one_image.importance_bound(values[:3], 2).shape == (3,)
 
 
 def test_chunks_of_a_ladder_are_known_to_those_after_them():
