@@ -2,7 +2,6 @@
 
 import gc
 import os
-import shutil
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
 
@@ -13,7 +12,6 @@ from PySide6.QtCore import QPoint, Qt, QThread
 from PySide6.QtWidgets import QApplication
 
 import app  # noqa: F401 - before Qt is used
-from vssm import checkpoint, data, models
 
 OURS_TO_IGNORE = r"propagateSizeHints"  # the offscreen platform says so of every window
 
@@ -41,24 +39,10 @@ def no_threads_left():
     assert not running_threads()
 
 
-@pytest.fixture(scope="session")
-def weights(tmp_path_factory):
-    """A folder with weights of every model: the shipped ones, and untrained ones where none are shipped."""
-    folder = tmp_path_factory.mktemp("weights")
-    for preset in models.PRESETS.values():
-        shipped = checkpoint.shipped(preset.name, "mnist")
-        if shipped.exists():
-            shutil.copy(shipped, folder)
-        else:
-            network = preset.network(preset.config(data.MNIST))
-            checkpoint.Checkpoint(preset.name, data.MNIST, network).save(folder / shipped.name)
-    return folder
-
-
 @pytest.fixture
-def window(no_threads_left, qtbot, tmp_path, weights):
+def window(no_threads_left, qtbot, tmp_path):
     """The real window, with all models and a state file of its own, on (an invisible) screen."""
-    yield from opened(qtbot, tmp_path / "sitting.json", weights)
+    yield from opened(qtbot, tmp_path / "sitting.json")
 
 
 def opened(qtbot, state, folder=None):

@@ -37,9 +37,9 @@ def test_the_modes_are_those_of_the_chosen_model(window, qtbot, name):
     assert window.modes.mode.currentText() == modes[0].title  # and round again
 
 
-def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, weights, no_threads_left):
+def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
     state = tmp_path / "sitting.json"
-    for window in opened(qtbot, state, weights):
+    for window in opened(qtbot, state):
         take(qtbot, window, 0)
         choose(qtbot, window, "asarm")
         for key in (Qt.Key.Key_End, Qt.Key.Key_End):  # the second time, nothing changes
@@ -60,7 +60,7 @@ def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, weights, no_thread
         choose(qtbot, window, "asarm")
         assert window.modes.mode.currentText() == "Masked" and window.modes.number.value() == 5
     assert session.load(state).modes == {"asarm": ("masked", 5)}
-    for window in opened(qtbot, state, weights):
+    for window in opened(qtbot, state):
         assert window.modes.mode.currentText() == "Masked" and window.modes.number.value() == 5
 
 
@@ -183,10 +183,10 @@ def test_the_latent_panel_has_all_levels_and_their_posterior_or_says_why_not(win
 # --- a model added
 
 
-def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path, weights, no_threads_left):
+def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path, no_threads_left):
     """The window offers, loads, runs and names it without a word of its own about it."""
     monkeypatch.setitem(models.PRESETS, "toy", toy.PRESET)
-    folder = shutil.copytree(weights, tmp_path / "weights")
+    folder = shutil.copytree(checkpoint.SHIPPED, tmp_path / "weights")
     network = models.build("toy", {"height": 28, "width": 28})
     checkpoint.Checkpoint("toy", data.MNIST, network).save(folder / checkpoint.shipped("toy", "mnist").name)
     for window in opened(qtbot, tmp_path / "sitting.json", folder):
