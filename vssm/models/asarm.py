@@ -110,7 +110,7 @@ class ASARM(nn.Module):
     def modes(config: ASARMConfig) -> tuple[Mode, ...]:
         T = config.height * config.width
         return (
-            Mode("assd", "ASSD", "drafts so many tokens in one call, verifies them in another; exact", "draft", 32, T),
+            Mode("assd", "ASSD", "drafts so many pixels in one call, verifies them in another; exact", "draft", 32, T),
             Mode("sequential", "Sequential", "one pixel after another in raster order"),
             Mode("random", "Random order", "one pixel after another in random order"),
             Mode("masked", "Masked", "all pixels in so many calls, independent within a call; inexact", "steps", 16, T),
@@ -251,7 +251,7 @@ class ASARM(nn.Module):
     ) -> Iterator[Work]:
         """Read the prompt in one call, then fill the rest as `mode` says; prompts of a batch may differ."""
         mask = known.flatten(1)
-        order, count = self.order(mask, torch.full_like(mask[:, 0], mode != "sequential"), rng)
+        order, count = self.order(mask, torch.full_like(mask[:, 0], mode in ("random", "masked")), rng)
         run = Decoding(self, values.flatten(1) * mask, order, count, temperature, rng)
         if mask.any():
             run.read_prompt()
