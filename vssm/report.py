@@ -121,6 +121,11 @@ def kept(made: Checkpoint) -> str:
     return f"{s['label_kept']:.1%}" + ("" if of == s["images"] else f" (of {of:,})")
 
 
+def speed(value: float) -> str:
+    """Three digits, and all of them before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 ROWS: dict[str, Callable[[Checkpoint], str]] = {
     "parameters": lambda m: f"{m.parameters / 1e6:.2f} M",
     "trained": trained,
@@ -135,9 +140,9 @@ ROWS: dict[str, Callable[[Checkpoint], str]] = {
     "different digits among endings": lambda m: (
         f"{m.scores['diversity_labels']:.2f} of {m.scores['diversity_endings']}"
     ),
-    "pictures a second, one at a time": lambda m: f"{m.scores['images_per_second']:.3g}",
+    "pictures a second, one at a time": lambda m: speed(m.scores["images_per_second"]),
     "pictures a second, best batch": lambda m: (
-        f"{m.scores['images_per_second_best']:.3g} (batch {m.scores['best_batch']})"
+        f"{speed(m.scores['images_per_second_best'])} (batch {m.scores['best_batch']})"
     ),
     "network calls a picture": lambda m: f"{m.scores['network_calls']:,}",
     "pixels a call": lambda m: f"{m.scores['tokens_per_call']:.3g}",
