@@ -11,7 +11,9 @@ WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 76, 24, 24, 56
 STYLE = "font-family: sans-serif; font-size: 13px; fill: #333"
 COLOUR = "#0b6fa4"
-HALO = 'stroke="#fff" stroke-width="4" paint-order="stroke"'  # names stay legible where they cross a line
+HALO = (
+    'stroke="#fff" stroke-width="4" aria-hidden="true"'  # under a name: legible where it crosses a line
+)
 
 
 class Axis(NamedTuple):
@@ -70,7 +72,7 @@ def scatter(points: Sequence[tuple[float, float, str]], x: Axis, y: Axis, joined
         side, anchor = (-9, "end") if across(a) > WIDTH / 2 else (9, "start")
         lines.append(f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="5" fill="{COLOUR}"/>')
         place = f'x="{across(a) + side:.1f}" y="{up(b) - 8:.1f}" text-anchor="{anchor}"'
-        lines.append(f"<text {place} {HALO}>{escape(name)}</text>")
+        lines += [f"<text {place} {HALO}>{escape(name)}</text>", f"<text {place}>{escape(name)}</text>"]
     return "\n".join([*lines, "</g></svg>", ""])
 
 

@@ -136,7 +136,7 @@ STUDIES = {
             ),
             SAMPLED,
             "seconds",
-            "label_kept",
+            "fid",
             joined=True,
         ),
         Study(
@@ -151,7 +151,7 @@ STUDIES = {
             ),
             (*SAMPLED, "acceptance"),
             "seconds",
-            "label_kept",
+            "fid",
         ),
     )
 }
