@@ -11,9 +11,7 @@ WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 76, 24, 24, 56
 STYLE = "font-family: sans-serif; font-size: 13px; fill: #333"
 COLOUR = "#0b6fa4"
-HALO = (
-    'stroke="#fff" stroke-width="4" aria-hidden="true"'  # under a name: legible where it crosses a line
-)
+HALO = 'stroke="#fff" stroke-width="4" aria-hidden="true"'  # under a name: legible where it crosses a line
 
 
 class Axis(NamedTuple):
