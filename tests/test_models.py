@@ -561,6 +561,14 @@ def test_known_pixels_come_back_untouched(name, mode, data):
 
 
 @pytest.mark.parametrize(("name", "mode"), SAMPLERS)
+def test_a_picture_known_as_a_whole_comes_back(name, mode):
+    network = small(name)
+    values = pictures(network.config, 2)
+    works = complete(network, values, torch.ones(values.shape[:3], dtype=torch.bool), mode=mode)
+    assert torch.equal(works[-1].values, values) and works[-1].filled == values[0].numel()
+
+
+@pytest.mark.parametrize(("name", "mode"), SAMPLERS)
 def test_a_seed_fixes_the_completion(name, mode):
     network = small(name)
     values = pictures(network.config, 5)

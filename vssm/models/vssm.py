@@ -468,9 +468,10 @@ class VSSM(nn.Module):
         return x, Carried(carried.start + x.shape[1], states)
 
     def standing(self, known: Tensor) -> int:
-        """How many tokens at the beginning are known in all of their pixels and in all images."""
+        """How many tokens at the beginning are known in all of their pixels and in all images; at most all but one,
+        so that there is something to decode."""
         whole = fold(prefix(known).unsqueeze(-1), self.config.patch).all(-1).flatten(1).all(0)
-        return int(whole.long().cumprod(0).sum())
+        return int(whole[:-1].long().cumprod(0).sum())
 
     def filled(self, tokens: int, known: Tensor) -> Tensor | int:
         """For `Work`: the pixels of the first tokens, and the known ones."""
