@@ -53,9 +53,9 @@ class Settings:
     seed: int = 0
     mode: str | None = None
     size: int | None = None
-    iw_images: int = 1000
+    iw_images: int = 500
     iw_samples: int = 64
-    fid_samples: int = 2000
+    fid_samples: int = 1000
     prompts: int = 100
     endings: int = 8
     repeats: int = 3

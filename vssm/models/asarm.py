@@ -84,7 +84,7 @@ class Block(nn.Module):
         """All rows at once; bias [B, 1, R, R]: 0 where a row attends, −∞ elsewhere, above the diagonal everywhere
         beyond the first `widest` columns.
 
-        By blocks of rows, without what lies beyond: on a CPU this trains faster than the fused kernel.
+        By blocks of rows, so that no score in what lies beyond is computed.
         """
         q, k, v = self.project(x)
         q = q * q.shape[-1] ** -0.5
@@ -252,11 +252,12 @@ class ASARM(nn.Module):
         """Read the prompt in one call, then fill the rest as `mode` says; prompts of a batch may differ."""
         mask = known.flatten(1)
         order, count = self.order(mask, torch.full_like(mask[:, 0], mode in ("random", "masked")), rng)
-        run = Decoding(self, values.flatten(1) * mask, order, count, temperature, rng)
+        drafts = {"assd": size, "masked": self.tokens}.get(mode, 1)
+        run = Decoding(self, values.flatten(1) * mask, order, count, temperature, rng, spare=drafts)
         if mask.any():
             run.read_prompt()
             yield run.report(values.shape, prompt=True)
-        rounds = run.masked(size) if mode == "masked" else run.speculative(size if mode == "assd" else 1)
+        rounds = run.masked(size) if mode == "masked" else run.speculative(drafts)
         for drafted, accepted in rounds:
             yield run.report(values.shape, drafted, accepted)
 
@@ -264,10 +265,13 @@ class ASARM(nn.Module):
 class Decoding:
     """A batch under way: values by position, how many tokens stand, and the keys and values of every row by rank.
 
-    Ranks from T on are places to put rows that a sample has no use for while others of the batch do.
+    Ranks from T on, `spare` of them (T by default), are places to put rows that a sample has no use for while others
+    of the batch do.
     """
 
-    def __init__(self, network: ASARM, values: Tensor, order: Tensor, known: Tensor, temperature: float, rng):
+    def __init__(
+        self, network: ASARM, values: Tensor, order: Tensor, known: Tensor, temperature: float, rng, spare=None
+    ):
         self.network, self.values, self.order, self.known = network, values, order, known
         self.temperature, self.rng, self.T = max(temperature, 1e-4), rng, network.tokens
         self.rank_map = network.rank_map(order)
@@ -275,15 +279,10 @@ class Decoding:
             1, order, torch.arange(self.T, device=order.device).expand_as(order)
         )
         self.stands = known.clone()
-        self.caches: list[Tensor] = []
-        self.make_room(self.T)
-
-    def make_room(self, slots: int) -> None:
-        """Caches [B, 2, heads, slots, D/heads], one a block, and an order, for ranks up to `slots`."""
-        c, B = self.network.config, len(self.values)
-        shape = (B, 2, c.heads, slots, c.d_model // c.heads)
-        self.caches = [self.network.head.weight.new_zeros(shape) for _ in self.network.blocks]
-        self.padded = torch.cat([self.order, self.order[:, -1:].expand(-1, slots - self.T)], 1)
+        c, slots = network.config, self.T + (self.T if spare is None else spare)
+        shape = (len(values), 2, c.heads, slots, c.d_model // c.heads)
+        self.caches = [network.head.weight.new_zeros(shape) for _ in network.blocks]  # keys and values, one a block
+        self.padded = torch.cat([order, order[:, -1:].expand(-1, slots - self.T)], 1)
 
     def report(self, shape, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> Work:
         whole = bool((self.stands == self.T).all())
@@ -311,10 +310,10 @@ class Decoding:
         ranks = torch.arange(N, device=self.values.device)
         shared = (self.order[:, :N] == self.order[:1, :N]).all() and (self.values == self.values[:1]).all()
         if shared and (self.known == N).all():
-            one = Decoding(self.network, self.values[:1], self.order[:1], self.known[:1], 1.0, self.rng)
+            one = Decoding(self.network, self.values[:1], self.order[:1], self.known[:1], 1.0, self.rng, 0)
             one.call(ranks.unsqueeze(0), self.known[:1, None].expand(1, N))
             for cache, first in zip(self.caches, one.caches, strict=True):
-                cache.copy_(first.expand_as(cache))
+                cache[:, :, :, :N] = first[:, :, :, :N]
         else:
             self.call(ranks.expand(len(self.values), N), self.known[:, None].expand(-1, N))
 
@@ -333,8 +332,7 @@ class Decoding:
 
     def speculative(self, k: int) -> Iterator[tuple[int, int]]:
         """ASSD with k drafts a round (k = 1: one token a call), yielding (drafted, accepted) after every call."""
-        T, k = self.T, min(k, self.T)
-        self.make_room_for(k)
+        T = self.T
         while (most := int((T - self.stands).max())) > 0:
             R, stands = min(k, most), self.stands[:, None]
             ranks = stands + torch.arange(R, device=stands.device)
@@ -366,7 +364,6 @@ class Decoding:
         """All unknown tokens in `steps` calls, those of one call independent of each other; few at first (the cosine
         schedule of MaskGIT, 2202.04200)."""
         T, left = self.T, self.T - self.known
-        self.make_room_for(T)
         before = stands = self.known
         for step in range(1, steps + 1):
             share = 1 - math.cos(math.pi / 2 * step / steps)
@@ -390,13 +387,6 @@ class Decoding:
         steps = torch.arange(max(0, int((end - first).max())), device=first.device)
         ranks = first[:, None] + steps
         return torch.where(ranks < end[:, None], ranks, spare + steps)
-
-    def make_room_for(self, spare: int) -> None:
-        """Room for `spare` rows beyond the picture's, what the caches hold being kept."""
-        old = self.caches
-        self.make_room(self.T + spare)
-        for cache, had in zip(self.caches, old, strict=True):
-            cache[:, :, :, : had.shape[3]] = had
 
 
 def config_for(data, **changes) -> ASARMConfig:

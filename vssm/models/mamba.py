@@ -9,7 +9,7 @@ Dao & Gu, *Transformers are SSMs* (2405.21060). In every block, with one decay a
 where δ, v, B, C depend on the input, the last three through a short causal convolution. Training runs the chunked
 matrix form (`scan.ssd`), generation the recurrence, at the same cost for every token. The way in, the likelihood and
 the loop of generation are those of `raster.py`, the Transformer's own: what differs is what mixes the tokens.
-Deviation: LayerNorm in place of RMSNorm, which has a fast gradient on a CPU.
+Deviation: LayerNorm, whose gradient is one fast kernel on a CPU, in place of RMSNorm.
 
 Shapes: B images, T = H·W tokens, D = d_model, E = inner = heads · P, N = state.
 """
