@@ -1,4 +1,4 @@
-"""The data sets: what a picture is, where it is found, and how grey becomes binary.
+"""The data sets: what a picture is, where it is found, and which values the models read.
 
 A data set is a record; models, likelihoods, canvas and prompts follow from it. Images are [N, H, W, C] uint8.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,13 @@ BROKEN_ARCHIVE = (
 
 @dataclass(frozen=True)
 class DataSet:
-    """What a picture of this set is.
+    """What a picture of this set is, and what the models make of it.
 
-    levels: the number of values a stored pixel takes for the models; 2 means binarised, 256 means 8-bit.
+    levels: the number of values a stored pixel takes for the models; 2 means binarised, 256 means 8-bit. likelihood:
+    of a pixel, a name that `likelihood.make` takes. flips: whether a picture seen in a mirror is one of the set too.
+    unit: in which likelihoods are told, "nats" an image or "bits/dim". subject: what a picture shows, for people.
+    shown: how pixels that are independent given latents are shown unless asked otherwise, "sampled" or "mean".
+    presets: by model, what its preset for this set has unlike its usual config.
     """
 
     name: str
@@ -46,6 +51,12 @@ class DataSet:
     channels: int
     levels: int
     classes: int
+    likelihood: str
+    flips: bool
+    unit: str
+    subject: str
+    shown: str = "sampled"
+    presets: Mapping[str, Mapping[str, object]] = field(default_factory=dict, hash=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -57,8 +68,28 @@ class DataSet:
         return self.height * self.width
 
 
-MNIST = DataSet("mnist", "MNIST", 28, 28, 1, 2, 10)
-DATA_SETS = {d.name: d for d in (MNIST,)}
+MNIST = DataSet("mnist", "MNIST", 28, 28, 1, 2, 10, "bernoulli", flips=False, unit="nats", subject="digit")
+CIFAR10 = DataSet(
+    "cifar10",
+    "CIFAR-10",
+    32,
+    32,
+    3,
+    256,
+    10,
+    "logistic-mixture",
+    flips=True,
+    unit="bits/dim",
+    subject="picture",
+    shown="mean",
+    presets={
+        "transformer": {"window": 128, "stem_hidden": 384},
+        "mamba": {"chunk": 64, "stem_hidden": 384},
+        "asarm": {"stem_hidden": 384},
+        "vssm": {"latent_size": 16, "head_channels": 48},
+    },
+)
+DATA_SETS = {d.name: d for d in (MNIST, CIFAR10)}
 
 
 def get(name: str) -> DataSet:
@@ -98,7 +129,8 @@ def _torchvision(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, n
     from .torchvision_compat import datasets
 
     try:
-        found = {"mnist": datasets.MNIST}[data.name](str(folder), train=split == "train", download=True)
+        kind = {"mnist": datasets.MNIST, "cifar10": datasets.CIFAR10}[data.name]
+        found = kind(str(folder), train=split == "train", download=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
             f"{data.title} is not in {folder} and could not be downloaded ({error}); connect to the network, or put "
@@ -113,11 +145,16 @@ def binarise_fixed(images: np.ndarray, seed: int = BINARISE_SEED) -> np.ndarray:
     return (noise * 255 < images).astype(np.uint8)
 
 
+def fixed_values(images: np.ndarray, data: DataSet) -> np.ndarray:
+    """What every figure is measured on: the model values of stored images, binarised once where the set is."""
+    return binarise_fixed(images) if data.levels == 2 else images
+
+
 def to_levels(pixels: np.ndarray, data: DataSet) -> np.ndarray:
-    """Stored pixels (uint8, 0 to 255) to the values the models read: 0 or 1 where levels = 2."""
-    return (pixels >= 128).astype(np.uint8) if data.levels == 2 else pixels
+    """Stored pixels (uint8, 0 to 255) to the values the models read, 0 to levels − 1: the nearest."""
+    return ((pixels.astype(np.uint16) * (data.levels - 1) + 127) // 255).astype(np.uint8)
 
 
 def from_levels(values: np.ndarray, data: DataSet) -> np.ndarray:
-    """The reverse of `to_levels`: model values to uint8 pixels."""
-    return (values * 255).astype(np.uint8) if data.levels == 2 else values.astype(np.uint8)
+    """The reverse of `to_levels`: model values, or means of them, to uint8 pixels."""
+    return np.round(values * (255 / (data.levels - 1))).astype(np.uint8)
