@@ -48,7 +48,7 @@ def test_the_judge_is_small_and_says_how_good_it_is(judge):
 def test_augmented_digits_are_shifted_and_mostly_binary():
     images = torch.zeros(400, 28, 28, 1, dtype=torch.uint8)
     images[:, 10:18, 10:18] = 128
-    x = classifier.augment(images, torch.Generator().manual_seed(0))
+    x = classifier.augment(images, MNIST, torch.Generator().manual_seed(0))
     assert x.shape == images.shape and x.min() >= 0 and x.max() <= 1
     binary = ((x == 0) | (x == 1)).flatten(1).all(1)
     assert 0.65 < binary.float().mean() < 0.85

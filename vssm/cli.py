@@ -250,13 +250,15 @@ def run_train(args: argparse.Namespace) -> None:
 
 def run_train_classifier(args: argparse.Namespace) -> None:
     """Train the judge of completions."""
-    record = classifier.train(data.get(args.data), args.minutes, args.out, args.seed, data_folder=args.data_dir)
+    dataset = data.get(args.data)
+    record = classifier.train(dataset, args.minutes, args.out, args.seed, data_folder=args.data_dir)
     rows = [
         ("trained", f"on {record['images']:,} images in {record['minutes']:g} minutes"),
-        ("named right", f"{record['accuracy']:.2%} of the grey test digits"),
-        ("", f"{record['accuracy_binarised']:.2%} of the binarised ones"),
-        ("weights", record["out"]),
+        ("named right", f"{record['accuracy']:.2%} of the test {dataset.subject}s"),
     ]
+    if "accuracy_binarised" in record:
+        rows.append(("", f"{record['accuracy_binarised']:.2%} of the same, binarised"))
+    rows.append(("weights", record["out"]))
     show(args, record, facts(rows))
 
 
@@ -744,7 +746,7 @@ def make_parser() -> Parser:
         "train-classifier",
         run_train_classifier,
         "train the classifier that judges completions",
-        "Train the small classifier by which `evaluate` tells whether a completion kept the digit.",
+        "Train the small classifier by which `evaluate` tells whether a completion kept its label.",
         "train-classifier --minutes 3",
     )
     sub.add_argument("--minutes", type=number(float, 0, above=True), default=3.0, metavar="M", help="the budget (3)")
