@@ -24,11 +24,13 @@ from .prompt import Prompt
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model and the sampler it is timed with: its usual one, and that one's usual number, by default."""
+    """A model and the sampler it is timed with: its usual one, that one's usual number, and pixels shown as the data
+    set does, by default."""
 
     generator: Generator
     mode: str | None = None
     size: int | None = None
+    pixels: str | None = None
 
 
 def bench(
@@ -61,7 +63,9 @@ def bench(
         for turn in range(repeat):
             for name, c in contestants.items():
                 gc.collect()  # so that no collection falls into the measured time
-                request = GenerationRequest(prompt, batch, seed=turn, every=math.inf, mode=c.mode, size=c.size)
+                request = GenerationRequest(
+                    prompt, batch, seed=turn, every=math.inf, mode=c.mode, size=c.size, pixels=c.pixels
+                )
                 run(c.generator, request)
                 runs[name].append(run(c.generator, request))
                 bar.update()
@@ -89,8 +93,8 @@ def _summary(runs: list[Finished], batch: int) -> dict:
 
 
 def sampler(finished: Finished) -> dict:
-    """The keys "mode" and "size" of a record; size is null for a sampler without a number."""
-    return {"mode": finished.mode, "size": finished.size or None}
+    """The keys "mode", "size" and "pixels" of a record; size is null for a sampler without a number."""
+    return {"mode": finished.mode, "size": finished.size or None, "pixels": finished.pixels}
 
 
 def drafting(runs: list[Finished], samples: int) -> dict:

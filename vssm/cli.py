@@ -145,7 +145,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
 
 def run_evaluate_all(args: argparse.Namespace) -> None:
     """Score every model that comes along, keep the scores in their weights and write the page of results."""
-    if args.checkpoint is not None or args.mode is not None or any(sizes(args).values()):
+    if args.checkpoint is not None or args.mode is not None or args.pixels is not None or any(sizes(args).values()):
         raise UserError("--all scores the weights that come along with their usual samplers; leave out the others.")
     dataset, records = data.get(args.data), []
     for made in report.shipped(dataset):
@@ -167,9 +167,9 @@ def run_results(args: argparse.Namespace) -> None:
 
 def run_study(args: argparse.Namespace) -> None:
     """Answer one of the papers' open questions by a few runs."""
-    what, folder = studies.get(args.name), (args.out or report.DOCS) / "studies"
-    files.check_out(folder / f"{what.name}.json", (".json",))
-    record = studies.study(what, data.get(args.data), args.minutes, args.limit, args.seed, args.device, args.data_dir)
+    what, dataset, folder = studies.get(args.name), data.get(args.data), (args.out or report.DOCS) / "studies"
+    files.check_out(studies.path(what, dataset, folder), (".json",))
+    record = studies.study(what, dataset, args.minutes, args.limit, args.seed, args.device, args.data_dir)
     path = studies.write(record, folder)
     text = f"{what.title}\n{what.question}\n\n{table(*studies.table(record))}\n\nKept in {path}."
     show(args, record | {"out": str(path)}, text)
@@ -325,7 +325,7 @@ def contestant(args: argparse.Namespace, entry: str, generator: Generator) -> be
 def settings(args: argparse.Namespace, generator: Generator) -> evaluation.Settings:
     """How the options want a model scored."""
     mode, size = sampler(args, generator)
-    names = ("limit", "seed", "iw_images", "iw_samples", "fid_samples", "prompts", "endings", "repeats")
+    names = {f.name for f in dataclasses.fields(evaluation.Settings)} - {"mode", "size"}
     return evaluation.Settings(mode=mode, size=size, **{name: getattr(args, name) for name in names})
 
 
@@ -427,30 +427,42 @@ def clamping_rows(record: dict) -> list[tuple[str, str]]:
 
 def score_rows(record: dict) -> list[tuple[str, str]]:
     """The scores in a record of `evaluate`, those that were measured."""
-    rows = []
+    rows, dataset = [], data.get(record["data"])
+    shown = {part: f", pixels {m['pixels']}" if dataset.levels > 2 else "" for part, m in record["measured"].items()}
     if "nats" in record:
         bound = "" if record["bound"] == "exact" else "at most "
         order = ", each image in a random order of its own" if record["order"] == "random" else ""
+        fixed = f", binarised once with seed {data.BINARISE_SEED}" if dataset.levels == 2 else ""
         rows += [
-            ("test images", f"{record['images']:,}, binarised once with seed {data.BINARISE_SEED}"),
+            ("test images", f"{record['images']:,}{fixed}"),
             ("−log p(x)", f"{bound}{record['nats']:.2f} ± {record['nats_error']:.2f} nats{order}"),
-            ("", f"{bound}{record['bits_per_dim']:.4f} bits a dimension"),
+            ("", f"{bound}{record['bits_per_dim']:.4f} ± {record['bits_per_dim_error']:.4f} bits a dimension"),
         ]
     if "iw_nats" in record:
         how = f"by {record['iw_samples']} draws an image on {record['iw_images']:,} images"
         rows.append(("", f"at most {record['iw_nats']:.2f} ± {record['iw_nats_error']:.2f} nats {how}"))
-        rows.append(("", f"at most {record['iw_elbo']:.2f} nats by one draw on the same images"))
+        rows.append(("", f"at most {record['iw_bits_per_dim']:.4f} bits a dimension, the same"))
+        one = f"{record['iw_elbo']:.2f} nats or {record['iw_elbo_bits_per_dim']:.4f} bits"
+        rows.append(("", f"at most {one} by one draw on the same images"))
     if "label_kept" in record:
         whole, top = record["label_kept_whole"], record["label_kept_top"]
-        rows.append(("label kept", f"{record['label_kept']:.1%} when the lower half is completed once"))
-        rows.append(("", f"{whole:.1%} of whole digits, {top:.1%} of upper halves alone"))
+        rows.append(("label kept", f"{record['label_kept']:.1%} when the lower half is completed once{shown['label']}"))
+        rows.append(("", f"{whole:.1%} of whole {dataset.subject}s, {top:.1%} of upper halves alone"))
     if "fid" in record:
-        rows.append(("Fréchet distance", f"{record['fid']:.2f} of {record['fid_samples']:,} samples from nothing"))
-        rows.append(("", f"{record['fid_real']:.2f} of real training digits"))
+        samples = f"{record['fid_samples']:,} samples from nothing{shown['fid']}"
+        rows.append(("Fréchet distance", f"{record['fid']:.2f} of {samples}"))
+        rows.append(("", f"{record['fid_real']:.2f} of real training {dataset.subject}s"))
     if "diversity" in record:
         prompts, endings = record["diversity_prompts"], record["diversity_endings"]
-        rows.append(("diversity", f"two completions of one upper half differ in {record['diversity']:.1%} of the rest"))
-        rows.append(("", f"{record['diversity_labels']:.2f} digits among {endings} completions of {prompts} prompts"))
+        differ = "differ in" if dataset.levels == 2 else "differ by"
+        of = "of the rest" if dataset.levels == 2 else f"of the range{shown['diversity']}"
+        rows.append(("diversity", f"two completions of one upper half {differ} {record['diversity']:.1%} {of}"))
+        rows.append(("", f"{record['diversity_labels']:.2f} labels among {endings} completions of {prompts} prompts"))
+    if "best_mse" in record:
+        best, error, mean = (record[k] for k in ("best_mse", "best_mse_error", "mean_mse"))
+        of = f"{record['best_endings']} completions of {record['best_images']:,} upper halves{shown['best']}"
+        rows.append(("squared error", f"{best:.4f} ± {error:.4f} of the best of {of}"))
+        rows.append(("", f"{mean:.4f} of all of them"))
     if "speed" in record["measured"]:
         best = f"{record['images_per_second_best']:.4g} in batches of {record['best_batch']}"
         rows.append(("pictures a second", f"{record['images_per_second']:.4g} one at a time, {best}"))
@@ -604,7 +616,7 @@ def make_parser() -> Parser:
         "evaluate",
         run_evaluate,
         "score a model, or all, on the test set",
-        "Score a model on the test set, binarised once and for all. Parts, all by default:\n"
+        "Score a model on the test set; MNIST is binarised once and for all. Parts, all by default:\n"
         + "".join(f"  {part:<10} {words}\n" for part, words in evaluation.PARTS.items())
         + "--all scores every model that comes along, keeps the scores in its weights, and writes docs/RESULTS.md.",
         "evaluate --model vssm --limit 1000 --parts nats,label",
@@ -624,12 +636,19 @@ def make_parser() -> Parser:
         ("--fid-samples", "N", "for fid, unconditional samples"),
         ("--prompts", "N", "for diversity, prompts"),
         ("--endings", "K", "for diversity, completions of each prompt"),
+        ("--best-images", "N", "for best, the first N test images"),
+        ("--best-endings", "K", "for best, completions of each"),
         ("--repeats", "R", "for speed, runs that count"),
     ):
         default = getattr(usual, option[2:].replace("-", "_"))
         low = 2 if option in ("--fid-samples", "--endings") else 1
         shown = f"{words} ({default:,})" if default else words
         sub.add_argument(option, type=number(int, low), default=default, metavar=name, help=shown)
+    sub.add_argument(
+        "--pixels",
+        choices=("sampled", "mean"),
+        help="of models that draw pixels independently given latents (the data set's own way)",
+    )
     for add in (with_mode, with_seed, with_checkpoint, with_device, with_data_dir, with_out):
         add(sub)
 

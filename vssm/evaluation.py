@@ -1,7 +1,8 @@
-"""Scores of a model on the fixed binarised test set, in parts that can be measured apart and are kept in its weights.
+"""Scores of a model on the test set, in parts that can be measured apart and are kept in its weights.
 
-The whole test set is binarised first, so that a limit chooses from the one set that every figure is measured on. Parts
-differ in what they cost: a likelihood is one pass over the images, a sample of an autoregressive model 784.
+A set of two levels is binarised as a whole first, so that a limit chooses from the one set that every figure is
+measured on. Parts differ in what they cost: a likelihood is one pass over the images, a sample of an autoregressive
+model one a pixel.
 """
 
 from __future__ import annotations
@@ -32,32 +33,47 @@ SPEED_BATCHES = (1, 4, 16, 64)
 
 PARTS = {
     "nats": "−log p(x) or its bound, in nats",
-    "label": "how often a digit whose lower half is completed keeps its label",
+    "label": "how often a picture whose lower half is completed keeps its label",
     "iw": "the importance-weighted bound of models with latents",
     "fid": "the Fréchet distance of unconditional samples in the classifier's features",
     "diversity": "how much the completions of one prompt differ",
+    "best": "the squared error of the best of some completions of the lower half",
     "speed": "pictures a second and network calls; measure it alone, on a quiet machine",
+}
+LIKELIHOODS = ("nats", "iw")  # parts in which nothing is generated
+OPTIONS = {  # by part, the settings that it depends on
+    "nats": ("limit",),
+    "label": ("limit",),
+    "iw": ("iw_images", "iw_samples"),
+    "fid": ("fid_samples",),
+    "diversity": ("limit", "prompts", "endings"),
+    "best": ("limit", "best_images", "best_endings"),
+    "speed": ("repeats",),
 }
 
 
 @dataclass(frozen=True)
 class Settings:
     """limit: score the first so many test images (all by default), for "nats" and "label". mode, size: the sampler,
-    the model's usual one by default.
+    the model's usual one by default; pixels: how it shows them, "sampled" or "mean", as the set does by default.
 
     iw_images: so many images with iw_samples draws each. fid_samples: unconditional samples. prompts, endings: for
-    "diversity", so many prompts with so many completions each. repeats: runs that count, for "speed".
+    "diversity", so many prompts with so many completions each; best_images, best_endings: the same for "best".
+    repeats: runs that count, for "speed".
     """
 
     limit: int | None = None
     seed: int = 0
     mode: str | None = None
     size: int | None = None
+    pixels: str | None = None
     iw_images: int = 500
     iw_samples: int = 64
     fid_samples: int = 1000
     prompts: int = 100
     endings: int = 8
+    best_images: int = 200
+    best_endings: int = 16
     repeats: int = 3
 
 
@@ -97,9 +113,10 @@ class Evaluation:
         self.generator, self.settings, self.data_folder, self.quiet = generator, settings, data_folder, quiet
         self.data = generator.data
         self.mode, self.size = generator.sampler(settings.mode, settings.size)
+        self.pixels = generator.shown(settings.pixels)
         test, labels = data.load(self.data, "test", data_folder)
         limit = check_limit(settings.limit, len(test))
-        self.test_values = data.binarise_fixed(test)
+        self.test_values = data.fixed_values(test, self.data)
         self.values, self.labels = self.test_values[:limit], labels[:limit]
         self.images = data.from_levels(self.values, self.data)
 
@@ -108,9 +125,9 @@ class Evaluation:
         return classifier.load(self.data)
 
     def circumstances(self, part: str) -> dict:
-        """When, where and under which settings a part was measured."""
-        where = benchmark.machine()
-        drawn = part not in ("nats", "iw")
+        """When, where and under which settings a part was measured; "options": those that are not the usual ones, by
+        the names that the command line has for them, without seed and threads."""
+        where, drawn = benchmark.machine(), part not in LIKELIHOODS
         return {
             "date": datetime.date.today().isoformat(),
             "cpu": where["cpu"],
@@ -120,12 +137,28 @@ class Evaluation:
             "seed": self.settings.seed,
             "mode": self.mode.name if drawn else None,
             "size": self.size or None if drawn else None,
+            "pixels": self.pixels if drawn else None,
+            "options": self._options(part),
         }
 
+    def _options(self, part: str) -> dict:
+        given = {k: getattr(self.settings, k) for k in OPTIONS[part]}
+        options = {k.replace("_", "-"): v for k, v in given.items() if v != getattr(Settings, k)}
+        if part in LIKELIHOODS:
+            return options
+        if self.mode != self.generator.sampler()[0]:
+            options["mode"] = self.mode.name
+        if self.mode.size and self.size != self.mode.default:
+            options[self.mode.size] = self.size
+        if self.pixels != self.generator.shown():
+            options["pixels"] = self.pixels
+        return options
+
     def nats(self) -> dict:
-        """nats: −log p(x) or its bound, a mean over images; nats_error: that mean's standard error; bound: "exact", or
-        "elbo" by one hard posterior draw an image with nothing known; order: of the tokens, "raster" or "random" (each
-        image under an order of its own), null for a model that has none."""
+        """nats: −log p(x) or its bound, a mean over images; nats_error: that mean's standard error; bits_per_dim,
+        bits_per_dim_error: the same two in bits a channel of a pixel; bound: "exact", or "elbo" by one hard posterior
+        draw an image with nothing known; order: of the tokens, "raster" or "random" (each image under an order of its
+        own), null for a model that has none."""
         network = self.generator.network
         nats = -log_likelihoods(self.generator, self.values, self.settings.seed, self.quiet)
         raster = network.exact and network.prefix_only
@@ -133,15 +166,16 @@ class Evaluation:
             "images": len(nats),
             "nats": float(nats.mean()),
             "nats_error": _error(nats),
-            "bits_per_dim": float(nats.mean() / (math.log(2) * self.data.pixels * self.data.channels)),
+            "bits_per_dim": bits_per_dim(float(nats.mean()), self.data),
+            "bits_per_dim_error": bits_per_dim(_error(nats), self.data),
             "bound": "exact" if network.exact else "elbo",
             "order": getattr(network, "likelihood_order", "raster" if raster else None),
         }
 
     def label(self) -> dict:
-        """label_kept: the share of digits that, their lower half completed once at temperature 1, still read as the
-        true digit to the classifier; label_kept_whole: the same share of the digits as they are; label_kept_top: of
-        their upper halves alone; label_images: of how many."""
+        """label_kept: the share of pictures that, their lower half completed once at temperature 1, still read as what
+        they are to the classifier; label_kept_whole: the same share of the pictures as they are; label_kept_top: of
+        their upper halves alone, the rest black; label_images: of how many."""
         known = lower_half_unknown(self.images)
         return {
             "label_images": len(self.images),
@@ -151,13 +185,14 @@ class Evaluation:
         }
 
     def kept(self, known: np.ndarray) -> float:
-        """The share of the digits that still read as themselves once all but `known` [N, H, W] is completed."""
+        """The share of the pictures that still read as themselves once all but `known` [N, H, W] is completed."""
         return self._read_rightly(self._complete(self.images, known))
 
     def iw(self) -> dict:
         """iw_nats, iw_nats_error: the bound −log (1/K) Σ_k p(x, z_k) / q(z_k | x) by iw_samples = K draws
         (1509.00519), its mean over the first iw_images images and that mean's standard error; iw_elbo: the bound by
-        one draw on the same images. Nothing for a model whose likelihood is exact."""
+        one draw on the same images; iw_bits_per_dim, iw_bits_per_dim_error, iw_elbo_bits_per_dim: the three in bits a
+        channel of a pixel. Nothing for a model whose likelihood is exact."""
         s, network = self.settings, self.generator.network
         if network.exact:
             return {}
@@ -166,7 +201,7 @@ class Evaluation:
         def bound(images: torch.Tensor) -> torch.Tensor:
             return network.importance_bound(images, s.iw_samples)
 
-        batch = IMPORTANCE_BATCH[self.generator.where.type]
+        batch = batch_size(IMPORTANCE_BATCH, self.generator)
         nats = -_over_images(self.generator, bound, values, s.seed, batch, "importance", self.quiet)
         elbo = -log_likelihoods(self.generator, values, s.seed, self.quiet)
         return {
@@ -175,18 +210,21 @@ class Evaluation:
             "iw_images": len(values),
             "iw_samples": s.iw_samples,
             "iw_elbo": float(elbo.mean()),
+            "iw_bits_per_dim": bits_per_dim(float(nats.mean()), self.data),
+            "iw_bits_per_dim_error": bits_per_dim(_error(nats), self.data),
+            "iw_elbo_bits_per_dim": bits_per_dim(float(elbo.mean()), self.data),
         }
 
     def fid(self) -> dict:
-        """fid: the Fréchet distance between fid_samples unconditional samples and all binarised test digits, each
-        taken as a Gaussian in the classifier's penultimate layer; fid_real: the same of as many binarised training
-        digits, what a perfect model would score."""
+        """fid: the Fréchet distance between fid_samples unconditional samples and all test pictures, as they are
+        scored, each taken as a Gaussian in the classifier's penultimate layer; fid_real: the same of as many training
+        pictures, what a perfect model would score."""
         s = self.settings
         test = self._features(data.from_levels(self.test_values, self.data))
         nothing = np.zeros((s.fid_samples, *self.data.shape), np.uint8)
         samples = self._complete(nothing, np.zeros(nothing.shape[:3], bool))
         train = data.load(self.data, "train", self.data_folder)[0][: s.fid_samples]
-        real = data.from_levels(data.binarise_fixed(train, s.seed), self.data)
+        real = data.from_levels(data.fixed_values(train, self.data), self.data)
         return {
             "fid": frechet(self._features(samples), test),
             "fid_real": frechet(self._features(real), test),
@@ -195,8 +233,9 @@ class Evaluation:
 
     def diversity(self) -> dict:
         """Of so many completions ("diversity_endings") of the lower half of each of the first test digits
-        ("diversity_prompts"), means over the prompts: diversity, the share of the unknown pixels in which two of them
-        differ, over all pairs; diversity_labels, how many different digits the classifier reads in them."""
+        ("diversity_prompts"), means over the prompts: diversity, the mean difference of two of them in the unknown
+        pixels, as a share of the range (of two levels: the share of pixels in which they differ), over all pairs;
+        diversity_labels, how many different classes the classifier reads in them."""
         s = self.settings
         images = self.images[: s.prompts]
         known = lower_half_unknown(images)
@@ -210,14 +249,33 @@ class Evaluation:
             "diversity_endings": K,
         }
 
+    def best(self) -> dict:
+        """best_mse: of best_endings completions of the lower half of each of the first best_images test pictures, the
+        squared error of the best, a mean over unknown pixels and their channels, 0 to 1, and over the pictures;
+        best_mse_error: the standard error of the latter; mean_mse: of all completions."""
+        s = self.settings
+        images = self.images[: s.best_images]
+        known, (M, K) = lower_half_unknown(images), (len(images), s.best_endings)
+        completed = self._complete(images.repeat(K, 0), known.repeat(K, 0))
+        errors = squared_errors(completed.reshape(M, K, *self.data.shape), images, known)
+        best = errors.min(1)
+        return {
+            "best_mse": float(best.mean()),
+            "best_mse_error": _error(best),
+            "mean_mse": float(errors.mean()),
+            "best_images": M,
+            "best_endings": K,
+        }
+
     def speed(self) -> dict:
         """images_per_second: whole pictures from nothing, one at a time; images_per_second_best: at the best of some
         batch sizes, best_batch; speeds: at each of them; network_calls, tokens_per_call and, where tokens are drafted,
         acceptance: of one picture."""
-        contestant = benchmark.Contestant(self.generator, self.settings.mode, self.settings.size)
+        s = self.settings
+        contestant = benchmark.Contestant(self.generator, s.mode, s.size, s.pixels)
         prompt, speeds, first = Prompt.empty(*self.data.shape), {}, {}
         for batch in SPEED_BATCHES:
-            record = benchmark.bench({"": contestant}, prompt, batch, self.settings.repeats, self.quiet)["models"][""]
+            record = benchmark.bench({"": contestant}, prompt, batch, s.repeats, self.quiet)["models"][""]
             speeds[batch] = record["images_per_second"]
             first = first or record
         best = max(speeds, key=speeds.get)
@@ -233,7 +291,7 @@ class Evaluation:
 
     def _complete(self, images: np.ndarray, known: np.ndarray) -> np.ndarray:
         s = self.settings
-        return completions(self.generator, images, known, s.seed, self.quiet, s.mode, s.size)
+        return completions(self.generator, images, known, s.seed, self.quiet, s.mode, s.size, s.pixels)
 
     def _read_rightly(self, images: np.ndarray) -> float:
         return float((classifier.classify(self.judge, images) == self.labels).mean())
@@ -273,20 +331,40 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def pairwise_difference(images: np.ndarray, known: np.ndarray) -> float:
-    """The share of unknown pixels in which two of the completions [M, K, H, W, C] of a prompt differ: a mean over
-    pairs, then over prompts with known masks [M, H, W] (those with nothing unknown left out)."""
-    shares = []
+    """By how much of the range of 0 to 255 two of the completions [M, K, H, W, C] of a prompt differ in an unknown
+    pixel: a mean over pairs, then over prompts with known masks [M, H, W] (those with nothing unknown left out)."""
+    differences = []
     for endings, mask in zip(images, known, strict=True):
         if not mask.all():
-            unknown = endings[:, ~mask]  # [K, unknown, C]
-            pairs = [(unknown[i] != other).any(-1).mean() for i in range(len(unknown)) for other in unknown[i + 1 :]]
-            shares.append(np.mean(pairs))
-    return float(np.mean(shares))
+            unknown = endings[:, ~mask].astype(np.float32) / 255  # [K, unknown, C]
+            pairs = [np.abs(unknown[i] - other).mean() for i in range(len(unknown)) for other in unknown[i + 1 :]]
+            differences.append(np.mean(pairs))
+    return float(np.mean(differences))
+
+
+def squared_errors(images: np.ndarray, truth: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Mean squared differences [M, K], on a scale of 0 to 1, between the completions [M, K, H, W, C] uint8 of prompts
+    with known masks [M, H, W] and the true pictures [M, H, W, C], over unknown pixels and their channels."""
+    differences = (images.astype(np.float32) - truth[:, None]) / 255
+    unknown = ~known[:, None, ..., None]
+    return np.square(differences, dtype=np.float64).sum((2, 3, 4), where=unknown) / (
+        unknown.sum((2, 3, 4)) * images.shape[-1]
+    )
+
+
+def bits_per_dim(nats: float, dataset: data.DataSet) -> float:
+    """Nats an image in bits a channel of a pixel."""
+    return nats / (math.log(2) * dataset.pixels * dataset.channels)
+
+
+def batch_size(table: dict[str, int], generator: Generator) -> int:
+    """How many images at once on the generator's device: a picture in colour takes the room of several."""
+    return max(1, table[generator.where.type] // generator.data.channels)
 
 
 def log_likelihoods(generator: Generator, values: np.ndarray, seed: int = 0, quiet: bool = False) -> np.ndarray:
     """log p(x) in nats, or its bound under one posterior draw from `seed`: values [N, H, W, C] to float64 [N]."""
-    batch = LIKELIHOOD_BATCH[generator.where.type]
+    batch = batch_size(LIKELIHOOD_BATCH, generator)
     return _over_images(generator, generator.network.log_likelihood, values, seed, batch, "likelihood", quiet)
 
 
@@ -298,10 +376,11 @@ def completions(
     quiet: bool = False,
     mode: str | None = None,
     size: int | None = None,
+    pixels: str | None = None,
 ) -> np.ndarray:
     """One completion of every prompt at temperature 1: images [N, H, W, C] uint8, known [N, H, W] to images."""
     parts = [
-        generator.complete_batch(images[part], known[part], seed=seed + part.start, mode=mode, size=size)[0]
+        generator.complete_batch(images[part], known[part], 1.0, seed + part.start, mode, size, pixels)[0]
         for part in _slices(len(images), COMPLETION_BATCH[generator.where.type], "completion", quiet)
     ]
     return np.concatenate(parts)

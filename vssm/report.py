@@ -1,4 +1,5 @@
-"""docs/RESULTS.md and the table in README.md, written from the scores kept in the weights and from the studies.
+"""docs/RESULTS.md and the tables in README.md, written from the scores kept in the weights and from the studies: a
+section for every data set that has weights.
 
 Nothing is measured here but the sample sheets drawn, so that the page can be written anew at any time.
 """
@@ -6,6 +7,7 @@ Nothing is measured here but the sample sheets drawn, so that the page can be wr
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +24,6 @@ from .picture import write_png
 from .prompt import Prompt
 
 DOCS = checkpoint.SHIPPED.parent / "docs"
-NOTES = "notes.md"  # what a person has to say about the results, put into the page as it is
 MARKS = "<!-- results: written by `python -m vssm results` -->", "<!-- end of results -->"
 NONE = "–"
 
@@ -44,34 +45,83 @@ class Published(NamedTuple):
     bound: bool = False
 
 
+class Literature(NamedTuple):
+    """Figures of others on a data set, and what to know of them: likelihoods in its unit, pictures a second at the
+    best batch size, and, where somebody told them, seconds for one picture alone."""
+
+    likelihoods: tuple[Published, ...]
+    about_likelihoods: str
+    speeds: tuple[Published, ...]
+    about_speeds: str
+    seconds: tuple[Published, ...] = ()
+
+
 SECOND = "as quoted in later papers"
-NATS = (
-    Published("NADE", 88.33),
-    Published("EoNADE", 84.68),
-    Published("DARN", 84.13),
-    Published("IWAE", 82.90, "dynamic binarisation", True),
-    Published("Ladder VAE", 81.74, "dynamic binarisation", True),
-    Published("PixelCNN", 81.30),
-    Published("Discrete VAE", 81.01),
-    Published("DRAW", 80.97, "", True),
-    Published("PixelVAE", 80.64, "", True),
-    Published("Gated PixelCNN", 80.10),
-    Published("IAF-VAE", 79.88, SECOND),
-    Published("PixelRNN", 79.20),
-    Published("VLAE", 79.03, SECOND),
-    Published("Gated PixelVAE", 79.02),
-    Published("NVAE", 78.01, SECOND),
-)
-SPEEDS = (
-    Published("Softmax Transformer", 0.45, "GPU"),
-    Published("Softmax Transformer, key/value cache", 7.56, "GPU"),
-    Published("Linear Transformer", 142.8, "GPU"),
-)
-SECONDS = (
-    Published("Softmax Transformer", 72.6, "CPU"),
-    Published("Softmax Transformer, key/value cache", 7.4, "CPU"),
-    Published("Linear Transformer", 5.5, "CPU"),
-)
+LITERATURE = {
+    "mnist": Literature(
+        likelihoods=(
+            Published("NADE", 88.33),
+            Published("EoNADE", 84.68),
+            Published("DARN", 84.13),
+            Published("IWAE", 82.90, "dynamic binarisation", True),
+            Published("Ladder VAE", 81.74, "dynamic binarisation", True),
+            Published("PixelCNN", 81.30),
+            Published("Discrete VAE", 81.01),
+            Published("DRAW", 80.97, "", True),
+            Published("PixelVAE", 80.64, "", True),
+            Published("Gated PixelCNN", 80.10),
+            Published("IAF-VAE", 79.88, SECOND),
+            Published("PixelRNN", 79.20),
+            Published("VLAE", 79.03, SECOND),
+            Published("Gated PixelVAE", 79.02),
+            Published("NVAE", 78.01, SECOND),
+        ),
+        about_likelihoods="Nats an image on binarised MNIST, ours in bold. Published figures are on the static "
+        "binarised set unless said; ours is a fixed binarisation of the same test images drawn from our own seed, "
+        "after training on fresh binarisations. Sizes and computing time differ by orders of magnitude.",
+        speeds=(
+            Published("Softmax Transformer", 0.45, "GPU"),
+            Published("Softmax Transformer, key/value cache", 7.56, "GPU"),
+            Published("Linear Transformer", 142.8, "GPU"),
+        ),
+        about_speeds="Pictures a second at the best batch size, and seconds for one picture alone, MNIST at 784 "
+        "pixels. The published ones were measured by others on other machines (GPUs, and a CPU for single pictures; "
+        "Katharopoulos et al., 2006.16236, as quoted in later papers): ratios across rows mean little.",
+        seconds=(
+            Published("Softmax Transformer", 72.6, "CPU"),
+            Published("Softmax Transformer, key/value cache", 7.4, "CPU"),
+            Published("Linear Transformer", 5.5, "CPU"),
+        ),
+    ),
+    "cifar10": Literature(
+        likelihoods=(
+            Published("Softmax Transformer", 3.47, SECOND),
+            Published("Linear Transformer", 3.40, SECOND),
+            Published("PixelCNN", 3.14),
+            Published("IAF-VAE", 3.11, "", True),
+            Published("Gated PixelCNN", 3.03),
+            Published("Row PixelRNN", 3.00),
+            Published("PixelCNN++", 2.92),
+            Published("S4, smaller", 2.92),
+            Published("NVAE", 2.91, "", True),
+            Published("Image Transformer", 2.90),
+            Published("VDVAE", 2.86, "39 M parameters", True),
+            Published("S4, larger", 2.85),
+            Published("Sparse Transformer", 2.80),
+        ),
+        about_likelihoods="Bits a dimension (8-bit RGB, 3,072 dimensions) on the CIFAR-10 test images, ours in bold. "
+        "Sizes and computing time differ by orders of magnitude.",
+        speeds=(
+            Published("Softmax Transformer", 0.004, "GPU"),
+            Published("Softmax Transformer, key/value cache", 0.32, "GPU"),
+            Published("Linear Transformer", 17.85, "GPU"),
+            Published("PixelCNN++, cached", 19.19, "GPU"),
+            Published("S4", 20.84, "A100, largest batch"),
+        ),
+        about_speeds="Pictures a second at the best batch size, CIFAR-10 at 1,024 pixels. The published ones were "
+        "measured by others on other machines, as quoted in later papers: ratios across rows mean little.",
+    ),
+}
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------
@@ -86,22 +136,66 @@ def shipped(dataset: data.DataSet) -> list[Checkpoint]:
     return found
 
 
+def all_shipped() -> dict[str, list[Checkpoint]]:
+    """By name, the data sets that have weights, with those."""
+    names = [
+        d.name for d in data.DATA_SETS.values() if any(checkpoint.shipped(m, d.name).exists() for m in models.PRESETS)
+    ]
+    return {name: shipped(data.get(name)) for name in names}
+
+
 def title(made: Checkpoint) -> str:
     return models.get(made.model).title
 
 
-def nats(made: Checkpoint) -> str:
-    """Nats with their standard error, and what is behind them."""
-    s = made.scores
-    kind = "bound" if s["bound"] != "exact" else "exact, random order" if s.get("order") == "random" else "exact"
-    return f"{'≤ ' if kind == 'bound' else ''}{s['nats']:.2f} ± {s['nats_error']:.2f} ({kind})"
+class Unit(NamedTuple):
+    """A unit of likelihoods: for people, the scores told in it, and its digits after the point."""
+
+    words: str
+    mean: str
+    error: str
+    importance: str
+    importance_error: str
+    one_draw: str
+    form: str
+
+    def plain(self, made: Checkpoint) -> str:
+        return f"{made.scores[self.mean]:{self.form}}"
+
+
+NATS = Unit("nats", "nats", "nats_error", "iw_nats", "iw_nats_error", "iw_elbo", ".2f")
+BITS = Unit(
+    "bits a dimension",
+    "bits_per_dim",
+    "bits_per_dim_error",
+    "iw_bits_per_dim",
+    "iw_bits_per_dim_error",
+    "iw_elbo_bits_per_dim",
+    ".4f",
+)
+UNITS = {"nats": NATS, "bits/dim": BITS}
+OTHER = {"nats": BITS, "bits/dim": NATS}
+
+
+def kind(made: Checkpoint) -> str:
+    """What a likelihood is: exact, or which bound."""
+    if made.scores["bound"] != "exact":
+        return "ELBO"
+    return "exact, random order" if made.scores.get("order") == "random" else "exact"
+
+
+def likelihood(made: Checkpoint) -> str:
+    """The likelihood in the data set's unit with its standard error, and what is behind it."""
+    s, unit = made.scores, UNITS[made.data.unit]
+    sign = "≤ " if s["bound"] != "exact" else ""
+    return f"{sign}{s[unit.mean]:{unit.form}} ± {s[unit.error]:{unit.form}} ({kind(made)})"
 
 
 def importance(made: Checkpoint) -> str:
-    s = made.scores
+    s, unit = made.scores, UNITS[made.data.unit]
     return (
-        f"≤ {s['iw_nats']:.2f} ± {s['iw_nats_error']:.2f} ({s['iw_samples']} draws, {s['iw_images']:,} images, "
-        f"by one draw {s['iw_elbo']:.2f})"
+        f"≤ {s[unit.importance]:{unit.form}} ± {s[unit.importance_error]:{unit.form}} ({s['iw_samples']} draws, "
+        f"{s['iw_images']:,} images, by one draw {s[unit.one_draw]:{unit.form}})"
     )
 
 
@@ -109,6 +203,11 @@ def sampler(made: Checkpoint) -> str:
     """The sampler that the scores were taken with."""
     found = {(m["mode"], m["size"]) for m in made.scores["measured"].values() if m["mode"]}
     return "; ".join(mode + (f", {size}" if size else "") for mode, size in sorted(found, key=str))
+
+
+def pixels(made: Checkpoint, part: str) -> str:
+    """How a part's pictures showed their pixels, to be put after something else; those of two levels are drawn."""
+    return f", pixels {made.scores['measured'][part]['pixels']}" if made.data.levels > 2 else ""
 
 
 def trained(made: Checkpoint) -> str:
@@ -121,54 +220,84 @@ def kept(made: Checkpoint) -> str:
     return f"{s['label_kept']:.1%}" + ("" if of == s["images"] else f" (of {of:,})")
 
 
+def distance(made: Checkpoint) -> str:
+    return f"{made.scores['fid']:.1f} ({made.scores['fid_samples']:,} samples{pixels(made, 'fid')})"
+
+
+def best(made: Checkpoint) -> str:
+    s = made.scores
+    of = f"best of {s['best_endings']}, {s['best_images']:,} pictures{pixels(made, 'best')}"
+    return f"{s['best_mse']:.4f} ± {s['best_mse_error']:.4f} ({of}; in the mean {s['mean_mse']:.4f})"
+
+
 def speed(value: float) -> str:
     """Three digits, and all of them before the point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-ROWS: dict[str, Callable[[Checkpoint], str]] = {
-    "parameters": lambda m: f"{m.parameters / 1e6:.2f} M",
-    "trained": trained,
-    "sampler": sampler,
-    "test images": lambda m: f"{m.scores['images']:,}",
-    "−log p(x), nats": nats,
-    "the same, importance-weighted": importance,
-    "bits a dimension": lambda m: f"{m.scores['bits_per_dim']:.4f}",
-    "lower half completed, label kept": kept,
-    "Fréchet distance of samples": lambda m: f"{m.scores['fid']:.1f} ({m.scores['fid_samples']:,} samples)",
-    "pixels in which two endings differ": lambda m: f"{m.scores['diversity']:.1%}",
-    "different digits among endings": lambda m: (
-        f"{m.scores['diversity_labels']:.2f} of {m.scores['diversity_endings']}"
-    ),
-    "pictures a second, one at a time": lambda m: speed(m.scores["images_per_second"]),
-    "pictures a second, best batch": lambda m: (
-        f"{speed(m.scores['images_per_second_best'])} (batch {m.scores['best_batch']})"
-    ),
-    "network calls a picture": lambda m: f"{m.scores['network_calls']:,}",
-    "pixels a call": lambda m: f"{m.scores['tokens_per_call']:.3g}",
-    "drafts accepted": lambda m: f"{m.scores['acceptance']:.1%}",
-}
-SHORT = (
-    "parameters",
-    "−log p(x), nats",
-    "lower half completed, label kept",
-    "Fréchet distance of samples",
-    "pictures a second, one at a time",
-    "pictures a second, best batch",
-    "network calls a picture",
-)
+class Row(NamedTuple):
+    """A measure. cell: of a model, as text; raises KeyError where it was not measured. short: whether it is one for
+    the README."""
+
+    heading: str
+    cell: Callable[[Checkpoint], str]
+    short: bool = False
 
 
-def summary(weights: Sequence[Checkpoint], rows: Sequence[str] = tuple(ROWS)) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: measures down, models across; – for what has not been measured."""
+def rows(weights: Sequence[Checkpoint]) -> list[Row]:
+    """All measures of the models of one data set."""
+    dataset = weights[0].data
+    unit, other = UNITS[dataset.unit], OTHER[dataset.unit]
+    rival = next((m for m in weights if m.model == "transformer"), None)
 
-    def cell(row: str, made: Checkpoint) -> str:
+    def ratio(made: Checkpoint) -> str:
+        if rival is None:
+            raise KeyError("transformer")
+        return f"{speed(made.scores['images_per_second'] / rival.scores['images_per_second'])} ×"
+
+    binary = dataset.levels == 2
+    return [
+        Row("parameters", lambda m: f"{m.parameters / 1e6:.2f} M", True),
+        Row("trained", trained),
+        Row("sampler", sampler),
+        Row("test images", lambda m: f"{m.scores['images']:,}"),
+        Row(f"−log p(x), {unit.words}", likelihood, True),
+        Row("the same, importance-weighted (IW)", importance),
+        Row(other.words, other.plain),
+        Row("lower half completed, label kept", kept, True),
+        Row("Fréchet distance of samples", distance, True),
+        Row("lower half completed, squared error", best, not binary),
+        Row(
+            "pixels in which two endings differ" if binary else "mean difference of two endings, of the range",
+            lambda m: f"{m.scores['diversity']:.1%}",
+        ),
+        Row(
+            f"different {dataset.subject}s among endings" if binary else "different labels among endings",
+            lambda m: f"{m.scores['diversity_labels']:.2f} of {m.scores['diversity_endings']}",
+        ),
+        Row("pictures a second, one at a time", lambda m: speed(m.scores["images_per_second"]), True),
+        Row("speed ratio to the Transformer", ratio, True),
+        Row(
+            "pictures a second, best batch",
+            lambda m: f"{speed(m.scores['images_per_second_best'])} (batch {m.scores['best_batch']})",
+            True,
+        ),
+        Row("network calls a picture", lambda m: f"{m.scores['network_calls']:,}", True),
+        Row("pixels a call", lambda m: f"{m.scores['tokens_per_call']:.3g}"),
+        Row("drafts accepted", lambda m: f"{m.scores['acceptance']:.1%}"),
+    ]
+
+
+def summary(weights: Sequence[Checkpoint], short: bool = False) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: measures down, models of one data set across; – for what has not been measured."""
+
+    def cell(row: Row, made: Checkpoint) -> str:
         try:
-            return ROWS[row](made)
+            return row.cell(made)
         except KeyError:
             return NONE
 
-    cells = [[row, *(cell(row, made) for made in weights)] for row in rows]
+    cells = [[row.heading, *(cell(row, made) for made in weights)] for row in rows(weights) if row.short or not short]
     return ["", *map(title, weights)], [row for row in cells if set(row[1:]) != {NONE}]
 
 
@@ -192,16 +321,18 @@ def ranked(published: Sequence[Published], ours: Sequence[Published], heading: s
 
 def circumstances(weights: Sequence[Checkpoint]) -> tuple[list[str], list[list[str]]]:
     """When, where and under which settings every part was measured; models measured alike share a row."""
-    rows: dict[tuple, list[str]] = {}
+    found: dict[tuple, list[str]] = {}
     for part in evaluation.PARTS:
         for made in weights:
             m = made.scores.get("measured", {}).get(part)
             if m:
                 where = f"{m['gpu'] or m['cpu']}, {m['threads']} thread{'s' * (m['threads'] > 1)}, torch {m['torch']}"
-                alike = rows.setdefault((part, m["date"], where, str(m["seed"])), [])
+                options = {"parts": part} | m.get("options", {})
+                words = " ".join(f"--{name} {value}" for name, value in options.items())
+                alike = found.setdefault((words, m["date"], where, str(m["seed"])), [])
                 alike.append(f"{title(made)} {_duration(m['seconds'])}")
-    cells = [[f"`{part}`", date, where, seed, ", ".join(who)] for (part, date, where, seed), who in rows.items()]
-    return ["part", "date", "machine", "seed", "model and time it took"], cells
+    cells = [[f"`{words}`", date, where, seed, ", ".join(who)] for (words, date, where, seed), who in found.items()]
+    return ["options", "date", "machine", "seed", "model and time it took"], cells
 
 
 def _duration(seconds: float) -> str:
@@ -211,91 +342,144 @@ def _duration(seconds: float) -> str:
 # --- pages ----------------------------------------------------------------------------------------------------------
 
 
-def page(weights: Sequence[Checkpoint], dataset: data.DataSet, folder: Path) -> str:
-    """The text of RESULTS.md; the same for the same scores, studies and notes in `folder`."""
-    scored = [m for m in weights if "nats" in m.scores]
-    timed = [m for m in weights if "images_per_second" in m.scores]
-    parts = [
-        "# Results",
-        f"{dataset.title}: the test set under one fixed binarisation (seed {data.BINARISE_SEED}). "
-        "`python -m vssm evaluate --all` measures everything in the first table and writes this page; "
-        "`python -m vssm results` writes it from what was measured before.",
-    ]
-    if (folder / NOTES).exists():
-        parts.append((folder / NOTES).read_text(encoding="utf-8").strip())
-    parts += ["## The models side by side", markdown(*summary(weights)), _reading(weights)]
-    parts += ["### Measured when and where", markdown(*circumstances(weights))]
-    parts += [
-        "## Likelihood beside published figures",
-        "Nats an image on binarised MNIST, ours in bold. Published figures are on the static binarised set unless "
-        "said; ours is a fixed binarisation of the same test images drawn from our own seed, after training on fresh "
-        "binarisations. Sizes and computing time differ by orders of magnitude.",
-        ranked(NATS, [_own_nats(m) for m in scored], "nats", ".2f", most=False),
-        "## Speed beside published figures",
-        "Pictures a second at the best batch size, and seconds for one picture alone, MNIST at 784 pixels. The "
-        "published ones were measured by others on other machines (GPUs, and a CPU for single pictures; Katharopoulos "
-        "et al., 2006.16236, as quoted in later papers): ratios across rows mean little.",
-        ranked(SPEEDS, [_own_speed(m) for m in timed], "pictures a second", ".4g", most=True),
-        ranked(SECONDS, [_own_seconds(m) for m in timed], "seconds a picture", ".3g", most=False),
-        "## Samples",
-        f"Drawn at temperature 1, seed 0, each by the model's usual sampler; none was chosen. First {UNCONDITIONAL} "
-        "from nothing:",
-        *(f"**{title(m)}**\n\n![Samples of {title(m)}](samples/{m.model}-{dataset.name}.png)" for m in weights),
-        f"Every example prompt, unknown pixels grey, completed {ENDINGS} times by each model:",
-        markdown(
-            ["prompt", *map(title, weights)],
-            [
-                [
-                    f"![prompts](samples/prompts-{dataset.name}.png)",
-                    *(f"![{title(m)}](samples/{m.model}-{dataset.name}-completed.png)" for m in weights),
-                ]
-            ],
-        ),
-    ]
-    found = [s for s in studies.STUDIES.values() if (folder / "studies" / f"{s.name}.json").exists()]
+def page(weights: dict[str, list[Checkpoint]], folder: Path) -> str:
+    """The text of RESULTS.md: a section for every data set by name with its weights; the same for the same scores,
+    studies and notes in `folder`."""
+    intro = (
+        "Scores lie in the weights' own files. `python -m vssm evaluate --data NAME --all` measures everything in a "
+        "data set's first table and writes this page; `python -m vssm results` writes it from what was measured before."
+    )
+    sections = [section(found, data.get(name), folder) for name, found in weights.items()]
+    return "\n\n".join(["# Results", intro, *sections]) + "\n"
+
+
+def section(weights: Sequence[Checkpoint], dataset: data.DataSet, folder: Path) -> str:
+    """What there is to say of one data set."""
+    parts = [f"## {dataset.title}", _tested(dataset)]
+    if (notes := folder / f"notes-{dataset.name}.md").exists():  # what a person has to say
+        parts.append(_demoted(notes.read_text(encoding="utf-8").strip()))
+    if weights:
+        parts += ["### The models side by side", markdown(*summary(weights)), _reading(weights)]
+        parts += ["#### Measured when and where", _commands(dataset), markdown(*circumstances(weights))]
+        parts += _beside(weights, LITERATURE[dataset.name]) if dataset.name in LITERATURE else []
+        parts += _samples(weights, dataset)
+    kept = folder / "studies"
+    found = [s for s in studies.STUDIES.values() if studies.path(s, dataset, kept).exists()]
     if found:
-        parts += ["## Studies", "Small runs at equal budget, one seed each: differences of a few points may be chance."]
+        parts += [
+            "### Studies",
+            "Small runs at equal budget, one seed each: differences of a few points may be chance.",
+        ]
     for study in found:
-        parts += _study(study, folder / "studies")
-    return "\n\n".join(parts) + "\n"
+        parts += _study(study, dataset, kept)
+    return "\n\n".join(parts)
+
+
+def _tested(dataset: data.DataSet) -> str:
+    if dataset.levels == 2:
+        return f"The test set under one fixed binarisation (seed {data.BINARISE_SEED})."
+    return f"The test set as it is, {dataset.levels} levels in each of {dataset.channels} channels."
+
+
+def _demoted(text: str) -> str:
+    """Markdown with every heading a level lower."""
+    return re.sub(r"^(#+ )", r"#\1", text, flags=re.MULTILINE)
+
+
+def _commands(dataset: data.DataSet) -> str:
+    return (
+        f"Each by `python -m vssm evaluate --data {dataset.name} --model NAME --write` with these options, with "
+        "`--threads` and `--seed` as told."
+    )
+
+
+def _beside(weights: Sequence[Checkpoint], literature: Literature) -> list[str]:
+    """Our figures beside published ones."""
+    unit = UNITS[weights[0].data.unit]
+    scored = [m for m in weights if unit.mean in m.scores]
+    timed = [m for m in weights if "images_per_second" in m.scores]
+    likelihoods = [_own_likelihood(m, unit) for m in scored]
+    speeds, seconds = [_own_speed(m) for m in timed], [_own_seconds(m) for m in timed]
+    return [
+        "### Likelihood beside published figures",
+        literature.about_likelihoods,
+        ranked(literature.likelihoods, likelihoods, unit.words, ".2f", most=False),
+        "### Speed beside published figures",
+        literature.about_speeds,
+        ranked(literature.speeds, speeds, "pictures a second", ".4g", most=True),
+        *([ranked(literature.seconds, seconds, "seconds a picture", ".3g", most=False)] if literature.seconds else []),
+    ]
+
+
+def _samples(weights: Sequence[Checkpoint], dataset: data.DataSet) -> list[str]:
+    """The sheets that `write_sheets` draws."""
+    mean = [title(m) for m in weights if dataset.shown == "mean" and "mean" in m.network.pixels]
+    shown = f" Of {' and '.join(mean)} the mean of each pixel is shown, of the others a draw." if mean else ""
+    parts = [
+        "### Samples",
+        f"Drawn at temperature 1, seed 0, each by the model's usual sampler; none was chosen.{shown} First "
+        f"{UNCONDITIONAL} from nothing:",
+        *(f"**{title(m)}**\n\n![Samples of {title(m)}](samples/{m.model}-{dataset.name}.png)" for m in weights),
+    ]
+    if not examples(dataset):
+        return parts
+    sheets = [f"![{title(m)}](samples/{m.model}-{dataset.name}-completed.png)" for m in weights]
+    return [
+        *parts,
+        f"Every example prompt, unknown pixels grey, completed {ENDINGS} times by each model:",
+        markdown(["prompt", *map(title, weights)], [[f"![prompts](samples/prompts-{dataset.name}.png)", *sheets]]),
+    ]
 
 
 def _reading(weights: Sequence[Checkpoint]) -> str:
-    """What the measures mean, with what real digits score."""
+    """What the measures mean, with what real pictures score."""
+    dataset = weights[0].data
+    subject, colour = dataset.subject, dataset.levels > 2
     anchors = next((m.scores for m in weights if "label_kept_whole" in m.scores), None)
     real = next((m.scores for m in weights if "fid_real" in m.scores), None)
     text = [
         "*−log p(x)*: exact for autoregressive models; for models with latents an upper bound by one hard posterior "
-        "draw an image, and the tighter importance-weighted one (1509.00519).",
-        "*Label kept*: the lower half of each test digit is completed once, and a small classifier still reads the "
-        "true digit.",
+        "draw an image (ELBO), and the tighter importance-weighted one (IW, 1509.00519).",
+        f"*Label kept*: the lower half of each test {subject} is completed once, and a small classifier still reads "
+        f"the true {'label' if colour else subject}.",
     ]
     if anchors:
         text[-1] += (
-            f" It reads {anchors['label_kept_whole']:.1%} of the whole digits rightly, and "
+            f" It reads {anchors['label_kept_whole']:.1%} of the whole {subject}s rightly, and "
             f"{anchors['label_kept_top']:.1%} from the upper half alone."
         )
     text.append(
-        "*Fréchet distance*: between unconditional samples and the test digits, each as a Gaussian in the classifier's "
-        "penultimate layer; not comparable with distances in other networks' features."
+        f"*Fréchet distance*: between unconditional samples and the test {subject}s, each as a Gaussian in the "
+        "classifier's penultimate layer; not comparable with distances in other networks' features."
     )
     if real:
-        text[-1] += f" As many training digits score {real['fid_real']:.1f}."
+        text[-1] += f" As many training {subject}s score {real['fid_real']:.1f}."
+    if any("best_mse" in m.scores for m in weights):
+        text.append(
+            "*Squared error*: of the completed lower half to the true one, a mean over pixels and channels on a scale "
+            "of 0 to 1; of the best of some completions of each picture, and of all."
+        )
     text += [
         "*Two endings*: of the completions of one prompt's lower half.",
         "*Pixels a call*: what one network call adds to one picture.",
     ]
+    if colour:
+        text.append(
+            "*Pixels sampled, pixels mean*: whether pictures show draws of the pixels' likelihood or, where pixels are "
+            "independent given latents, its mean, which has no noise of its own: smoother, and nearer in squared error."
+        )
     return "\n".join(f"- {line}" for line in text)
 
 
-def _own_nats(made: Checkpoint) -> Published:
-    s = made.scores
+def _own_likelihood(made: Checkpoint, unit: Unit) -> Published:
+    s, exact = made.scores, made.scores["bound"] == "exact"
     remark = [f"{made.parameters / 1e6:.2f} M parameters, trained for {made.training['minutes']:g} minutes"]
     if s.get("order") == "random":
         remark.append("in a random order for each image")
-    if "iw_nats" in s:
-        remark.append(f"≤ {s['iw_nats']:.2f} by {s['iw_samples']} draws on {s['iw_images']:,} images")
-    return Published(title(made), s["nats"], "; ".join(remark), s["bound"] != "exact")
+    remark.append("exact" if exact else "ELBO")
+    if unit.importance in s:
+        remark.append(f"IW-{s['iw_samples']} ≤ {s[unit.importance]:.2f} on {s['iw_images']:,} images")
+    return Published(title(made), s[unit.mean], "; ".join(remark), not exact)
 
 
 def _own_speed(made: Checkpoint) -> Published:
@@ -313,31 +497,35 @@ def _machine(made: Checkpoint) -> str:
     return m["gpu"] or f"{m['threads']} CPU thread{'s' * (m['threads'] > 1)}"
 
 
-def _study(study: studies.Study, folder: Path) -> list[str]:
-    record = json.loads((folder / f"{study.name}.json").read_text(encoding="utf-8"))
-    header, rows = studies.table(record)
+def _study(study: studies.Study, dataset: data.DataSet, folder: Path) -> list[str]:
+    file = studies.path(study, dataset, folder)
+    record = json.loads(file.read_text(encoding="utf-8"))
+    header, cells = studies.table(record)
     budget = f"{record['minutes']:g} minutes of training a run, " if record["minutes"] else "the shipped weights, "
     command = f"python -m vssm study {study.name}" + (f" --minutes {record['minutes']:g}" if record["minutes"] else "")
     text = [
-        f"### {study.title}",
+        f"#### {study.title}",
         study.question,
-        markdown(header, rows),
-        f"![{study.title}](studies/{study.name}.svg)",
-        f"`{command} --limit {record['images']}`: {budget}scored on the first {record['images']:,} test digits; seed "
-        f"{record['seed']}, {record['machine']['cpu']}, {record['device']}, {record['date']}.",
+        markdown(header, cells),
+        f"![{study.title}](studies/{file.stem}.svg)",
+        f"`{command} --data {dataset.name} --limit {record['images']}`: {budget}scored on the first "
+        f"{record['images']:,} test {dataset.subject}s; seed {record['seed']}, {record['machine']['cpu']}, "
+        f"{record['device']}, {record['date']}.",
     ]
-    if (notes := folder / f"{study.name}.md").exists():
+    if (notes := file.with_suffix(".md")).exists():
         text.append(notes.read_text(encoding="utf-8").strip())
     return text
 
 
-def readme(text: str, weights: Sequence[Checkpoint]) -> str:
-    """README's text with its table of results written anew; raises UserError where the marks around it are missing."""
+def readme(text: str, weights: dict[str, list[Checkpoint]]) -> str:
+    """README's text with its tables of results written anew, one for each data set; raises UserError where the marks
+    around them are missing."""
     before, first, rest = text.partition(MARKS[0])
     _, last, after = rest.partition(MARKS[1])
     if not first or not last:
-        raise UserError(f"The marks {' and '.join(MARKS)} are missing in README.md; put them around its table.")
-    return f"{before}{first}\n\n{markdown(*summary(weights, SHORT))}\n\n{last}{after}"
+        raise UserError(f"The marks {' and '.join(MARKS)} are missing in README.md; put them around its tables.")
+    tables = [f"### {data.get(name).title}\n\n{markdown(*summary(found, True))}" for name, found in weights.items()]
+    return "\n\n".join([before + first, *tables, last + after])
 
 
 # --- sheets ---------------------------------------------------------------------------------------------------------
@@ -346,14 +534,16 @@ def readme(text: str, weights: Sequence[Checkpoint]) -> str:
 def write_sheets(weights: Sequence[Checkpoint], dataset: data.DataSet, folder: Path, where: torch.device) -> None:
     """Draw every model's samples from nothing, and completions of the example prompts, as PNGs in FOLDER."""
     prompts = [e.prompt for e in examples(dataset)]
-    shown = np.stack([np.where(p.known[..., None], p.pixels, np.uint8(UNKNOWN)) for p in prompts])
-    _write_sheet(folder / f"prompts-{dataset.name}.png", shown, 1)
+    if prompts:
+        shown = np.stack([np.where(p.known[..., None], p.pixels, np.uint8(UNKNOWN)) for p in prompts])
+        _write_sheet(folder / f"prompts-{dataset.name}.png", shown, 1)
     for made in weights:
         generator = Generator(made, where)
         nothing = run(generator, GenerationRequest(Prompt.empty(*dataset.shape), UNCONDITIONAL)).images
         _write_sheet(folder / f"{made.model}-{dataset.name}.png", nothing, COLUMNS)
-        completed = [run(generator, GenerationRequest(p, ENDINGS)).images for p in prompts]
-        _write_sheet(folder / f"{made.model}-{dataset.name}-completed.png", np.concatenate(completed), ENDINGS)
+        if prompts:
+            completed = [run(generator, GenerationRequest(p, ENDINGS)).images for p in prompts]
+            _write_sheet(folder / f"{made.model}-{dataset.name}-completed.png", np.concatenate(completed), ENDINGS)
 
 
 def _write_sheet(path: Path, images: np.ndarray, columns: int) -> None:
@@ -363,15 +553,15 @@ def _write_sheet(path: Path, images: np.ndarray, columns: int) -> None:
 def write(
     dataset: data.DataSet, folder: Path, where: torch.device, sheets: bool = True, readme_file: Path | None = None
 ) -> Path:
-    """Write FOLDER/RESULTS.md with its sheets, and the table in README.md if one is named; returns the page's path.
-    Raises UserError where there are no weights or a file cannot be written."""
+    """Write FOLDER/RESULTS.md with the sheets of one data set, and the tables in README.md if one is named; returns
+    the page's path. Raises UserError where that data set has no weights or a file cannot be written."""
     weights = shipped(dataset)
     if sheets:
         write_sheets(weights, dataset, folder / "samples", where)
-    path = folder / "RESULTS.md"
+    path, weights = folder / "RESULTS.md", all_shipped()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(weights, dataset, folder), encoding="utf-8")
+        path.write_text(page(weights, folder), encoding="utf-8")
         if readme_file is not None:
             text = readme(readme_file.read_text(encoding="utf-8"), weights)
             readme_file.write_text(text, encoding="utf-8")

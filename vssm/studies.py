@@ -1,8 +1,8 @@
 """The papers' open questions, each answered by runs of equal budget: `python -m vssm study NAME`.
 
-A study trains small models for so many minutes each, one after another, and scores them on the first test digits; or
-it takes shipped weights and varies the sampler. What it found is kept as docs/studies/NAME.json with a plot beside it,
-from which `report` writes the page.
+A study trains small models for so many minutes each, one after another, and scores them on the first test images; or
+it takes shipped weights and varies the sampler. What it found is kept as docs/studies/NAME-DATA.json with a plot beside
+it, from which `report` writes the page.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class Column:
 COLUMNS = {
     "images": Column("images seen", ",", Axis("images seen")),
     "nats": Column("−ELBO, nats", ".1f", Axis("−ELBO, nats")),
+    "bits_per_dim": Column("−ELBO, bits a dimension", ".3f", Axis("−ELBO, bits a dimension")),
     "label_kept": Column(
         "label kept, lower half completed", ".1%", Axis("label kept, lower half completed", percent=True)
     ),
@@ -61,13 +62,15 @@ COLUMNS = {
     "tokens_per_call": Column("tokens a call", ".1f", Axis("tokens a call", log=True)),
     "acceptance": Column("drafts accepted", ".1%", Axis("drafts accepted", percent=True)),
 }
+LIKELIHOODS = {"nats": "nats", "bits/dim": "bits_per_dim"}  # by the unit that a data set's likelihoods are told in
 TRAINED = ("images", "nats", "label_kept", "label_kept_upper")
 SAMPLED = ("label_kept", "fid", "seconds", "network_calls", "tokens_per_call")
 
 
 @dataclass(frozen=True)
 class Study:
-    """columns: what is measured; x, y: the two of them that are plotted; joined: whether the runs form a series."""
+    """columns: what is measured; x, y: the two of them that are plotted; joined: whether the runs form a series.
+    "nats" stands for the likelihood in the data set's own unit."""
 
     name: str
     title: str
@@ -176,7 +179,7 @@ def study(
 ) -> dict:
     """Make all runs of a study, one after another; returns its record.
 
-    "rows" holds for every run its label and the measures: on the first `limit` test digits, and with as many
+    "rows" holds for every run its label and the measures: on the first `limit` test images, and with as many
     unconditional samples. Training, if any, takes `minutes` a run. Raises UserError for missing data, weights or modes.
     """
     where = device.choose(device_name)
@@ -187,7 +190,7 @@ def study(
             found = _trained(run, dataset, minutes, limit, seed, device_name, data_folder, quiet)
         else:
             found = _sampled(run, dataset, limit, seed, where, data_folder, quiet)
-        rows.append({"label": run.label} | {k: found.get(k) for k in what.columns})
+        rows.append({"label": run.label} | {k: found.get(k) for k in columns(what, dataset)})
     return {
         "study": what.name,
         "data": dataset.name,
@@ -200,6 +203,15 @@ def study(
         "date": datetime.date.today().isoformat(),
         "rows": rows,
     }
+
+
+def columns(what: Study, dataset: data.DataSet) -> tuple[str, ...]:
+    """The keys of a study's rows, which are names in COLUMNS, for a data set."""
+    return tuple(_key(name, dataset) for name in what.columns)
+
+
+def _key(name: str, dataset: data.DataSet) -> str:
+    return LIKELIHOODS[dataset.unit] if name == "nats" else name
 
 
 def training_config(run: Run, dataset: data.DataSet, minutes: float, seed: int) -> TrainingConfig:
@@ -246,27 +258,31 @@ def _sampled(
 # --- what is kept ---------------------------------------------------------------------------------------------------
 
 
+def path(what: Study, dataset: data.DataSet, folder: Path) -> Path:
+    """Where a study's record is kept in a folder, with its plot as .svg and a person's words as .md beside it."""
+    return folder / f"{what.name}-{dataset.name}.json"
+
+
 def write(record: dict, folder: Path) -> Path:
-    """Keep a study's record as FOLDER/NAME.json and its plot as NAME.svg; returns the former. Raises UserError where
-    that fails."""
-    what = STUDIES[record["study"]]
-    x, y = COLUMNS[what.x].axis, COLUMNS[what.y].axis
-    picture = plot.scatter([(r[what.x], r[what.y], r["label"]) for r in record["rows"]], x, y, what.joined)
-    path = folder / f"{what.name}.json"
+    """Keep a study's record in a folder, and its plot; returns the record's path. Raises UserError where that fails."""
+    what, dataset = STUDIES[record["study"]], data.get(record["data"])
+    x, y = _key(what.x, dataset), _key(what.y, dataset)
+    points = [(r[x], r[y], r["label"]) for r in record["rows"]]
+    picture, file = plot.scatter(points, COLUMNS[x].axis, COLUMNS[y].axis, what.joined), path(what, dataset, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".svg").write_text(picture, encoding="utf-8")
-        path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        file.with_suffix(".svg").write_text(picture, encoding="utf-8")
+        file.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{path} cannot be written ({error}); choose a folder you may write to.") from None
-    return path
+        raise UserError(f"{file} cannot be written ({error}); choose a folder you may write to.") from None
+    return file
 
 
 def table(record: dict) -> tuple[list[str], list[list[str]]]:
     """The header and the rows of a study as text."""
-    columns = STUDIES[record["study"]].columns
+    keys = columns(STUDIES[record["study"]], data.get(record["data"]))
     rows = [
-        [row["label"], *("–" if row.get(k) is None else format(row[k], COLUMNS[k].form) for k in columns)]
+        [row["label"], *("–" if row.get(k) is None else format(row[k], COLUMNS[k].form) for k in keys)]
         for row in record["rows"]
     ]
-    return ["", *(COLUMNS[k].heading for k in columns)], rows
+    return ["", *(COLUMNS[k].heading for k in keys)], rows
