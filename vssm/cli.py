@@ -21,7 +21,20 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from . import __version__, benchmark, checkpoint, classifier, data, device, evaluation, files, models, report, studies
+from . import (
+    __version__,
+    benchmark,
+    checkpoint,
+    classifier,
+    data,
+    device,
+    evaluation,
+    files,
+    models,
+    report,
+    scaling,
+    studies,
+)
 from .errors import UserError
 from .generation import Finished, GenerationRequest, Generator, Latents, Progress, Started
 from .prompt import Prompt
@@ -177,6 +190,10 @@ def run_study(args: argparse.Namespace) -> None:
 
 def run_bench(args: argparse.Namespace) -> None:
     """Time models side by side."""
+    if args.lengths is not None:
+        return run_scaling(args)
+    if args.out is not None:
+        raise UserError("--out keeps the record of --lengths; give --lengths, or redirect what --json prints.")
     dataset = data.get(args.data)
     entries = args.models or [n for n in models.PRESETS if checkpoint.shipped(n, dataset.name).exists()]
     if not entries:
@@ -214,6 +231,38 @@ def run_bench(args: argparse.Namespace) -> None:
         "Tokens a call: pixels that one network call adds to one picture. Accepted: of the drafted tokens."
     )
     show(args, records[0] if len(records) == 1 else records, f"{title}\n\n{table(header, rows)}\n\n{notes}")
+
+
+def run_scaling(args: argparse.Namespace) -> None:
+    """Time untrained models of one size at several lengths; Ctrl-C ends it, and what was measured is still shown."""
+    if args.batch != [1] or args.rows:
+        raise UserError("--lengths times single pictures made from nothing; leave out --batch and --rows.")
+    if args.out is not None:
+        files.check_out(args.out, (".json",))
+    dataset, where = data.get(args.data), device.choose(args.device)
+    request = scaling.ScalingRequest(dataset.name, tuple(args.lengths), scaling_contenders(args), args.repeat)
+    points: list[scaling.Measured] = []
+    total = len(request.contenders) * len(set(request.lengths))
+    try:
+        with (
+            contextlib.closing(scaling.measure(request, where)) as events,
+            tqdm(total=total, unit=" points", leave=False, dynamic_ncols=True) as bar,
+        ):
+            for event in events:
+                match event:
+                    case scaling.Began():
+                        bar.set_description_str(f"{event.title}, T = {event.length:,}")
+                    case scaling.Measured():
+                        points.append(event)
+                        bar.update()
+    except KeyboardInterrupt:
+        if points:
+            show_scaling(args, scaling.record(points, request, device.describe(where)))
+        raise
+    record = scaling.record(points, request, device.describe(where))
+    if args.out is not None:
+        scaling.write(record, args.out)
+    show_scaling(args, record)
 
 
 def run_train(args: argparse.Namespace) -> None:
@@ -322,6 +371,17 @@ def contestant(args: argparse.Namespace, entry: str, generator: Generator) -> be
     return benchmark.Contestant(generator, generator.sampler(mode, size)[0].name, size)
 
 
+def scaling_contenders(args: argparse.Namespace) -> tuple[scaling.Contender, ...]:
+    """What `bench --models` names, or everyone, for pictures of the shortest length."""
+    found = []
+    for entry in dict.fromkeys(args.models or models.PRESETS):
+        usual = scaling.Contender(entry, models.get(entry.partition(":")[0]).name)
+        shortest = scaling.generator(usual, data.get(args.data), min(args.lengths), where=torch.device("cpu"))
+        made = contestant(args, entry, shortest)
+        found.append(dataclasses.replace(usual, mode=made.mode, size=made.size))
+    return tuple(found)
+
+
 def settings(args: argparse.Namespace, generator: Generator) -> evaluation.Settings:
     """How the options want a model scored."""
     mode, size = sampler(args, generator)
@@ -394,6 +454,12 @@ def _literal(text: str):
 def show(args: argparse.Namespace, record, text: str) -> None:
     """Print the record as JSON, or the text for people."""
     print(json.dumps(record, indent=2, ensure_ascii=False) if args.json else text)
+
+
+def show_scaling(args: argparse.Namespace, record: dict) -> None:
+    """A record of `bench --lengths`."""
+    title = f"Seconds for one picture of T pixels, each of {data.get(record['data']).title}'s kind"
+    show(args, record, f"{title}\n\n{table(*scaling.table(record))}\n\n{scaling.notes(record)}")
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:
@@ -685,7 +751,9 @@ def make_parser() -> Parser:
         "bench",
         run_bench,
         "time models side by side",
-        "Time models at equal work in one run, in turns, after a warm-up. Several batch sizes give a list in JSON.",
+        "Time models at equal work in one run, in turns, after a warm-up. Several batch sizes give a list in JSON.\n\n"
+        "With --lengths: untrained models of equal parameter count make single pictures of so many pixels, at one\n"
+        "pixel a token for all, and the table tells how their time grows with T. Ctrl-C shows what was measured.",
         "bench --models vssm,transformer,asarm:assd:64 --batch 1,16 --repeat 5",
     )
     sub.add_argument(
@@ -703,6 +771,10 @@ def make_parser() -> Parser:
     )
     sub.add_argument("--repeat", type=number(int, 1), default=5, metavar="R", help="runs that count, of each model (5)")
     sub.add_argument("--rows", type=number(int, 0), default=0, metavar="R", help="known rows (0: all is generated)")
+    lengths = f"pixels of a picture, multiples of 4 up to {scaling.MOST:,}, as {','.join(map(str, scaling.LENGTHS))}"
+    sub.add_argument("--lengths", type=several(number(int, 1)), metavar="T,T2", help=lengths)
+    words = ".json: with --lengths, where the record is kept, its plot as .svg beside it"
+    sub.add_argument("--out", type=Path, metavar="FILE", help=words)
     for add in (with_mode, with_device):
         add(sub)
 

@@ -11,6 +11,14 @@ WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 76, 24, 24, 56
 STYLE = "font-family: sans-serif; font-size: 13px; fill: #333"
 COLOUR = "#0b6fa4"
+COLOURS = "#0069b0", "#b34a00", "#1b7a3d", "#8a2f6b", "#2b2f36"  # of curves; safe for the colour-blind
+MARKS = (  # of curves, around (0, 0): circle, square, triangle, diamond, hourglass
+    "M5 0A5 5 0 1 1 -5 0A5 5 0 1 1 5 0Z",
+    "M-4.5 -4.5H4.5V4.5H-4.5Z",
+    "M0 -6L5.5 4.5H-5.5Z",
+    "M0 -6L6 0L0 6L-6 0Z",
+    "M-5 -5H5L-5 5H5Z",
+)
 HALO = 'stroke="#fff" stroke-width="4" aria-hidden="true"'  # under a name: legible where it crosses a line
 
 
@@ -31,6 +39,35 @@ class Axis(NamedTuple):
 def scatter(points: Sequence[tuple[float, float, str]], x: Axis, y: Axis, joined: bool = False) -> str:
     """An SVG of points (x, y, name), joined in their order by a line if asked for. Raises ValueError for no points and
     for a value that is not finite, or not above 0 on a logarithmic axis."""
+    lines, places = _frame(points, x, y)
+    if joined:
+        lines.append(_line(places, COLOUR, 0.5))
+    for (across, up), (_, _, name) in zip(places, points, strict=True):
+        side, anchor = (-9, "end") if across > WIDTH / 2 else (9, "start")
+        lines.append(f'<circle cx="{across:.1f}" cy="{up:.1f}" r="5" fill="{COLOUR}"/>')
+        place = f'x="{across + side:.1f}" y="{up - 8:.1f}" text-anchor="{anchor}"'
+        lines += _text(place, name)
+    return "\n".join([*lines, "</g></svg>", ""])
+
+
+def curves(named: Sequence[tuple[str, Sequence[tuple[float, float]]]], x: Axis, y: Axis) -> str:
+    """An SVG of curves (name, points), told apart by colour and mark, with a legend at the upper left. Raises
+    ValueError as `scatter` does."""
+    lines, places = _frame([point for _, points in named for point in points], x, y)
+    left = iter(places)
+    for i, (name, points) in enumerate(named):
+        own = [next(left) for _ in points]
+        colour, mark = COLOURS[i % len(COLOURS)], MARKS[i % len(MARKS)]
+        row = TOP + 16 + 20 * i
+        lines.append(_line(own, colour, 1.0))
+        for across, up in [*own, (LEFT + 16, row)]:
+            lines.append(f'<path transform="translate({across:.1f} {up:.1f})" d="{mark}" fill="{colour}"/>')
+        lines += _text(f'x="{LEFT + 30}" y="{row + 4}"', name)
+    return "\n".join([*lines, "</g></svg>", ""])
+
+
+def _frame(points: Sequence[Sequence], x: Axis, y: Axis) -> tuple[list[str], list[tuple[float, float]]]:
+    """The beginning of an SVG, with axes that hold all points, and where these lie in it."""
     if not points:
         raise ValueError("there is nothing to plot")
     xs, ys = ([axis.place(p[i]) for p in points] for i, axis in enumerate((x, y)))
@@ -63,15 +100,16 @@ def scatter(points: Sequence[tuple[float, float, str]], x: Axis, y: Axis, joined
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 12}" text-anchor="middle">{escape(x.title)}</text>'
     )
     lines.append(f'<text transform="translate(18 {middle}) rotate(-90)" text-anchor="middle">{escape(y.title)}</text>')
-    if joined:
-        path = "L".join(f"{across(a):.1f} {up(b):.1f}" for a, b in zip(xs, ys, strict=True))
-        lines.append(f'<path d="M{path}" fill="none" stroke="{COLOUR}" stroke-opacity="0.5" stroke-width="2"/>')
-    for a, b, (_, _, name) in zip(xs, ys, points, strict=True):
-        side, anchor = (-9, "end") if across(a) > WIDTH / 2 else (9, "start")
-        lines.append(f'<circle cx="{across(a):.1f}" cy="{up(b):.1f}" r="5" fill="{COLOUR}"/>')
-        place = f'x="{across(a) + side:.1f}" y="{up(b) - 8:.1f}" text-anchor="{anchor}"'
-        lines += [f"<text {place} {HALO}>{escape(name)}</text>", f"<text {place}>{escape(name)}</text>"]
-    return "\n".join([*lines, "</g></svg>", ""])
+    return lines, [(across(a), up(b)) for a, b in zip(xs, ys, strict=True)]
+
+
+def _line(places: Sequence[tuple[float, float]], colour: str, strength: float) -> str:
+    path = "L".join(f"{across:.1f} {up:.1f}" for across, up in places)
+    return f'<path d="M{path}" fill="none" stroke="{colour}" stroke-opacity="{strength:g}" stroke-width="2"/>'
+
+
+def _text(place: str, name: str) -> list[str]:
+    return [f"<text {place} {HALO}>{escape(name)}</text>", f"<text {place}>{escape(name)}</text>"]
 
 
 def ticks(low: float, high: float, log: bool = False) -> list[float]:
