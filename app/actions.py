@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QMainWindow
 
 from vssm import data, device, models
 
+from .canvas import COLOUR_TOOLS
 from .session import THEMES
 
 
@@ -27,13 +28,27 @@ class Spec:
     value: str = ""
     check: bool = False
     rule: bool = False  # a line above it in the menu
+    colour: bool = False  # only for pictures in colour
+
+    @property
+    def key(self) -> str | tuple[str, str]:
+        """Its name in `Actions`."""
+        return (self.name, self.value) if self.value else self.name
+
+    @property
+    def explanation(self) -> str:
+        """The tip with the first of the keys."""
+        return f"{self.tip} ({shown(self.keys[0])})" if self.keys else self.tip
 
 
 TOOLS = (
-    ("brush", "Brush", "B", "Draws ink; pixels it touches become known (right button: erase)"),
-    ("eraser", "Eraser", "E", "Takes ink away"),
+    ("brush", "Brush", "B", "Draws; pixels it touches become known (right button: erase)"),
+    ("fill", "Fill", "F", "Paints an area of one colour, or an unknown one, as a whole; it becomes known"),
+    ("pick", "Pick", "I", "Eyedropper: takes the colour of a pixel (with the brush, too: Alt and click)"),
+    ("eraser", "Eraser", "E", "Takes away what is drawn"),
     ("known", "Known", "K", "Marks pixels as known: the models must keep them as they are"),
     ("unknown", "Unknown", "U", "Marks pixels as unknown: the models fill them"),
+    ("rectangle", "Rectangle", "R", "Marks a rectangle as known; with Shift or the right button, as unknown"),
 )
 
 
@@ -41,23 +56,32 @@ def table() -> list[Spec]:
     """All actions, in the order of the menus."""
     many = len(data.DATA_SETS) > 1
     return [
-        Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG", ("Ctrl+S",)),
+        Spec("open_picture", "Open picture…", "File", "Use part of any picture as the sketch; one can be dropped here, "
+             "too", ("Ctrl+O",)),
+        Spec("paste", "Paste picture", "File", "Use part of the picture on the clipboard as the sketch", ("Ctrl+V",)),
+        Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG", ("Ctrl+S",),
+             rule=True),
         Spec("save_all", "Save all samples…", "File", "Write all samples of this run as one PNG", ("Ctrl+Shift+S",)),
         Spec("close", "Quit", "File", "Close the program; the sketch is kept", ("Ctrl+Q",), rule=True),
         Spec("undo", "Undo", "Sketch", "Take the last change of the sketch back", ("Ctrl+Z",)),
         Spec("redo", "Redo", "Sketch", "Do it again", ("Ctrl+Shift+Z", "Ctrl+Y")),
-        Spec("clear", "Clear", "Sketch", "Take all ink away; what is known stays known", ("Ctrl+Backspace",)),
+        Spec("clear", "Clear", "Sketch", "Take away all that is drawn", ("Ctrl+Backspace",)),
         *(
-            Spec("choose_tool", text, "Sketch", tip, (key,), value, check=True, rule=value == "brush")
+            Spec("choose_tool", text, "Sketch", tip, (key,), value, check=True, rule=value == "brush",
+                 colour=value in COLOUR_TOOLS)
             for value, text, key, tip in TOOLS
         ),
+        Spec("choose_colour", "Colour…", "Sketch", "Choose any colour to draw with", ("C",), rule=True, colour=True),
+        Spec("next_colour", "Next colour", "Sketch", "Draw in the palette's next colour", (".",), colour=True),
+        Spec("last_colour", "Previous colour", "Sketch", "Draw in the palette's previous colour", (",",), colour=True),
         Spec("thinner", "Thinner pen", "Sketch", "Make the pen one pixel thinner", ("[",), rule=True),
         Spec("thicker", "Thicker pen", "Sketch", "Make the pen one pixel thicker", ("]",)),
         Spec("know_all", "All known", "Sketch", "Mark every pixel as known", ("Ctrl+A",), rule=True),
         Spec("know_none", "None known", "Sketch", "Mark no pixel as known: the model invents all", ("Ctrl+D",)),
         *(
-            Spec("choose_data", d.title, "Model", f"Draw and complete pictures of {d.title}", (), d.name, check=True)
-            for d in data.DATA_SETS.values()
+            Spec("choose_data", d.title, "Model", f"Draw and complete pictures as in {d.title}", (f"Ctrl+{i}",), d.name,
+                 check=True)
+            for i, d in enumerate(data.DATA_SETS.values(), 1)
             if many
         ),
         *(
@@ -74,6 +98,8 @@ def table() -> list[Spec]:
             for i, preset in enumerate(models.PRESETS.values(), 1)
         ),
         Spec("next_mode", "Next mode", "Model", "Turn to the chosen model's next way of generating", ("M",)),
+        Spec("next_pixels", "Sampled or mean pixels", "Model", "Where a model offers both: draw every pixel, or show "
+             "the mean of what it may be", ("X",)),
         Spec(
             "complete",
             "Complete",
@@ -119,8 +145,6 @@ class Actions:
         for spec in self.specs:
             action = QAction(spec.text, window)
             action.setShortcuts([QKeySequence(k) for k in spec.keys])
-            keys = " or ".join(shown(k) for k in spec.keys[:1])
-            action.setToolTip(f"{spec.tip} ({keys})" if keys else spec.tip)
             action.setStatusTip("")
             action.setCheckable(spec.check)
             action.setMenuRole(QAction.MenuRole.NoRole)
@@ -133,7 +157,8 @@ class Actions:
             else:
                 action.triggered.connect(getattr(window, spec.name))
             window.addAction(action)
-            self.by_name[(spec.name, spec.value) if spec.value else spec.name] = action
+            self.by_name[spec.key] = action
+            action.setToolTip(spec.explanation)
         self._fill(window.menuBar())
 
     def __getitem__(self, name) -> QAction:
@@ -187,6 +212,8 @@ def cheat_sheet() -> str:
         for keys, text in (
             ("Left button, pen, finger", "Draw with the chosen tool"),
             ("Right button, pen's rubber", "Erase"),
+            ("Shift, with the rectangle", "Make unknown"),
+            ("Alt + click", "Take a pixel's colour"),
             ("Arrows, Space, Delete", "Move the pen, draw, erase (with the sketch in focus)"),
         )
     )

@@ -1,149 +1,32 @@
-"""The sketch: what is drawn, which pixels are known, and how a pen, a finger or the keyboard changes both.
-
-Known pixels are those of a region (set by the row slider, the known and unknown brushes and the buttons) and those
-the pen has touched outside it. The eraser takes ink away, and with it what the pen had made known, so that a stray
-stroke leaves nothing behind. Ink that comes to lie under unknown pixels is kept, so that moving the slider to and
-fro loses nothing, but it is neither shown nor given to a model.
-"""
+"""The field to draw on: how a pen, a mouse, a finger or the keyboard changes a `Sketch`."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
-import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QPainter, QPen, QPointingDevice
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPointingDevice
 from PySide6.QtWidgets import QWidget
 
 from vssm.data import DataSet
-from vssm.prompt import Prompt
 
 from . import draw
+from .sketch import Sketch
 
-TOOLS = ("brush", "eraser", "known", "unknown")
-UNDO_STEPS = 200
-
-
-@dataclass(frozen=True)
-class State:
-    """pixels: [H, W, C] uint8. region, touched: [H, W] bool; known is their union."""
-
-    pixels: np.ndarray
-    region: np.ndarray
-    touched: np.ndarray
-
-
-class Sketch:
-    """The picture and its mask, with undo. Positions are (x, y) in pixels; a pixel's centre is at a half."""
-
-    def __init__(self, prompt: Prompt):
-        self._undo: list[tuple[str, State]] = []
-        self._redo: list[State] = []
-        self._set(State(prompt.pixels.copy(), prompt.known.copy(), np.zeros_like(prompt.known)))
-        H, W = prompt.known.shape
-        self._y, self._x = np.mgrid[:H, :W] + 0.5
-
-    def _set(self, state: State) -> None:
-        self.pixels, self.region, self.touched = state.pixels, state.region, state.touched
-
-    def _state(self) -> State:
-        return State(self.pixels.copy(), self.region.copy(), self.touched.copy())
-
-    @property
-    def known(self) -> np.ndarray:
-        return self.region | self.touched
-
-    @property
-    def prompt(self) -> Prompt:
-        """A copy for a model; nothing stands under unknown pixels."""
-        known = self.known
-        return Prompt(self.pixels * known[..., None].astype(np.uint8), known)
-
-    @property
-    def rows(self) -> int:
-        """How many whole rows from the top are known."""
-        full = self.known.all(1)
-        return int(full.size if full.all() else full.argmin())
-
-    # --- history
-
-    def begin(self, kind: str) -> None:
-        """Remember the present for undo. Neighbouring steps of the kind "rows" become one."""
-        if not (kind == "rows" and self._undo and self._undo[-1][0] == kind and not self._redo):
-            self._undo.append((kind, self._state()))
-            del self._undo[:-UNDO_STEPS]
-        self._redo.clear()
-
-    @property
-    def can_undo(self) -> bool:
-        return bool(self._undo)
-
-    @property
-    def can_redo(self) -> bool:
-        return bool(self._redo)
-
-    def undo(self) -> None:
-        if self._undo:
-            self._redo.append(self._state())
-            self._set(self._undo.pop()[1])
-
-    def redo(self) -> None:
-        if self._redo:
-            self._undo.append(("redo", self._state()))
-            self._set(self._redo.pop())
-
-    # --- changes
-
-    def footprint(self, a: tuple[float, float], b: tuple[float, float], size: float) -> np.ndarray:
-        """[H, W]: pixels whose centre lies within size / 2 of the segment from a to b, and the ones under both
-        ends, so that even the thinnest stroke leaves no gap."""
-        (ax, ay), (bx, by) = a, b
-        dx, dy = bx - ax, by - ay
-        along = ((self._x - ax) * dx + (self._y - ay) * dy) / max(dx * dx + dy * dy, 1e-9)
-        along = along.clip(0, 1)
-        near = np.hypot(self._x - ax - along * dx, self._y - ay - along * dy) <= max(size, 1.0) / 2
-        for x, y in (a, b):
-            if 0 <= x < near.shape[1] and 0 <= y < near.shape[0]:
-                near[int(y), int(x)] = True
-        return near
-
-    def stroke(self, tool: str, a: tuple[float, float], b: tuple[float, float], size: float) -> None:
-        """Draw with a tool from a to b."""
-        near = self.footprint(a, b, size)
-        if tool == "brush":
-            self.pixels[near] = 255
-            self.touched |= near & ~self.region
-        elif tool == "eraser":
-            self.pixels[near] = 0
-            self.touched &= ~near
-        elif tool == "known":
-            self.region |= near
-        else:
-            self.region &= ~near
-            self.touched &= ~near
-
-    def set_known(self, known: np.ndarray) -> None:
-        """Make exactly these pixels known."""
-        self.region, self.touched = known.copy(), np.zeros_like(known)
-
-    def clear(self) -> None:
-        """Take all ink away; the region stays."""
-        self.pixels, self.touched = np.zeros_like(self.pixels), np.zeros_like(self.touched)
-
-    def take(self, prompt: Prompt) -> None:
-        """Become a copy of an example."""
-        self.pixels = prompt.pixels.copy()
-        self.set_known(prompt.known)
+TOOLS = ("brush", "fill", "pick", "eraser", "known", "unknown", "rectangle")
+COLOUR_TOOLS = ("fill", "pick")
+STROKES = ("brush", "eraser", "known", "unknown")
 
 
 class Canvas(draw.Picture):
-    """Draws a `Sketch` and lets it be drawn on. `changed` follows every change, `lifted` the end of every stroke."""
+    """Draws a `Sketch` and lets it be drawn on. `changed` follows every change, `lifted` the end of every gesture that
+    made one, `picked` the colour taken from the sketch by the eyedropper."""
 
     changed = Signal()
     lifted = Signal()
+    picked = Signal(tuple)
 
-    def __init__(self, dataset: DataSet, prompt: Prompt, parent: QWidget | None = None):
+    def __init__(self, dataset: DataSet, sketch: Sketch, parent: QWidget | None = None):
         super().__init__("Sketch", parent)
         self.setAccessibleDescription(
             "Drawing field. Arrow keys move the pen, Space draws with the chosen tool, Delete erases."
@@ -152,36 +35,53 @@ class Canvas(draw.Picture):
         self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.CrossCursor)
-        self.tool, self.pen = "brush", 3  # the pen's width in pixels
-        self._trail: list[tuple[float, float]] = []  # the last points of the stroke under way
-        self._stroke_tool = ""
+        self._tool, self.pen = "brush", 3  # the pen's width in pixels
+        self.ink: tuple[int, ...] = (255,) * dataset.channels
+        self._gesture = ""  # the tool of the gesture under way
+        self._trail: list[tuple[float, float]] = []  # the last points of a stroke; both corners of a rectangle
+        self._held = False  # whether the right button draws the rectangle
+        self._away = False  # whether the rectangle under way makes unknown
         self._hover: QPointF | None = None
-        self._cell = [dataset.width // 2, dataset.height // 4]  # the keyboard's pen
-        self._by_keys = False  # whether that pen is in use, and shown
-        self.sketch = Sketch(prompt)
-        self.refresh()
+        self._by_keys = False  # whether the keyboard's pen is in use, and shown
+        self.dropping = False  # whether something hovers that would be opened
+        self.load(dataset, sketch)
+
+    @property
+    def tool(self) -> str:
+        return self._tool
+
+    @tool.setter
+    def tool(self, name: str) -> None:
+        self._abandon()
+        self._tool = name
 
     def refresh(self) -> None:
         known = self.sketch.known
-        self.show_picture(draw.compose(self.sketch.pixels[None], known, known)[0], known)
+        colours = draw.compose(self.sketch.pixels[None], known, known)[0]
+        self.show_picture(colours, known, known if self.sketch.colour else None)
 
-    def load(self, prompt: Prompt) -> None:
-        """Start a new sketch without a history."""
-        self.sketch = Sketch(prompt)
-        self._cell = [prompt.known.shape[1] // 2, prompt.known.shape[0] // 4]
+    def load(self, dataset: DataSet, sketch: Sketch) -> None:
+        """Turn to another sketch, with its history."""
+        self._gesture, self._trail = "", []
+        self._subject = dataset.subject
+        self.sketch = sketch
+        self._cell = [dataset.width // 2, dataset.height // 4]  # the keyboard's pen
         self._after()
 
     def change(self, kind: str, method, *given) -> None:
         """Call a method of the sketch as one step of its history."""
+        self._abandon()
         self.sketch.begin(kind)
         method(*given)
         self._after()
 
     def undo(self) -> None:
+        self._abandon()
         self.sketch.undo()
         self._after()
 
     def redo(self) -> None:
+        self._abandon()
         self.sketch.redo()
         self._after()
 
@@ -189,17 +89,69 @@ class Canvas(draw.Picture):
         self.refresh()
         self.changed.emit()
 
-    # --- strokes: a curve through the middles of successive points, which is smooth however few points arrive
+    # --- gestures: strokes, rectangles, and those of one point
 
-    def _begin(self, point: tuple[float, float], tool: str) -> None:
-        self.sketch.begin("stroke")
-        self._stroke_tool, self._trail = tool, [point]
-        self.sketch.stroke(tool, point, point, self.pen)
-        self._after()
+    def _begin(self, point: tuple[float, float], tool: str, away: bool = False) -> None:
+        """away: of a rectangle, to make unknown."""
+        self._gesture, self._trail, self._away = tool, [point], away
+        if tool in STROKES:
+            self.sketch.begin("stroke")
+            self.sketch.stroke(tool, point, point, self.pen, self.ink)
+            self._after()
+        elif tool == "rectangle":
+            self._trail = [point, point]
+            self.update()
+        else:
+            self._touch(point)
 
-    def _extend(self, point: tuple[float, float]) -> None:
-        if not self._trail or point == self._trail[-1]:
+    def _extend(self, point: tuple[float, float], away: bool | None = None) -> None:
+        if self._gesture == "rectangle":
+            self._trail[1] = point
+            self._away = self._away if away is None else away
+            self.update()
+        elif self._gesture == "pick":
+            self._touch(point)
+        elif self._gesture in STROKES and point != self._trail[-1]:
+            self._stroke(point)
+
+    def _end(self) -> None:
+        tool, trail = self._gesture, self._trail
+        if tool in STROKES and len(trail) > 1:
+            a, b = trail[-2:]
+            self._curve(_middle(a, b), b, b)
+        self._gesture, self._trail = "", []
+        if tool == "rectangle":
+            self.change("rectangle", self.sketch.rectangle, *trail, not self._away)
+        elif tool in STROKES:
+            self._after()
+        if tool not in ("", "pick"):
+            self.lifted.emit()
+
+    def _abandon(self) -> None:
+        """End what is under way, a rectangle without effect."""
+        if self._gesture == "rectangle":
+            self._gesture, self._trail = "", []
+            self.update()
+        elif self._gesture:
+            self._end()
+
+    def _touch(self, point: tuple[float, float]) -> None:
+        """Fill, or take the colour, at one point."""
+        H, W = self.sketch.region.shape
+        x, y = math.floor(point[0]), math.floor(point[1])
+        if not (0 <= x < W and 0 <= y < H):
             return
+        if self._gesture == "pick":
+            if self.sketch.known[y, x]:
+                self.picked.emit(tuple(self.sketch.pixels[y, x].tolist()))
+        else:
+            self.sketch.begin("fill")
+            self.sketch.fill(x, y, self.ink)
+            self._after()
+
+    # a stroke is a curve through the middles of successive points, which is smooth however few points arrive
+
+    def _stroke(self, point: tuple[float, float]) -> None:
         self._trail = [*self._trail[-2:], point]
         if len(self._trail) == 2:
             self._curve(self._trail[0], self._trail[0], _middle(*self._trail))
@@ -207,16 +159,6 @@ class Canvas(draw.Picture):
             a, b, c = self._trail
             self._curve(_middle(a, b), b, _middle(b, c))
         self._after()
-
-    def _end(self) -> None:
-        if not self._trail:
-            return
-        if len(self._trail) > 1:
-            a, b = self._trail[-2:]
-            self._curve(_middle(a, b), b, b)
-        self._trail = []
-        self._after()
-        self.lifted.emit()
 
     def _curve(self, start, control, end) -> None:
         steps = max(1, math.ceil(math.dist(start, control) + math.dist(control, end)))
@@ -227,27 +169,44 @@ class Canvas(draw.Picture):
             point = tuple(
                 sum(w * p for w, p in zip(weights, axis, strict=True)) for axis in zip(start, control, end, strict=True)
             )
-            self.sketch.stroke(self._stroke_tool, before, point, self.pen)
+            self.sketch.stroke(self._gesture, before, point, self.pen, self.ink)
             before = point
 
     # --- input
 
+    def _meant(self, erase: bool, modifiers: Qt.KeyboardModifier) -> tuple[str, bool]:
+        """The tool that a press stands for, and whether as a rectangle it makes unknown."""
+        if self._tool == "rectangle":
+            return "rectangle", erase or bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
+        if modifiers & Qt.KeyboardModifier.AltModifier and self.sketch.colour:
+            return "pick", False
+        return "eraser" if erase else self._tool, False
+
     def mousePressEvent(self, event) -> None:
-        tools = {Qt.MouseButton.LeftButton: self.tool, Qt.MouseButton.RightButton: "eraser"}
         self._by_keys = False
-        if event.button() in tools and not self._trail:
-            self._begin(self.to_pixels(event.position()), tools[event.button()])
+        if event.button() not in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton):
+            return
+        if self._gesture and event.buttons() != event.button():
+            return  # the other button during a stroke
+        self._abandon()  # a rectangle that the keyboard had begun
+        erase = event.button() == Qt.MouseButton.RightButton
+        self._held = erase
+        self._begin(self.to_pixels(event.position()), *self._meant(erase, event.modifiers()))
 
     def mouseMoveEvent(self, event) -> None:
         self._hover = event.position()
-        if self._trail:
-            self._extend(self.to_pixels(event.position()))
+        if self._gesture and event.buttons():
+            self._extend(self.to_pixels(event.position()), self._away_now(event))
         self.update()
 
     def mouseReleaseEvent(self, event) -> None:
-        if self._trail and not event.buttons():
-            self._extend(self.to_pixels(event.position()))
+        if self._gesture and not event.buttons() and not self._by_keys:
+            self._extend(self.to_pixels(event.position()), self._away_now(event))
             self._end()
+
+    def _away_now(self, event) -> bool:
+        """Shift may be pressed or let go during a rectangle."""
+        return self._held or bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
 
     def leaveEvent(self, event) -> None:
         self._hover = None
@@ -258,25 +217,26 @@ class Canvas(draw.Picture):
 
     def tabletEvent(self, event) -> None:
         rubber = event.pointerType() == QPointingDevice.PointerType.Eraser
-        erase = rubber or event.buttons() & Qt.MouseButton.RightButton
-        self._pen(event, self.to_pixels(event.position()), "eraser" if erase else self.tool)
+        erase = rubber or bool(event.buttons() & Qt.MouseButton.RightButton)
+        self._pen(event, self.to_pixels(event.position()), erase)
 
     def event(self, event) -> bool:
         touches = (QEvent.Type.TouchBegin, QEvent.Type.TouchUpdate, QEvent.Type.TouchEnd, QEvent.Type.TouchCancel)
         if event.type() in touches:
             if event.points():
-                self._pen(event, self.to_pixels(event.points()[0].position()), self.tool)
-            elif self._trail:
+                self._pen(event, self.to_pixels(event.points()[0].position()), False)
+            elif self._gesture:
                 self._end()
             event.accept()
             return True
         return super().event(event)
 
-    def _pen(self, event, point: tuple[float, float], tool: str) -> None:
+    def _pen(self, event, point: tuple[float, float], erase: bool) -> None:
         """A tablet's pen and a finger act alike."""
         kind = event.type()
         if kind in (QEvent.Type.TabletPress, QEvent.Type.TouchBegin):
-            self._begin(point, tool)
+            self._abandon()
+            self._begin(point, *self._meant(erase, event.modifiers()))
         elif kind in (QEvent.Type.TabletMove, QEvent.Type.TouchUpdate):
             self._extend(point)
         else:
@@ -294,49 +254,95 @@ class Canvas(draw.Picture):
             Qt.Key.Key_Up: (0, -1),
             Qt.Key.Key_Down: (0, 1),
         }
-        tools = {Qt.Key.Key_Space: self.tool, Qt.Key.Key_Delete: "eraser", Qt.Key.Key_Backspace: "eraser"}
+        erase = event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
+        draws = erase or event.key() == Qt.Key.Key_Space
         H, W = self.sketch.region.shape
-        self._by_keys = self._by_keys or event.key() in moves or event.key() in tools
+        self._by_keys = self._by_keys or event.key() in moves or draws
         if event.key() in moves:
             dx, dy = moves[event.key()]
             self._cell = [min(max(self._cell[0] + dx, 0), W - 1), min(max(self._cell[1] + dy, 0), H - 1)]
+            self._extend((self._cell[0] + 0.5, self._cell[1] + 0.5))
             self.update()
-        elif event.key() in tools:
-            point = self._cell[0] + 0.5, self._cell[1] + 0.5
-            self._begin(point, tools[event.key()])
-            self._end()
+        elif draws:
+            self._draw_by_key(erase, event.modifiers())
         else:
             super().keyPressEvent(event)
+
+    def _draw_by_key(self, erase: bool, modifiers: Qt.KeyboardModifier) -> None:
+        """A dot, a fill, a colour taken; or one corner of a rectangle and then the other."""
+        if self._gesture == "rectangle":
+            self._away = self._away or self._meant(erase, modifiers)[1]
+            self._end()
+            return
+        self._begin((self._cell[0] + 0.5, self._cell[1] + 0.5), *self._meant(erase, modifiers))
+        if self._gesture != "rectangle":
+            self._end()
 
     # --- what lies on top of the picture
 
     def paint_over(self, painter: QPainter, field: QRectF) -> None:
         scale = field.width() / self.sketch.pixels.shape[1]
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if not self.sketch.pixels[self.sketch.known].any() and not self._trail:
+        if self._says_hint() and not self._gesture:
             self._paint_hint(painter, field)
-        if self._hover is not None and field.contains(self._hover):
-            painter.setPen(QPen(QColor(255, 255, 255, 200), 1.2))
-            painter.drawEllipse(self._hover, self.pen * scale / 2, self.pen * scale / 2)
+        if self._gesture == "rectangle":
+            left, top, right, bottom = self.sketch.box(*self._trail)
+            self._paint_rim(painter, QRectF(left, top, right - left, bottom - top), field, scale, self._away)
+        elif self._hover is not None and field.contains(self._hover):
+            self._paint_pen(painter, field, scale)
         if self.hasFocus() and self._by_keys:
-            painter.setPen(QPen(QColor(255, 255, 255, 220), 1, Qt.PenStyle.DotLine))
-            x, y = self._cell
-            painter.drawRect(QRectF(field.left() + x * scale, field.top() + y * scale, scale, scale))
+            self._paint_rim(painter, QRectF(*self._cell, 1, 1), field, scale, True)
+        if self.dropping:
+            painter.setPen(QPen(QColor(draw.OUTLINE), 4))
+            painter.drawRect(field.adjusted(2, 2, -2, -2))
+
+    def _paint_pen(self, painter: QPainter, field: QRectF, scale: float) -> None:
+        """The circle that the pen covers, or for tools without a width the pixel."""
+        if self._tool in STROKES:
+            for colour, width in ((QColor(0, 0, 0, 150), 2.6), (QColor(255, 255, 255, 220), 1.2)):
+                painter.setPen(QPen(colour, width))
+                painter.drawEllipse(self._hover, self.pen * scale / 2, self.pen * scale / 2)
+        else:
+            x, y = (math.floor(v) for v in self.to_pixels(self._hover))
+            self._paint_rim(painter, QRectF(x, y, 1, 1), field, scale, False)
+
+    def _paint_rim(self, painter: QPainter, box: QRectF, field: QRectF, scale: float, dotted: bool) -> None:
+        """A frame around pixels, seen on any colour."""
+        place = QRectF(field.left() + box.left() * scale, field.top() + box.top() * scale, 0, 0)
+        place.setSize(box.size() * scale)
+        style = Qt.PenStyle.DotLine if dotted else Qt.PenStyle.SolidLine
+        for colour, width, line in ((QColor(0, 0, 0, 170), 2.6, Qt.PenStyle.SolidLine), (QColor("white"), 1.2, style)):
+            painter.setPen(QPen(colour, width, line))
+            painter.drawRect(place)
+
+    def _says_hint(self) -> bool:
+        known = self.sketch.known
+        return not (known if self.sketch.colour else self.sketch.pixels[known]).any()
 
     def _paint_hint(self, painter: QPainter, field: QRectF) -> None:
         known = self.sketch.known
-        top = QRectF(field)
-        if known.all() or not known.any():
+        top, short = QRectF(field), "Draw here"
+        if self.sketch.colour:
+            text, short = "Paint, open or drop a picture, or take an example.\nComplete invents the rest.", "Paint here"
+        elif known.all() or not known.any():
             text = "Nothing is known:\nComplete invents a whole picture" if not known.any() else "Draw here"
         else:
-            text = "Draw the top of a digit here"
+            text = f"Draw the top of a {self._subject} here"
             if rows := self.sketch.rows:
                 top.setHeight(field.height() * rows / known.shape[0])
         font = QFont(self.font())
         font.setPointSizeF(font.pointSizeF() * 1.15)
         painter.setFont(font)
+        place, flags = top.adjusted(12, 4, -12, -4), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        if QFontMetricsF(font).boundingRect(place, int(flags), text).height() > place.height():
+            text = short
+        if self.sketch.colour:  # text on hatching is hard to read
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(20, 24, 32, 170))
+            words = QFontMetricsF(font).boundingRect(place, int(flags), text)
+            painter.drawRoundedRect(words.adjusted(-8, -6, 8, 6), 6, 6)
         painter.setPen(QColor(236, 240, 246))
-        painter.drawText(top.adjusted(12, 4, -12, -4), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, text)
+        painter.drawText(place, flags, text)
 
 
 def _middle(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:

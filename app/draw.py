@@ -1,19 +1,21 @@
 """How pictures look: the same everywhere, so that a colour means one thing in the whole window.
 
 Gold is what a person gave, white is what a model made (both by brightness), and a blue-grey checker is a pixel that
-stands open. Colour pictures keep their own colours; there the outline alone tells the prompt apart.
+stands open. Colour pictures keep their own colours: there an outline tells the prompt apart, and where a picture is
+large, what stands open is hatched, finer than any pixel, so that it is never taken for one.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap
+from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 GOLD, WHITE = (255, 214, 102), (255, 255, 255)
 OPEN = np.array([(94, 107, 132), (80, 93, 117)], np.uint8)  # the checker's two tones
 OUTLINE = "#ffd666"
+HATCH = QColor(112, 125, 150), QColor(70, 82, 106)  # ground and lines
 
 
 def compose(images: np.ndarray, known: np.ndarray, filled: np.ndarray) -> np.ndarray:
@@ -29,17 +31,29 @@ def compose(images: np.ndarray, known: np.ndarray, filled: np.ndarray) -> np.nda
 
 
 def qimage(colours: np.ndarray) -> QImage:
-    """[H, W, 3] uint8 to a QImage that owns its memory."""
+    """[H, W, 3] or, with opacity, [H, W, 4] uint8 to a QImage that owns its memory."""
     colours = np.ascontiguousarray(colours)
-    H, W, _ = colours.shape
-    return QImage(colours.data, W, H, 3 * W, QImage.Format.Format_RGB888).copy()
+    H, W, C = colours.shape
+    kind = QImage.Format.Format_RGB888 if C == 3 else QImage.Format.Format_RGBA8888
+    return QImage(colours.data, W, H, C * W, kind).copy()
 
 
-def pixmap(colours: np.ndarray, size: int, ratio: float = 1.0) -> QPixmap:
-    """The same as a thumbnail of `size` logical pixels, sharp on a screen of that device pixel ratio."""
+def pixmap(colours: np.ndarray, size: int, ratio: float = 1.0, known: np.ndarray | None = None) -> QPixmap:
+    """The same as a thumbnail of `size` logical pixels, sharp on a screen of that device pixel ratio; with an outline
+    where `known` is given."""
     made = QPixmap.fromImage(qimage(colours).scaledToHeight(round(size * ratio)))
+    if known is not None:
+        painter = QPainter(made)
+        paint_outline(painter, outline(known), QRectF(made.rect()), made.height() / len(colours), ratio)
+        painter.end()
     made.setDevicePixelRatio(ratio)
     return made
+
+
+def thumbnail(image: np.ndarray, known: np.ndarray, filled: np.ndarray, size: int) -> QPixmap:
+    """A picture [H, W, C] as a thumbnail, in which the prompt is told apart by colour or else by an outline."""
+    colours = compose(image[None], known, filled)[0]
+    return pixmap(colours, size, 2, known if image.shape[-1] == 3 else None)
 
 
 def outline(mask: np.ndarray) -> list[QLineF]:
@@ -47,6 +61,28 @@ def outline(mask: np.ndarray) -> list[QLineF]:
     across = [QLineF(x, y + 1, x + 1, y + 1) for y, x in np.argwhere(mask[1:] != mask[:-1])]
     down = [QLineF(x + 1, y, x + 1, y + 1) for y, x in np.argwhere(mask[:, 1:] != mask[:, :-1])]
     return across + down
+
+
+def paint_outline(painter: QPainter, lines: list[QLineF], field: QRectF, scale: float, width: float = 1.5) -> None:
+    """Gold on a dark line, so that it is seen on any colour; `scale` screen pixels a pixel."""
+    painter.save()
+    painter.translate(field.topLeft())
+    painter.scale(scale, scale)
+    for colour, thick in ((QColor(0, 0, 0, 160), width * 2), (QColor(OUTLINE), width)):
+        pen = QPen(colour, thick)
+        pen.setCosmetic(True)
+        painter.setPen(pen)
+        painter.drawLines(lines)
+    painter.restore()
+
+
+def hatch() -> QBrush:
+    """What open pixels of colour pictures are filled with."""
+    tile = QImage(8, 8, QImage.Format.Format_RGB32)
+    for y in range(8):
+        for x in range(8):
+            tile.setPixelColor(x, y, HATCH[(x + y) % 8 < 3])
+    return QBrush(tile)
 
 
 class Picture(QWidget):
@@ -58,6 +94,7 @@ class Picture(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._image: QImage | None = None
         self._lines: list[QLineF] = []
+        self._hatch = hatch()
 
     def sizeHint(self) -> QSize:
         return QSize(336, 336)
@@ -65,7 +102,13 @@ class Picture(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(140, 140)
 
-    def show_picture(self, colours: np.ndarray | None, known: np.ndarray | None) -> None:
+    def show_picture(
+        self, colours: np.ndarray | None, known: np.ndarray | None, filled: np.ndarray | None = None, veil: int = 0
+    ) -> None:
+        """colours: [H, W, 3], or None for nothing. Where `filled` is given, pixels not filled are hatched; `veil`, up
+        to 255, is how much of them is seen for all that."""
+        if colours is not None and filled is not None:
+            colours = np.concatenate([colours, np.where(filled, 255, veil)[..., None].astype(np.uint8)], -1)
         self._image = None if colours is None else qimage(colours)
         self._lines = [] if known is None else outline(known)
         self.update()
@@ -93,15 +136,10 @@ class Picture(QWidget):
             painter.setPen(QPen(self.palette().mid().color(), 1, Qt.PenStyle.DashLine))
             painter.drawRoundedRect(field.adjusted(1, 1, -1, -1), 6, 6)
             return
+        if self._image.hasAlphaChannel():
+            painter.fillRect(field, self._hatch)
         painter.drawImage(field, self._image)
-        painter.save()
-        painter.translate(field.topLeft())
-        painter.scale(field.width() / self._image.width(), field.height() / self._image.height())
-        pen = QPen(QColor(OUTLINE), 1.5)
-        pen.setCosmetic(True)
-        painter.setPen(pen)
-        painter.drawLines(self._lines)
-        painter.restore()
+        paint_outline(painter, self._lines, field, field.width() / self._image.width())
         self.paint_over(painter, field)
 
     def paint_over(self, painter: QPainter, field: QRectF) -> None:

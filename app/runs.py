@@ -48,6 +48,11 @@ class Run:
         return f"{name} {size}" if mode.size else name
 
     @property
+    def mean(self) -> bool:
+        """Whether it shows the mean of what each pixel may be, not a draw."""
+        return self.request.pixels == "mean"
+
+    @property
     def title(self) -> str:
         """Model and, where it is not the usual one, mode: "VSSM", "VSSM chunked 49"."""
         return f"{models.get(self.model).title} {self.variant}".rstrip()
@@ -165,12 +170,13 @@ def count(number: int) -> str:
     return f"{number / 1e3:.0f} k" if number >= 1000 else str(number)
 
 
-def score(scores: dict) -> str:
-    """−ELBO 88.1 nats, or NLL 82.5 nats for an exact likelihood; empty where the checkpoint carries none."""
+def score(scores: dict, dataset: data.DataSet = data.MNIST) -> str:
+    """−ELBO 88.1 nats or 3.42 bits/dim, NLL for an exact likelihood; empty where the checkpoint carries none."""
     parts = []
-    if isinstance(nats := scores.get("nats"), (int, float)):
+    whole = dataset.unit == "nats"
+    if isinstance(value := scores.get("nats" if whole else "bits_per_dim"), (int, float)):
         name = "NLL" if scores.get("bound") == "exact" else "−ELBO" if scores.get("bound") == "elbo" else "−log p ≤"
-        parts.append(f"{name} {nats:.1f} nats")
+        parts.append(f"{name} {value:.1f} nats" if whole else f"{name} {value:.2f} {dataset.unit}")
     if isinstance(kept := scores.get("label_kept"), (int, float)):
         parts.append(f"label kept {100 * kept if kept <= 1 else kept:.1f} %")
     return " · ".join(parts)

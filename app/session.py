@@ -17,45 +17,41 @@ from vssm.config import from_dict
 from vssm.errors import UserError
 from vssm.prompt import Prompt
 
-FORMAT = "vssm-sitting/1"
+FORMAT, OLDER = "vssm-sitting/2", "vssm-sitting/1"
 THEMES = ("system", "light", "dark")
 MOST_SAMPLES = 64
 MOST_SEED = 2**31 - 1
+PIXELS = ("sampled", "mean")
+MOST_RECENT = 12  # colours
+PEN = (32, 74, 150)  # the colour a colour sketch begins with
 
 
 def fresh_prompt(dataset: data.DataSet) -> Prompt:
-    """Nothing drawn, the upper half known."""
-    return Prompt.empty(*dataset.shape).with_rows(dataset.height // 2)
+    """Nothing drawn. On a black ground the upper half is known, to be drawn in; in colour nothing is."""
+    return Prompt.empty(*dataset.shape).with_rows(dataset.height // 2 if dataset.channels == 1 else 0)
 
 
-@dataclass(frozen=True, eq=False)
-class Session:
-    """device: a name `vssm.device.choose` takes; whether this machine has it is found out when it is used.
-    modes: by model, the sampler chosen and its number (None where it has none); the usual one where none is given.
-    keep_seed: use `seed` again for the next completion. live: complete whenever the pen is lifted."""
+@dataclass(frozen=True)
+class Sheet:
+    """What each data set has for itself. modes: by model, the sampler chosen and its number (None where it has none);
+    the usual one where none is given. shown: "sampled" or "mean", how pixels are shown where a model offers both.
+    ink: the pen's colour; recent: other colours used, the latest first."""
 
-    data: str = "mnist"
-    model: str = "vssm"
-    samples: int = 4
-    temperature: float = 1.0
-    seed: int = 1
-    keep_seed: bool = False
-    live: bool = False
-    theme: str = "system"
-    device: str = "auto"
+    prompt: Prompt
     modes: dict[str, tuple[str, int | None]] = field(default_factory=dict)
-    prompt: Prompt = field(default_factory=lambda: fresh_prompt(data.MNIST))
+    temperature: float = 1.0
+    shown: str = "sampled"
+    ink: tuple[int, ...] = (255,)
+    recent: tuple[tuple[int, ...], ...] = ()
 
-    def __post_init__(self):
-        dataset = data.get(self.data)
-        models.get(self.model)
-        _require(_whole(self.samples, 1, MOST_SAMPLES), "samples", f"a whole number from 1 to {MOST_SAMPLES}")
+    @classmethod
+    def fresh(cls, dataset: data.DataSet) -> Sheet:
+        return cls(fresh_prompt(dataset), shown=dataset.shown, ink=PEN if dataset.channels == 3 else (255,))
+
+    def check(self, dataset: data.DataSet) -> None:
+        """Raises UserError where it does not fit the data set."""
         _require(_number(self.temperature) and 0 <= self.temperature <= 10, "temperature", "a number from 0 to 10")
-        _require(_whole(self.seed, 0, MOST_SEED), "seed", f"a whole number from 0 to {MOST_SEED}")
-        _require(isinstance(self.keep_seed, bool), "keep_seed", "true or false")
-        _require(isinstance(self.live, bool), "live", "true or false")
-        _require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}")
-        _require(isinstance(self.device, str) and bool(self.device), "device", "the name of a device")
+        _require(self.shown in PIXELS, "shown", f"one of {', '.join(PIXELS)}")
         _require(isinstance(self.modes, dict), "modes", "a mode for each model")
         for name, chosen in self.modes.items():
             modes = {mode.name: mode for mode in models.get(name).modes(dataset)}
@@ -64,37 +60,100 @@ class Session:
             size, mode = chosen[1], modes[chosen[0]]
             fits = _whole(size, 1, mode.most) if mode.size else size is None
             _require(fits, f"number of {name}", f"from 1 to {mode.most}, or null for a mode without one")
+        colour = f"of {dataset.channels} whole numbers from 0 to 255"
+        _require(_colour(self.ink, dataset.channels), "ink", colour)
+        fits = isinstance(self.recent, tuple) and len(self.recent) <= MOST_RECENT
+        _require(fits, "recent", f"at most {MOST_RECENT} colours")
+        _require(all(_colour(c, dataset.channels) for c in self.recent), "recent", f"colours {colour}")
         _require(self.prompt.pixels.shape == dataset.shape, "prompt", f"of shape {dataset.shape}")
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Session) and self.to_dict() == other.to_dict()
 
     def to_dict(self) -> dict:
         """Plain values; the prompt as one line of hexadecimal and one of 0 and 1 for every row."""
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "prompt"}
         pixels = [row.tobytes().hex() for row in self.prompt.pixels]
         known = ["".join("01"[k] for k in row.astype(int)) for row in self.prompt.known]
-        return {"format": FORMAT, **plain, "pixels": pixels, "known": known}
+        return {**_listed(plain), "pixels": pixels, "known": known}
 
     @classmethod
-    def from_dict(cls, values: dict) -> Session:
-        """The reverse of `to_dict`; raises UserError for an unknown key or an impossible value."""
-        if not isinstance(values, dict) or values.get("format") != FORMAT:
-            raise UserError(f"The saved sitting is not in the format {FORMAT}.")
-        plain = {k: v for k, v in values.items() if k not in ("format", "pixels", "known")}
+    def from_dict(cls, values: dict, dataset: data.DataSet) -> Sheet:
+        """The reverse of `to_dict`; raises UserError for an unknown key, or where no prompt can be read."""
+        if not isinstance(values, dict):
+            raise UserError(f"What is saved of {dataset.title} must be a sheet.")
+        fresh = cls.fresh(dataset)
+        plain = {"modes": {}, "shown": fresh.shown, "ink": fresh.ink}
+        plain |= {k: v for k, v in values.items() if k not in ("pixels", "known")}
         if isinstance(modes := plain.get("modes"), dict):
             plain["modes"] = {name: tuple(v) if isinstance(v, list) else v for name, v in modes.items()}
-        name = plain.get("data", "mnist")
-        dataset = data.get(name) if isinstance(name, str) else data.get(repr(name))
-        if not isinstance(plain.get("model", ""), str):
-            raise UserError("The saved model must be a name.")
+        for name in ("ink", "recent"):
+            plain[name] = _tupled(plain.get(name, ()))
         H, W, C = dataset.shape
         try:
             pixels = np.frombuffer(b"".join(map(bytes.fromhex, values["pixels"])), np.uint8).reshape(H, W, C)
             known = np.array([[int(k) for k in row] for row in values["known"]], np.uint8).reshape(H, W)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(f"The saved prompt is broken ({error}).") from None
         return from_dict(cls, {**plain, "prompt": Prompt(pixels.copy(), known == 1)})
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    """device: a name `vssm.device.choose` takes; whether this machine has it is found out when it is used.
+    keep_seed: use `seed` again for the next completion. live: complete whenever the pen is lifted. sheets: by data
+    set; a fresh one where none is given."""
+
+    data: str = "mnist"
+    model: str = "vssm"
+    samples: int = 4
+    seed: int = 1
+    keep_seed: bool = False
+    live: bool = False
+    theme: str = "system"
+    device: str = "auto"
+    sheets: dict[str, Sheet] = field(default_factory=dict)
+
+    def __post_init__(self):
+        for name, known in (("data", data.get), ("model", models.get)):
+            value = getattr(self, name)
+            known(value if isinstance(value, str) else repr(value))
+        _require(_whole(self.samples, 1, MOST_SAMPLES), "samples", f"a whole number from 1 to {MOST_SAMPLES}")
+        _require(_whole(self.seed, 0, MOST_SEED), "seed", f"a whole number from 0 to {MOST_SEED}")
+        _require(isinstance(self.keep_seed, bool), "keep_seed", "true or false")
+        _require(isinstance(self.live, bool), "live", "true or false")
+        _require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}")
+        _require(isinstance(self.device, str) and bool(self.device), "device", "the name of a device")
+        for name, sheet in self.sheets.items():
+            sheet.check(data.get(name))
+        whole = {d.name: self.sheets.get(d.name) or Sheet.fresh(d) for d in data.DATA_SETS.values()}
+        object.__setattr__(self, "sheets", whole)
+
+    @property
+    def sheet(self) -> Sheet:
+        """Of the chosen data set."""
+        return self.sheets[self.data]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Session) and self.to_dict() == other.to_dict()
+
+    def to_dict(self) -> dict:
+        """Plain values."""
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "sheets"}
+        return {"format": FORMAT, **plain, "sheets": {name: sheet.to_dict() for name, sheet in self.sheets.items()}}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> Session:
+        """The reverse of `to_dict`, for an older format too; raises UserError for an unknown key or an impossible
+        value."""
+        if not isinstance(values, dict) or values.get("format") not in (FORMAT, OLDER):
+            raise UserError(f"The saved sitting is not in the format {FORMAT}.")
+        plain = {k: v for k, v in values.items() if k != "format"}
+        if values["format"] == OLDER:  # it had one sheet, that of its data set
+            sheet = {k: plain.pop(k) for k in ("pixels", "known", "modes", "temperature") if k in plain}
+            plain["sheets"] = {str(plain.get("data", "mnist")): sheet}
+        sheets = plain.get("sheets", {})
+        if not isinstance(sheets, dict):
+            raise UserError("The saved sheets must be one for each data set.")
+        plain["sheets"] = {name: Sheet.from_dict(sheet, data.get(name)) for name, sheet in sheets.items()}
+        return from_dict(cls, plain)
 
 
 def _require(holds: bool, what: str, wanted: str) -> None:
@@ -104,6 +163,21 @@ def _require(holds: bool, what: str, wanted: str) -> None:
 
 def _number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _colour(value: object, channels: int) -> bool:
+    return isinstance(value, tuple) and len(value) == channels and all(_whole(v, 0, 255) for v in value)
+
+
+def _listed(value: object) -> object:
+    """The same with lists for tuples, as JSON has them."""
+    if isinstance(value, dict):
+        return {k: _listed(v) for k, v in value.items()}
+    return [_listed(v) for v in value] if isinstance(value, (tuple, list)) else value
+
+
+def _tupled(value: object) -> object:
+    return tuple(_tupled(v) for v in value) if isinstance(value, list) else value
 
 
 def _whole(value: object, least: int, most: int) -> bool:

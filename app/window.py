@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt, QTimer, Slot
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import (
+    QApplication,
+    QColorDialog,
     QDialog,
     QDoubleSpinBox,
     QFileDialog,
@@ -24,17 +27,21 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vssm import data, models, picture
+from vssm import checkpoint, data, models, picture
 from vssm.errors import UserError
 from vssm.generation import Event, GenerationRequest
 from vssm.work import Mode
 
-from . import actions, runs, session, theme
+from . import actions, opening, runs, session, theme
+from .canvas import COLOUR_TOOLS
+from .desk import Desk
 from .panels.card import button, named
 from .panels.completions import CompletionPanel
+from .panels.crop import CropDialog
 from .panels.latents import LatentPanel
 from .panels.messages import MessageBar
 from .panels.modes import ModePicker
+from .panels.palette import COLOURS
 from .panels.sketch import SIZES, SketchPanel
 from .panels.timing import KEPT, TimingPanel
 from .runs import Run
@@ -57,7 +64,8 @@ class Window(QMainWindow):
         self._session = restored
         self.data = data.get(restored.data)
         self.model = restored.model
-        self._modes = dict(restored.modes)  # by model, the sampler chosen and its number
+        self._desks = {name: Desk.of(sheet) for name, sheet in restored.sheets.items()}
+        self._painting = "brush"  # the tool that the eyedropper gives way to
         self.history: list[Run] = []
         self.shown: Run | None = None  # the run in the panels
         self._running: Run | None = None
@@ -66,11 +74,13 @@ class Window(QMainWindow):
         self.theme = theme.LIGHT
         self._dialog: QWidget | None = None
         self._tidy_exit = True
-        self.engine = Engine(folder, self)
+        self._folder = folder or checkpoint.SHIPPED
+        self.engine = Engine(self._folder, self)
+        self.setAcceptDrops(True)
 
         self.actions_ = actions.Actions(self)
         self.messages = MessageBar()
-        self.sketch = SketchPanel(self.data, restored.prompt, self.actions_)
+        self.sketch = SketchPanel(self.data, self.desk, self.actions_)
         self.canvas = self.sketch.canvas
         self.completion = CompletionPanel()
         self.timing = TimingPanel(self.actions_["clear_history"])
@@ -81,7 +91,9 @@ class Window(QMainWindow):
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint_run)
         self.canvas.lifted.connect(self._pen_lifted)
+        self.canvas.picked.connect(self._picked)
         self.sketch.prompt_given.connect(self._pen_lifted)
+        self.sketch.ink_chosen.connect(self._use)
         self.completion.run_chosen.connect(self._show_number)
         self.completion.sample_chosen.connect(self._sample_chosen)
         self.engine.happened.connect(self._happened)
@@ -95,11 +107,16 @@ class Window(QMainWindow):
         self.canvas.setFocus()
         QTimer.singleShot(0, self._preload)  # once the window is on screen
 
+    @property
+    def desk(self) -> Desk:
+        """What lies there for the chosen data set."""
+        return self._desks[self.data.name]
+
     # --- building
 
     def _lay_out(self) -> None:
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
-        self.setMinimumSize(980, 600)
+        self.setMinimumSize(1000, 600)
         columns = QSplitter(Qt.Orientation.Horizontal)
         right = QSplitter(Qt.Orientation.Vertical)
         for splitter, parts in (
@@ -141,13 +158,17 @@ class Window(QMainWindow):
 
     def _contestants(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.setSpacing(6)
+        row.setSpacing(5)
+        sets = QHBoxLayout()
+        sets.setSpacing(1)
         for action in self.actions_.choices("choose_data"):
-            row.addWidget(button(action))
+            sets.addWidget(button(action))
+        if sets.count():
+            row.addLayout(sets)
+            row.addSpacing(6)
         for i, action in enumerate(self.actions_.choices("choose_model"), 1):
             row.addWidget(button(action, f"{i}  {action.text()}"))
         row.addStretch(1)
-        row.addWidget(button(self.actions_["set_live"], "Live"))
         complete = button(self.actions_["complete"], "Complete  ↵")
         complete.setObjectName("primary")
         row.addWidget(complete)
@@ -162,6 +183,7 @@ class Window(QMainWindow):
         row.setSpacing(6)
         self.modes = ModePicker()
         self.modes.chosen.connect(self._mode_chosen)
+        self.modes.shown.connect(self._pixels_chosen)
         row.addWidget(self.modes)
         row.addStretch(1)
         self.samples, self.temperature = QSpinBox(), QDoubleSpinBox()
@@ -175,10 +197,11 @@ class Window(QMainWindow):
         self.seed = QSpinBox()
         self.seed.setRange(0, session.MOST_SEED)
         self.seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-        self.seed.setFixedWidth(96)
+        self.seed.setFixedWidth(88)
         self.seed.editingFinished.connect(self._seed_edited)
         named(row, "Seed", self.seed, "Where chance begins: the same seed on the same sketch, the same completion")
-        row.addWidget(button(self.actions_["set_keep_seed"]))
+        row.addWidget(button(self.actions_["set_keep_seed"], "Keep"))
+        row.addWidget(button(self.actions_["set_live"], "Live"))
         return row
 
     def _fill_status_bar(self) -> None:
@@ -190,7 +213,6 @@ class Window(QMainWindow):
 
     def _fill_in(self, restored: session.Session) -> None:
         self.samples.setValue(restored.samples)
-        self.temperature.setValue(restored.temperature)
         self.seed.setValue(restored.seed)
         self._seed_shown = restored.seed
         self.actions_["set_keep_seed"].setChecked(restored.keep_seed)
@@ -206,8 +228,7 @@ class Window(QMainWindow):
         ):
             for action in self.actions_.choices(name):
                 action.setChecked(action.data() == value)
-        self._show_modes()
-        self._show_status()
+        self._show_desk()
         self._enable()
 
     def sizeHint(self) -> QSize:
@@ -218,13 +239,20 @@ class Window(QMainWindow):
         if self.engine is None:  # closed before it was seen
             return
         self.engine.use(self._device)
-        self.engine.preload([self.model, *(m for m in models.PRESETS if m != self.model)], self.data.name)
+        names = [self.model, *(m for m in models.PRESETS if m != self.model)]
+        self.engine.preload([name for name in names if not self._lacks(name)], self.data.name)
+        self._show_weights()
+        if sentence := self._lacks(self.model):
+            self.messages.add(sentence)
 
     # --- what a person does; the table of actions names these
 
     @Slot()
     def complete(self) -> None:
         """Ask the chosen model to fill the unknown pixels; a run under way is given up."""
+        if sentence := self._lacks(self.model):
+            self.messages.say(sentence)
+            return
         if not self.actions_["set_keep_seed"].isChecked():
             self.seed.setValue(secrets.randbelow(session.MOST_SEED))
         self._seed_shown = self.seed.value()
@@ -238,6 +266,7 @@ class Window(QMainWindow):
             mode.name,
             size,
             posterior=True,
+            pixels=self._pixels[1],
         )
         self.messages.clear()
         number = self.engine.complete(self.model, self.data.name, request)
@@ -298,6 +327,8 @@ class Window(QMainWindow):
         self.model = name
         self._show_modes()
         self._show_status()
+        if sentence := self._lacks(name):
+            self.messages.say(sentence)
         latest = [run for run in self.history if run.model == name and run.data == self.data.name and run.progress]
         if latest and self._running is None:
             self._show(latest[-1])
@@ -308,30 +339,96 @@ class Window(QMainWindow):
 
     @Slot(str, object)
     def _mode_chosen(self, name: str, number: int | None) -> None:
-        self._modes[self.model] = name, number
+        self.desk.modes[self.model] = name, number
         self._show_modes()
+
+    @Slot()
+    def next_pixels(self) -> None:
+        self.modes.next_pixels()
+
+    @Slot(str)
+    def _pixels_chosen(self, way: str) -> None:
+        self.desk.shown = way
+        self._show_modes()
+
+    @property
+    def _pixels(self) -> tuple[tuple[str, ...], str]:
+        """How the chosen model can show pixels, and which way it will."""
+        ways = models.get(self.model).network.pixels
+        return ways, self.desk.shown if self.desk.shown in ways else ways[0]
 
     @property
     def _mode(self) -> tuple[Mode, int | None]:
         """What completes next: the chosen model's mode and its number, where it has one."""
         modes = models.get(self.model).modes(self.data)
-        name, size = self._modes.get(self.model, (modes[0].name, modes[0].default if modes[0].size else None))
+        name, size = self.desk.modes.get(self.model, (modes[0].name, modes[0].default if modes[0].size else None))
         return next(mode for mode in modes if mode.name == name), size
 
     def choose_data(self, name: str) -> None:
-        """Turn to another data set: a fresh sketch, its examples, its models."""
+        """Turn to another data set: its sketch, its examples, its models, its runs."""
         if name == self.data.name:
             return
         self.stop()
+        self.desk.temperature, self.desk.run = self.temperature.value(), self.shown
+        self.messages.clear()
         self.data = data.get(name)
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
-        self.sketch.turn_to(self.data, session.fresh_prompt(self.data))
-        self._show_modes()
-        self._show(None)
+        if self.data.channels != 3 and self.canvas.tool in COLOUR_TOOLS:
+            self._turn_tool("brush")
+        self.sketch.turn_to(self.data, self.desk)
+        self._show_desk()
+        self._show(self.desk.run if self.desk.run in self.history else None)
         self._preload()
 
     def choose_tool(self, name: str) -> None:
+        if name in ("brush", "fill"):
+            self._painting = name
         self.canvas.tool = name
+
+    def _turn_tool(self, name: str) -> None:
+        self.actions_["choose_tool", name].setChecked(True)
+        self.choose_tool(name)
+
+    @Slot()
+    def choose_colour(self) -> None:
+        """Ask for any colour."""
+        dialog = QColorDialog(QColor(*self.desk.ink), self)
+        dialog.setWindowTitle("Colour to draw with")
+        dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)  # alike on every desktop
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.colorSelected.connect(self._colour_chosen)
+        self._dialog = dialog
+        dialog.open()
+
+    @Slot(QColor)
+    def _colour_chosen(self, colour: QColor) -> None:
+        self._use(colour.getRgb()[:3], True)
+
+    @Slot(tuple)
+    def _picked(self, ink: tuple[int, ...]) -> None:
+        """The eyedropper took a colour: it gives way to the tool that paints."""
+        self._use(ink, True)
+        if self.canvas.tool == "pick":
+            self._turn_tool(self._painting)
+
+    @Slot(tuple, bool)
+    def _use(self, ink: tuple[int, ...], remember: bool) -> None:
+        """Draw in that colour; it is remembered where the palette does not have it."""
+        self.desk.use(ink, remember and ink not in COLOURS.values())
+        self.sketch.show_ink(self.desk)
+
+    @Slot()
+    def next_colour(self) -> None:
+        self._step_colour(1)
+
+    @Slot()
+    def last_colour(self) -> None:
+        self._step_colour(-1)
+
+    def _step_colour(self, step: int) -> None:
+        colours = self.sketch.palette_.colours
+        at = colours.index(self.desk.ink) if self.desk.ink in colours else -1 if step > 0 else 0
+        self._use(colours[(at + step) % len(colours)], False)
 
     def choose_device(self, name: str) -> None:
         """Compute elsewhere; a run under way ends first."""
@@ -396,6 +493,65 @@ class Window(QMainWindow):
     def show_about(self) -> None:
         self._show_page("About VSSM Sketchpad", about())
 
+    # --- pictures from outside
+
+    @Slot()
+    def open_picture(self) -> None:
+        """Ask for a file, then for the part of it."""
+        kinds = " ".join(f"*.{suffix}" for suffix in opening.SUFFIXES)
+        dialog = QFileDialog(self, "Open a picture", "", f"Pictures ({kinds});;All files (*)")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self._open)
+        self._dialog = dialog
+        dialog.open()
+
+    @Slot(str)
+    def _open(self, path: str) -> None:
+        self._offer(opening.read, Path(path))
+
+    @Slot()
+    def paste(self) -> None:
+        self._offer(opening.from_mime, QGuiApplication.clipboard().mimeData(), "on the clipboard")
+
+    def _offer(self, read: Callable, *given) -> None:
+        """Read a picture and ask which part of it becomes the sketch."""
+        try:
+            image = read(*given)
+        except UserError as error:
+            self.messages.say(str(error))
+            return
+        self.messages.clear()
+        dialog = CropDialog(image, self.data, self.canvas.sketch.known, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(self._take_part)
+        self._dialog = dialog
+        dialog.open()
+
+    @Slot()
+    def _take_part(self) -> None:
+        self.sketch.give(self._dialog.prompt, "picture")
+        self.canvas.setFocus()
+
+    def dragEnterEvent(self, event) -> None:
+        if opening.offers(event.mimeData()) and QApplication.activeModalWidget() is None:
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self._show_dropping(True)
+
+    def dragLeaveEvent(self, event) -> None:
+        self._show_dropping(False)
+
+    def dropEvent(self, event) -> None:
+        self._show_dropping(False)
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        self._offer(opening.from_mime, event.mimeData(), "in what was dropped")
+
+    def _show_dropping(self, on: bool) -> None:
+        self.canvas.dropping = on
+        self.canvas.update()
+
     # --- what the worker reports
 
     @Slot(int, object)
@@ -423,7 +579,7 @@ class Window(QMainWindow):
             self._timer.stop()
             if not ended.points:  # it failed or was stopped before anything stood
                 self.history.remove(ended)
-            self._show(self.shown if self.shown in self.history else self.history[-1] if self.history else None)
+            self._show(self.shown if self.shown in self.history else self._here[-1] if self._here else None)
         else:
             self._show_history()
 
@@ -459,20 +615,55 @@ class Window(QMainWindow):
     def _sample_chosen(self) -> None:
         self._show(self.shown)
 
+    @property
+    def _here(self) -> list[Run]:
+        """The runs of the chosen data set."""
+        return [run for run in self.history if run.data == self.data.name]
+
     def _show_history(self) -> None:
-        self.completion.show_earlier(self.history, self.theme)
-        self.timing.show_runs(self.history)
+        self.completion.show_earlier(self._here, self.theme)
+        self.timing.show_runs(self._here)
+
+    def _show_desk(self) -> None:
+        """What depends on the data set, the sketch aside."""
+        self.temperature.setValue(self.desk.temperature)
+        for spec in self.actions_.specs:
+            if spec.colour:
+                self.actions_[spec.key].setEnabled(self.data.channels == 3)
+                self.actions_[spec.key].setVisible(self.data.channels == 3)
+        self._show_modes()
+        self._show_weights()
+        self._show_status()
 
     def _show_modes(self) -> None:
         self.modes.offer(models.get(self.model).modes(self.data), *self._mode)
+        self.modes.offer_pixels(*self._pixels)
+
+    def _lacks(self, name: str) -> str:
+        """One sentence where a model has no weights for the chosen data set; else empty."""
+        path = self._folder / checkpoint.shipped(name, self.data.name).name
+        if path.exists():
+            return ""
+        made = f"runs/{name}-{self.data.name}/{path.name}"
+        train = f"python -m vssm train --model {name} --data {self.data.name} --minutes 60"
+        title = models.get(name).title
+        return f"{title} has no weights for {self.data.title}: run “{train}” and copy {made} to {self._folder}."
+
+    def _show_weights(self) -> None:
+        """Let the models' buttons say which of them cannot complete for want of weights."""
+        for spec in self.actions_.specs:
+            if spec.name == "choose_model":
+                parts = spec.explanation, self._lacks(spec.value)
+                self.actions_[spec.key].setToolTip("\n".join(part for part in parts if part))
 
     def _show_status(self) -> None:
         title = models.get(self.model).title
         loaded = self._loaded.get((self.model, self.data.name))
         if loaded is None:
-            self._status.setText(f"{title} is not loaded")
+            self._status.setText(f"{title} {'has no weights' if self._lacks(self.model) else 'is not loaded'}")
             return
-        parts = [loaded.device, f"{title}: {runs.count(loaded.parameters)} parameters", runs.score(loaded.scores)]
+        score = runs.score(loaded.scores, self.data)
+        parts = [loaded.device, f"{title}: {runs.count(loaded.parameters)} parameters", score]
         self._status.setText("  ·  ".join(part for part in parts if part))
 
     def _enable(self) -> None:
@@ -539,19 +730,18 @@ class Window(QMainWindow):
 
     def sitting(self) -> session.Session:
         """What will be restored."""
+        self.desk.temperature = self.temperature.value()
         return dataclasses.replace(
             self._session,
             data=self.data.name,
             model=self.model,
             samples=self.samples.value(),
-            temperature=self.temperature.value(),
             seed=self.seed.value(),
             keep_seed=self.actions_["set_keep_seed"].isChecked(),
             live=self.actions_["set_live"].isChecked(),
             theme=self._theme_name,
             device=self._device,
-            modes=self._modes,
-            prompt=self.canvas.sketch.prompt,
+            sheets={name: desk.sheet for name, desk in self._desks.items()},
         )
 
     @property

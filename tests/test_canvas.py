@@ -1,5 +1,6 @@
 """The sketch, drawn on by real mouse and key events."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 
-from app.canvas import Canvas, Sketch
+from app.canvas import Canvas
 from app.session import fresh_prompt
+from app.sketch import Sketch
 from vssm import data
 from vssm.prompt import Prompt
 
@@ -19,7 +21,7 @@ POINTS = st.tuples(st.floats(-5, 33), st.floats(-5, 33))
 
 @pytest.fixture
 def canvas(qtbot):
-    made = Canvas(data.MNIST, fresh_prompt(data.MNIST))
+    made = Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST)))
     made.resize(400, 420)
     qtbot.addWidget(made)
     with qtbot.waitExposed(made):
@@ -140,15 +142,16 @@ def test_strokes_that_leave_the_field_go_on_when_they_return(canvas, draw):
 
 def test_nothing_assumes_28_or_one_channel(qtbot, draw):
     """A sketch of 16 × 20 colour pixels."""
-    colour = data.DataSet("colour", "Colour", 16, 20, 3, 256, 10)
-    made = Canvas(colour, fresh_prompt(colour))
+    colour = dataclasses.replace(data.CIFAR10, name="colour", height=16, width=20)
+    made = Canvas(colour, Sketch(fresh_prompt(colour)))
+    made.ink = (10, 200, 30)
     made.resize(400, 420)
     qtbot.addWidget(made)
     with qtbot.waitExposed(made):
         made.show()
     draw(made, [(2, 2), (18, 14)])
     assert made.sketch.prompt.pixels.shape == (16, 20, 3)
-    assert connected(made.sketch.pixels.any(2))
+    assert connected(made.sketch.pixels.any(2)) and tuple(made.sketch.pixels[2, 2]) == made.ink
 
 
 def test_the_picture_on_screen_is_the_sketch(canvas, draw):

@@ -10,32 +10,44 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from app import session
-from app.session import Session
+from app.session import Session, Sheet
 from vssm import data, models
 from vssm.errors import UserError
 from vssm.prompt import Prompt
 
 
-def choices(name: str) -> st.SearchStrategy:
+def choices(name: str, dataset: data.DataSet) -> st.SearchStrategy:
     """A mode of that model and, where it has one, its number."""
-    return st.sampled_from(models.get(name).modes(data.MNIST)).flatmap(
+    return st.sampled_from(models.get(name).modes(dataset)).flatmap(
         lambda mode: st.tuples(st.just(mode.name), st.integers(1, mode.most) if mode.size else st.none())
     )
 
 
-PROMPTS = st.builds(Prompt, arrays(np.uint8, data.MNIST.shape), arrays(np.bool_, (data.MNIST.height, data.MNIST.width)))
+def sheets(dataset: data.DataSet) -> st.SearchStrategy:
+    H, W, C = dataset.shape
+    colours = st.tuples(*[st.integers(0, 255)] * C)
+    return st.builds(
+        Sheet,
+        prompt=st.builds(Prompt, arrays(np.uint8, (H, W, C)), arrays(np.bool_, (H, W))),
+        modes=st.fixed_dictionaries({}, optional={name: choices(name, dataset) for name in models.PRESETS}),
+        temperature=st.floats(0, 10),
+        shown=st.sampled_from(session.PIXELS),
+        ink=colours,
+        recent=st.lists(colours, max_size=session.MOST_RECENT).map(tuple),
+    )
+
+
 SESSIONS = st.builds(
     Session,
+    data=st.sampled_from(list(data.DATA_SETS)),
     model=st.sampled_from(list(models.PRESETS)),
     samples=st.integers(1, 64),
-    temperature=st.floats(0, 10),
     seed=st.integers(0, session.MOST_SEED),
     keep_seed=st.booleans(),
     live=st.booleans(),
     theme=st.sampled_from(session.THEMES),
     device=st.sampled_from(["auto", "cpu", "cuda"]),
-    modes=st.fixed_dictionaries({}, optional={name: choices(name) for name in models.PRESETS}),
-    prompt=PROMPTS,
+    sheets=st.fixed_dictionaries({}, optional={d.name: sheets(d) for d in data.DATA_SETS.values()}),
 )
 
 
@@ -46,8 +58,11 @@ def test_round_trip(tmp_path_factory, sitting):
     session.save(sitting, path)
     again = session.load(path)
     assert again == sitting
-    assert np.array_equal(again.prompt.pixels, sitting.prompt.pixels)
-    assert np.array_equal(again.prompt.known, sitting.prompt.known)
+    assert list(again.sheets) == list(data.DATA_SETS) and again.sheet is again.sheets[sitting.data]
+    for name, sheet in sitting.sheets.items():
+        assert np.array_equal(again.sheets[name].prompt.pixels, sheet.prompt.pixels)
+        assert np.array_equal(again.sheets[name].prompt.known, sheet.prompt.known)
+        assert again.sheets[name].modes == sheet.modes and again.sheets[name].recent == sheet.recent
     assert [p.name for p in path.parent.iterdir()] == ["sitting.json"]
 
 
@@ -59,8 +74,6 @@ def test_round_trip(tmp_path_factory, sitting):
         {"samples": 65},
         {"samples": True},
         {"samples": "4"},
-        {"temperature": -1},
-        {"temperature": None},
         {"seed": 2**31},
         {"model": "unheard-of"},
         {"model": 7},
@@ -69,24 +82,94 @@ def test_round_trip(tmp_path_factory, sitting):
         {"theme": "pink"},
         {"keep_seed": 1},
         {"device": ""},
-        {"modes": []},
-        {"modes": {"unheard-of": ["parallel", None]}},
-        {"modes": {"transformer": ["backwards", None]}},
-        {"modes": {"transformer": ["sequential", 3]}},
-        {"modes": {"transformer": "sequential"}},
-        {"modes": {"transformer": [["sequential"], None]}},
-        {"modes": {"asarm": ["assd", None]}},
-        {"modes": {"asarm": ["assd", 785]}},
-        {"modes": {"asarm": ["assd", 0]}},
-        {"pixels": ["00"]},
-        {"pixels": "zz"},
-        {"known": [[2, 3]]},
+        {"temperature": 1.0},
+        {"sheets": []},
+        {"sheets": {"imagenet": {}}},
+        {"sheets": {"mnist": None}},
+        {"sheets": {"cifar10": {}}},
         {"format": "vssm-sitting/99"},
     ],
 )
 def test_impossible_values_are_told(tmp_path, change):
     path = tmp_path / "sitting.json"
     path.write_text(json.dumps(Session().to_dict() | change))
+    with pytest.raises(UserError):
+        session.load(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("mnist", {"temperature": -1}),
+        ("mnist", {"temperature": None}),
+        ("mnist", {"shown": "median"}),
+        ("mnist", {"shown": []}),
+        ("mnist", {"modes": []}),
+        ("mnist", {"modes": {"unheard-of": ["parallel", None]}}),
+        ("mnist", {"modes": {"transformer": ["backwards", None]}}),
+        ("mnist", {"modes": {"transformer": ["sequential", 3]}}),
+        ("mnist", {"modes": {"transformer": "sequential"}}),
+        ("mnist", {"modes": {"transformer": [["sequential"], None]}}),
+        ("mnist", {"modes": {"asarm": ["assd", None]}}),
+        ("mnist", {"modes": {"asarm": ["assd", 785]}}),
+        ("mnist", {"modes": {"asarm": ["assd", 0]}}),
+        ("cifar10", {"modes": {"asarm": ["assd", 1025]}}),
+        ("mnist", {"pixels": ["00"]}),
+        ("mnist", {"pixels": "zz"}),
+        ("mnist", {"known": [[2, 3]]}),
+        ("mnist", {"known": [["1000000000000"]]}),
+        ("mnist", {"ink": [1, 2, 3]}),
+        ("cifar10", {"ink": [255]}),
+        ("cifar10", {"ink": [0, 0, 256]}),
+        ("cifar10", {"ink": "#ffffff"}),
+        ("cifar10", {"recent": [[1, 2]]}),
+        ("cifar10", {"recent": [[1, 2, 3]] * 13}),
+        ("cifar10", {"recent": 7}),
+        ("cifar10", {"colour": "red"}),
+    ],
+)
+def test_impossible_sheets_are_told(tmp_path, name, change):
+    path = tmp_path / "sitting.json"
+    saved = Session().to_dict()
+    saved["sheets"][name] |= change
+    path.write_text(json.dumps(saved))
+    with pytest.raises(UserError):
+        session.load(path)
+
+
+OLD = {
+    "format": "vssm-sitting/1",
+    "data": "mnist",
+    "model": "asarm",
+    "samples": 9,
+    "temperature": 0.7,
+    "seed": 5,
+    "keep_seed": True,
+    "live": False,
+    "theme": "dark",
+    "device": "cpu",
+    "modes": {"asarm": ["masked", 5]},
+    "pixels": ["ff" * 28] * 28,
+    "known": ["1" * 28] * 3 + ["0" * 28] * 25,
+}
+
+
+def test_a_sitting_of_the_first_format_is_read(tmp_path):
+    path = tmp_path / "sitting.json"
+    path.write_text(json.dumps(OLD))
+    sitting, said = session.restore(path)
+    assert said == "" and (sitting.samples, sitting.theme, sitting.model) == (9, "dark", "asarm")
+    sheet = sitting.sheets["mnist"]
+    assert sheet.temperature == 0.7 and sheet.modes == {"asarm": ("masked", 5)} and sheet.shown == "sampled"
+    assert sheet.prompt.known.sum() == 3 * 28 and (sheet.prompt.pixels == 255).all()
+    assert not sitting.sheets["cifar10"].prompt.known.any()
+    assert sitting.to_dict()["format"] == "vssm-sitting/2"
+
+
+@pytest.mark.parametrize("change", [{"temperature": 11}, {"pixels": ["00"]}, {"data": 3}, {"ink": 2}])
+def test_a_broken_sitting_of_the_first_format_is_told(tmp_path, change):
+    path = tmp_path / "sitting.json"
+    path.write_text(json.dumps(OLD | change))
     with pytest.raises(UserError):
         session.load(path)
 

@@ -234,12 +234,19 @@ def test_a_broken_checkpoint_is_told_and_the_other_model_works(tmp_path, qtbot, 
         assert complete(qtbot, window).finished.model == "transformer"
 
 
-def test_every_missing_checkpoint_is_told(tmp_path, qtbot, no_threads_left):
+def test_missing_weights_are_told(tmp_path, qtbot, no_threads_left):
+    """By the button's tooltip, and in one sentence once the model is wanted; nothing is started."""
     for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
-        qtbot.waitUntil(
-            lambda w=window: w.messages.text.count("There is no checkpoint") == len(models.PRESETS), timeout=LONG
-        )
-        assert window._status.text() == "VSSM is not loaded"
+        for name, preset in models.PRESETS.items():
+            qtbot.waitUntil(lambda w=window: w.messages.text != "", timeout=LONG)  # of the first, at once
+            train = f"python -m vssm train --model {name} --data mnist --minutes"
+            assert train in model_button(window, name).toolTip()
+            qtbot.mouseClick(model_button(window, name), LEFT)
+            assert window.messages.text.startswith(f"{preset.title} has no weights for MNIST: run “{train}")
+            assert window.messages.text.count("\n") == 0 and window._status.text() == f"{preset.title} has no weights"
+            window.messages.clear()
+            press(qtbot, window, "Return")
+            assert "has no weights" in window.messages.text and window.history == []
 
 
 def test_closing_in_the_middle_of_a_run(window, qtbot, draw):
@@ -251,7 +258,7 @@ def test_closing_in_the_middle_of_a_run(window, qtbot, draw):
     press(qtbot, window, "Ctrl+Q")
     assert not window.isVisible() and window.tidy_exit and running_threads() == []
     saved = session.load(window._state)
-    assert saved.model == "transformer" and saved.prompt.pixels[3, 5] == 255
+    assert saved.model == "transformer" and saved.sheet.prompt.pixels[3, 5] == 255
 
 
 def test_closing_at_once(tmp_path, qtbot, no_threads_left):
@@ -395,7 +402,7 @@ def made_run(name: str, seconds: float, tokens: int = 448, samples: int = 1, row
     prompt = session.fresh_prompt(data.MNIST).with_rows(rows)
     run = Run(1, name, "mnist", GenerationRequest(prompt, samples, **mode))
     images = np.zeros((samples, 28, 28, 1), np.uint8)
-    run.add(Started(name, name, tokens, samples, 0, "CPU", 2, False, Mode("parallel", "Parallel", "at once"), 0))
+    run.add(Started(name, name, tokens, samples, 0, "CPU", 2, False, Mode("parallel", "Parallel", "at once"), 0, ""))
     run.add(Finished(name, images, seconds, 0.0, 8, tokens, "CPU", 2, "parallel", 0))
     return run
 

@@ -15,6 +15,7 @@ from app.canvas import Canvas
 from app.draw import OPEN
 from app.panels.latents import LATER, VIEWS, LatentPanel, class_colours, diverging, enlarge
 from app.runs import Run
+from app.sketch import Sketch
 from vssm import data, models
 from vssm.generation import GenerationRequest, Latents, Posterior, Started
 from vssm.work import Mode
@@ -24,7 +25,7 @@ def run_with(kind: str, classes: int, levels=((7, 7), (14, 14)), variables: int 
     """A run whose latents are all 0 but for one of the second sample."""
     run = Run(1, "vssm", "mnist", GenerationRequest(session.fresh_prompt(data.MNIST), samples))
     mode = Mode("parallel", "Parallel", "at once")
-    run.add(Started("vssm", "VSSM", 784, samples, len(levels), "CPU", 1, False, mode, 0))
+    run.add(Started("vssm", "VSSM", 784, samples, len(levels), "CPU", 1, False, mode, 0, "sampled"))
     for number, grid in enumerate(levels, 1):
         codes = np.zeros((samples, *grid, variables), np.float32)
         codes[1, 0, 0, 0] = 3
@@ -187,7 +188,7 @@ def test_no_two_models_look_the_same(monkeypatch):
 
 @pytest.fixture
 def canvas(qtbot):
-    made = Canvas(data.MNIST, session.fresh_prompt(data.MNIST))
+    made = Canvas(data.MNIST, Sketch(session.fresh_prompt(data.MNIST)))
     made.resize(400, 420)
     qtbot.addWidget(made)
     with qtbot.waitExposed(made):

@@ -22,6 +22,10 @@ DRAFTS = (
     "Tokens a network call settles in each sample. Tokens are drafted in one call and verified in another, which "
     "accepts them up to the first that does not hold."
 )
+MEAN = (
+    "This model draws all pixels independently of one another, given its latents. Shown is the expected colour of each "
+    "pixel in place of a draw, which removes pixel noise."
+)
 EMPTY = "Sketch something, then press Complete (↵). The picture fills in here while the model works."
 
 
@@ -37,7 +41,7 @@ class Gallery(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setToolTip("All samples of this run; click one to see it large")
-        self._images, self._current = [], 0
+        self._images, self._lines, self._current = [], [], 0
         self.frame = "#0069b0"
 
     def sizeHint(self) -> QSize:
@@ -46,9 +50,10 @@ class Gallery(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(120, 44 if self._images else 0)
 
-    def show_samples(self, colours: np.ndarray | None, current: int) -> None:
-        """colours: [K, H, W, 3], or None for nothing."""
+    def show_samples(self, colours: np.ndarray | None, current: int, known: np.ndarray | None = None) -> None:
+        """colours: [K, H, W, 3], or None for nothing. known: a region to be outlined."""
         self._images = [] if colours is None or len(colours) < 2 else [draw.qimage(c) for c in colours]
+        self._lines = [] if known is None else draw.outline(known)
         self._current = current
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus if self._images else Qt.FocusPolicy.NoFocus)
         self._bound()
@@ -87,6 +92,7 @@ class Gallery(QWidget):
         for i, (cell, image) in enumerate(zip(self.cells(), self._images, strict=True)):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, cell.width() < 2 * image.width())
             painter.drawImage(cell, image)
+            draw.paint_outline(painter, self._lines, cell, cell.width() / image.width(), 1)
             if i == self._current:
                 painter.setPen(QPen(QColor(self.frame), 2.5))
                 painter.drawRect(cell.adjusted(-1, -1, 1, 1))
@@ -126,9 +132,11 @@ class CompletionPanel(Card):
         self._hint.setParent(self.picture)
         self._figures: dict[str, QLabel] = {}
         self.body.addLayout(self._figure_row())
+        self.pixels = label("Pixels: mean of the mixture", "muted", wrap=True)
+        self.pixels.setToolTip(MEAN)
         self.drafts, self.note = label("", "muted", wrap=True), label("", "muted", wrap=True)
         self.drafts.setToolTip(DRAFTS)
-        for one in (self.drafts, self.note):
+        for one in (self.pixels, self.drafts, self.note):
             one.hide()
             self.body.addWidget(one)
         self.gallery = Gallery()
@@ -175,17 +183,18 @@ class CompletionPanel(Card):
         if run is None:
             self.picture.show_picture(None, None)
             self.gallery.show_samples(None, 0)
-            self.drafts.hide()
-            self.note.hide()
+            for one in (self.pixels, self.drafts, self.note):
+                one.hide()
             self._model.setText("")
             for value in self._figures.values():
                 value.setText("–")
             return
         known = run.request.prompt.known
         drawn = draw.compose(run.images, known, run.filled)
-        self.picture.show_picture(drawn[run.shown], known)
+        colour = run.images.shape[-1] == 3
+        self.picture.show_picture(drawn[run.shown], known, run.filled[run.shown] if colour else None)
         self.gallery.frame = colours.model(run.model)
-        self.gallery.show_samples(drawn, run.shown)
+        self.gallery.show_samples(drawn, run.shown, known if colour else None)
         sample = f"{run.shown + 1} of {run.request.samples}" if run.request.samples > 1 else ""
         name = f"{theme.sign(run.model, not run.variant)} {run.title}"
         self._model.setText(" · ".join(part for part in (name, run.state or sample) if part))
@@ -199,6 +208,7 @@ class CompletionPanel(Card):
                 f"{runs.seconds(run.finished.prompt_seconds)} for reading the prompt, "
                 f"{runs.seconds(run.finished.seconds)} for writing the pixels"
             )
+        self.pixels.setVisible(run.mean)
         self.drafts.setText(run.drafts)
         self.drafts.setVisible(bool(run.drafts))
         self.note.setText(CLAMPED.format(models.get(run.model).title))
@@ -220,12 +230,11 @@ class CompletionPanel(Card):
         shown = [r for r in reversed(history) if r.progress]
         lines = 1 + any(run.variant for run in shown)
         for run in shown:
-            known, one = run.request.prompt.known, slice(run.shown, run.shown + 1)
-            face = draw.compose(run.images[one], known, run.filled[one])[0]
+            known = run.request.prompt.known
             thumb = QToolButton()
             thumb.setObjectName("thumb")
             thumb.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-            thumb.setIcon(QIcon(draw.pixmap(face, THUMB, 2)))
+            thumb.setIcon(QIcon(draw.thumbnail(run.images[run.shown], known, run.filled[run.shown], THUMB)))
             thumb.setIconSize(QSize(THUMB, THUMB))
             seconds = f"{theme.sign(run.model, not run.variant)} {runs.seconds(run.seconds)}"
             thumb.setText("\n".join([seconds, run.variant][:lines]))

@@ -1,4 +1,4 @@
-"""How the chosen model generates: one of its modes and, where that has one, its number."""
+"""How the chosen model generates: one of its modes and, where that has one, its number; and how it shows pixels."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ from vssm.work import Mode
 
 from .card import named
 
+PIXELS = (
+    "Sampled: every pixel is drawn. Mean: the expected colour of each pixel is shown in its place, which removes pixel "
+    "noise; for models that draw all pixels independently of one another, given their latents."
+)
+
 
 class ModePicker(QWidget):
-    """`chosen` follows every choice of a person's: the mode's name, and its number or None."""
+    """`chosen` follows every choice of a person's: the mode's name, and its number or None; `shown` that of how pixels
+    are shown."""
 
     chosen = Signal(str, object)
+    shown = Signal(str)
 
     def __init__(self):
         super().__init__()
@@ -27,6 +34,10 @@ class ModePicker(QWidget):
         self.number.valueChanged.connect(self._count)
         named(row, "Mode", self.mode)
         self.name = named(row, "Number", self.number)
+        self.pixels = QComboBox()
+        self.pixels.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.pixels.activated.connect(self._show)
+        self._pixels_name = named(row, "Pixels", self.pixels, PIXELS)
 
     def offer(self, modes: tuple[Mode, ...], chosen: Mode, number: int | None) -> None:
         """Show a model's modes, which of them is chosen, and its number."""
@@ -49,6 +60,24 @@ class ModePicker(QWidget):
             if number != self.number.value():  # else it is being typed
                 self.number.setValue(number)
             self.number.blockSignals(False)
+
+    def offer_pixels(self, ways: tuple[str, ...], chosen: str) -> None:
+        """Show how a model can show pixels, where there is a choice."""
+        for one in (self._pixels_name, self.pixels):
+            one.setVisible(len(ways) > 1)
+        self.pixels.clear()
+        for way in ways:
+            self.pixels.addItem(way.capitalize(), way)
+        self.pixels.setCurrentIndex(ways.index(chosen))
+
+    def next_pixels(self) -> None:
+        """Choose the way after this one."""
+        if self.pixels.count() > 1:
+            self._show((self.pixels.currentIndex() + 1) % self.pixels.count())
+
+    @Slot(int)
+    def _show(self, index: int) -> None:
+        self.shown.emit(self.pixels.itemData(index))
 
     def next(self) -> None:
         """Choose the mode after this one."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QIcon, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton
+from PySide6.QtGui import QIcon, QImage, QPainter, QPixmap
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
 
 from vssm import data
 from vssm.examples import examples
@@ -13,66 +13,92 @@ from vssm.prompt import Prompt
 
 from .. import draw
 from ..actions import Actions
-from ..canvas import Canvas
+from ..canvas import COLOUR_TOOLS, TOOLS, Canvas
+from ..desk import Desk
 from .card import Card, button, label
+from .palette import Palette, name, swatch
 
 THUMB = 34
 SIZES = 1, 8
+PAINTING = ("brush", *COLOUR_TOOLS, "eraser")  # the other tools say what is known
+INK = 26  # the present colour on its button
 
 
 class SketchPanel(Card):
-    """Canvas, legend, tools, row slider and examples. `prompt_given` follows a click on an example and the
-    letting go of the row slider."""
+    """Canvas, legend, tools, colours, row slider and examples. `prompt_given` follows a click on an example and the
+    letting go of the row slider; `ink_chosen` a colour, and whether it is to be remembered."""
 
     prompt_given = Signal()
+    ink_chosen = Signal(tuple, bool)
 
-    def __init__(self, dataset: data.DataSet, prompt: Prompt, actions: Actions):
+    def __init__(self, dataset: data.DataSet, desk: Desk, actions: Actions):
         super().__init__("Sketch", "The prompt: the pixels you give. The models fill the rest.")
-        self.canvas = Canvas(dataset, prompt)
+        self.canvas = Canvas(dataset, desk.sketch)
         self.canvas.changed.connect(self._changed)
         self._actions = actions
-        for name in ("undo", "redo", "clear"):
-            self.header.addWidget(button(actions[name]))
+        self.header.addWidget(button(actions["open_picture"], "Open…"))
+        for one in ("undo", "redo", "clear"):
+            self.header.addWidget(button(actions[one]))
         self.body.addWidget(self.canvas, 100)
-        self.body.addLayout(self._legend())
-        self.body.addLayout(self._tools())
+        self._legend_row = QHBoxLayout()
+        self._legend_row.setSpacing(5)
+        self.body.addLayout(self._legend_row)
+        self._buttons: dict[str, QToolButton] = {}
+        self.body.addLayout(self._painting())
+        self.body.addWidget(self._colours())
+        self.body.addLayout(self._marking())
         self.body.addLayout(self._known())
         self._thumbs = QHBoxLayout()
         self._thumbs.setSpacing(4)
         self.body.addLayout(self._thumbs)
         self.body.addStretch(1)
-        self.show_examples(dataset)
-        self._changed()
+        self.turn_to(dataset, desk)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         self.canvas.setMaximumHeight(max(140, self.width() - 24))
 
-    def _legend(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(5)
-        swatches = (
-            (np.full((1, 1, 3), draw.GOLD, np.uint8), "your ink", "Known pixels with ink"),
-            (np.zeros((1, 1, 3), np.uint8), "known, empty", "Known pixels without ink: they stay empty"),
-            (draw.OPEN[[[0, 1], [1, 0]]], "unknown", "Unknown pixels: the models fill them"),
-        )
-        for colours, text, tip in swatches:
-            swatch = QLabel()
-            swatch.setPixmap(QPixmap.fromImage(draw.qimage(colours).scaled(12, 12)))
-            swatch.setToolTip(tip)
+    def _show_legend(self, colour: bool) -> None:
+        row = self._legend_row
+        _empty(row)
+        hatched = QImage(12, 12, QImage.Format.Format_RGB32)
+        painter = QPainter(hatched)
+        painter.fillRect(hatched.rect(), draw.hatch())
+        painter.end()
+        if colour:
+            outlined = np.full((12, 12, 3), (120, 150, 110), np.uint8)
+            outlined[[0, 1, -2, -1]] = outlined[:, [0, 1, -2, -1]] = draw.GOLD
+            swatches = (
+                (draw.qimage(outlined), "known, outlined", "Known pixels: the models keep them as they are"),
+                (hatched, "unknown", "Unknown pixels: the models fill them"),
+            )
+        else:
+            gold, black = np.full((1, 1, 3), draw.GOLD, np.uint8), np.zeros((1, 1, 3), np.uint8)
+            swatches = (
+                (draw.qimage(gold), "your ink", "Known pixels with ink"),
+                (draw.qimage(black), "known, empty", "Known pixels without ink: they stay empty"),
+                (draw.qimage(draw.OPEN[[[0, 1], [1, 0]]]), "unknown", "Unknown pixels: the models fill them"),
+            )
+        for image, text, tip in swatches:
+            spot = QLabel()
+            spot.setPixmap(QPixmap.fromImage(image.scaled(12, 12)))
+            spot.setToolTip(tip)
             words = label(text, "muted")
             words.setToolTip(tip)
-            row.addWidget(swatch)
+            row.addWidget(spot)
             row.addWidget(words)
             row.addSpacing(8)
         row.addStretch(1)
-        return row
 
-    def _tools(self) -> QHBoxLayout:
+    def _tool(self, value: str) -> QToolButton:
+        self._buttons[value] = button(self._actions["choose_tool", value])
+        return self._buttons[value]
+
+    def _painting(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(4)
-        for action in self._actions.choices("choose_tool"):
-            row.addWidget(button(action))
+        for value in PAINTING:
+            row.addWidget(self._tool(value))
         row.addStretch(1)
         self.pen = QSlider(Qt.Orientation.Horizontal)
         self.pen.setRange(*SIZES)
@@ -84,6 +110,32 @@ class SketchPanel(Card):
         self._resize(self.canvas.pen)
         row.addWidget(self._size_text)
         row.addWidget(self.pen)
+        return row
+
+    def _colours(self) -> QWidget:
+        self.colours = QWidget()
+        row = QHBoxLayout(self.colours)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        self.ink = button(self._actions["choose_colour"])
+        self.ink.setObjectName("thumb")
+        self.ink.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        self.ink.setIconSize(QSize(INK, INK))
+        self.palette_ = Palette()
+        self.palette_.chosen.connect(self._palette_chosen)
+        row.addWidget(self.ink)
+        row.addWidget(self.palette_, 1)
+        return self.colours
+
+    def _marking(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        for value in TOOLS:
+            if value not in PAINTING:
+                row.addWidget(self._tool(value))
+        row.addStretch(1)
+        row.addWidget(button(self._actions["know_all"], "All"))
+        row.addWidget(button(self._actions["know_none"], "None"))
         return row
 
     def _known(self) -> QHBoxLayout:
@@ -99,31 +151,41 @@ class SketchPanel(Card):
         self.rows.sliderReleased.connect(self.prompt_given)
         row.addWidget(self._rows_text)
         row.addWidget(self.rows, 1)
-        row.addWidget(button(self._actions["know_all"], "All"))
-        row.addWidget(button(self._actions["know_none"], "None"))
         return row
 
-    def turn_to(self, dataset: data.DataSet, prompt: Prompt) -> None:
-        """Begin a new sketch, of pictures of another data set."""
+    def turn_to(self, dataset: data.DataSet, desk: Desk) -> None:
+        """Go on with the sketch of a data set."""
+        colour = dataset.channels == 3
+        for value in COLOUR_TOOLS:
+            self._buttons[value].setVisible(colour)
+        self.colours.setVisible(colour)
+        self._show_legend(colour)
         self.rows.blockSignals(True)
         self.rows.setRange(0, dataset.height)
         self.rows.blockSignals(False)
-        self.canvas.load(prompt)
+        self.canvas.load(dataset, desk.sketch)
+        self.show_ink(desk)
         self.show_examples(dataset)
+
+    def show_ink(self, desk: Desk) -> None:
+        """Draw in the desk's colour, and say which it is."""
+        self.canvas.ink = desk.ink
+        if len(desk.ink) == 3:
+            action = self._actions["choose_colour"]
+            action.setIcon(swatch(desk.ink, INK))
+            action.setToolTip(f"The pen's colour is {name(desk.ink)}; click for any other (C)")
+            self.ink.setAccessibleName(f"Colour: {name(desk.ink)}")
+            self.palette_.show_colours(desk.ink, desk.recent)
 
     def show_examples(self, dataset: data.DataSet) -> None:
         """Thumbnails of that data set's example prompts."""
-        while item := self._thumbs.takeAt(0):
-            if item.widget():
-                item.widget().hide()
-                item.widget().deleteLater()
+        _empty(self._thumbs)
         self.thumbs: list[QToolButton] = []
         for example in examples(dataset):
             prompt = example.prompt
-            colours = draw.compose(prompt.pixels[None], prompt.known, prompt.known)[0]
             thumb = QToolButton()
             thumb.setObjectName("thumb")
-            thumb.setIcon(QIcon(draw.pixmap(colours, THUMB, 2)))
+            thumb.setIcon(QIcon(draw.thumbnail(prompt.pixels, prompt.known, prompt.known, THUMB)))
             thumb.setIconSize(QSize(THUMB, THUMB))
             thumb.setToolTip(f"Example: {example.title}")
             thumb.setAccessibleName(f"Example: {example.title}")
@@ -136,8 +198,16 @@ class SketchPanel(Card):
     @Slot()
     def _take(self) -> None:
         example = self.sender().property("example")
-        self.canvas.change("example", self.canvas.sketch.take, example.prompt)
+        self.give(example.prompt, "example")
+
+    def give(self, prompt: Prompt, kind: str) -> None:
+        """Put a whole prompt into the sketch, as one step of its history."""
+        self.canvas.change(kind, self.canvas.sketch.take, prompt)
         self.prompt_given.emit()
+
+    @Slot(tuple)
+    def _palette_chosen(self, ink: tuple[int, ...]) -> None:
+        self.ink_chosen.emit(ink, False)
 
     @Slot(int)
     def _resize(self, size: int) -> None:
@@ -163,3 +233,11 @@ class SketchPanel(Card):
         self._rows_text.setText(f"Known rows {sketch.rows}" if exact else "Known: free form")
         self._actions["undo"].setEnabled(sketch.can_undo)
         self._actions["redo"].setEnabled(sketch.can_redo)
+
+
+def _empty(row: QHBoxLayout) -> None:
+    """Take everything out of it."""
+    while item := row.takeAt(0):
+        if item.widget():
+            item.widget().hide()  # deleted only when the event loop is reached
+            item.widget().deleteLater()
