@@ -1,5 +1,6 @@
 """What the tests of the command line share."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import torch
 from PIL import Image
 
 from vssm import checkpoint, cli, models
-from vssm.data import MNIST
+from vssm.data import MNIST, DataSet
 
-DATA = Path(__file__).resolve().parent / "data"  # mnist.npz: the first 64 training and 64 test images
+DATA = Path(__file__).resolve().parent / "data"  # the first training and test images: 64 each of MNIST, 20 of CIFAR-10
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples" / "mnist"
 SEVEN = EXAMPLES / "01-seven-top.png"
 EIGHT, EIGHT_KNOWN = EXAMPLES / "05-eight-left.png", EXAMPLES / "05-eight-left.known.png"
@@ -64,6 +65,17 @@ def reads_in_raster_order(model: str) -> bool:
 
 def settings(model: str) -> list[str]:
     return [word for key, value in SMALL[model].items() for word in ("--set", f"{key}={value}")]
+
+
+def small_weights(model: str, dataset: DataSet, folder: Path, scores: dict | None = None) -> Path:
+    """Untrained weights of a small network of that model for a data set, in a folder."""
+    torch.manual_seed(0)
+    config = dataclasses.asdict(models.get(model).config(dataset, **SMALL[model]))
+    training = {"minutes": 1.5, "images": 1234}
+    made = checkpoint.Checkpoint(model, dataset, models.build(model, config), scores or {}, training)
+    path = folder / f"{model}-{dataset.name}.safetensors"
+    made.save(path)
+    return path
 
 
 def pixels(path) -> np.ndarray:

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from commands import calls, vssm, vssm_json
+from commands import calls, small_weights, vssm, vssm_json
 
 from vssm import benchmark, checkpoint, models
 from vssm.benchmark import Contestant
-from vssm.data import MNIST
+from vssm.data import CIFAR10, MNIST
 from vssm.generation import Generator
 from vssm.prompt import Prompt
 
@@ -72,3 +72,16 @@ def test_every_batch_size_is_full_work():
     assert record["models"]["vssm"]["images_per_second"] == pytest.approx(
         2 / record["models"]["vssm"]["seconds_median"]
     )
+
+
+def test_colour_side_by_side(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
+    assert vssm("bench", "--data", "cifar10") == 2 and "No weights for CIFAR-10" in capsys.readouterr().err
+    for model in ("vssm", "transformer"):
+        small_weights(model, CIFAR10, tmp_path)
+    words = ["bench", "--data", "cifar10", "--repeat", 1, "--rows", 30]
+    record = vssm_json(capsys, *words)
+    assert record["data"] == "cifar10" and record["tokens"] == 64 and list(record["models"]) == ["vssm", "transformer"]
+    assert {n: m["pixels"] for n, m in record["models"].items()} == {"vssm": "mean", "transformer": "sampled"}
+    assert record["models"]["transformer"]["network_calls"] == 65 and record["ratio_to_transformer"]["transformer"] == 1
+    assert vssm(*words) == 0 and "64 of 1024 pixels generated" in capsys.readouterr().out

@@ -1,15 +1,19 @@
-"""Scores, and the classifier that judges completions, on 64 test images."""
+"""Scores, and the classifiers that judge completions, on 64 test digits and 20 colour pictures."""
 
+import itertools
 import math
 import shutil
 
 import numpy as np
 import pytest
 import torch
-from commands import DATA, calls, vssm, vssm_json
+from commands import DATA, calls, small_weights, vssm, vssm_json
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from vssm import checkpoint, classifier, data, evaluation
-from vssm.data import MNIST
+from vssm.data import CIFAR10, MNIST
 from vssm.errors import UserError
 from vssm.evaluation import Settings
 from vssm.generation import Generator
@@ -36,6 +40,18 @@ def test_the_judge_knows_digits(judge, test_set):
     assert (classifier.classify(judge, np.zeros_like(images)) == labels).mean() < 0.3
 
 
+def test_the_judge_of_colour(tmp_path):
+    file = classifier.path(CIFAR10)
+    assert file.stat().st_size < 2_000_000
+    _, meta = checkpoint.read(file)
+    assert meta["scores"].keys() == {"accuracy"} and meta["scores"]["accuracy"] > 0.8
+    images, labels = data.load(CIFAR10, "test", DATA)
+    network = classifier.load(CIFAR10)
+    assert (classifier.classify(network, images) == labels).mean() > 0.7
+    assert (classifier.classify(network, images[:, :, ::-1].copy()) == labels).mean() > 0.7  # in a mirror
+    assert classifier.features(network, images[:3]).shape == (3, network.config.features)
+
+
 def test_the_judge_is_small_and_says_how_good_it_is(judge):
     assert classifier.path(MNIST).stat().st_size < 500_000
     _, meta = checkpoint.read(classifier.path(MNIST))
@@ -56,11 +72,42 @@ def test_augmented_digits_are_shifted_and_mostly_binary():
     assert set(rows.tolist()) >= {8, 9, 10, 11, 12}
 
 
+@settings(max_examples=20, deadline=None)
+@given(image=arrays(np.uint8, (1, 32, 32, 3)), seed=st.integers(0, 2**32))
+def test_augmented_colour_is_the_picture_shifted_and_perhaps_in_a_mirror(image, seed):
+    (x,) = classifier.augment(torch.from_numpy(image), CIFAR10, torch.Generator().manual_seed(seed))
+    found = np.round(x.numpy() * 255)
+    framed = np.pad(image[0], ((2, 2), (2, 2), (0, 0)), "reflect")
+    shifted = [framed[y : y + 32, x : x + 32] for y, x in itertools.product(range(5), repeat=2)]
+    assert any((found == one).all() or (found == one[:, ::-1]).all() for one in shifted)
+
+
+def mirrored(dataset: data.DataSet) -> float:
+    """The share of pictures that augmentation mirrors."""
+    images = torch.zeros(400, *dataset.shape, dtype=torch.uint8)
+    images[:, :, 20:] = 255  # the right is bright
+    x = classifier.augment(images, dataset, torch.Generator().manual_seed(0))
+    return float((x[:, 14, 4, 0] > x[:, 14, 23, 0]).float().mean())
+
+
+def test_only_what_may_be_mirrored_is():
+    assert mirrored(MNIST) == 0 and 0.4 < mirrored(CIFAR10) < 0.6
+
+
 def test_a_judge_can_be_trained(tmp_path, capsys):
     out = tmp_path / "judge.safetensors"
     record = vssm_json(capsys, "train-classifier", "--minutes", 0.02, "--data-dir", DATA, "--out", out)
     assert record["images"] > 0 and 0 <= record["accuracy"] <= 1 and record["out"] == str(out)
     assert classifier.load(MNIST, out).config == classifier.ClassifierConfig()
+
+
+def test_a_judge_of_colour_can_be_trained(tmp_path, capsys):
+    words = ["train-classifier", "--data", "cifar10", "--minutes", 0.01, "--data-dir", DATA]
+    record = vssm_json(capsys, *words, "--out", tmp_path / "judge.safetensors")
+    assert record["images"] > 0 and "accuracy_binarised" not in record
+    assert classifier.load(CIFAR10, record["out"]).config == classifier.config_for(CIFAR10)
+    assert vssm(*words, "--out", tmp_path / "judge.safetensors") == 0
+    assert "of the test pictures" in capsys.readouterr().out
 
 
 def test_a_judge_of_another_make_is_refused(tmp_path):
@@ -70,7 +117,10 @@ def test_a_judge_of_another_make_is_refused(tmp_path):
         classifier.load(MNIST, checkpoint.shipped("vssm", "mnist"))
 
 
-QUICK = ("--fid-samples", 20, "--prompts", 3, "--endings", 4, "--iw-images", 2, "--iw-samples", 16, "--repeats", 1)
+QUICK = (
+    *("--fid-samples", 20, "--prompts", 3, "--endings", 4, "--iw-images", 2, "--iw-samples", 16),
+    *("--best-images", 3, "--best-endings", 4, "--repeats", 1),
+)
 
 
 @pytest.fixture
@@ -83,12 +133,15 @@ def test_every_score_of_a_model_with_latents(capsys, quick_speeds):
     assert record.keys() >= KEYS and record["images"] == record["label_images"] == 64
     assert record["bound"] == "elbo" and record["order"] is None and 40 < record["nats"] < 130
     assert record["bits_per_dim"] == pytest.approx(record["nats"] / 784 / math.log(2))
+    assert record["bits_per_dim_error"] == pytest.approx(record["nats_error"] / 784 / math.log(2))
     assert 0.3 < record["label_kept"] <= 1 and record["label_kept_whole"] > 0.95
     assert 0.2 < record["label_kept_top"] < 0.9
     assert record["iw_nats"] < record["iw_elbo"] and (record["iw_images"], record["iw_samples"]) == (2, 16)
     assert record["fid"] > 0 and record["fid_real"] > 0 and record["fid_samples"] == 20
     assert 0 < record["diversity"] < 0.5 and 1 <= record["diversity_labels"] <= 4
     assert (record["diversity_prompts"], record["diversity_endings"]) == (3, 4)
+    assert 0 < record["best_mse"] < record["mean_mse"] < 0.3 and record["best_mse_error"] > 0
+    assert (record["best_images"], record["best_endings"]) == (3, 4)
     assert record["speeds"].keys() == {"1", "2"} and record["speeds"]["1"] == record["images_per_second"]
     assert (
         record["images_per_second_best"] == record["speeds"][str(record["best_batch"])] >= record["images_per_second"]
@@ -97,6 +150,9 @@ def test_every_score_of_a_model_with_latents(capsys, quick_speeds):
     measured = record["measured"]
     assert list(measured) == list(evaluation.PARTS) and measured["nats"]["mode"] is None
     assert measured["label"]["mode"] == "parallel" and measured["label"]["threads"] == 1
+    assert measured["label"]["pixels"] == "sampled" and measured["nats"]["pixels"] is None
+    assert measured["label"]["options"] == {} and measured["speed"]["options"] == {"repeats": 1}
+    assert measured["best"]["options"] == {"best-images": 3, "best-endings": 4}
     assert sum(m["seconds"] for m in measured.values()) == pytest.approx(record["seconds"], rel=0.05)
 
 
@@ -108,6 +164,9 @@ def test_parts_alone_by_another_sampler(capsys, quick_speeds):
         "speed": ("masked", 3),
         "diversity": ("masked", 3),
     }
+    assert record["measured"]["diversity"]["options"] == {
+        "limit": 2, "prompts": 3, "endings": 4, "mode": "masked", "steps": 3
+    }  # fmt: skip
     assert record["diversity_prompts"] == 2 and "acceptance" not in record
     record = vssm_json(capsys, *words, "--parts", "speed,nats,iw")
     assert 0 < record["acceptance"] <= 1 and record["network_calls"] <= 784
@@ -143,6 +202,44 @@ def test_people_read_a_table(capsys, quick_speeds):
     out = capsys.readouterr().out
     for words in ("at most", "nats", "label kept", "Fréchet", "differ", "16 draws", "in batches of", "pixels each"):
         assert words in out
+    assert "binarised once" in out and "of whole digits" in out and "of the best of 4 completions" in out
+
+
+# --- in colour ------------------------------------------------------------------------------------------------------
+
+
+def test_every_score_in_colour(tmp_path, capsys, quick_speeds):
+    path = small_weights("vssm", CIFAR10, tmp_path)
+    words = ["evaluate", "--data", "cifar10", "--model", "vssm", "--checkpoint", path, "--data-dir", DATA, *QUICK]
+    record = vssm_json(capsys, *words)
+    assert record.keys() >= KEYS and record["data"] == "cifar10" and record["images"] == 20
+    assert record["bits_per_dim"] == pytest.approx(record["nats"] / 3072 / math.log(2)) and record["bound"] == "elbo"
+    assert 3 < record["bits_per_dim"] < 20  # untrained
+    assert record["iw_bits_per_dim"] < record["iw_elbo_bits_per_dim"]
+    assert record["label_kept_whole"] > 0.7 > record["label_kept_top"]
+    assert 0 < record["best_mse"] < record["mean_mse"] < 1 and record["fid"] > 0
+    assert list(record["measured"]) == list(evaluation.PARTS)
+    drawn = {part: m["pixels"] for part, m in record["measured"].items()}
+    assert drawn == dict.fromkeys(evaluation.PARTS, "mean") | {"nats": None, "iw": None}
+    record = vssm_json(capsys, *words, "--parts", "best", "--pixels", "sampled")
+    assert record["measured"]["best"]["pixels"] == "sampled"
+    assert record["measured"]["best"]["options"]["pixels"] == "sampled"
+    assert vssm(*words, "--limit", 3) == 0
+    out = capsys.readouterr().out
+    assert "binarised" not in out and "digit" not in out and "bits a dimension" in out
+    assert "samples from nothing, pixels mean" in out and "of whole pictures" in out and "of the range" in out
+
+
+def test_exact_scores_in_colour(tmp_path, capsys):
+    path = small_weights("transformer", CIFAR10, tmp_path)
+    words = ["evaluate", "--data", "cifar10", "--model", "transformer", "--checkpoint", path, "--data-dir", DATA]
+    record = vssm_json(capsys, *words, "--limit", 4, "--parts", "nats,best", "--best-images", 1, "--best-endings", 2)
+    made = checkpoint.load(path)
+    values = data.load(CIFAR10, "test", DATA)[0][:4]  # as they are
+    with torch.inference_mode():
+        exact = -made.network.log_likelihood(torch.from_numpy(values).long()).mean()
+    assert record["nats"] == pytest.approx(float(exact), rel=1e-4) and record["bound"] == "exact"
+    assert record["measured"]["best"]["pixels"] == "sampled"
 
 
 def test_scores_are_kept_in_the_weights_part_by_part(tmp_path, capsys):
@@ -199,3 +296,59 @@ def test_difference_between_endings():
     images[1, 0, :, :2] = images[1, 1, :, 2:] = 255  # of eight: 8, 4 and 4 differ
     images[2] = np.random.default_rng(0).integers(0, 2, images[2].shape)  # all known: left out
     assert evaluation.pairwise_difference(images, known) == pytest.approx(((2 / 3 / 4) + 16 / 3 / 8) / 2)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data())
+def test_squared_errors_are_those_of_a_plain_loop(data):
+    M, K, H, W, C = data.draw(st.tuples(*[st.integers(1, 3)] * 5))
+    images = data.draw(arrays(np.uint8, (M, K, H, W, C)))
+    truth = data.draw(arrays(np.uint8, (M, H, W, C)))
+    known = data.draw(arrays(bool, (M, H, W)))
+    known[:, -1, -1] = False  # something is unknown
+    found = evaluation.squared_errors(images, truth, known)
+    assert found.shape == (M, K)
+    for m, k in itertools.product(range(M), range(K)):
+        errors = [
+            ((int(images[m, k, y, x, c]) - int(truth[m, y, x, c])) / 255) ** 2
+            for y, x, c in itertools.product(range(H), range(W), range(C))
+            if not known[m, y, x]
+        ]
+        assert found[m, k] == pytest.approx(sum(errors) / len(errors), rel=1e-5, abs=1e-12)
+
+
+def test_the_best_ending_counts(monkeypatch):
+    """A model whose endings are the truth, its negative, and what lies between."""
+    generator = Generator(checkpoint.load(checkpoint.shipped("vssm", "mnist")), torch.device("cpu"))
+    scored = evaluation.Evaluation(generator, Settings(best_images=5, best_endings=3), DATA, quiet=True)
+
+    def complete(images, known):
+        assert len(images) == 15 and (known == evaluation.lower_half_unknown(images)).all()
+        made = images.copy()
+        made[::3] = 255 - made[::3]
+        made[1::3] = 51
+        return made
+
+    monkeypatch.setattr(scored, "_complete", complete)
+    white = (scored.images[:5, 14:] == 255).mean()
+    between = white * 0.8**2 + (1 - white) * 0.2**2
+    found = scored.best()
+    assert found["best_mse"] == found["best_mse_error"] == 0
+    assert found["mean_mse"] == pytest.approx((1 + between) / 3, rel=1e-5)
+
+
+def test_difference_between_endings_in_colour():
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 5, 3), np.uint8)
+    known = np.zeros((2, 4, 5), bool)
+    known[:, :2] = True
+    expected = [
+        np.abs(images[m, i, 2:].astype(int) - images[m, j, 2:]).mean() / 255
+        for m in range(2)
+        for i, j in itertools.combinations(range(3), 2)
+    ]
+    assert evaluation.pairwise_difference(images, known) == pytest.approx(np.mean(expected))
+
+
+def test_a_uniform_guess_is_eight_bits():
+    assert evaluation.bits_per_dim(3072 * math.log(256), CIFAR10) == pytest.approx(8)
+    assert evaluation.bits_per_dim(784 * math.log(2), MNIST) == pytest.approx(1)

@@ -1,5 +1,6 @@
 """The page of results is what the weights and the studies say, and its plots are drawn where the numbers are."""
 
+import itertools
 import re
 import shutil
 from pathlib import Path
@@ -8,14 +9,17 @@ from xml.etree import ElementTree
 import pytest
 import torch
 import toy
-from commands import DATA, pixels, vssm, vssm_json
+from commands import DATA, pixels, small_weights, vssm, vssm_json
 
 from vssm import checkpoint, evaluation, models, plot, report
-from vssm.data import MNIST
+from vssm.data import CIFAR10, MNIST
 from vssm.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
-QUICK = ("--limit", 4, "--fid-samples", 20, "--prompts", 2, "--endings", 3, "--repeats", 1, "--data-dir", DATA)
+QUICK = (
+    *("--limit", 4, "--fid-samples", 20, "--prompts", 2, "--endings", 3, "--repeats", 1),
+    *("--best-images", 2, "--best-endings", 3, "--data-dir", DATA),
+)
 README = f"# Words\n\n{report.MARKS[0]}\nold\n{report.MARKS[1]}\n\nMore words.\n"
 
 
@@ -50,6 +54,9 @@ def test_one_command_scores_all_and_writes_the_page(two_toys, capsys):
         assert f"{record['nats']:.2f} ± {record['nats_error']:.2f} (exact)" in page
         assert f"**{record['nats']:.2f}**" in page and f"{record['label_kept']:.1%}" in page
         assert f"{record['fid']:.1f} (20 samples)" in page
+        assert f"{record['best_mse']:.4f} ± {record['best_mse_error']:.4f} (best of 3, 2 pictures; in the mean" in page
+    assert "`--parts best --limit 4 --best-images 2 --best-endings 3`" in page and "`--parts nats --limit 4`" in page
+    assert "## MNIST" in page and "CIFAR" not in page  # there are no weights for colour
     for word in ("| Toy | Other |", "PixelCNN | 81.30", "NVAE", "Linear Transformer", "**Other**", "1,234 images"):
         assert word in page
     assert evaluation.datetime.date.today().isoformat() in page and "1 thread" in page
@@ -78,22 +85,107 @@ def test_what_was_not_measured_is_a_dash(two_toys, capsys):
     cells = {row[0]: row[1:] for row in rows}
     assert header == ["", "Toy", "Other"] and cells["−log p(x), nats"][0] == "–" != cells["−log p(x), nats"][1]
     assert "label kept" not in " ".join(cells)  # measured for none
-    page = report.page(report.shipped(MNIST), MNIST, two_toys)
+    page = report.page(report.all_shipped(), two_toys)
     assert "## Speed" in page and "**Toy**" in page
 
 
 def test_a_person_s_notes_are_kept(two_toys):
     two_toys.mkdir()
-    (two_toys / "notes.md").write_text("What limited it.\n")
-    assert "\n\nWhat limited it.\n\n" in report.page(report.shipped(MNIST), MNIST, two_toys)
+    (two_toys / "notes-mnist.md").write_text("## Why\n\nWhat limited it.\n")
+    (two_toys / "notes-cifar10.md").write_text("Of another set.\n")
+    assert "\n\n### Why\n\nWhat limited it.\n\n### The models" in report.page(report.all_shipped(), two_toys)
 
 
 def test_the_readme_s_table(two_toys):
-    text = report.readme(README, report.shipped(MNIST))
+    text = report.readme(README, report.all_shipped())
     assert text.startswith("# Words\n") and text.endswith("\n\nMore words.\n") and "old" not in text
-    assert "| parameters | 0.08 M | 0.08 M |" in text and report.readme(text, report.shipped(MNIST)) == text
+    assert "| parameters | 0.08 M | 0.08 M |" in text and report.readme(text, report.all_shipped()) == text
     with pytest.raises(UserError, match="marks"):
-        report.readme("# Words", report.shipped(MNIST))
+        report.readme("# Words", report.all_shipped())
+
+
+SCORES = {
+    "images": 10_000,
+    "nats": 8000.0,
+    "nats_error": 20.0,
+    "bits_per_dim": 3.757,
+    "bits_per_dim_error": 0.0094,
+    "bound": "elbo",
+    "order": None,
+    "iw_nats": 7900.0,
+    "iw_nats_error": 40.0,
+    "iw_elbo": 8050.0,
+    "iw_bits_per_dim": 3.71,
+    "iw_bits_per_dim_error": 0.0188,
+    "iw_elbo_bits_per_dim": 3.78,
+    "iw_images": 500,
+    "iw_samples": 64,
+    "fid": 123.45,
+    "fid_real": 6.5,
+    "fid_samples": 1000,
+    "best_mse": 0.02,
+    "best_mse_error": 0.001,
+    "mean_mse": 0.05,
+    "best_images": 200,
+    "best_endings": 16,
+    "images_per_second": 40.0,
+    "images_per_second_best": 400.0,
+    "best_batch": 16,
+    "network_calls": 9,
+    "tokens_per_call": 1024 / 9,
+}
+EXACT = SCORES | {
+    "bound": "exact",
+    "order": "raster",
+    "bits_per_dim": 3.4,
+    "images_per_second": 0.5,
+    "network_calls": 1024,
+}
+
+
+def measured(pixels: str) -> dict:
+    common = {"date": "2026-11-22", "cpu": "A fine CPU", "gpu": None, "torch": "2.13.0", "threads": 2, "seed": 0}
+    common |= {"mode": "parallel", "size": None, "seconds": 30.0, "options": {}}
+    parts = {part: common | {"pixels": pixels} for part in evaluation.PARTS}
+    return parts | {"fid": parts["fid"] | {"options": {"fid-samples": 500}}}
+
+
+def test_a_section_for_every_data_set_with_weights(monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
+    assert report.page(report.all_shipped(), tmp_path).count("\n#") == 0
+    small_weights("vssm", CIFAR10, tmp_path, SCORES | {"measured": measured("mean")})
+    page = report.page(report.all_shipped(), tmp_path)
+    assert "## CIFAR-10" in page and "MNIST" not in page and "digit" not in page and "speed ratio" not in page
+    exact = {k: v for k, v in EXACT.items() if not k.startswith("iw")}
+    small_weights("transformer", CIFAR10, tmp_path, exact | {"measured": measured("sampled")})
+    small_weights("vssm", MNIST, tmp_path)
+    page = report.page(report.all_shipped(), tmp_path)
+    mnist, colour = page.split("## CIFAR-10")
+    assert "## MNIST" in mnist and "PixelCNN | 81.30" in mnist and "VDVAE" not in mnist
+    for words in (
+        "| −log p(x), bits a dimension | ≤ 3.7570 ± 0.0094 (ELBO) | 3.4000 ± 0.0094 (exact) |",
+        "| ≤ 3.7100 ± 0.0188 (64 draws, 500 images, by one draw 3.7800) | – |",
+        "| nats | 8000.00 | 8000.00 |",
+        "| 123.5 (1,000 samples, pixels mean) | 123.5 (1,000 samples, pixels sampled) |",
+        "0.0200 ± 0.0010 (best of 16, 200 pictures, pixels mean; in the mean 0.0500)",
+        "| speed ratio to the Transformer | 80 × | 1 × |",
+        "| network calls a picture | 9 | 1,024 |",
+        "`--parts fid --fid-samples 500` | 2026-11-22 | A fine CPU, 2 threads, torch 2.13.0 | 0 | VSSM 30 s",
+        "--data cifar10 --model NAME --write",
+        "| **VSSM** | **≤ 3.76** |",
+        "ELBO; IW-64 ≤ 3.71 on 500 images",
+        "| Linear Transformer | 3.40 | as quoted in later papers |",
+        "| VDVAE | ≤ 2.86 | 39 M parameters |",
+        "| S4 | 20.84 | A100, largest batch |",
+        "| **VSSM** | **400** | 2 CPU threads, batch 16 |",
+        "Of VSSM the mean of each pixel is shown",
+        "As many training pictures score 6.5.",
+    ):
+        assert words in colour, words
+    assert colour.index("Softmax Transformer | 3.47") < colour.index("**3.40**") < colour.index("PixelCNN | 3.14")
+    text = report.readme(README, report.all_shipped())
+    assert "### MNIST" in text and "### CIFAR-10" in text and text.endswith("\n\nMore words.\n") and "old" not in text
+    assert "| lower half completed, squared error | 0.0200" in text.split("### CIFAR-10")[1]
 
 
 def test_no_weights_no_page(two_toys, monkeypatch, tmp_path, capsys):
@@ -108,11 +200,11 @@ def test_no_weights_no_page(two_toys, monkeypatch, tmp_path, capsys):
 def test_the_shipped_page_says_what_the_shipped_weights_say():
     """After new scores or studies: `python -m vssm results`."""
     page = (report.DOCS / "RESULTS.md").read_text(encoding="utf-8")
-    assert page == report.page(report.shipped(MNIST), MNIST, report.DOCS)
+    assert page == report.page(report.all_shipped(), report.DOCS)
     for name in images_of(page):
         assert (report.DOCS / name).stat().st_size < 300_000
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert readme == report.readme(readme, report.shipped(MNIST))
+    assert readme == report.readme(readme, report.all_shipped())
 
 
 def test_the_readme_names_every_model_and_mode():
@@ -125,9 +217,9 @@ def test_the_readme_names_every_model_and_mode():
 
 def test_every_part_of_every_shipped_model_is_measured():
     """After new weights: `python -m vssm evaluate --model NAME --write`."""
-    for made in report.shipped(MNIST):
+    for made in itertools.chain.from_iterable(report.all_shipped().values()):
         parts = set(evaluation.PARTS) - ({"iw"} if made.network.exact else set())
-        assert set(made.scores.get("measured", {})) == parts, made.model
+        assert set(made.scores.get("measured", {})) == parts, (made.model, made.data.name)
 
 
 # --- plots ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import toy
 from commands import DATA, SMALL, vssm, vssm_json
 
 from vssm import checkpoint, evaluation, models, report, studies
-from vssm.data import MNIST
+from vssm.data import CIFAR10, MNIST
 from vssm.errors import UserError
 from vssm.evaluation import Settings
 from vssm.generation import Generator
@@ -50,21 +50,35 @@ def test_a_study_trains_scores_and_is_kept(trained, tmp_path, capsys):
     for row in record["rows"]:
         assert row["images"] > 0 and row["nats"] > 100
         assert 0 <= row["label_kept"] <= 1 and 0 <= row["label_kept_upper"] <= 1
-    path = tmp_path / "studies" / "tiny.json"
+    path = tmp_path / "studies" / "tiny-mnist.json"
     assert record["out"] == str(path) and {p.suffix for p in path.parent.iterdir()} == {".json", ".svg"}
     kept = json.loads(path.read_text(encoding="utf-8"))
     assert kept == {k: v for k, v in record.items() if k != "out"}  # no path of this machine
-    (tmp_path / "studies" / "tiny.md").write_text("A person's words about it.")
-    page = report.page([], MNIST, tmp_path)
-    assert "### A tiny study" in page and "(studies/tiny.svg)" in page and "A person's words about it." in page
+    (tmp_path / "studies" / "tiny-mnist.md").write_text("A person's words about it.")
+    page = report.section([], MNIST, tmp_path)
+    assert "### A tiny study" in page and "(studies/tiny-mnist.svg)" in page and "A person's words about it." in page
     assert f"| prefix | {record['rows'][1]['images']:,} | {record['rows'][1]['nats']:.1f} |" in page
-    assert "python -m vssm study tiny --minutes 0.005 --limit 4" in page
+    assert (
+        "python -m vssm study tiny --minutes 0.005 --data mnist --limit 4" in page and "the first 4 test digits" in page
+    )
+    assert "tiny" not in report.section([], CIFAR10, tmp_path)
+
+
+def test_a_study_in_colour_is_told_in_bits(trained, tmp_path, capsys):
+    record = vssm_json(capsys, "study", "tiny", *SHORT, "--data", "cifar10", "--out", tmp_path)
+    for row in record["rows"]:
+        assert "nats" not in row and 3 < row["bits_per_dim"] < 20 and 0 <= row["label_kept"] <= 1
+    assert {p.name for p in (tmp_path / "studies").iterdir()} == {"tiny-cifar10.json", "tiny-cifar10.svg"}
+    assert "bits a dimension" in (tmp_path / "studies" / "tiny-cifar10.svg").read_text(encoding="utf-8")
+    page = report.section([], CIFAR10, tmp_path)
+    assert f"| {record['rows'][0]['bits_per_dim']:.3f} |" in page and "−ELBO, bits a dimension" in page
+    assert "--data cifar10 --limit 4" in page and "the first 4 test pictures" in page
 
 
 def test_people_read_a_table(trained, tmp_path, capsys):
     assert vssm("study", "tiny", *SHORT, "--out", tmp_path) == 0
     out = capsys.readouterr().out
-    assert "Is it made?" in out and "images seen" in out and "tiny.json" in out
+    assert "Is it made?" in out and "images seen" in out and "tiny-mnist.json" in out
 
 
 def test_runs_differ_in_what_they_name_alone():
@@ -92,7 +106,7 @@ def test_a_study_of_samplers_uses_them(monkeypatch, tmp_path, capsys):
     generator = Generator(checkpoint.load(checkpoint.shipped("toy", "mnist")))
     scored = evaluation.Evaluation(generator, Settings(12, mode="rounds", size=3), DATA, quiet=True)
     assert thrice["label_kept"] == scored.kept(evaluation.lower_half_unknown(scored.images))
-    assert "the shipped weights" in report.page([], MNIST, tmp_path)
+    assert "the shipped weights" in report.section([], MNIST, tmp_path)
 
 
 def test_a_study_without_its_weights(monkeypatch, tmp_path):

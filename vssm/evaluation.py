@@ -224,7 +224,8 @@ class Evaluation:
         nothing = np.zeros((s.fid_samples, *self.data.shape), np.uint8)
         samples = self._complete(nothing, np.zeros(nothing.shape[:3], bool))
         train = data.load(self.data, "train", self.data_folder)[0][: s.fid_samples]
-        real = data.from_levels(data.fixed_values(train, self.data), self.data)
+        drawn = data.binarise_fixed(train, s.seed) if self.data.levels == 2 else train
+        real = data.from_levels(drawn, self.data)
         return {
             "fid": frechet(self._features(samples), test),
             "fid_real": frechet(self._features(real), test),
