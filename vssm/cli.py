@@ -100,7 +100,7 @@ def run_complete_batch(args: argparse.Namespace) -> None:
     mode, size = generator.sampler(*sampler(args, generator))
     generator.warm_up()
     M, K = len(images), args.samples
-    batch = evaluation.COMPLETION_BATCH[generator.where.type]
+    batch = evaluation.batch_size(evaluation.COMPLETION_BATCH, generator)
     completed = np.empty((M * K, *dataset.shape), np.uint8)
     seconds, calls, looks = 0.0, 0, 0
     with tqdm(total=M * K, unit=" images", desc=generator.preset.title, leave=False, dynamic_ncols=True) as bar:

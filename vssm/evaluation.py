@@ -25,10 +25,10 @@ from .errors import UserError
 from .generation import Generator
 from .prompt import Prompt
 
-# Images at once: larger batches leave a CPU's cache and are slower there.
-LIKELIHOOD_BATCH = {"cpu": 10, "mps": 100, "cuda": 500}
-COMPLETION_BATCH = {"cpu": 10, "mps": 200, "cuda": 1000}
-IMPORTANCE_BATCH = {"cpu": 1, "mps": 4, "cuda": 32}  # each image stands for `iw_samples`
+# Images at once, of two levels and of more: larger batches leave a CPU's cache, or a device's memory.
+LIKELIHOOD_BATCH = {"cpu": (10, 3), "mps": (100, 30), "cuda": (500, 150)}
+COMPLETION_BATCH = {"cpu": (10, 30), "mps": (200, 60), "cuda": (1000, 300)}
+IMPORTANCE_BATCH = {"cpu": (1, 1), "mps": (4, 1), "cuda": (32, 10)}  # each image stands for `iw_samples`
 SPEED_BATCHES = (1, 4, 16, 64)
 
 PARTS = {
@@ -358,9 +358,9 @@ def bits_per_dim(nats: float, dataset: data.DataSet) -> float:
     return nats / (math.log(2) * dataset.pixels * dataset.channels)
 
 
-def batch_size(table: dict[str, int], generator: Generator) -> int:
-    """How many images at once on the generator's device: a picture in colour takes the room of several."""
-    return max(1, table[generator.where.type] // generator.data.channels)
+def batch_size(table: dict[str, tuple[int, int]], generator: Generator) -> int:
+    """How many images at once, by one of the tables above."""
+    return table[generator.where.type][generator.data.levels > 2]
 
 
 def log_likelihoods(generator: Generator, values: np.ndarray, seed: int = 0, quiet: bool = False) -> np.ndarray:
@@ -382,7 +382,7 @@ def completions(
     """One completion of every prompt at temperature 1: images [N, H, W, C] uint8, known [N, H, W] to images."""
     parts = [
         generator.complete_batch(images[part], known[part], 1.0, seed + part.start, mode, size, pixels)[0]
-        for part in _slices(len(images), COMPLETION_BATCH[generator.where.type], "completion", quiet)
+        for part in _slices(len(images), batch_size(COMPLETION_BATCH, generator), "completion", quiet)
     ]
     return np.concatenate(parts)
 
