@@ -109,8 +109,6 @@ class Canvas(draw.Picture):
             self._trail[1] = point
             self._away = self._away if away is None else away
             self.update()
-        elif self._gesture == "pick":
-            self._touch(point)
         elif self._gesture in STROKES and point != self._trail[-1]:
             self._stroke(point)
 
@@ -176,10 +174,10 @@ class Canvas(draw.Picture):
 
     def _meant(self, erase: bool, modifiers: Qt.KeyboardModifier) -> tuple[str, bool]:
         """The tool that a press stands for, and whether as a rectangle it makes unknown."""
-        if self._tool == "rectangle":
-            return "rectangle", erase or bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
         if modifiers & Qt.KeyboardModifier.AltModifier and self.sketch.colour:
             return "pick", False
+        if self._tool == "rectangle":
+            return "rectangle", erase or bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
         return "eraser" if erase else self._tool, False
 
     def mousePressEvent(self, event) -> None:

@@ -354,7 +354,7 @@ class Window(QMainWindow):
     @property
     def _pixels(self) -> tuple[tuple[str, ...], str]:
         """How the chosen model can show pixels, and which way it will."""
-        ways = models.get(self.model).network.pixels
+        ways = getattr(models.get(self.model).network, "pixels", ("sampled",))
         return ways, self.desk.shown if self.desk.shown in ways else ways[0]
 
     @property
@@ -473,8 +473,9 @@ class Window(QMainWindow):
 
     @Slot()
     def clear_history(self) -> None:
-        """Forget all runs but the one shown and the one under way."""
-        self.history = [run for run in self.history if run in (self.shown, self._running)]
+        """Forget all runs of this data set but the one shown and the one under way."""
+        kept = self.shown, self._running
+        self.history = [run for run in self.history if run in kept or run.data != self.data.name]
         self._show_history()
 
     @Slot()
@@ -595,7 +596,8 @@ class Window(QMainWindow):
         """One timer paints; events only fill the run. So however fast a model reports, the window stays free."""
         if self._running is None:
             return
-        self.timing.follow(self._running)
+        if self._running.data == self.data.name:  # else it is coming to its end
+            self.timing.follow(self._running)
         if self.shown is self._running:
             self.completion.show_run(self.shown, self.theme)
             self.latents.show_run(self.shown)

@@ -1,0 +1,761 @@
+"""The window in colour: a desk for each data set, colours, tools, and pictures from outside. Without weights."""
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+from conftest import at, opened
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage, QWheelEvent
+from PySide6.QtWidgets import QApplication, QColorDialog, QDialogButtonBox, QFileDialog, QLineEdit
+from windows import LEFT, button_of, press, take, type_in
+
+from app import opening, session
+from app.panels.crop import ALL, HALF, KEEP, CropDialog, Cropper
+from app.panels.palette import COLOURS
+from app.sketch import Sketch
+from vssm import data
+from vssm.errors import UserError
+from vssm.examples import examples
+from vssm.prompt import Prompt
+
+RIGHT, SHIFT, ALT = Qt.MouseButton.RightButton, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
+RED, SKY = COLOURS["Red"], COLOURS["Sky"]
+
+
+@pytest.fixture
+def mnist(no_threads_left, qtbot, tmp_path):
+    """The window without weights, which is quick."""
+    yield from opened(qtbot, tmp_path / "sitting.json", tmp_path)
+
+
+@pytest.fixture
+def colour(mnist, qtbot):
+    """The same, turned to CIFAR-10."""
+    press(qtbot, mnist, "Ctrl+2")
+    mnist.messages.clear()
+    return mnist
+
+
+def click(qtbot, window, x, y, button=LEFT, modifiers=Qt.KeyboardModifier.NoModifier) -> None:
+    """On a pixel."""
+    qtbot.mouseClick(window.canvas, button, modifiers, at(window.canvas, x, y))
+
+
+def ink(qtbot, window, name: str) -> None:
+    """Choose a colour in the palette, by mouse."""
+    palette = window.sketch.palette_
+    qtbot.mouseClick(palette, LEFT, pos=palette.cell(list(COLOURS).index(name)).center().toPoint())
+    assert window.canvas.ink == COLOURS[name]
+
+
+def pixel(window, x, y) -> tuple[int, ...]:
+    return tuple(window.canvas.sketch.pixels[y, x].tolist())
+
+
+def known(window) -> np.ndarray:
+    return window.canvas.sketch.known
+
+
+# --- two data sets
+
+
+def test_each_data_set_keeps_its_sketch_history_and_temperature(mnist, draw, qtbot):
+    window = mnist
+    draw(window.canvas, [(5, 3), (22, 5)])
+    digit = window.canvas.sketch.prompt
+    type_in(qtbot, window.temperature, "0.5")
+    press(qtbot, window, "Ctrl+2")
+    assert window.data is data.CIFAR10 and window.windowTitle().endswith("CIFAR-10")
+    assert window.canvas.sketch.pixels.shape == (32, 32, 3) and not known(window).any()
+    assert window.temperature.value() == 1 and not window.actions_["undo"].isEnabled()
+    assert window.sketch.rows.maximum() == 32 and len(window.sketch.thumbs) == 8
+    ink(qtbot, window, "Red")
+    draw(window.canvas, [(5, 20), (25, 20)])
+    type_in(qtbot, window.temperature, "0.8")
+    qtbot.mouseClick(button_of(window.actions_["choose_data", "mnist"]), LEFT)
+    assert np.array_equal(window.canvas.sketch.prompt.pixels, digit.pixels)
+    assert window.temperature.value() == 0.5 and window.sketch.rows.maximum() == 28
+    press(qtbot, window, "Ctrl+Z")
+    assert not window.canvas.sketch.pixels.any()
+    draw(window.canvas, [(5, 3)])
+    assert pixel(window, 5, 3) == (255,)  # the red stays in colour
+    press(qtbot, window, "Ctrl+2")
+    assert pixel(window, 15, 20) == RED and window.temperature.value() == 0.8 and window.canvas.ink == RED
+    press(qtbot, window, "Ctrl+Z")
+    assert not known(window).any()
+
+
+def test_both_sketches_and_what_belongs_to_them_come_back(qtbot, tmp_path, draw, no_threads_left):
+    state = tmp_path / "sitting.json"
+    for window in opened(qtbot, state, tmp_path):
+        draw(window.canvas, [(5, 3), (22, 5)])
+        press(qtbot, window, "4")
+        press(qtbot, window, "M")
+        press(qtbot, window, "Ctrl+2")
+        draw(window.canvas, [(5, 20), (25, 20)])
+        window._use((1, 2, 3), True)
+        press(qtbot, window, "1")
+        press(qtbot, window, "X")
+        window.temperature.setValue(0.6)
+        left = window.sitting()
+    for window in opened(qtbot, state, tmp_path):
+        assert window.sitting() == left == session.load(state)
+        assert window.data is data.CIFAR10 and window.canvas.ink == (1, 2, 3) and window.temperature.value() == 0.6
+        assert pixel(window, 15, 20) == session.PEN and window.modes.pixels.currentText() == "Sampled"
+        assert window.sketch.palette_.colours[-1] == (1, 2, 3)
+        press(qtbot, window, "Ctrl+1")
+        assert pixel(window, 5, 3) == (255,) and window.desk.modes == {"asarm": ("sequential", None)}
+
+
+def test_modes_are_those_of_the_data_set(colour, qtbot):
+    press(qtbot, colour, "4")
+    type_in(qtbot, colour.modes.number, "1000")
+    assert colour.modes.number.value() == 1000
+    press(qtbot, colour, "Ctrl+1")
+    assert colour.modes.number.value() == 32 and colour.modes.number.maximum() == 784
+    press(qtbot, colour, "Ctrl+2")
+    assert colour.modes.number.value() == 1000
+
+
+def test_colour_widgets_are_absent_from_digits(mnist, qtbot):
+    window = mnist
+    alone = [s.key for s in window.actions_.specs if s.colour]
+    assert ("choose_tool", "fill") in alone and "choose_colour" in alone
+    for on in (False, True):
+        assert window.sketch.palette_.isVisible() == window.sketch.ink.isVisible() == on
+        for key in alone:
+            assert window.actions_[key].isVisible() == window.actions_[key].isEnabled() == on
+        for tool in ("fill", "pick"):
+            assert button_of(window.actions_["choose_tool", tool]).isVisible() == on
+        press(qtbot, window, "F")
+        assert window.canvas.tool == ("fill" if on else "brush")
+        press(qtbot, window, "Ctrl+2")
+    press(qtbot, window, "Ctrl+1")
+    assert window.canvas.tool == "brush" and window.actions_["choose_tool", "brush"].isChecked()
+
+
+def test_pixels_are_offered_where_a_model_has_both(colour, qtbot):
+    picker = colour.modes
+    press(qtbot, colour, "1")
+    assert (
+        picker.pixels.isVisible()
+        and picker.pixels.currentText() == "Mean"
+        and "mean" in picker.pixels.toolTip().lower()
+    )
+    press(qtbot, colour, "X")
+    assert picker.pixels.currentText() == "Sampled" and colour.desk.shown == "sampled"
+    qtbot.keyClick(picker.pixels, Qt.Key.Key_Down)
+    assert colour.desk.shown == "mean"
+    press(qtbot, colour, "2")
+    assert not picker.pixels.isVisible() and colour._pixels[1] == "sampled"
+    press(qtbot, colour, "X")
+    assert colour.desk.shown == "mean"
+
+
+# --- colours
+
+
+def test_the_brush_paints_in_the_chosen_colour_and_makes_known(colour, draw, qtbot):
+    ink(qtbot, colour, "Red")
+    draw(colour.canvas, [(4, 4), (20, 4)])
+    assert pixel(colour, 12, 4) == RED and known(colour)[4, 12] and not known(colour)[20].any()
+    ink(qtbot, colour, "Sky")
+    draw(colour.canvas, [(12, 2), (12, 8)])
+    assert pixel(colour, 12, 4) == SKY and pixel(colour, 6, 4) == RED
+    shot = colour.canvas.grab().toImage()
+    assert shot.pixelColor(at(colour.canvas, 6, 4)).getRgb()[:3] == RED
+
+
+def test_the_eraser_makes_unknown_and_undo_brings_back(colour, draw, qtbot):
+    take(qtbot, colour, 0)
+    before = colour.canvas.sketch.prompt
+    press(qtbot, colour, "E")
+    draw(colour.canvas, [(4, 4), (20, 4)])
+    assert not known(colour)[4, 4:21].any() and not colour.canvas.sketch.prompt.pixels[4, 4:21].any()
+    press(qtbot, colour, "Ctrl+Z")
+    assert np.array_equal(colour.canvas.sketch.prompt.pixels, before.pixels)
+    draw(colour.canvas, [(4, 8)], RIGHT)
+    assert not known(colour)[8, 4]
+    press(qtbot, colour, "Ctrl+Backspace")
+    assert not known(colour).any()
+
+
+def test_the_palette_by_keys(colour, qtbot):
+    palette = colour.sketch.palette_
+    palette.setFocus()
+    qtbot.keyClick(palette, Qt.Key.Key_Right)
+    qtbot.keyClick(palette, Qt.Key.Key_Right)
+    qtbot.keyClick(palette, Qt.Key.Key_Return)
+    assert colour.canvas.ink == list(COLOURS.values())[2] and "Grey" in palette.accessibleDescription()
+    assert colour.messages.text == ""  # Return did not complete
+    press(qtbot, colour, ".")
+    assert colour.canvas.ink == list(COLOURS.values())[3]
+    press(qtbot, colour, ",")
+    press(qtbot, colour, ",")
+    assert colour.canvas.ink == list(COLOURS.values())[1]
+
+
+def test_any_colour_by_the_dialog(colour, draw, qtbot):
+    press(qtbot, colour, "C")
+    dialog = colour.findChild(QColorDialog)
+    field = next(f for f in dialog.findChildren(QLineEdit) if f.text().startswith("#"))
+    field.selectAll()
+    qtbot.keyClicks(field, "#12ab34")
+    qtbot.mouseClick(dialog.findChild(QDialogButtonBox).button(QDialogButtonBox.StandardButton.Ok), LEFT)
+    assert colour.canvas.ink == (0x12, 0xAB, 0x34) == colour.sketch.palette_.colours[-1]
+    assert "#12ab34" in colour.sketch.ink.toolTip() and "#12ab34" in colour.sketch.ink.accessibleName()
+    draw(colour.canvas, [(9, 9)])
+    assert pixel(colour, 9, 9) == (0x12, 0xAB, 0x34)
+    colour._use((1, 1, 1), True)
+    qtbot.mouseClick(colour.sketch.palette_, LEFT, pos=colour.sketch.palette_.cell(13).center().toPoint())
+    assert colour.canvas.ink == (0x12, 0xAB, 0x34)  # the second of those used before
+
+
+def test_the_eyedropper(colour, draw, qtbot):
+    take(qtbot, colour, 0)
+    wanted = pixel(colour, 7, 3)
+    press(qtbot, colour, "F")
+    press(qtbot, colour, "I")
+    click(qtbot, colour, 7, 3)
+    assert colour.canvas.ink == wanted == colour.sketch.palette_.colours[-1]
+    assert colour.canvas.tool == "fill" and colour.actions_["choose_tool", "fill"].isChecked()  # back to what painted
+    press(qtbot, colour, "B")
+    click(qtbot, colour, 20, 12, modifiers=ALT)
+    assert colour.canvas.ink == pixel(colour, 20, 12) != wanted and colour.canvas.tool == "brush"
+    press(qtbot, colour, "I")
+    draw(colour.canvas, [(7, 3), (9, 9), (20, 12)])  # where the pen was put down counts
+    assert colour.canvas.ink == wanted == colour.desk.recent[0] and len(colour.desk.recent) == 2
+    before = colour.canvas.ink
+    click(qtbot, colour, 20, 28, modifiers=ALT)  # nothing is known there
+    assert colour.canvas.ink == before and not known(colour)[28].any()
+    assert colour.canvas.sketch.can_undo  # of the example alone
+    press(qtbot, colour, "Ctrl+Z")
+    assert not colour.canvas.sketch.can_undo
+
+
+def test_fill(colour, draw, qtbot):
+    """Unknown pixels within a closed line; then an area of one colour; each is one step."""
+    ink(qtbot, colour, "Red")
+    colour.canvas.pen = 1
+    corners = [(8, 8), (8, 20), (20, 20), (20, 8), (8, 8)]
+    for a, b in itertools.pairwise(corners):
+        draw(colour.canvas, [a, b])
+    press(qtbot, colour, "F")
+    ink(qtbot, colour, "Sky")
+    click(qtbot, colour, 12, 12)
+    inside = np.zeros((32, 32), bool)
+    inside[9:20, 9:20] = True
+    assert (colour.canvas.sketch.pixels[inside] == SKY).all() and known(colour)[inside].all()
+    assert not known(colour)[7].any() and pixel(colour, 8, 12) == RED
+    ink(qtbot, colour, "Green")
+    click(qtbot, colour, 8, 12)  # the line
+    assert pixel(colour, 20, 8) == COLOURS["Green"] and pixel(colour, 12, 12) == SKY
+    press(qtbot, colour, "Ctrl+Z")
+    assert pixel(colour, 20, 8) == RED
+    press(qtbot, colour, "Ctrl+Z")
+    assert not known(colour)[12, 12] and known(colour)[8, 12]
+
+
+@given(arrays(np.uint8, (6, 7, 3), elements=st.sampled_from([0, 9])), arrays(np.bool_, (6, 7)), st.data())
+@settings(max_examples=60, deadline=None)
+def test_fill_changes_what_looked_alike_and_nothing_else(pixels, mask, given):
+    x, y = given.draw(st.integers(0, 6)), given.draw(st.integers(0, 5))
+    sketch = Sketch(Prompt(pixels, mask))
+    area = sketch.alike(x, y)
+    sketch.fill(x, y, (1, 2, 3))
+    assert area[y, x] and (sketch.pixels[area] == (1, 2, 3)).all() and sketch.known[area].all()
+    assert (sketch.pixels[~area] == pixels[~area]).all() and (sketch.known == mask | area).all()
+    if mask[y, x]:
+        assert mask[area].all() and (pixels[area] == pixels[y, x]).all()
+    else:
+        assert not mask[area].any()
+
+
+def test_drawing_in_colour_by_keys_alone(colour, qtbot):
+    canvas = colour.canvas
+    colour.canvas.pen = 1
+    canvas.setFocus()
+    x, y = canvas._cell
+    press(qtbot, colour, ".")
+    qtbot.keyClick(canvas, Qt.Key.Key_Space)
+    assert pixel(colour, x, y) == canvas.ink == COLOURS["White"] and known(colour).sum() == 1
+    press(qtbot, colour, ".")
+    press(qtbot, colour, "F")
+    qtbot.keyClick(canvas, Qt.Key.Key_Right)
+    qtbot.keyClick(canvas, Qt.Key.Key_Space)
+    assert known(colour).all() and pixel(colour, 0, 0) == COLOURS["Light grey"]
+    press(qtbot, colour, "I")
+    qtbot.keyClick(canvas, Qt.Key.Key_Left)
+    qtbot.keyClick(canvas, Qt.Key.Key_Space)
+    assert canvas.ink == COLOURS["White"] and canvas.tool == "fill"
+    press(qtbot, colour, "B")
+    qtbot.keyClick(canvas, Qt.Key.Key_Delete)
+    assert not known(colour)[y, x] and known(colour).sum() == 32 * 32 - 1
+    for _ in range(3):
+        press(qtbot, colour, "Ctrl+Z")
+    assert not known(colour).any()
+
+
+# --- the known region
+
+
+@pytest.mark.parametrize("which", ["mnist", "colour"])
+def test_rectangles_by_mouse(request, which, draw, qtbot):
+    window = request.getfixturevalue(which)
+    press(qtbot, window, "Ctrl+D")
+    press(qtbot, window, "R")
+    expected = np.zeros_like(known(window))
+    expected[5:15, 3:21] = True
+    draw(window.canvas, [(20, 14), (9, 9), (3, 5)])  # from any corner
+    assert np.array_equal(known(window), expected)
+    expected[8:11, 5:9] = False
+    start, end = at(window.canvas, 5, 8), at(window.canvas, 8, 10)
+    qtbot.mousePress(window.canvas, LEFT, SHIFT, start)
+    qtbot.mouseMove(window.canvas, end)
+    qtbot.mouseRelease(window.canvas, LEFT, SHIFT, end)
+    assert np.array_equal(known(window), expected)
+    expected[12:, 18:] = False
+    draw(window.canvas, [(18, 12), (60, 60)], RIGHT)  # beyond the edge, and by the right button
+    assert np.array_equal(known(window), expected)
+    for _ in range(3):
+        press(qtbot, window, "Ctrl+Z")
+    assert not known(window).any()
+
+
+def test_a_rectangle_changes_no_pixel_and_is_shown_while_it_is_drawn(colour, qtbot):
+    take(qtbot, colour, 0)
+    press(qtbot, colour, "R")
+    before, plain = colour.canvas.sketch.pixels.copy(), colour.canvas.grab().toImage()
+    qtbot.mousePress(colour.canvas, LEFT, pos=at(colour.canvas, 4, 20))
+    qtbot.mouseMove(colour.canvas, at(colour.canvas, 20, 28))
+    assert colour.canvas.grab().toImage() != plain and not known(colour)[24].any()
+    qtbot.mouseRelease(colour.canvas, LEFT, pos=at(colour.canvas, 20, 28))
+    assert known(colour)[24, 10] and np.array_equal(colour.canvas.sketch.pixels, before)
+
+
+def test_rectangles_by_keys(colour, qtbot):
+    canvas = colour.canvas
+    press(qtbot, colour, "R")
+    canvas.setFocus()
+    x, y = canvas._cell
+    for key in (Qt.Key.Key_Space, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Down):
+        qtbot.keyClick(canvas, key)
+    assert not known(colour).any()
+    qtbot.mouseMove(canvas, at(canvas, 30, 30))  # a mouse that is pushed by chance
+    qtbot.keyClick(canvas, Qt.Key.Key_Space)
+    assert known(colour).sum() == 6 and known(colour)[y : y + 2, x : x + 3].all()
+    qtbot.keyClick(canvas, Qt.Key.Key_Space, SHIFT)
+    qtbot.keyClick(canvas, Qt.Key.Key_Space)
+    assert known(colour).sum() == 5
+    qtbot.keyClick(canvas, Qt.Key.Key_Space)
+    press(qtbot, colour, "B")  # another tool: it is given up
+    assert known(colour).sum() == 5 and canvas._gesture == ""
+
+
+def test_known_rows_and_brushes_in_colour(colour, draw, qtbot):
+    take(qtbot, colour, 0)
+    whole = examples(data.CIFAR10)[0].prompt.pixels
+    colour.sketch.rows.setFocus()
+    qtbot.keyClick(colour.sketch.rows, Qt.Key.Key_End)
+    assert known(colour).all() and np.array_equal(colour.canvas.sketch.prompt.pixels, whole)
+    qtbot.keyClick(colour.sketch.rows, Qt.Key.Key_Left)
+    assert known(colour).sum() == 31 * 32
+    press(qtbot, colour, "U")
+    draw(colour.canvas, [(4, 4), (20, 4)])
+    assert not known(colour)[4, 5:20].any()
+    press(qtbot, colour, "K")
+    draw(colour.canvas, [(4, 4), (20, 4)])
+    assert np.array_equal(colour.canvas.sketch.prompt.pixels[4], whole[4])
+
+
+def test_examples_are_real_and_one_click_away(colour, qtbot):
+    shown = examples(data.CIFAR10)
+    assert len(shown) == len(colour.sketch.thumbs) == 8
+    for i, example in enumerate(shown):
+        take(qtbot, colour, i)
+        prompt = colour.canvas.sketch.prompt
+        assert 0.2 < prompt.known.mean() < 0.8 and np.array_equal(prompt.known, example.prompt.known)
+        assert np.array_equal(prompt.pixels[prompt.known], example.prompt.pixels[prompt.known])
+    assert len({e.prompt.known.tobytes() for e in shown}) >= 6
+
+
+def test_known_and_unknown_can_be_told_apart_on_any_colour(colour, qtbot):
+    """There is a line of two tones around what is known, and hatching, no single colour, on what is not."""
+    for name in COLOURS:
+        press(qtbot, colour, "Ctrl+D")
+        colour.canvas.sketch.pixels[:] = COLOURS[name]
+        colour.canvas.change("known", colour.canvas.sketch.set_known, np.arange(32)[:, None].repeat(32, 1) < 16)
+        shot = colour.canvas.grab().toImage()
+        down = at(colour.canvas, 10, 14).y(), at(colour.canvas, 10, 17).y()
+        x = at(colour.canvas, 10, 10).x()
+        column = [sum(shot.pixelColor(x, y).getRgb()[:3]) for y in range(*down)]
+        assert max(column) - min(column) > 250
+        open_ = {shot.pixelColor(x + i, at(colour.canvas, 10, 22).y()).rgb() for i in range(12)}
+        assert len(open_) > 1
+
+
+# --- pictures from outside
+
+
+def picture(size=(64, 48), mode="RGB") -> Image.Image:
+    """Every pixel another colour."""
+    w, h = size
+    x, y = np.meshgrid(np.linspace(0, 255, w), np.linspace(0, 255, h))
+    pixels = np.stack([x, y, 255 - x], -1).astype(np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def crop(window) -> CropDialog:
+    found = window.findChildren(CropDialog)
+    assert len(found) == 1 and found[0].isVisible()
+    return found[0]
+
+
+def accept(qtbot, window, ok=True) -> None:
+    dialog = crop(window)
+    kind = QDialogButtonBox.StandardButton.Ok if ok else QDialogButtonBox.StandardButton.Cancel
+    qtbot.mouseClick(dialog.findChild(QDialogButtonBox).button(kind), LEFT)
+    qtbot.waitUntil(lambda: not window.findChildren(CropDialog))
+    with qtbot.waitActive(window):
+        window.activateWindow()
+
+
+def open_by_dialog(qtbot, window, path) -> None:
+    press(qtbot, window, "Ctrl+O")
+    dialog = window.findChild(QFileDialog)
+    dialog.selectFile(str(path))
+    qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
+
+
+def paste(qtbot, window, mime: QMimeData) -> None:
+    QGuiApplication.clipboard().setMimeData(mime)
+    press(qtbot, window, "Ctrl+V")
+
+
+def dropped(window, mime: QMimeData) -> bool:
+    """Drag it over the canvas and let it go; whether it was taken."""
+    place, on = at(window.canvas, 10, 10), Qt.DropAction.CopyAction
+    given = place, on, mime, LEFT, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(*given)
+    QApplication.sendEvent(window.canvas, enter)
+    if not enter.isAccepted():
+        return False
+    assert window.canvas.dropping
+    drop = QDropEvent(QPointF(place), *given[1:])
+    QApplication.sendEvent(window.canvas, drop)
+    assert not window.canvas.dropping
+    return drop.isAccepted()
+
+
+def files(*paths) -> QMimeData:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(p)) for p in paths])
+    return mime
+
+
+def test_a_file_is_opened_cut_and_used_as_shown(colour, tmp_path, qtbot):
+    picture((64, 64)).save(tmp_path / "a.png")
+    open_by_dialog(qtbot, colour, tmp_path / "a.png")
+    shown = crop(colour).prompt
+    means = np.asarray(picture((64, 64)), float).reshape(32, 2, 32, 2, 3).mean((1, 3))
+    assert np.abs(shown.pixels - means).max() <= 1  # every pixel is the mean of what it covers
+    preview = crop(colour).preview.grab().toImage()
+    assert preview.pixelColor(4, 4).getRgb()[:3] == tuple(shown.pixels[0, 0])
+    assert crop(colour).which.currentText() == HALF and "512 of 1,024" in crop(colour)._says.text()
+    accept(qtbot, colour)
+    assert np.array_equal(colour.canvas.sketch.pixels, shown.pixels)
+    assert np.array_equal(known(colour), Prompt.empty(32, 32, 3).with_rows(16).known)
+    press(qtbot, colour, "Ctrl+Z")
+    assert not known(colour).any() and not colour.canvas.sketch.pixels.any()
+
+
+def test_what_is_known_stays_or_is_chosen(colour, tmp_path, qtbot):
+    take(qtbot, colour, 6)
+    region = known(colour).copy()
+    picture().save(tmp_path / "a.png")
+    assert dropped(colour, files(tmp_path / "a.png"))
+    assert crop(colour).which.currentText() == KEEP
+    accept(qtbot, colour)
+    assert np.array_equal(known(colour), region)
+    assert dropped(colour, files(tmp_path / "a.png"))
+    qtbot.keyClick(crop(colour).which, Qt.Key.Key_End)
+    assert crop(colour).which.currentText() == ALL and "Every pixel is known" in crop(colour)._says.text()
+    accept(qtbot, colour)
+    assert known(colour).all()
+
+
+def test_the_frame_is_moved_and_resized_by_mouse_wheel_and_keys(colour, tmp_path, qtbot):
+    picture((300, 200)).save(tmp_path / "a.png")
+    assert dropped(colour, files(tmp_path / "a.png"))
+    dialog, cropper = crop(colour), crop(colour).cropper
+    assert cropper.box == (50, 0, 250, 200)
+    before = dialog.prompt.pixels
+    middle = cropper.frame().center().toPoint()
+    drag(qtbot, cropper, middle, middle + QPoint(500, 0))
+    assert cropper.box == (100, 0, 300, 200) and not np.array_equal(dialog.prompt.pixels, before)
+    corner = cropper.frame().topLeft().toPoint()
+    drag(qtbot, cropper, corner, corner + QPoint(round(100 * cropper.scale), round(100 * cropper.scale)))
+    assert np.abs(np.subtract(cropper.box, (200, 100, 300, 200))).max() < 2
+    edge = QPoint(round(cropper.frame().left()), round(cropper.frame().center().y()))
+    drag(qtbot, cropper, edge, edge - QPoint(round(40 * cropper.scale), 0))
+    assert abs(cropper.high - 140) < 2 and abs(cropper.box[2] - 300) < 1e-6
+    for key in (Qt.Key.Key_Left, Qt.Key.Key_Up, Qt.Key.Key_Minus):
+        was = cropper.box
+        qtbot.keyClick(cropper, key)
+        assert cropper.box != was
+    high = cropper.high
+    spot = cropper.frame().center()
+    QApplication.sendEvent(
+        cropper,
+        QWheelEvent(
+            spot,
+            cropper.mapToGlobal(spot),
+            QPoint(),
+            QPoint(0, 120),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        ),
+    )
+    assert cropper.high == pytest.approx(0.9 * high)
+    qtbot.keyClick(dialog.size_, Qt.Key.Key_Home)
+    assert cropper.high == pytest.approx(8)
+    qtbot.keyClick(dialog.size_, Qt.Key.Key_End)
+    assert cropper.box == (cropper.x, 0, cropper.x + 200, 200)
+    shown = dialog.prompt.pixels
+    accept(qtbot, colour)
+    assert np.array_equal(colour.canvas.sketch.pixels, shown)
+
+
+def drag(qtbot, widget, start: QPoint, end: QPoint) -> None:
+    qtbot.mousePress(widget, LEFT, pos=start)
+    qtbot.mouseMove(widget, (start + end) / 2)
+    qtbot.mouseMove(widget, end)
+    qtbot.mouseRelease(widget, LEFT, pos=end)
+
+
+@given(
+    st.tuples(st.integers(1, 400), st.integers(1, 400)),
+    st.lists(
+        st.tuples(st.sampled_from(["place", "pull", "size"]), *[st.floats(-600, 600)] * 3, st.sampled_from(
+            ["l", "r", "t", "b", "lt", "lb", "rt", "rb"]
+        )),
+        max_size=8,
+    ),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_the_frame_never_leaves_the_picture(qapp, size, moves):
+    cropper = Cropper(Image.new("RGB", size), data.CIFAR10)
+    cropper.resize(400, 400)
+    for kind, a, b, c, held in moves:
+        if kind == "place":
+            cropper.place(a, b, c)
+        elif kind == "size":
+            cropper.resize_to(c)
+        else:
+            cropper._pull(held, QPointF(a, b), QRectF(cropper.x, cropper.y, cropper.wide, cropper.high))
+        left, top, right, bottom = cropper.box
+        assert 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]
+        assert right - left == pytest.approx(bottom - top)
+        assert opening.cut(cropper_image(size), cropper.box, data.CIFAR10).shape == (32, 32, 3)
+    cropper.deleteLater()
+
+
+def cropper_image(size) -> Image.Image:
+    return Image.new("RGB", size, (9, 9, 9))
+
+
+def test_cancel_leaves_the_sketch_alone(colour, tmp_path, qtbot):
+    take(qtbot, colour, 0)
+    before = colour.canvas.sketch.prompt
+    picture().save(tmp_path / "a.png")
+    dropped(colour, files(tmp_path / "a.png"))
+    accept(qtbot, colour, ok=False)
+    assert np.array_equal(colour.canvas.sketch.prompt.pixels, before.pixels)
+    dropped(colour, files(tmp_path / "a.png"))
+    qtbot.keyClick(crop(colour), Qt.Key.Key_Escape)
+    assert np.array_equal(colour.canvas.sketch.prompt.pixels, before.pixels)
+
+
+def test_pasting_pictures_and_files(colour, tmp_path, qtbot):
+    image = QImage(40, 40, QImage.Format.Format_RGB32)
+    image.fill(0xFF3366)
+    mime = QMimeData()
+    mime.setImageData(image)
+    paste(qtbot, colour, mime)
+    assert (crop(colour).prompt.pixels == (0xFF, 0x33, 0x66)).all()
+    accept(qtbot, colour)
+    picture((10, 10)).save(tmp_path / "small.bmp")
+    paste(qtbot, colour, files(tmp_path / "small.bmp"))  # smaller than the sketch: enlarged
+    assert crop(colour).cropper.box == (0, 0, 10, 10)
+    accept(qtbot, colour)
+    assert pixel(colour, 0, 0) == picture((10, 10)).getpixel((0, 0))
+
+
+def test_digits_are_grey_and_can_be_inverted(mnist, tmp_path, qtbot):
+    picture((56, 56)).save(tmp_path / "a.jpg", quality=95)
+    dropped(mnist, files(tmp_path / "a.jpg"))
+    dialog = crop(mnist)
+    grey = dialog.prompt.pixels
+    assert grey.shape == (28, 28, 1) and dialog.invert.isVisible() and dialog.which.currentText() == KEEP
+    expected = np.asarray(picture((56, 56)).convert("L"), float).reshape(28, 2, 28, 2).mean((1, 3))
+    assert np.abs(grey[..., 0] - expected).max() < 8  # JPEG
+    qtbot.mouseClick(dialog.invert, LEFT, pos=QPoint(8, dialog.invert.height() // 2))
+    assert np.array_equal(dialog.prompt.pixels, 255 - grey)
+    accept(qtbot, mnist)
+    assert np.array_equal(mnist.canvas.sketch.pixels, 255 - grey) and mnist.sketch.rows.value() == 14
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp", "tif", "ppm", "ico"])
+def test_every_usual_kind_of_file_is_read(tmp_path, suffix):
+    picture((64, 64)).save(tmp_path / f"a.{suffix}")
+    image = opening.read(tmp_path / f"a.{suffix}")
+    assert image.mode == "RGB" and image.size == (64, 64)
+    assert np.abs(np.asarray(image, int) - np.asarray(picture((64, 64)), int)).mean() < 12
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "I", "F"])
+def test_every_mode_is_read(tmp_path, mode):
+    path = tmp_path / ("a.tif" if mode in ("CMYK", "YCbCr", "I", "F") else "a.png")
+    picture(mode="L").convert(mode).save(path)
+    image = opening.read(path)
+    assert image.mode == "RGB" and np.asarray(image).max() > 200 and np.asarray(image).min() < 60
+
+
+def test_sixteen_bits_are_scaled(tmp_path):
+    values = np.linspace(0, 65535, 32 * 32).reshape(32, 32).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    read = np.asarray(opening.read(tmp_path / "a.png"))[..., 0]
+    assert np.abs(read - values / 257).max() <= 1
+
+
+def test_transparency_lies_on_black(tmp_path):
+    pixels = np.full((8, 8, 4), 200, np.uint8)
+    pixels[:, :4, 3], pixels[:, 4:, 3] = 0, 255
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    read = np.asarray(opening.read(tmp_path / "a.png"))
+    assert (read[:, :4] == 0).all() and (read[:, 4:] == 200).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_respected(tmp_path, orientation):
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8, :16] = 255
+    turned = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.swapaxes(0, 1),
+        6: np.rot90(upright),
+        7: np.rot90(upright, 2).swapaxes(0, 1),
+        8: np.rot90(upright, -1),
+    }
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(turned[orientation])).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(np.asarray(opening.read(tmp_path / "a.png")), upright)
+
+
+def test_a_drawing_that_qt_alone_reads(tmp_path):
+    red = '<rect width="20" height="10" fill="#f00"/>'
+    (tmp_path / "a.svg").write_text(f'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10">{red}</svg>')
+    try:
+        image = opening.read(tmp_path / "a.svg")
+    except UserError:
+        pytest.skip("this Qt has no plugin for it")
+    assert image.width == 2 * image.height and image.getpixel((5, 5)) == (255, 0, 0)
+
+
+def test_the_largest_pictures_are_reduced(tmp_path):
+    Image.new("RGB", (6000, 300), (10, 20, 30)).save(tmp_path / "a.png")
+    image = opening.read(tmp_path / "a.png")
+    assert image.size == (4096, 205) and image.getpixel((5, 5)) == (10, 20, 30)
+
+
+def broken(folder, kind: str):
+    path = folder / f"{kind}.png"
+    if kind == "text":
+        path.write_text("Dear reader,\nthis is no picture.")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "half":
+        picture((200, 200)).save(path)
+        path.write_bytes(path.read_bytes()[:600])
+    elif kind == "bomb":
+        Image.new("1", (20_000, 20_000)).save(path)
+    elif kind == "large":
+        Image.new("1", (11_000, 10_000)).save(path)
+    elif kind == "folder":
+        path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize("kind", ["text", "empty", "half", "bomb", "large", "folder", "missing"])
+def test_what_cannot_be_used_is_one_sentence(colour, tmp_path, qtbot, kind):
+    take(qtbot, colour, 0)
+    before = colour.canvas.sketch.prompt
+    path = broken(tmp_path, kind)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert dropped(colour, files(path))
+    said = colour.messages.text
+    assert said.endswith(".") and said.count(". ") == 0 and "\n" not in said and "Traceback" not in said
+    assert path.name in said and not colour.findChildren(CropDialog)
+    assert np.array_equal(colour.canvas.sketch.prompt.pixels, before.pixels)
+
+
+def test_nothing_on_the_clipboard_is_one_sentence(colour, qtbot):
+    words = QMimeData()
+    words.setText("words")
+    for mime in (QMimeData(), words):
+        colour.messages.clear()
+        paste(qtbot, colour, mime)
+        assert colour.messages.text == "There is no picture on the clipboard."
+    far = QMimeData()
+    far.setUrls([QUrl("https://example.org/a.png")])
+    assert dropped(colour, far) and "Only pictures on this machine" in colour.messages.text
+    assert not dropped(colour, words) and not colour.canvas.dropping
+
+
+def test_what_hovers_and_goes_leaves_no_frame(colour, tmp_path):
+    place, mime = at(colour.canvas, 10, 10), files(tmp_path / "a.png")
+    given = place, Qt.DropAction.CopyAction, mime, LEFT, Qt.KeyboardModifier.NoModifier
+    QApplication.sendEvent(colour.canvas, QDragEnterEvent(*given))
+    assert colour.canvas.dropping
+    QApplication.sendEvent(colour, QDragLeaveEvent())
+    assert not colour.canvas.dropping
+
+
+def test_a_good_picture_after_a_bad_one_clears_the_message(colour, tmp_path, qtbot):
+    dropped(colour, files(broken(tmp_path, "text")))
+    assert colour.messages.text
+    picture().save(tmp_path / "a.png")
+    dropped(colour, files(tmp_path / "a.png"))
+    assert colour.messages.text == ""
+    accept(qtbot, colour)
+
+
+@pytest.mark.parametrize("size", [(1000, 600), (1024, 640), (1280, 800)])
+@pytest.mark.parametrize("name", ["light", "dark"])
+def test_everything_fits_in_colour(colour, qtbot, size, name):
+    colour.actions_["choose_theme", name].trigger()
+    colour.resize(*size)
+    qtbot.wait(20)
+    assert (colour.width(), colour.height()) == size and colour.centralWidget().minimumSizeHint().width() <= size[0]
+    for button in colour.findChildren(type(colour.sketch.thumbs[0])):
+        if button.isVisible():
+            assert colour.rect().contains(button.rect().translated(button.mapTo(colour, button.rect().topLeft())))
+            assert button.width() >= button.minimumSizeHint().width(), button.text()
+            assert button.accessibleName() or button.objectName().startswith("qt_"), button.text()
+    palette = colour.sketch.palette_
+    assert palette.height() >= palette.minimumSizeHint().height() and palette.width() >= 12 * 17
+    assert colour.canvas.height() >= 140
