@@ -64,16 +64,27 @@ def small(name: str, **changes):
     return network.eval().requires_grad_(False)
 
 
+COLOUR = {"channels": 3, "levels": 5, "likelihood": "logistic-mixture", "components": 2}
+KINDS = {"binary": {}, "colour": COLOUR, "colour, direct": {**COLOUR, "direct": True}}
+
+
+def other_at(values: torch.Tensor, t: int) -> torch.Tensor:
+    """The picture values [1, H, W, C] with another pixel at t."""
+    other = values.flatten(1, 2).clone()
+    other[:, t] = (other[:, t] + 1) % (2 if values.shape[-1] == 1 else COLOUR["levels"])
+    return other.view_as(values)
+
+
 def pictures(config, count: int, seed: int = 0) -> torch.Tensor:
     rng = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 2, (count, config.height, config.width, 1), generator=rng)
+    return torch.randint(0, config.levels, (count, config.height, config.width, config.channels), generator=rng)
 
 
-def complete(network, values, known, temperature=1.0, seed=0, mode=None, size=None):
+def complete(network, values, known, temperature=1.0, seed=0, mode=None, size=None, pixels="sampled"):
     modes = network.modes(network.config)
     mode = next(m for m in modes if m.name == (mode or modes[0].name))
     rng = torch.Generator().manual_seed(seed)
-    return list(network.complete(values, known, temperature, rng, mode.name, size or mode.default))
+    return list(network.complete(values, known, temperature, rng, mode.name, size or mode.default, pixels))
 
 
 def every_picture(height: int, width: int) -> torch.Tensor:
@@ -93,15 +104,14 @@ def chi_square(drawn: torch.Tensor, p: torch.Tensor) -> float:
 # --- Transformer and Mamba -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", RASTER)
-def test_raster_models_are_autoregressive(name):
-    network = small(name)
+def test_raster_models_are_autoregressive(name, kind):
+    network = small(name, **KINDS[kind])
     values = pictures(network.config, 1)
-    logits = network(values[..., 0])
+    raw = network(values)
     for t in range(network.tokens):
-        other = values.clone().flatten()
-        other[t] = 1 - other[t]
-        changed = (network(other.view_as(values)[..., 0]) - logits).abs().sum(-1)[0] > 1e-7
+        changed = (network(other_at(values, t)) - raw).abs().sum(-1)[0] > 1e-7
         assert not changed[: t + 1].any() and (t + 1 == network.tokens or changed[t + 1])
 
 
@@ -111,26 +121,27 @@ def test_raster_likelihood_sums_to_one(name):
     assert abs(network.log_likelihood(every_picture(2, 5)).exp().sum() - 1) < 1e-4
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", RASTER)
 @pytest.mark.parametrize("prefix", [0, 1, 7, 23])
-def test_carried_states_give_the_logits_of_the_whole_pass(name, prefix):
+def test_carried_states_give_the_outputs_of_the_whole_pass(name, prefix, kind):
     """Prefill, then token by token: the same numbers as one call over the picture, whatever form that takes."""
-    network = small(name)
+    network = small(name, **KINDS[kind])
     values = pictures(network.config, 3)
-    flat = values.flatten(1)
-    whole = network(values[..., 0])
+    flat = network.signed(values).flatten(1, 2)
+    whole = network(values)
     states, tables = network.make_states(3), network.step_tables()
     if prefix:
-        head = network(values[..., 0], states, tokens=prefix)
+        head = network(values, states, tokens=prefix)
         torch.testing.assert_close(head, whole[:, :prefix], rtol=0, atol=1e-4)
     c = network.config
     for t in range(prefix, network.tokens):
         stands = torch.arange(network.tokens) < t
-        canvas = network.canvas(values[..., 0])
-        canvas[:, c.stem_rows :, c.stem_columns : c.stem_columns + c.width] *= stands.view(c.height, c.width)
-        previous = flat[:, t - 1] if t else torch.full((3,), c.levels)
-        logits = network.next_logits(canvas, previous, states, t, tables)
-        torch.testing.assert_close(logits, whole[:, t], rtol=0, atol=1e-4)
+        canvas = network.canvas(values)
+        canvas[:, :, c.stem_rows :, c.stem_columns : c.stem_columns + c.width] *= stands.view(c.height, c.width)
+        previous = flat[:, t - 1] if t else torch.zeros_like(flat[:, 0])
+        raw = network.next_raw(canvas, previous, states, t, tables)
+        torch.testing.assert_close(raw, whole[:, t], rtol=0, atol=1e-4)
 
 
 def test_mambas_matrix_form_is_its_recurrence():
@@ -146,18 +157,20 @@ def test_mambas_matrix_form_is_its_recurrence():
     assert len(sizes) == 1
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", RASTER)
 @pytest.mark.parametrize("rows", [0, 2])
-def test_decoding_draws_what_the_whole_pass_would(name, rows):
-    """At temperature 0 every generated pixel is the argmax of the uncached logits on the finished picture."""
-    network = small(name)
+def test_decoding_draws_what_the_whole_pass_would(name, rows, kind):
+    """At temperature 0 every generated pixel is the likeliest of the uncached outputs on the finished picture."""
+    network = small(name, **KINDS[kind])
     values = pictures(network.config, 4)
     known = torch.zeros(4, 4, 6, dtype=torch.bool)
     known[:, :rows] = True
     done = complete(network, values, known, temperature=0.0)[-1].values
     assert torch.equal(done[:, :rows], values[:, :rows])
-    best = network(done[..., 0]).argmax(-1).view(4, 4, 6)
-    assert torch.equal(best[:, rows:], done[:, rows:, :, 0])
+    raw = network(done)
+    best = network.likelihood.choose(raw, torch.zeros(*raw.shape[:-1], network.likelihood.noises), 0.0).view_as(done)
+    assert torch.equal(best[:, rows:], done[:, rows:])
 
 
 @pytest.mark.parametrize("name", RASTER)
@@ -203,14 +216,18 @@ def orders(network, count: int, known: torch.Tensor, seed: int = 0) -> torch.Ten
 def conditional(network, order: torch.Tensor, known: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
     """Probabilities of all pictures of a small network, 0 for those that differ from `given` [T] where known."""
     every = every_picture(network.config.height, network.config.width).flatten(1)
-    p = network.log_density(every, order.expand(len(every), -1), known.sum().expand(len(every))).sum(1).exp()
+    p = (
+        network.log_density(every.unsqueeze(-1), order.expand(len(every), -1), known.sum().expand(len(every)))
+        .sum(1)
+        .exp()
+    )
     return torch.where((every == given)[:, known].all(1), p, 0.0)
 
 
 def decoding(network, given: torch.Tensor, known: torch.Tensor, order: torch.Tensor, seed: int) -> Decoding:
     count = known.sum().expand(len(order)).clone()
     rng = torch.Generator().manual_seed(seed)
-    made = Decoding(network, (given * known).expand(len(order), -1).clone(), order, count, 1.0, rng)
+    made = Decoding(network, (given * known).expand(len(order), -1).clone().unsqueeze(-1), order, count, 1.0, rng)
     if known.any():
         made.read_prompt()
     return made
@@ -230,7 +247,7 @@ def test_assd_draws_from_the_exact_joint(known, k):
     assert abs(p.sum() - 1) < 1e-4
     run, unknown = decoding(network, given, known, order, seed=k), int((~known).sum())
     calls = list(run.speculative(k))
-    assert chi_square(run.values, p) < {63: 115, 15: 45, 31: 70, 3: 22}[int((p > 0).sum()) - 1]  # p ≈ 0.0001
+    assert chi_square(run.values[..., 0], p) < {63: 115, 15: 45, 31: 70, 3: 22}[int((p > 0).sum()) - 1]  # p ≈ 0.0001
     assert len(calls) <= unknown  # the slowest of 20,000
     drafted, accepted = map(sum, zip(*calls, strict=True))
     assert (drafted == accepted == 0) if k == 1 else 0 < accepted <= drafted
@@ -257,40 +274,35 @@ def test_assd_always_keeps_the_first_draft_and_never_needs_more_calls_than_token
     assert rejections > 0
 
 
-def test_the_density_of_any_subset_in_one_call_is_the_sum_over_steps():
-    network = small("asarm")
-    values = pictures(network.config, 3).flatten(1)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_density_of_any_subset_in_one_call_is_the_sum_over_steps(kind):
+    network = small("asarm", **KINDS[kind])
+    values = pictures(network.config, 3).flatten(1, 2)
     known = torch.rand(24, generator=torch.Generator().manual_seed(2)) < 0.3
     order = orders(network, 3, known, seed=1)
     count = known.sum().expand(3)
     whole = network.log_density(values, order, count)
-    run = Decoding(network, values * known, order, count.clone(), 1.0, torch.Generator())
+    run = Decoding(network, values * known[:, None], order, count.clone(), 1.0, torch.Generator())
     run.read_prompt()
     for t in range(int(count[0]), 24):
         ranks = torch.full((3, 1), t)
-        token = values.gather(1, order[:, t : t + 1])
-        step = run.call(ranks, ranks).log_softmax(-1)[:, 0].gather(1, token)
+        token = values.gather(1, order[:, t : t + 1, None].expand(-1, -1, values.shape[-1]))
+        step = run.log_prob(run.call(ranks, ranks), token)
         torch.testing.assert_close(step[:, 0], whole[:, t], rtol=0, atol=1e-4)
         run.put(ranks, token)
     assert not whole[:, : int(count[0])].any()
 
 
-def test_a_row_depends_on_what_stands_before_it_alone():
-    network = small("asarm")
-    values = pictures(network.config, 1).flatten(1)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_row_depends_on_what_stands_before_it_alone(kind):
+    network = small("asarm", **KINDS[kind])
+    values = pictures(network.config, 1)
     order = orders(network, 1, torch.zeros(24, dtype=torch.bool), seed=5)
     nothing = torch.zeros(1, dtype=torch.long)
-
-    def logits(v):  # of the value 0 at every rank, whatever the true value is
-        own = network.log_density(v, order, nothing)
-        return torch.where(v.gather(1, order) == 0, own, torch.log1p(-own.exp()))
-
-    first = logits(values)
+    first = network(values.flatten(1, 2), order, nothing)
     for rank in range(24):
-        other = values.clone()
-        place = order[0, rank]
-        other[0, place] = 1 - other[0, place]
-        changed = (logits(other) - first).abs()[0] > 1e-4
+        other = other_at(values, int(order[0, rank]))
+        changed = (network(other.flatten(1, 2), order, nothing) - first).abs().sum(-1)[0] > 1e-4
         assert not changed[: rank + 1].any() and (rank == 23 or changed[rank + 1])
 
 
@@ -303,7 +315,7 @@ def test_masked_decoding_takes_its_steps_and_is_exact_with_one_token_a_step():
     for steps in (1, 3, 6):
         run = decoding(network, nothing.long(), nothing, order, seed=steps)
         assert len(list(run.masked(steps))) == steps and int(run.stands.min()) == 6
-        found.append(chi_square(run.values, p))
+        found.append(chi_square(run.values[..., 0], p))
     assert found[0] > found[1] > 115 > found[2]  # independent within a step, hence inexact with fewer
 
 
@@ -451,7 +463,7 @@ def test_parallel_sequential_and_resumed_decoding_agree(cuts, selective):
             assert state.start == start
             part, state = network.decode_from(z[:, start:end], state)
             parts.append(part)
-        torch.testing.assert_close(torch.cat(parts, 1).double(), whole, rtol=0, atol=1e-9)
+        torch.testing.assert_close(torch.cat(parts, 1).double().flatten(2), whole, rtol=0, atol=1e-9)
 
 
 def test_decoding_agrees_in_float32():
@@ -460,7 +472,7 @@ def test_decoding_agrees_in_float32():
     whole = network.decode(network.decoder_position + network.fine[0].enter(z.unflatten(1, (4, 4))), None)
     first, state = network.decode_from(z[:, :7], network.start_decoding(2))
     second, _ = network.decode_from(z[:, 7:], state)
-    parts = unfold(torch.cat([first, second], 1).unflatten(1, (4, 4)), network.config.patch)
+    parts = unfold(torch.cat([first, second], 1).flatten(2).unflatten(1, (4, 4)), network.config.patch)
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-4)
 
 
@@ -544,20 +556,22 @@ def test_pixels_known_further_on_are_clamped(mode):
 SAMPLERS = [(name, mode.name) for name in SMALL for mode in models.get(name).network.modes(SMALL[name])]
 
 
+@pytest.mark.parametrize("colour", [False, True])
 @pytest.mark.parametrize(("name", "mode"), SAMPLERS)
 @given(data=st.data())
-@settings(max_examples=10, deadline=None)
-def test_known_pixels_come_back_untouched(name, mode, data):
-    network = small(name)
+@settings(max_examples=8, deadline=None)
+def test_known_pixels_come_back_untouched(name, mode, colour, data):
+    network = small(name, **(COLOUR if colour else {}))
     rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))
     values = pictures(network.config, 3, seed=int(rng.integers(1000)))
     known = torch.from_numpy(rng.random(values.shape[:3]) < data.draw(st.floats(0, 1)))
     temperature, size = data.draw(st.sampled_from([0.0, 0.7, 1.0])), data.draw(st.integers(1, 9))
-    works = complete(network, values, known, temperature, mode=mode, size=size)
+    pixels = data.draw(st.sampled_from(network.pixels))
+    works = complete(network, values, known, temperature, mode=mode, size=size, pixels=pixels)
     done = works[-1].values
     assert works[-1].filled == known[0].numel()
-    assert torch.equal(done[known], values[known])
-    assert done.min() >= 0 and done.max() <= 1
+    assert torch.equal(done[known], values[known].to(done.dtype))
+    assert done.min() >= 0 and done.max() <= network.config.levels - 1
 
 
 @pytest.mark.parametrize(("name", "mode"), SAMPLERS)

@@ -33,6 +33,7 @@ class Toy(nn.Module):
     exact = True
     prefix_only = False
     half_precision = False
+    pixels = ("sampled",)
 
     @staticmethod
     def modes(config: ToyConfig) -> tuple[Mode, ...]:
@@ -61,7 +62,14 @@ class Toy(nn.Module):
         return {"loss": (nats * ~known).sum((1, 2)).mean()}
 
     def complete(
-        self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, mode: str, size: int
+        self,
+        values: Tensor,
+        known: Tensor,
+        temperature: float,
+        rng: torch.Generator,
+        mode: str,
+        size: int,
+        pixels: str,
     ) -> Iterator[Work]:
         rounds = size if mode == "rounds" else 1
         turn = torch.rand(known.shape, generator=rng, device=known.device).mul(rounds).long().masked_fill(known, -1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeVar
 
+from .data import DataSet
 from .errors import UserError
 
 T = TypeVar("T")
@@ -19,3 +20,10 @@ def from_dict(cls: type[T], values: dict[str, Any]) -> T:
     if missing := sorted(required - set(values)):
         raise UserError(f"{cls.__name__} needs the setting {', '.join(map(repr, missing))}.")
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def for_data(cls: type[T], data: DataSet, model: str, changes: dict[str, Any], **usual: Any) -> T:
+    """The preset `model` for a data set: the picture's shape and likelihood, the `usual` settings, those of the data
+    set's record, and `changes`, later ones before earlier; raises UserError as `from_dict` does."""
+    picture = {k: getattr(data, k) for k in ("height", "width", "channels", "levels", "likelihood")}
+    return from_dict(cls, {**picture, **usual, **data.presets.get(model, {}), **changes})

@@ -83,10 +83,11 @@ CIFAR10 = DataSet(
     subject="picture",
     shown="mean",
     presets={
-        "transformer": {"window": 128, "stem_hidden": 384},
-        "mamba": {"chunk": 64, "stem_hidden": 384},
-        "asarm": {"stem_hidden": 384},
-        "vssm": {"latent_size": 16, "head_channels": 48},
+        "transformer": {"window": 128, "stem_hidden": 384, "direct": True},
+        "mamba": {"chunk": 64, "stem_hidden": 384, "direct": True},
+        "asarm": {"reach": 4, "stem_hidden": 384, "direct": True},
+        "vssm": {"coarse_levels": 2, "fine_levels": 5, "latent_size": 16, "head_channels": 48},
+        "vssm-paper": {"patch": 2, "head_channels": 48},
     },
 )
 DATA_SETS = {d.name: d for d in (MNIST, CIFAR10)}

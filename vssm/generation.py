@@ -5,8 +5,9 @@ data (numpy, no torch, no Qt). The command line prints them, the window draws th
 iterator cancels.
 
 A network takes part by one method,
-    complete(values [B, H, W, C], known [B, H, W], temperature, rng, mode, size) -> Iterator[Work],
-which yields after every network call, and says by `half_precision` whether bfloat16 makes it faster. The clock runs
+    complete(values [B, H, W, C], known [B, H, W], temperature, rng, mode, size, pixels) -> Iterator[Work],
+which yields after every network call, and says by `half_precision` whether bfloat16 makes it faster and by `pixels`
+which ways it has of showing what it makes. The clock runs
 inside that iterator only: it stands still while an event is made and while its receiver paints.
 """
 
@@ -38,7 +39,8 @@ class GenerationRequest:
     every: least seconds between two Progress events (wall clock); 0 reports every network call.
     mode: one of the model's samplers, its usual one by default. size: that sampler's number (tokens a chunk, drafted
     tokens, steps), where it has one. posterior: whether to tell, after the clock has stopped, what the encoder makes
-    of the finished picture.
+    of the finished picture. pixels: "sampled" from their likelihood or its "mean", where the model draws them
+    independently given latents; by default as the data set shows them where the model can, else sampled.
     """
 
     prompt: Prompt
@@ -49,6 +51,7 @@ class GenerationRequest:
     mode: str | None = None
     size: int | None = None
     posterior: bool = False
+    pixels: str | None = None
 
     def __post_init__(self):
         if self.samples < 1:
@@ -75,6 +78,7 @@ class Started:
     clamped: bool
     mode: Mode
     size: int
+    pixels: str
 
 
 @dataclass(frozen=True)
@@ -139,6 +143,7 @@ class Finished:
     threads: int
     mode: str
     size: int
+    pixels: str = "sampled"
     drafted: int = 0
     accepted: int = 0
 
@@ -185,14 +190,17 @@ class Generator:
         threads, name = torch.get_num_threads(), device.describe(self.where)
         clamped = self.network.prefix_only and not prompt.is_prefix
         mode, size = self.sampler(request.mode, request.size)
-        yield Started(self.preset.name, self.preset.title, tokens, K, levels, name, threads, clamped, mode, size)
+        pixels = self.shown(request.pixels)
+        yield Started(
+            self.preset.name, self.preset.title, tokens, K, levels, name, threads, clamped, mode, size, pixels
+        )
 
         values, known = self._to_device(np.repeat(prompt.pixels[None], K, 0), np.repeat(prompt.known[None], K, 0))
         rng = torch.Generator(self.where).manual_seed(request.seed)
         seconds, prompt_seconds, calls, shown = 0.0, 0.0, 0, time.perf_counter()
         drafted, accepted = 0, 0
         with self._working():
-            works = self._sampler.complete(values, known, request.temperature, rng, mode.name, size)
+            works = self._sampler.complete(values, known, request.temperature, rng, mode.name, size, pixels)
         last = None
         while True:
             with self._working():
@@ -239,6 +247,7 @@ class Generator:
             threads,
             mode.name,
             size,
+            pixels,
             drafted,
             accepted,
         )
@@ -261,29 +270,41 @@ class Generator:
             raise UserError(f"{title}'s {mode.size} must lie between 1 and {mode.most}, not {size}.")
         return mode, size
 
+    def shown(self, pixels: str | None = None) -> str:
+        """How finished pixels are shown, "sampled" or "mean": as asked, else as the data set has it where this model
+        can. Raises UserError for a way that this model does not have."""
+        ways = self.network.pixels
+        if pixels is None:
+            return self.data.shown if self.data.shown in ways else ways[0]
+        if pixels not in ways:
+            raise UserError(f"{self.preset.title} has no {pixels!r} pixels; choose one of: {', '.join(ways)}.")
+        return pixels
+
     def complete_batch(
         self,
-        pixels: np.ndarray,
+        images: np.ndarray,
         known: np.ndarray,
         temperature: float = 1.0,
         seed: int = 0,
         mode: str | None = None,
         size: int | None = None,
+        pixels: str | None = None,
     ) -> tuple[np.ndarray, float, int]:
-        """Complete many different prompts at once, without events: pixels [B, H, W, C] uint8 and known [B, H, W] to
+        """Complete many different prompts at once, without events: images [B, H, W, C] uint8 and known [B, H, W] to
         images [B, H, W, C] uint8, the seconds the model worked, and its network calls."""
         sampler, size = self.sampler(mode, size)
-        values, mask = self._to_device(pixels, known)
+        pixels = self.shown(pixels)
+        values, mask = self._to_device(images, known)
         rng = torch.Generator(self.where).manual_seed(seed)
         device.synchronise(self.where)
         begun = time.perf_counter()
         with self._working():
-            works = self._sampler.complete(values, mask, temperature, rng, sampler.name, size)
+            works = self._sampler.complete(values, mask, temperature, rng, sampler.name, size, pixels)
             calls, last = deque(enumerate(works, 1), maxlen=1).pop()
         device.synchronise(self.where)
         seconds = time.perf_counter() - begun
-        images = data.from_levels(last.values.cpu().numpy(), self.data)
-        return np.where(known[..., None], pixels, images), seconds, calls
+        made = data.from_levels(last.values.cpu().numpy(), self.data)
+        return np.where(known[..., None], images, made), seconds, calls
 
     def _posterior(self, values: Tensor, known: Tensor) -> Iterator[Posterior]:
         with self._working():

@@ -49,7 +49,7 @@ class SSMBlock(nn.Module):
     """x + out(silu(gate) · ssd(...)), the inputs of the scan having passed a depthwise convolution.
 
     The state follows the SSD form with one decay a head: h_t = a h_{t-1} + v_t ⊗ B_t, y_t = h_t C_t + D v_t, where
-    v, B, C depend on the input. Decays are learned constants (`selective=False`, as in RetNet or S4) or depend on the
+    v, B, C depend on the input. Decays are constants (`selective=False`, as in RetNet) or depend on the
     input too (`selective=True`, as in Mamba-2).
 
     causal:        one direction in raster order; the convolution is the half of a 3×3 that lies before the token and
@@ -85,7 +85,8 @@ class SSMBlock(nn.Module):
         self.skip = nn.Parameter(torch.ones(inner))
         reach = torch.logspace(0.3, 2, heads if causal else heads // 2)  # tokens a head remembers: 2 to 100
         reach = reach if causal else reach.repeat(2)
-        self.log_rate = nn.Parameter(-reach.log())  # log of −log a
+        # log of −log a; learning one that no input changes would need the gradient of a T×T matrix
+        self.log_rate = nn.Parameter(-reach.log(), requires_grad=selective)
         before = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
         self.register_buffer("taps", before if causal else torch.ones(3, 3), persistent=False)
         if selective:

@@ -212,6 +212,9 @@ class Trainer:
             values = (torch.rand(images.shape, device=images.device) * 255 < images).long()
         else:
             values = images.long()
+        if self.data.flips:
+            mirrored = torch.rand(len(values), 1, 1, 1, device=values.device) < 0.5
+            values = torch.where(mirrored, values.flip(2), values)
         rng = np.random.default_rng((config.seed, self.step))
         known = draw_known(len(images), self.data.height, self.data.width, config.empty_share, rng, self.kinds)
         known = torch.from_numpy(known).to(self.where)

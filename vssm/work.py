@@ -28,8 +28,9 @@ class Mode:
 class Work(NamedTuple):
     """What a network reports after one of its calls. Nothing is copied or moved for it.
 
-    values: [B, H, W, C] pixel values so far, or None; filled: what stands, known or generated, as the number of
-    pixels in raster order (all of them when finished) or as a mask [B, H, W].
+    values: [B, H, W, C] pixel values so far, or None; not whole numbers where means are to be shown; filled: what
+    stands, known or generated, as the number of pixels in raster order (all of them when finished) or as a mask
+    [B, H, W].
     latent: the kind, the values [B, h, w, Z] and the raw parameters of the distribution they were drawn from; drawn:
     how many positions in raster order have been, None for all.
     drafted, accepted: tokens proposed to a verification and passed by it, over the batch.

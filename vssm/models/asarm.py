@@ -19,12 +19,11 @@ Deviations: one stream in place of XLNet's two, the query carried by the row aft
 2404.09562), so that values are cached once and never reread; a convolutional stem as the Transformer has, of the
 visible pixels around the target; trained on raster and on random orders, and on drafts, so that they are of use.
 
-Shapes: B images, T = H·W tokens, D = d_model, R rows of one call.
+Shapes: B images, T = H·W tokens, C channels, D = d_model, P raw outputs of the likelihood, R rows of one call.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,15 +32,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .. import likelihood
+from ..config import for_data
+from ..layers import widen
 from ..work import Mode, Work
 from .raster import SquaredReLU
-
-TINY = 1e-30
 
 
 @dataclass(frozen=True)
 class ASARMConfig:
-    """height, width, levels describe the picture; the stem sees `reach` pixels in each direction.
+    """height, width, channels, levels and likelihood describe the picture; components: of a mixture; the stem sees
+    `reach` pixels in each direction; direct: whether a linear map leads from what it sees to the outputs.
 
     In training a share `random_orders` of the images has its unknown tokens in random order, the rest in raster
     order; a share `drafts` has drafts from a random rank on.
@@ -49,12 +50,16 @@ class ASARMConfig:
 
     height: int
     width: int
+    channels: int = 1
     levels: int = 2
+    likelihood: str = "bernoulli"
+    components: int = 10
     d_model: int = 128
     blocks: int = 4
     heads: int = 2
     reach: int = 5
     stem_hidden: int = 256
+    direct: bool = False
     random_orders: float = 0.6
     drafts: float = 0.3
 
@@ -98,13 +103,14 @@ class Block(nn.Module):
 
 
 class ASARM(nn.Module):
-    """Maps rows (a target, and what stands before it) to the logits of their tokens."""
+    """Maps rows (a target, and what stands before it) to the raw outputs of their tokens."""
 
     Config = ASARMConfig
     exact = True
     likelihood_order = "random"
     prefix_only = False
     half_precision = False
+    pixels = ("sampled",)
 
     @staticmethod
     def modes(config: ASARMConfig) -> tuple[Mode, ...]:
@@ -120,21 +126,26 @@ class ASARM(nn.Module):
         super().__init__()
         self.config = c = config
         D, side = c.d_model, 2 * c.reach + 1
-        self.value = nn.Embedding(c.levels + 1, D)  # the last entry stands for "none yet"
+        self.likelihood = likelihood.make(c.likelihood, c.channels, c.levels, c.components)
+        self.value = nn.Linear(c.channels + 1, D)  # the last input stands for "none yet"
         self.row, self.column = (nn.Parameter(0.02 * torch.randn(n, D)) for n in (c.height, c.width))
         self.target_row, self.target_column = (nn.Parameter(0.02 * torch.randn(n, D)) for n in (c.height, c.width))
         self.known = nn.Parameter(torch.zeros(D))
         self.stem = nn.Sequential(
-            nn.Linear(2 * side**2, c.stem_hidden), SquaredReLU(), nn.Linear(c.stem_hidden, D, bias=False)
+            nn.Linear((c.channels + 1) * side**2, c.stem_hidden), SquaredReLU(), nn.Linear(c.stem_hidden, D, bias=False)
         )
         self.blocks = nn.ModuleList(Block(D, c.heads) for _ in range(c.blocks))
         self.norm = nn.LayerNorm(D)
-        self.head = nn.Linear(D, c.levels)
+        self.head = nn.Linear(D, self.likelihood.parameters)
         for module in self.modules():
-            if isinstance(module, (nn.Linear, nn.Embedding)):
+            if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.02)
-                if getattr(module, "bias", None) is not None:
+                if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        self.head.bias.data.copy_(self.likelihood.initial_bias())
+        if c.direct:
+            self.direct_head = nn.Linear((c.channels + 1) * side**2, self.likelihood.parameters, bias=False)
+            nn.init.zeros_(self.direct_head.weight)
         nn.init.kaiming_normal_(self.stem[0].weight, nonlinearity="relu")
         for name, p in self.named_parameters():
             if name.endswith(("out.weight", "mlp.2.weight")):
@@ -153,51 +164,63 @@ class ASARM(nn.Module):
     # --- rows ---------------------------------------------------------------------------------------------------
 
     def frame(self, x: Tensor, outside: int) -> Tensor:
-        """[B, T] to [B, framed pixels], `outside` around the picture."""
+        """[B, T, N] to [B, framed pixels, N], `outside` around the picture."""
         r, c = self.config.reach, self.config
-        return F.pad(x.view(-1, c.height, c.width), (r, r, r, r), value=outside).flatten(1)
+        return F.pad(x.unflatten(1, (c.height, c.width)), (0, 0, r, r, r, r), value=outside).flatten(1, 2)
 
     def rank_map(self, order: Tensor) -> Tensor:
         """Positions by rank [B, T] to ranks by position, framed: [B, framed pixels]."""
         ranks = torch.arange(self.tokens, device=order.device).expand_as(order)
-        return self.frame(torch.empty_like(order).scatter_(1, order, ranks), self.tokens)
+        return self.frame(torch.empty_like(order).scatter_(1, order, ranks).unsqueeze(2), self.tokens).squeeze(2)
+
+    def signed(self, values: Tensor) -> Tensor:
+        """Pixel values as −1 … 1 in float32."""
+        return values.float() * (2 / (self.config.levels - 1)) - 1
 
     def embed(
         self, values: Tensor, order: Tensor, known: Tensor, ranks: Tensor, seen: Tensor, rank_map: Tensor
-    ) -> Tensor:
-        """Inputs of rows, [B, R, D].
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs of rows, [B, R, D], and what stands around their targets, [B, R, (C + 1) · side²].
 
-        values: [B, T] by position; order: [B, T or more], positions by rank; known: [B], how many are known; ranks:
-        [B, R]; seen: [B, R], how many tokens stand for each row (`known` for the row of a known token).
+        values: [B, T, C] by position; order: [B, T or more], positions by rank; known: [B], how many are known;
+        ranks: [B, R]; seen: [B, R], how many tokens stand for each row (`known` for the row of a known token).
         """
         c = self.config
+        signed = self.signed(values)
         given = ranks < known[:, None]
         last = torch.where(given, ranks, seen - 1)  # rank of the token whose value the row carries
-        none = ~given & (seen <= known[:, None])
+        none = (~given & (seen <= known[:, None])).unsqueeze(-1)
         place = order.gather(1, last.clamp_min(0))
-        value = values.gather(1, place).masked_fill(none, c.levels)
+        value = signed.gather(1, place.unsqueeze(-1).expand(-1, -1, c.channels)).masked_fill(none, 0)
         target = order.gather(1, ranks)
-        x = self.value(value)
-        x = x + (self.row[place // c.width] + self.column[place % c.width]).masked_fill(none.unsqueeze(-1), 0)
+        x = self.value(torch.cat([value, none.float()], -1))
+        x = x + (self.row[place // c.width] + self.column[place % c.width]).masked_fill(none, 0)
         aim = self.target_row[target // c.width] + self.target_column[target % c.width]
         x = x + torch.where(given.unsqueeze(-1), self.known, aim)
-        window = self.around[target].flatten(1)
-        standing = rank_map.gather(1, window).view(*ranks.shape, -1) < seen.unsqueeze(-1)
-        signed = self.frame(values * 2 - (c.levels - 1), 0).gather(1, window).view_as(standing)
-        dtype = self.stem[0].weight.dtype
-        signed = (signed.to(dtype) / (c.levels - 1)) * standing
-        return x + self.stem(torch.cat([signed, standing.to(dtype)], -1))
+        around = self.around[target].flatten(1)
+        standing = (rank_map.gather(1, around).view(*ranks.shape, -1) < seen.unsqueeze(-1)).unsqueeze(2)
+        framed = self.frame(signed, 0)
+        colours = [framed[..., i].gather(1, around).view(*ranks.shape, -1) for i in range(c.channels)]
+        window = torch.cat([torch.stack(colours, 2) * standing, standing.float()], 2).flatten(2)
+        return x + self.stem(window), window
 
-    def log_density(self, values: Tensor, order: Tensor, known: Tensor, seen: Tensor | None = None) -> Tensor:
-        """log p of every token given those before it in `order`, in one call: [B, T] by rank, 0 for known tokens.
+    def output(self, x: Tensor, window: Tensor) -> Tensor:
+        """Rows after the last block to raw outputs [B, R, P] in float32."""
+        x = self.norm(x)
+        with torch.autocast(x.device.type, enabled=False):  # a mean needs more digits than bfloat16 has
+            raw = self.head(widen(x))
+            return raw + self.direct_head(window) if self.config.direct else raw
 
-        values: [B, T] by position; order: [B, T], positions by rank; known: [B], how many of them are given; seen:
+    def forward(self, values: Tensor, order: Tensor, known: Tensor, seen: Tensor | None = None) -> Tensor:
+        """Raw outputs of every token given those before it in `order`, in one call: [B, T, P] by rank.
+
+        values: [B, T, C] by position; order: [B, T], positions by rank; known: [B], how many of them are given; seen:
         [B, T], how many tokens stand for each row, its own rank by default.
         """
-        B, T = values.shape
+        B, T, _ = values.shape
         ranks = torch.arange(T, device=values.device).expand(B, T)
         seen = torch.maximum(ranks, known[:, None]) if seen is None else seen
-        x = self.embed(values, order, known, ranks, seen, self.rank_map(order))
+        x, window = self.embed(values, order, known, ranks, seen, self.rank_map(order))
         allowed = ranks[:, None, :] < seen[:, :, None]
         allowed = allowed | torch.eye(T, dtype=torch.bool, device=values.device)
         bias = torch.zeros_like(allowed, dtype=x.dtype).masked_fill_(~allowed, float("-inf")).unsqueeze(1)
@@ -205,9 +228,13 @@ class ASARM(nn.Module):
             bias = bias.to(torch.get_autocast_dtype(x.device.type))
         for block in self.blocks:
             x = block(x, bias, int(known.max()))
-        logits = self.head(self.norm(x)).float()
-        nats = F.cross_entropy(logits.flatten(0, 1), values.gather(1, order).flatten(), reduction="none").view(B, T)
-        return -nats * (ranks >= known[:, None])
+        return self.output(x, window)
+
+    def log_density(self, values: Tensor, order: Tensor, known: Tensor, seen: Tensor | None = None) -> Tensor:
+        """log p of every token under `forward`, whose arguments these are: [B, T] by rank, 0 for known tokens."""
+        by_rank = values.gather(1, order.unsqueeze(-1).expand_as(values))
+        log_p = self.likelihood.log_prob(self(values, order, known, seen), by_rank)
+        return log_p * (torch.arange(values.shape[1], device=values.device) >= known[:, None])
 
     def order(self, known: Tensor, random: Tensor, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         """An order with the known tokens first: known [B, T]; random [B], whether the unknown tokens follow in
@@ -218,17 +245,17 @@ class ASARM(nn.Module):
         return torch.where(known, place - 1, key).argsort(1), known.sum(1)
 
     def log_likelihood(self, values: Tensor) -> Tensor:
-        """Exact log p(x) in nats, [B], of pixel values [B, H, W, 1], every image in a random order of its own."""
-        flat = values.flatten(1)
-        nothing = torch.zeros_like(flat, dtype=torch.bool)
-        order, known = self.order(nothing, torch.ones_like(flat[:, 0], dtype=torch.bool))
+        """Exact log p(x) in nats, [B], of pixel values [B, H, W, C], every image in a random order of its own."""
+        flat = values.flatten(1, 2)
+        nothing = torch.zeros_like(flat[..., 0], dtype=torch.bool)
+        order, known = self.order(nothing, torch.ones_like(nothing[:, 0]))
         return self.log_density(flat, order, known).sum(1)
 
     def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
         """Terms in nats an image; "loss" is the one to minimise: −log p of an unknown token, times T. "random" and
         "raster" are the mean over images with nothing known and no drafts in such an order."""
         c, T, where = self.config, self.tokens, values.device
-        values, known = values.flatten(1), known.flatten(1)
+        values, known = values.flatten(1, 2), known.flatten(1)
         B = len(values)
         random = torch.rand(B, device=where) < c.random_orders
         order, count = self.order(known, random)
@@ -247,13 +274,21 @@ class ASARM(nn.Module):
     # --- generation ---------------------------------------------------------------------------------------------
 
     def complete(
-        self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, mode: str, size: int
+        self,
+        values: Tensor,
+        known: Tensor,
+        temperature: float,
+        rng: torch.Generator,
+        mode: str,
+        size: int,
+        pixels: str,
     ) -> Iterator[Work]:
         """Read the prompt in one call, then fill the rest as `mode` says; prompts of a batch may differ."""
         mask = known.flatten(1)
         order, count = self.order(mask, torch.full_like(mask[:, 0], mode in ("random", "masked")), rng)
         drafts = {"assd": size, "masked": self.tokens}.get(mode, 1)
-        run = Decoding(self, values.flatten(1) * mask, order, count, temperature, rng, spare=drafts)
+        given = values.flatten(1, 2) * mask.unsqueeze(-1)
+        run = Decoding(self, given, order, count, temperature, rng, spare=drafts)
         if mask.any():
             run.read_prompt()
             yield run.report(values.shape, prompt=True)
@@ -273,7 +308,8 @@ class Decoding:
         self, network: ASARM, values: Tensor, order: Tensor, known: Tensor, temperature: float, rng, spare=None
     ):
         self.network, self.values, self.order, self.known = network, values, order, known
-        self.temperature, self.rng, self.T = max(temperature, 1e-4), rng, network.tokens
+        self.temperature, self.rng, self.T = max(temperature, likelihood.LEAST), rng, network.tokens
+        self.likelihood = network.likelihood
         self.rank_map = network.rank_map(order)
         self.ranks = torch.empty_like(order).scatter_(
             1, order, torch.arange(self.T, device=order.device).expand_as(order)
@@ -281,7 +317,7 @@ class Decoding:
         self.stands = known.clone()
         c, slots = network.config, self.T + (self.T if spare is None else spare)
         shape = (len(values), 2, c.heads, slots, c.d_model // c.heads)
-        self.caches = [network.head.weight.new_zeros(shape) for _ in network.blocks]  # keys and values, one a block
+        self.caches = [network.norm.weight.new_zeros(shape) for _ in network.blocks]  # keys and values, one a block
         self.padded = torch.cat([order, order[:, -1:].expand(-1, slots - self.T)], 1)
 
     def report(self, shape, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> Work:
@@ -290,9 +326,9 @@ class Decoding:
         return Work(self.values.view(shape), filled, prompt=prompt, drafted=drafted, accepted=accepted)
 
     def call(self, ranks: Tensor, seen: Tensor) -> Tensor:
-        """One network call: the logits [B, R, levels] of rows; ranks, seen as in `ASARM.embed`."""
+        """One network call: the raw outputs [B, R, P] of rows; ranks, seen as in `ASARM.embed`."""
         network, last = self.network, int(ranks.max()) + 1
-        x = network.embed(self.values, self.padded, self.known, ranks, seen, self.rank_map)
+        x, window = network.embed(self.values, self.padded, self.known, ranks, seen, self.rank_map)
         column = torch.arange(last, device=x.device)
         allowed = ((column < seen.unsqueeze(-1)) | (column == ranks.unsqueeze(-1))).unsqueeze(1)
         for block, cache in zip(network.blocks, self.caches, strict=True):
@@ -302,7 +338,7 @@ class Decoding:
             cache[:, 1].scatter_(2, index, v)
             past = cache[:, :, :, :last]
             x = block.finish(x, F.scaled_dot_product_attention(q, past[:, 0], past[:, 1], attn_mask=allowed))
-        return network.head(network.norm(x)).float()
+        return network.output(x, window)
 
     def read_prompt(self) -> None:
         """Fill the caches with the rows of the known tokens, once where all samples share a prompt."""
@@ -317,18 +353,19 @@ class Decoding:
         else:
             self.call(ranks.expand(len(self.values), N), self.known[:, None].expand(-1, N))
 
-    def draw(self, p: Tensor) -> Tensor:
-        """One token from each of the (not necessarily normalised) distributions p [..., levels]."""
-        noise = torch.empty_like(p).exponential_(generator=self.rng)
-        return (p / noise).argmax(-1)
+    def draw(self, raw: Tensor) -> Tensor:
+        """Tokens [..., C] from raw outputs [..., P]."""
+        noise = self.likelihood.noise(*raw.shape[:-1], rng=self.rng, device=raw.device)
+        return self.likelihood.choose(raw, noise, self.temperature)
 
-    def probabilities(self, logits: Tensor) -> Tensor:
-        return (logits / self.temperature).softmax(-1)
+    def log_prob(self, raw: Tensor, tokens: Tensor) -> Tensor:
+        """Of tokens [..., C] as `draw` draws them: [...]."""
+        return self.likelihood.log_prob(raw, tokens, self.temperature)
 
     def put(self, ranks: Tensor, tokens: Tensor) -> None:
-        """Write tokens [B, R] where their ranks are of the picture."""
-        place = torch.where(ranks < self.T, self.padded.gather(1, ranks), self.T)
-        self.values = F.pad(self.values, (0, 1)).scatter_(1, place, tokens)[:, :-1].contiguous()
+        """Write tokens [B, R, C] where their ranks [B, R] are of the picture."""
+        place = torch.where(ranks < self.T, self.padded.gather(1, ranks), self.T).unsqueeze(-1).expand_as(tokens)
+        self.values = F.pad(self.values, (0, 0, 0, 1)).scatter_(1, place, tokens)[:, :-1].contiguous()
 
     def speculative(self, k: int) -> Iterator[tuple[int, int]]:
         """ASSD with k drafts a round (k = 1: one token a call), yielding (drafted, accepted) after every call."""
@@ -336,7 +373,7 @@ class Decoding:
         while (most := int((T - self.stands).max())) > 0:
             R, stands = min(k, most), self.stands[:, None]
             ranks = stands + torch.arange(R, device=stands.device)
-            p = self.probabilities(self.call(ranks, stands.expand_as(ranks)))
+            p = self.call(ranks, stands.expand_as(ranks))
             drafts, valid = self.draw(p), ranks < T
             self.put(ranks, drafts)
             if R == 1:  # given all that stands: nothing to verify
@@ -344,21 +381,38 @@ class Decoding:
                 yield (int(valid.sum()),) * 2 if k > 1 else (0, 0)
                 continue
             yield int(valid.sum()), 0
-            q = self.probabilities(self.call(ranks[:, 1:], ranks[:, 1:].clamp_max(T)))
-            q = torch.cat([p[:, :1], q], 1)
-            chosen = drafts.unsqueeze(-1)
-            ratio = (q.gather(2, chosen) / p.gather(2, chosen).clamp_min(TINY))[..., 0]
-            u = torch.empty_like(ratio).uniform_(generator=self.rng)
-            passed = ((u < ratio) & valid).long().cumprod(1).sum(1)  # in order, up to the first rejected
+            q = torch.cat([p[:, :1], self.call(ranks[:, 1:], ranks[:, 1:].clamp_max(T))], 1)
+            gain = self.log_prob(q, drafts) - self.log_prob(p, drafts)
+            u = torch.empty_like(gain).uniform_(generator=self.rng)
+            passed = ((u.log() < gain) & valid).long().cumprod(1).sum(1)  # in order, up to the first rejected
             rejected = passed < valid.sum(1)
-            at = passed.clamp_max(R - 1)[:, None, None].expand(-1, 1, p.shape[-1])
-            true, draft = q.gather(1, at)[:, 0], p.gather(1, at)[:, 0]
-            residual = (true - draft).clamp_min(0)
-            residual = torch.where(residual.sum(-1, keepdim=True) > 0, residual, true)
-            again = (self.stands + passed).clamp_max(self.padded.shape[1] - 1)
-            self.put(torch.where(rejected, again, T)[:, None], self.draw(residual)[:, None])
+            if rejected.any():
+                at = passed.clamp_max(R - 1)[:, None, None].expand(-1, 1, p.shape[-1])
+                again = (self.stands + passed).clamp_max(self.padded.shape[1] - 1)
+                token = self.residual(q.gather(1, at), p.gather(1, at), rejected)
+                self.put(torch.where(rejected, again, T)[:, None], token)
             self.stands = self.stands + passed + rejected
             yield 0, int(passed.sum())
+
+    def residual(self, q: Tensor, p: Tensor, needed: Tensor, tries: int = 16) -> Tensor:
+        """A token [B, 1, C] from max(0, q − p), normalised, of raw outputs q, p [B, 1, P] where needed [B].
+
+        By rejection: a draw from q is taken with probability max(0, 1 − p / q). So no values need be listed, of which
+        three channels have millions. Where q and p are the same up to rounding, a draw from q after many tries.
+        """
+        q, p = (raw.expand(-1, tries, -1) for raw in (q, p))
+        token, missing = None, needed
+        for _ in range(100):
+            tokens = self.draw(q)
+            ratio = (self.log_prob(p, tokens) - self.log_prob(q, tokens)).exp()
+            taken = torch.empty_like(ratio).uniform_(generator=self.rng) >= ratio
+            first = taken.byte().argmax(1)[:, None, None].expand(-1, 1, tokens.shape[-1])
+            chosen = tokens.gather(1, first)
+            token = chosen if token is None else torch.where(missing[:, None, None], chosen, token)
+            missing = missing & ~taken.any(1)
+            if not missing.any():
+                break
+        return token
 
     def masked(self, steps: int) -> Iterator[tuple[int, int]]:
         """All unknown tokens in `steps` calls, those of one call independent of each other; few at first (the cosine
@@ -376,8 +430,7 @@ class Decoding:
             if new.shape[1] == 0:
                 break
             seen = torch.cat([late.clamp_max(T), stands[:, None].expand_as(new)], 1)
-            logits = self.call(ranks, seen)[:, late.shape[1] :]
-            self.put(new, self.draw(self.probabilities(logits)))
+            self.put(new, self.draw(self.call(ranks, seen)[:, late.shape[1] :]))
             before, stands = stands, goal
             self.stands = goal
             yield 0, 0
@@ -391,4 +444,4 @@ class Decoding:
 
 def config_for(data, **changes) -> ASARMConfig:
     """The preset `asarm` for a data set."""
-    return dataclasses.replace(ASARMConfig(data.height, data.width, data.levels), **changes)
+    return for_data(ASARMConfig, data, "asarm", changes)

@@ -16,7 +16,6 @@ Shapes: B images, T = H·W tokens, D = d_model, E = inner = heads · P, N = stat
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -26,17 +25,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import scan
+from ..config import for_data
 from ..layers import convolve, widen
 from .raster import RasterModel
 
 
 @dataclass(frozen=True)
 class MambaConfig:
-    """height, width, levels describe the picture; convolution: tokens that the short convolution spans."""
+    """height, width, channels, levels and likelihood describe the picture; components: of a mixture; convolution:
+    tokens that the short convolution spans; direct: as the Transformer's."""
 
     height: int
     width: int
+    channels: int = 1
     levels: int = 2
+    likelihood: str = "bernoulli"
+    components: int = 10
     d_model: int = 128
     blocks: int = 5
     inner: int = 256
@@ -47,6 +51,7 @@ class MambaConfig:
     stem_rows: int = 5
     stem_columns: int = 5
     stem_hidden: int = 256
+    direct: bool = False
 
 
 class Block(nn.Module):
@@ -171,4 +176,4 @@ class Mamba(RasterModel):
 
 def config_for(data, **changes) -> MambaConfig:
     """The preset `mamba` for a data set."""
-    return dataclasses.replace(MambaConfig(data.height, data.width, data.levels), **changes)
+    return for_data(MambaConfig, data, "mamba", changes)

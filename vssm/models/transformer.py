@@ -11,7 +11,6 @@ a call. A free-form prompt is met by clamping known pixels as they pass.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,16 +18,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..config import for_data
 from .raster import RasterModel, SquaredReLU
 
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """height, width, levels describe the picture; `window` is in tokens and holds for blocks 0, 2, 4, …"""
+    """height, width, channels, levels and likelihood describe the picture; components: of a mixture; `window` is in
+    tokens and holds for blocks 0, 2, 4, …; direct: whether a linear map leads from the stem's window to the outputs."""
 
     height: int
     width: int
+    channels: int = 1
     levels: int = 2
+    likelihood: str = "bernoulli"
+    components: int = 10
     d_model: int = 128
     blocks: int = 4
     heads: int = 2
@@ -36,6 +40,7 @@ class TransformerConfig:
     stem_rows: int = 5
     stem_columns: int = 5
     stem_hidden: int = 256
+    direct: bool = False
 
 
 class CausalAttention(nn.Module):
@@ -55,14 +60,14 @@ class CausalAttention(nn.Module):
             cache[:, 0, :, :T], cache[:, 1, :, :T] = k, v
         return self.out(self._attend(q, k, v).transpose(1, 2).flatten(2))
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, block: int = 112) -> Tensor:
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Attention by blocks of queries, so that no score above the diagonal or before the window is computed.
 
         On a CPU this trains faster than the fused kernel in bfloat16, which a GPU prefers.
         """
         if self.window is None and q.is_cuda:
             return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-        T = q.shape[-2]
+        T, block = q.shape[-2], self.window or 256
         q = q * q.shape[-1] ** -0.5
         parts = []
         for start in range(0, T, block):
@@ -171,4 +176,4 @@ class Transformer(RasterModel):
 
 def config_for(data, **changes) -> TransformerConfig:
     """The preset `transformer` for a data set."""
-    return dataclasses.replace(TransformerConfig(data.height, data.width, data.levels), **changes)
+    return for_data(TransformerConfig, data, "transformer", changes)

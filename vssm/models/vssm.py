@@ -20,13 +20,12 @@ With `causal` (preset `vssm-paper`) it is the paper's model: L = 1, all blocks i
 trained on the evidence lower bound with S = ∅ plus KL(q_ψ ‖ p_ω), q_ψ held fixed, on prefixes. Deviation: tokens are
 patches, and a block's convolution also reaches the three tokens above.
 
-Shapes: B images, [B, H, W, 1] pixel values; fine grid h×w = H/patch × W/patch tokens, coarse grid h/2 × w/2;
-T = h·w tokens; D = d_model; Z = latent values a position.
+Shapes: B images, [B, H, W, C] pixel values; P raw outputs a pixel (`likelihood`); fine grid h×w = H/patch × W/patch
+tokens, coarse grid h/2 × w/2; T = h·w tokens; D = d_model; Z = latent values a position.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,7 +35,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import latents
+from .. import latents, likelihood
+from ..config import for_data
 from ..layers import Conv, SSMBlock, widen
 from ..work import Mode, Work
 
@@ -45,12 +45,16 @@ from ..work import Mode, Work
 class VSSMConfig:
     """latent: "gaussian" (latent_size of them a position) or "categorical" (latent_size of latent_classes each).
 
-    estimator: of the gradient through a categorical draw, "reinmax" or "gumbel". causal: the paper's flat model.
+    height, width, channels, levels and likelihood describe the picture; components: of a mixture. estimator: of the
+    gradient through a categorical draw, "reinmax" or "gumbel". causal: the paper's flat model.
     """
 
     height: int
     width: int
+    channels: int = 1
     levels: int = 2
+    likelihood: str = "bernoulli"
+    components: int = 10
     patch: int = 2
     d_model: int = 128
     inner: int = 256
@@ -87,6 +91,26 @@ class Inferred(NamedTuple):
         return (self.latent.log_prob(self.p, self.value) - self.latent.log_prob(self.q, self.value)).sum((1, 2))
 
 
+class Drawing(NamedTuple):
+    """How a generation draws: latents and pixels at one temperature, or the pixels' means."""
+
+    likelihood: likelihood.Bernoulli | likelihood.LogisticMixture
+    temperature: float
+    rng: torch.Generator
+    means: bool
+
+    def latents(self, kind: latents.Gaussian | latents.Categorical, raw: Tensor) -> Tensor:
+        """Values [..., Z] of latents from their raw parameters."""
+        return kind.draw(raw, self.temperature, self.rng)
+
+    def pixels(self, raw: Tensor) -> Tensor:
+        """Pixel values [..., C] from raw outputs [..., P]; means are not whole numbers."""
+        if self.means:
+            return self.likelihood.mean(raw)
+        noise = self.likelihood.noise(*raw.shape[:-1], rng=self.rng, device=raw.device)
+        return self.likelihood.choose(raw, noise, self.temperature)
+
+
 class Level(nn.Module):
     """One group of latents on one grid: an SSM block, the prior's head, the posterior's, and the way back in."""
 
@@ -111,16 +135,16 @@ class Level(nn.Module):
         value = self.latent.relax(q)
         return h + self.enter(value), Inferred(self.latent, q, self.prior_head(h), value)
 
-    def sample(self, h: Tensor, temperature: float, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def sample(self, h: Tensor, how: Drawing) -> tuple[Tensor, Tensor, Tensor]:
         """Generation: h to the next h, the value drawn [B, h, w, Z] and the raw prior it was drawn from."""
         h = self.block(h)
         prior = self.prior_head(h)
-        value = self.latent.draw(prior, temperature, rng)
+        value = how.latents(self.latent, prior)
         return h + self.enter(value), value, prior
 
 
 class Stem(nn.Module):
-    """Picture and mask [B, H, W, 2] to tokens [B, h, w, D]; a token sees its patch alone unless `mixing`."""
+    """Picture and mask [B, H, W, C + 1] to tokens [B, h, w, D]; a token sees its patch alone unless `mixing`."""
 
     def __init__(self, channels: int, d_model: int, patch: int, mixing: bool):
         super().__init__()
@@ -133,21 +157,26 @@ class Stem(nn.Module):
 
 
 class Head(nn.Module):
-    """Tokens [B, h, w, D] to pixel logits [B, H, W, 1]; if `mixing`, tokens mix and the prompt [B, H, W, 2] enters."""
+    """Tokens [B, h, w, D] to raw outputs [B, H, W, P] in float32; if `mixing`, tokens mix and the prompt
+    [B, H, W, C + 1] enters."""
 
-    def __init__(self, d_model: int, channels: int, patch: int, mixing: bool):
+    def __init__(self, d_model: int, channels: int, patch: int, mixing: bool, likelihood):
         super().__init__()
         self.patch, self.channels, self.mixing = patch, channels, mixing
         self.norm = nn.LayerNorm(d_model)
         self.unpack = nn.Linear(d_model, channels * patch * patch)
-        self.mix = Conv(channels + 2 * mixing, channels, 5 if mixing else 1, padding=2 * mixing)
-        self.logits = Conv(channels, 1, 3 if mixing else 1, padding=int(mixing))
+        seen = channels + mixing * (likelihood.channels + 1)
+        self.mix = Conv(seen, channels, 5 if mixing else 1, padding=2 * mixing)
+        self.raw = Conv(channels, likelihood.parameters, 3 if mixing else 1, padding=int(mixing))
+        self.raw.bias.data.copy_(likelihood.initial_bias())
 
     def forward(self, h: Tensor, prompt: Tensor | None) -> Tensor:
         x = unfold(self.unpack(self.norm(h)), self.patch)
         if self.mixing:
             x = torch.cat([x, prompt.to(x.dtype)], -1)
-        return self.logits(F.silu(self.mix(F.silu(x))))
+        x = F.silu(self.mix(F.silu(x)))
+        with torch.autocast(x.device.type, enabled=False):  # a mean needs more digits than bfloat16 has
+            return self.raw(widen(x))
 
 
 def fold(x: Tensor, by: int) -> Tensor:
@@ -168,6 +197,7 @@ class VSSM(nn.Module):
     Config = VSSMConfig
     exact = False
     half_precision = True  # few and large matrix products: faster in bfloat16
+    pixels = ("sampled", "mean")
 
     @staticmethod
     def modes(config: VSSMConfig) -> tuple[Mode, ...]:
@@ -189,14 +219,15 @@ class VSSM(nn.Module):
             raise ValueError("a causal VSSM is flat: coarse_levels must be 0 and fine_levels 1")
         D, depth = c.d_model, self.ladder + 1
         grid = c.height // c.patch, c.width // c.patch
+        self.likelihood = likelihood.make(c.likelihood, c.channels, c.levels, c.components)
         self.latent = latents.make(c.latent, c.latent_size, c.latent_classes, c.estimator)
 
         def block(i: int) -> SSMBlock:
             columns = i % 2 == 1 and not c.causal
             return SSMBlock(D, c.inner, c.state, c.heads, c.causal, columns, c.selective, depth)
 
-        self.prompt_stem = Stem(2, D, c.patch, mixing=not c.causal)
-        self.image_stem = Stem(2, D, c.patch, mixing=not c.causal)
+        self.prompt_stem = Stem(c.channels + 1, D, c.patch, mixing=not c.causal)
+        self.image_stem = Stem(c.channels + 1, D, c.patch, mixing=not c.causal)
         self.fine_position = nn.Parameter(0.02 * torch.randn(*grid, D))
         self.prompt_blocks = nn.ModuleList(block(i) for i in range(c.prompt_blocks))
         self.encoder = nn.ModuleList(block(i) for i in range(c.encoder_blocks))
@@ -211,7 +242,7 @@ class VSSM(nn.Module):
         if c.causal:
             self.decoder_position = nn.Parameter(0.02 * torch.randn(*grid, D))
         self.decoder = nn.ModuleList(block(c.fine_levels + i) for i in range(c.decoder_blocks))
-        self.head = Head(D, c.head_channels, c.patch, mixing=not c.causal)
+        self.head = Head(D, c.head_channels, c.patch, not c.causal, self.likelihood)
         tokens = torch.arange(self.tokens).view(*grid).repeat_interleave(c.patch, 0).repeat_interleave(c.patch, 1)
         self.register_buffer("token_of_pixel", tokens, persistent=False)
 
@@ -232,21 +263,21 @@ class VSSM(nn.Module):
     # --- likelihood ---------------------------------------------------------------------------------------------
 
     def prompt(self, values: Tensor, known: Tensor) -> Tensor:
-        """Pixel values [B, H, W, 1] and known [B, H, W] to signed values, zero where
-        unknown, and the mask: [B, H, W, 2]."""
+        """Pixel values [B, H, W, C] and known [B, H, W] to signed values, zero where unknown, and the mask:
+        [B, H, W, C + 1]."""
         mask = known.unsqueeze(-1).to(self.fine_position.dtype)
         signed = values.to(mask.dtype) * (2 / (self.config.levels - 1)) - 1
         return torch.cat([signed * mask, mask], -1)
 
     def top(self, prompt: Tensor) -> Tensor:
-        """The top-down stream before the first level: [B, H, W, 2] to [B, h, w, D]."""
+        """The top-down stream before the first level: [B, H, W, C + 1] to [B, h, w, D]."""
         h = self.prompt_stem(prompt) + self.fine_position
         for block in self.prompt_blocks:
             h = block(h)
         return h
 
     def encode(self, values: Tensor) -> Tensor:
-        """The encoder's features of whole pictures: [B, H, W, 1] to [B, h, w, D]."""
+        """The encoder's features of whole pictures: [B, H, W, C] to [B, h, w, D]."""
         everything = torch.ones_like(values[..., 0], dtype=torch.bool)
         features = self.image_stem(self.prompt(values, everything)) + self.fine_position
         for block in self.encoder:
@@ -254,7 +285,7 @@ class VSSM(nn.Module):
         return features
 
     def infer(self, values: Tensor, known: Tensor, draws: int = 1) -> tuple[Tensor, list[Inferred]]:
-        """Pixel logits [draws · B, H, W, 1] under so many posterior draws an image, one image's together, and what was
+        """Raw outputs [draws · B, H, W, P] under so many posterior draws an image, one image's together, and what was
         found at every level. The decoder of a causal model sees no prompt: for it `known` is taken to be empty."""
         if self.config.causal:  # nothing but the position enters the prior: one for all images
             prompt = self.prompt(values[:1], torch.zeros_like(known[:1]))
@@ -281,17 +312,17 @@ class VSSM(nn.Module):
         return self.decode(h, prompt), found
 
     def decode(self, h: Tensor, prompt: Tensor | None) -> Tensor:
-        """The stream after the last level [B, h, w, D] to pixel logits [B, H, W, 1]."""
+        """The stream after the last level [B, h, w, D] to raw outputs [B, H, W, P]."""
         for block in self.decoder:
             h = block(h)
-        return widen(self.head(h, prompt))
+        return self.head(h, prompt)
 
     def elbo(self, values: Tensor, known: Tensor, draws: int = 1) -> tuple[Tensor, list[Inferred]]:
         """log p_φ(x_{∉S} | z, x_S) [draws · B] in nats under posterior draws, and what was found at every level."""
-        logits, found = self.infer(values, known, draws)
+        raw, found = self.infer(values, known, draws)
         if draws > 1:
             values, known = values.repeat_interleave(draws, 0), known.repeat_interleave(draws, 0)
-        log_p = -F.binary_cross_entropy_with_logits(logits, values.to(logits.dtype), reduction="none")[..., 0]
+        log_p = self.likelihood.log_prob(raw, values)
         return (log_p if self.config.causal else log_p * ~known).sum((1, 2)), found
 
     def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
@@ -331,26 +362,28 @@ class VSSM(nn.Module):
     # --- generation ---------------------------------------------------------------------------------------------
 
     def complete(
-        self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, mode: str, size: int
+        self,
+        values: Tensor,
+        known: Tensor,
+        temperature: float,
+        rng: torch.Generator,
+        mode: str,
+        size: int,
+        pixels: str,
     ) -> Iterator[Work]:
-        """Fill the unknown pixels as `mode` says; see `modes`."""
+        """Fill the unknown pixels as `mode` says; see `modes`. With `pixels` "mean" a pixel takes its mean given the
+        latents in place of a draw."""
+        how = Drawing(self.likelihood, temperature, rng, pixels == "mean")
         if not self.config.causal:
-            yield from self.ladder_down(values, known, temperature, rng, size if mode == "chunked" else self.tokens)
+            yield from self.ladder_down(values, known, how, size if mode == "chunked" else self.tokens)
         elif mode == "parallel":
-            yield from self.at_once(values, known, temperature, rng)
+            yield from self.at_once(values, known, how)
         elif mode == "sequential":
-            yield from self.one_by_one(values, known, temperature, rng)
+            yield from self.one_by_one(values, known, how)
         else:
-            yield from self.in_chunks(values, known, temperature, rng, size)
+            yield from self.in_chunks(values, known, how, size)
 
-    def draw(self, logits: Tensor, temperature: float, rng: torch.Generator) -> Tensor:
-        """Pixel values from logits in float32: bfloat16 noise would be 0 once in 256 draws, stray pixels."""
-        noise = torch.empty_like(logits).uniform_(generator=rng).logit_(1e-7)
-        return (logits > temperature * noise).long()
-
-    def ladder_down(
-        self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, chunk: int
-    ) -> Iterator[Work]:
+    def ladder_down(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[Work]:
         """Every level, one network stage each, then all unknown pixels at once: L + 1 reports, whatever T. With
         `chunk` below T only the next so many tokens are kept, and the rest is drawn anew with these known."""
         while True:
@@ -360,13 +393,13 @@ class VSSM(nn.Module):
             if self.config.coarse_levels:
                 top = self.fold_prompt(fold(h, 2)) + self.coarse_position
                 for level in self.coarse:
-                    top, value, prior = level.sample(top, temperature, rng)
+                    top, value, prior = level.sample(top, how)
                     yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
                 h = h + unfold(self.unfold_coarse(top), 2)
             for level in self.fine:
-                h, value, prior = level.sample(h, temperature, rng)
+                h, value, prior = level.sample(h, how)
                 yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
-            drawn = self.draw(self.decode(h, prompt), temperature, rng)
+            drawn = how.pixels(self.decode(h, prompt))
             values = torch.where(known.unsqueeze(-1), values, drawn)
             if chunk >= self.tokens:
                 break
@@ -378,17 +411,18 @@ class VSSM(nn.Module):
             yield Work(values, known)
         yield Work(values, known[0].numel())
 
-    def at_once(self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator) -> Iterator[Work]:
+    def at_once(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[Work]:
         """Causal: all latents from the partial posterior, then the decoder's scan: two reports."""
         level = self.fine[0]
-        _, value, raw = level.sample(self.top(self.prompt(values, prefix(known))), temperature, rng)
+        _, value, raw = level.sample(self.top(self.prompt(values, prefix(known))), how)
         yield Work(latent=(self.latent, value, raw), level=1)
-        logits = self.decode(self.decoder_position + level.enter(value), None)
+        raw = fold(self.decode(self.decoder_position + level.enter(value), None), self.config.patch)
         # noise in the order of tokens, as the other samplers draw it
-        drawn = unfold(self.draw(fold(logits, self.config.patch), temperature, rng), self.config.patch)
+        drawn = how.pixels(raw.unflatten(-1, (-1, self.likelihood.parameters))).flatten(-2)
+        drawn = unfold(drawn, self.config.patch)
         yield Work(torch.where(known.unsqueeze(-1), values, drawn), known[0].numel())
 
-    def one_by_one(self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator) -> Iterator[Work]:
+    def one_by_one(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[Work]:
         """Causal: the partial posterior reads the prompt once; then one token a call, the decoder's hidden state
         carried. The same distribution as `at_once`."""
         level = self.fine[0]
@@ -397,18 +431,16 @@ class VSSM(nn.Module):
         value = torch.zeros_like(raw[..., : self.latent.values]).float()
         state = self.start_decoding(len(values))
         if first:  # the prompt's own latents, in one call
-            value[:, :first] = self.latent.draw(raw[:, :first], temperature, rng)
+            value[:, :first] = how.latents(self.latent, raw[:, :first])
             _, state = self.decode_from(value[:, :first], state)
         yield Work(values, self.filled(first, known), prompt=True)
         for t in range(first, self.tokens):
-            value[:, t : t + 1] = self.latent.draw(raw[:, t : t + 1], temperature, rng)
-            logits, state = self.decode_from(value[:, t : t + 1], state)
-            values = self.put(values, known, t, self.draw(logits, temperature, rng))
+            value[:, t : t + 1] = how.latents(self.latent, raw[:, t : t + 1])
+            outputs, state = self.decode_from(value[:, t : t + 1], state)
+            values = self.put(values, known, t, how.pixels(outputs))
             yield self.so_far(values, known, value, raw, t + 1)
 
-    def in_chunks(
-        self, values: Tensor, known: Tensor, temperature: float, rng: torch.Generator, chunk: int
-    ) -> Iterator[Work]:
+    def in_chunks(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[Work]:
         """Causal: `chunk` tokens at a time. The partial posterior reads what stands, the latents of the next tokens
         are drawn, the decoder goes on from its hidden state; what stands is read once by either."""
         given = prefix(known)
@@ -422,9 +454,9 @@ class VSSM(nn.Module):
         while start < self.tokens:
             end = min(first + chunk, self.tokens)
             raw[:, first:end], _ = self.read_from(values, given, end - first, reading)
-            value[:, start:end] = self.latent.draw(raw[:, start:end], temperature, rng)
-            logits, decoding = self.decode_from(value[:, start:end], decoding)
-            values = self.put(values, known, start, self.draw(logits, temperature, rng))
+            value[:, start:end] = how.latents(self.latent, raw[:, start:end])
+            outputs, decoding = self.decode_from(value[:, start:end], decoding)
+            values = self.put(values, known, start, how.pixels(outputs))
             if end < self.tokens:
                 given = given | (self.token_of_pixel < end)
                 _, reading = self.read_from(values, given, end - first, reading)
@@ -436,11 +468,12 @@ class VSSM(nn.Module):
         return self.before_first(self.decoder, batch)
 
     def decode_from(self, value: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
-        """Resume: the latents of the next n tokens [B, n, Z] and the hidden state to the pixel logits of these tokens
-        [B, n, patch²] and the state after them. Tokens that stand pass through no block again."""
+        """Resume: the latents of the next n tokens [B, n, Z] and the hidden state to the raw outputs of these tokens
+        [B, n, patch², P] and the state after them. Tokens that stand pass through no block again."""
         position = self.decoder_position.flatten(0, 1)[carried.start :][: value.shape[1]]
         h, carried = self.through(self.decoder, position + self.fine[0].enter(value), carried)
-        return fold(widen(self.head(h.unsqueeze(1), None)), self.config.patch)[:, 0], carried
+        raw = fold(self.head(h.unsqueeze(1), None), self.config.patch)[:, 0]
+        return raw.unflatten(-1, (-1, self.likelihood.parameters)), carried
 
     def start_reading(self, batch: int) -> Carried:
         """The partial posterior's hidden state before the first token."""
@@ -478,10 +511,10 @@ class VSSM(nn.Module):
         return known[0].numel() if tokens == self.tokens else (self.token_of_pixel < tokens) | known
 
     def put(self, values: Tensor, known: Tensor, start: int, drawn: Tensor) -> Tensor:
-        """Pixel values with those drawn of the tokens from `start` on, [B, n, patch²], known ones held."""
-        tokens = fold(values, self.config.patch)
+        """Pixel values with those drawn of the tokens from `start` on, [B, n, patch², C], known ones held."""
+        tokens = fold(values.to(drawn.dtype), self.config.patch)
         flat = tokens.flatten(1, 2).clone()
-        flat[:, start : start + drawn.shape[1]] = drawn
+        flat[:, start : start + drawn.shape[1]] = drawn.flatten(-2)
         return torch.where(known.unsqueeze(-1), values, unfold(flat.view_as(tokens), self.config.patch))
 
     def so_far(self, values: Tensor, known: Tensor, value: Tensor, raw: Tensor, tokens: int) -> Work:
@@ -504,15 +537,16 @@ def prefix(known: Tensor) -> Tensor:
 
 def config_for(data, **changes) -> VSSMConfig:
     """The preset `vssm` for a data set."""
-    return dataclasses.replace(VSSMConfig(data.height, data.width, data.levels), **changes)
+    return for_data(VSSMConfig, data, "vssm", changes)
 
 
 def paper_config_for(data, **changes) -> VSSMConfig:
     """The preset `vssm-paper` for a data set."""
-    flat = VSSMConfig(
-        data.height,
-        data.width,
-        data.levels,
+    return for_data(
+        VSSMConfig,
+        data,
+        "vssm-paper",
+        changes,
         patch=4,
         causal=True,
         coarse_levels=0,
@@ -524,4 +558,3 @@ def paper_config_for(data, **changes) -> VSSMConfig:
         latent_size=16,
         latent_classes=8,
     )
-    return dataclasses.replace(flat, **changes)
