@@ -227,7 +227,7 @@ def test_every_score_in_colour(tmp_path, capsys, quick_speeds):
     assert vssm(*words, "--limit", 3) == 0
     out = capsys.readouterr().out
     assert "binarised" not in out and "digit" not in out and "bits a dimension" in out
-    assert "samples from nothing, pixels mean" in out and "of whole pictures" in out and "of the range" in out
+    assert "samples from nothing, mean pixels" in out and "of whole pictures" in out and "of the range" in out
 
 
 def test_exact_scores_in_colour(tmp_path, capsys):

@@ -54,7 +54,8 @@ def test_one_command_scores_all_and_writes_the_page(two_toys, capsys):
         assert f"{record['nats']:.2f} ± {record['nats_error']:.2f} (exact)" in page
         assert f"**{record['nats']:.2f}**" in page and f"{record['label_kept']:.1%}" in page
         assert f"{record['fid']:.1f} (20 samples)" in page
-        assert f"{record['best_mse']:.4f} ± {record['best_mse_error']:.4f} (best of 3, 2 pictures; in the mean" in page
+        assert f"{record['best_mse']:.4f} ± {record['best_mse_error']:.4f} (of 3)" in page
+        assert f"{record['mean_mse']:.4f} (2 digits)" in page
     assert "`--parts best --limit 4 --best-images 2 --best-endings 3`" in page and "`--parts nats --limit 4`" in page
     assert "## MNIST" in page and "CIFAR" not in page  # there are no weights for colour
     for word in ("| Toy | Other |", "PixelCNN | 81.30", "NVAE", "Linear Transformer", "**Other**", "1,234 images"):
@@ -166,8 +167,9 @@ def test_a_section_for_every_data_set_with_weights(monkeypatch, tmp_path):
         "| −log p(x), bits a dimension | ≤ 3.7570 ± 0.0094 (ELBO) | 3.4000 ± 0.0094 (exact) |",
         "| ≤ 3.7100 ± 0.0188 (64 draws, 500 images, by one draw 3.7800) | – |",
         "| nats | 8000.00 | 8000.00 |",
-        "| 123.5 (1,000 samples, pixels mean) | 123.5 (1,000 samples, pixels sampled) |",
-        "0.0200 ± 0.0010 (best of 16, 200 pictures, pixels mean; in the mean 0.0500)",
+        "| 123.5 (1,000 samples, mean pixels) | 123.5 (1,000 samples, sampled pixels) |",
+        "| 0.0200 ± 0.0010 (of 16, mean pixels) | 0.0200 ± 0.0010 (of 16, sampled pixels) |",
+        "| the same, of all | 0.0500 (200 pictures) |",
         "| speed ratio to the Transformer | 80 × | 1 × |",
         "| network calls a picture | 9 | 1,024 |",
         "`--parts fid --fid-samples 500` | 2026-11-22 | A fine CPU, 2 threads, torch 2.13.0 | 0 | VSSM 30 s",
@@ -185,7 +187,7 @@ def test_a_section_for_every_data_set_with_weights(monkeypatch, tmp_path):
     assert colour.index("Softmax Transformer | 3.47") < colour.index("**3.40**") < colour.index("PixelCNN | 3.14")
     text = report.readme(README, report.all_shipped())
     assert "### MNIST" in text and "### CIFAR-10" in text and text.endswith("\n\nMore words.\n") and "old" not in text
-    assert "| lower half completed, squared error | 0.0200" in text.split("### CIFAR-10")[1]
+    assert "| lower half completed, squared error of the best | 0.0200" in text.split("### CIFAR-10")[1]
 
 
 def test_no_weights_no_page(two_toys, monkeypatch, tmp_path, capsys):

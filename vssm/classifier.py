@@ -92,7 +92,7 @@ def load(dataset: data.DataSet, file: str | Path | None = None) -> Classifier:
         network.load_state_dict(tensors)
     except (RuntimeError, KeyError, TypeError, ValueError):
         raise UserError(f"{file} is no classifier of this version; make one with {remedy}.") from None
-    return network.eval().requires_grad_(False)
+    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # faster, on a CPU too
 
 
 @torch.inference_mode()

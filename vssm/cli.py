@@ -494,7 +494,7 @@ def clamping_rows(record: dict) -> list[tuple[str, str]]:
 def score_rows(record: dict) -> list[tuple[str, str]]:
     """The scores in a record of `evaluate`, those that were measured."""
     rows, dataset = [], data.get(record["data"])
-    shown = {part: f", pixels {m['pixels']}" if dataset.levels > 2 else "" for part, m in record["measured"].items()}
+    shown = {part: f", {m['pixels']} pixels" if dataset.levels > 2 else "" for part, m in record["measured"].items()}
     if "nats" in record:
         bound = "" if record["bound"] == "exact" else "at most "
         order = ", each image in a random order of its own" if record["order"] == "random" else ""

@@ -207,7 +207,7 @@ def sampler(made: Checkpoint) -> str:
 
 def pixels(made: Checkpoint, part: str) -> str:
     """How a part's pictures showed their pixels, to be put after something else; those of two levels are drawn."""
-    return f", pixels {made.scores['measured'][part]['pixels']}" if made.data.levels > 2 else ""
+    return f", {made.scores['measured'][part]['pixels']} pixels" if made.data.levels > 2 else ""
 
 
 def trained(made: Checkpoint) -> str:
@@ -226,8 +226,7 @@ def distance(made: Checkpoint) -> str:
 
 def best(made: Checkpoint) -> str:
     s = made.scores
-    of = f"best of {s['best_endings']}, {s['best_images']:,} pictures{pixels(made, 'best')}"
-    return f"{s['best_mse']:.4f} ± {s['best_mse_error']:.4f} ({of}; in the mean {s['mean_mse']:.4f})"
+    return f"{s['best_mse']:.4f} ± {s['best_mse_error']:.4f} (of {s['best_endings']}{pixels(made, 'best')})"
 
 
 def speed(value: float) -> str:
@@ -246,7 +245,7 @@ class Row(NamedTuple):
 
 def rows(weights: Sequence[Checkpoint]) -> list[Row]:
     """All measures of the models of one data set."""
-    dataset = weights[0].data
+    dataset, subject = weights[0].data, weights[0].data.subject
     unit, other = UNITS[dataset.unit], OTHER[dataset.unit]
     rival = next((m for m in weights if m.model == "transformer"), None)
 
@@ -266,13 +265,14 @@ def rows(weights: Sequence[Checkpoint]) -> list[Row]:
         Row(other.words, other.plain),
         Row("lower half completed, label kept", kept, True),
         Row("Fréchet distance of samples", distance, True),
-        Row("lower half completed, squared error", best, not binary),
+        Row("lower half completed, squared error of the best", best, not binary),
+        Row("the same, of all", lambda m: f"{m.scores['mean_mse']:.4f} ({m.scores['best_images']:,} {subject}s)"),
         Row(
             "pixels in which two endings differ" if binary else "mean difference of two endings, of the range",
             lambda m: f"{m.scores['diversity']:.1%}",
         ),
         Row(
-            f"different {dataset.subject}s among endings" if binary else "different labels among endings",
+            f"different {subject}s among endings" if binary else "different labels among endings",
             lambda m: f"{m.scores['diversity_labels']:.2f} of {m.scores['diversity_endings']}",
         ),
         Row("pictures a second, one at a time", lambda m: speed(m.scores["images_per_second"]), True),
@@ -465,7 +465,7 @@ def _reading(weights: Sequence[Checkpoint]) -> str:
     ]
     if colour:
         text.append(
-            "*Pixels sampled, pixels mean*: whether pictures show draws of the pixels' likelihood or, where pixels are "
+            "*Sampled pixels, mean pixels*: whether pictures show draws of the pixels' likelihood or, where pixels are "
             "independent given latents, its mean, which has no noise of its own: smoother, and nearer in squared error."
         )
     return "\n".join(f"- {line}" for line in text)
