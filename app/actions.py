@@ -125,6 +125,8 @@ def table() -> list[Spec]:
                  (), name, check=True)
             for name in ("auto", *device.available())
         ),
+        Spec("show_scaling", "Scaling in T", "View", "Show how the time for a picture grows with its number of pixels, "
+             "in place of the latents", ("T",), check=True, rule=True),
         Spec("show_shortcuts", "Keyboard shortcuts", "Help", "All keys on one page", ("F1", "?")),
         Spec("show_about", "About VSSM Sketchpad", "Help", "What this is", rule=True),
     ]  # fmt: skip

@@ -23,11 +23,12 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QSpinBox,
     QSplitter,
+    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from vssm import checkpoint, data, models, picture
+from vssm import checkpoint, data, models, picture, scaling
 from vssm.errors import UserError
 from vssm.generation import Event, GenerationRequest
 from vssm.work import Mode
@@ -42,6 +43,7 @@ from .panels.latents import LatentPanel
 from .panels.messages import MessageBar
 from .panels.modes import ModePicker
 from .panels.palette import COLOURS
+from .panels.scaling import ScalingPanel
 from .panels.sketch import SIZES, SketchPanel
 from .panels.timing import KEPT, TimingPanel
 from .runs import Run
@@ -69,6 +71,7 @@ class Window(QMainWindow):
         self.history: list[Run] = []
         self.shown: Run | None = None  # the run in the panels
         self._running: Run | None = None
+        self._measuring: int | None = None  # the number of a scaling run under way
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._theme_name, self._device = restored.theme, restored.device
         self.theme = theme.LIGHT
@@ -85,6 +88,7 @@ class Window(QMainWindow):
         self.completion = CompletionPanel()
         self.timing = TimingPanel(self.actions_["clear_history"])
         self.latents = LatentPanel()
+        self.scaling = ScalingPanel()
         self._lay_out()
         self._fill_in(restored)
 
@@ -94,6 +98,8 @@ class Window(QMainWindow):
         self.canvas.picked.connect(self._picked)
         self.sketch.prompt_given.connect(self._pen_lifted)
         self.sketch.ink_chosen.connect(self._use)
+        self.scaling.asked.connect(self._measure)
+        self.scaling.stopped.connect(self.stop)
         self.completion.run_chosen.connect(self._show_number)
         self.completion.sample_chosen.connect(self._sample_chosen)
         self.engine.happened.connect(self._happened)
@@ -119,8 +125,12 @@ class Window(QMainWindow):
         self.setMinimumSize(1000, 600)
         columns = QSplitter(Qt.Orientation.Horizontal)
         right = QSplitter(Qt.Orientation.Vertical)
+        self._lower = QStackedWidget()
+        for panel in (self.latents, self.scaling):
+            panel.header.addWidget(button(self.actions_["show_scaling"], "Scaling"))
+            self._lower.addWidget(panel)
         for splitter, parts in (
-            (right, ((self.timing, 5), (self.latents, 5))),
+            (right, ((self.timing, 5), (self._lower, 5))),
             (columns, ((self.sketch, 33), (self.completion, 30), (right, 37))),
         ):
             splitter.setHandleWidth(8)
@@ -249,7 +259,10 @@ class Window(QMainWindow):
 
     @Slot()
     def complete(self) -> None:
-        """Ask the chosen model to fill the unknown pixels; a run under way is given up."""
+        """Ask the chosen model to fill the unknown pixels; a run under way is given up, but not a scaling run."""
+        if self.scaling.running:
+            self.messages.say("The models are being timed: complete when that is done, or stop it first (Esc).", "note")
+            return
         if sentence := self._lacks(self.model):
             self.messages.say(sentence)
             return
@@ -297,10 +310,25 @@ class Window(QMainWindow):
     def stop(self) -> None:
         """Give the run under way up; it ends with the network call it is in."""
         self.engine.stop()
+        self.scaling.stopping()
         if self._running is not None:
             self._running.stopping = True
             self._paint_run()
-            self._enable()
+        self._enable()
+
+    @Slot(tuple)
+    def _measure(self, lengths: tuple[int, ...]) -> None:
+        """Time equal networks at these lengths; a run under way is given up."""
+        self.stop()
+        self.messages.clear()
+        request = scaling.ScalingRequest(self.data.name, lengths, parameters=scaling.PARAMETERS)
+        self._measuring = self.engine.measure(request)
+        self.scaling.begin(len(lengths) * len(request.contenders))
+        self._enable()
+
+    @Slot(bool)
+    def show_scaling(self, on: bool) -> None:
+        self._lower.setCurrentWidget(self.scaling if on else self.latents)
 
     @Slot(bool)
     def set_live(self, on: bool) -> None:
@@ -556,7 +584,10 @@ class Window(QMainWindow):
     # --- what the worker reports
 
     @Slot(int, object)
-    def _happened(self, number: int, event: Event) -> None:
+    def _happened(self, number: int, event: Event | scaling.Event) -> None:
+        if number == self._measuring:
+            self.scaling.add(event)
+            return
         run = self._running
         if run is not None and run.number == number:
             run.add(event)
@@ -572,6 +603,11 @@ class Window(QMainWindow):
 
     @Slot(int)
     def _ended(self, number: int) -> None:
+        if number == self._measuring:
+            self._measuring = None
+            self.scaling.end()
+            self._enable()
+            return
         for run in self.history:
             if run.number == number:
                 run.ended = True
@@ -676,7 +712,7 @@ class Window(QMainWindow):
         self.actions_["pause"].setIconText(HOLD[paused])
         self._pause.setAccessibleName(self.actions_["pause"].text())
         self.actions_["pause"].setEnabled(run is not None and not run.stopping)
-        self.actions_["stop"].setEnabled(run is not None)
+        self.actions_["stop"].setEnabled(run is not None or self.scaling.running)
         self.actions_["save_one"].setEnabled(done)
         self.actions_["save_all"].setEnabled(done)
 
@@ -686,6 +722,7 @@ class Window(QMainWindow):
         theme.apply(self.theme)
         self.timing.retheme(self.theme)
         self.latents.retheme(self.theme)
+        self.scaling.retheme(self.theme)
         self._show(self.shown)
 
     # --- files and pages

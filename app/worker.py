@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
-from vssm import checkpoint, device
+from vssm import checkpoint, device, scaling
 from vssm.errors import UserError
 from vssm.generation import Finished, GenerationRequest, Generator
 
@@ -25,10 +25,12 @@ STACK = 16 * 2**20  # macOS gives a QThread 512 KB, too little for torch
 
 @dataclass(frozen=True)
 class Job:
+    """A picture to be completed by a model, or equal networks to be timed, where model and data set are of no use."""
+
     number: int
     model: str
     data: str
-    request: GenerationRequest
+    request: GenerationRequest | scaling.ScalingRequest
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,10 @@ class Worker(QObject):
         def urgent() -> bool:  # somebody waits for this run to rest or to end
             return job.number != self.wanted or not self.going.is_set()
 
-        events = self._generator(job.model, job.data).generate(job.request, urgent)
+        if isinstance(job.request, scaling.ScalingRequest):
+            events = scaling.measure(job.request, device.choose(self._device), urgent)
+        else:
+            events = self._generator(job.model, job.data).generate(job.request, urgent)
         try:
             for event in events:
                 if job.number == self.wanted:
@@ -171,12 +176,16 @@ class Engine(QObject):
     def use(self, device_name: str) -> None:
         self._chosen.emit(device_name)
 
-    def complete(self, model: str, dataset: str, request: GenerationRequest) -> int:
+    def complete(self, model: str, dataset: str, request: GenerationRequest | scaling.ScalingRequest) -> int:
         """Ask for a run, giving up the one under way; returns its number."""
         self._last += 1
         self._want(self._last)
         self._asked.emit(Job(self._last, model, dataset, request))
         return self._last
+
+    def measure(self, request: scaling.ScalingRequest) -> int:
+        """Ask for the timing of equal networks, giving up the run under way; returns its number."""
+        return self.complete("", request.data, request)
 
     def stop(self) -> None:
         self._want(0)
