@@ -240,6 +240,8 @@ def test_exact_scores_in_colour(tmp_path, capsys):
         exact = -made.network.log_likelihood(torch.from_numpy(values).long()).mean()
     assert record["nats"] == pytest.approx(float(exact), rel=1e-4) and record["bound"] == "exact"
     assert record["measured"]["best"]["pixels"] == "sampled"
+    assert vssm(*words, "--parts", "best", "--pixels", "mean") == 2  # it draws each pixel before the next
+    assert "no 'mean' pixels" in capsys.readouterr().err
 
 
 def test_scores_are_kept_in_the_weights_part_by_part(tmp_path, capsys):

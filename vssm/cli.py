@@ -390,7 +390,7 @@ def settings(args: argparse.Namespace, generator: Generator) -> evaluation.Setti
 
 
 def write_results(args: argparse.Namespace) -> Path:
-    """Write the page of results, and README's table unless the page goes elsewhere; returns the page's path."""
+    """Write the page of results, and README's tables unless the page goes elsewhere; returns the page's path."""
     readme = None if args.out else report.DOCS.parent / "README.md"
     where = device.choose(args.device)
     return report.write(data.get(args.data), args.out or report.DOCS, where, not args.keep_sheets, readme)
@@ -682,9 +682,10 @@ def make_parser() -> Parser:
         "evaluate",
         run_evaluate,
         "score a model, or all, on the test set",
-        "Score a model on the test set; MNIST is binarised once and for all. Parts, all by default:\n"
+        "Score a model on the test set; one of two levels is binarised once and for all. Parts, all by default:\n"
         + "".join(f"  {part:<10} {words}\n" for part, words in evaluation.PARTS.items())
-        + "--all scores every model that comes along, keeps the scores in its weights, and writes docs/RESULTS.md.",
+        + "--all scores every model of --data that comes along, keeps the scores in its weights, and writes\n"
+        "docs/RESULTS.md.",
         "evaluate --model vssm --limit 1000 --parts nats,label",
     )
     which = sub.add_mutually_exclusive_group(required=True)
@@ -696,7 +697,7 @@ def make_parser() -> Parser:
     )
     sub.add_argument("--write", action="store_true", help="keep the scores in the file of the weights")
     for option, name, words in (
-        ("--limit", "N", "for nats and label, only the first N test images (default: all)"),
+        ("--limit", "N", "for nats, label, diversity and best, only the first N test images (default: all)"),
         ("--iw-images", "N", "for iw, the first N test images"),
         ("--iw-samples", "K", "for iw, draws an image"),
         ("--fid-samples", "N", "for fid, unconditional samples"),
@@ -722,8 +723,8 @@ def make_parser() -> Parser:
         "results",
         run_results,
         "write the page of results anew",
-        "Write docs/RESULTS.md and README's table from the scores kept in the weights and from docs/studies.\n"
-        "Nothing is measured anew; only the sheets of samples are drawn.",
+        "Write docs/RESULTS.md and README's tables from the scores kept in the weights and from docs/studies, for\n"
+        "every data set. Nothing is measured anew; only the sheets of samples of --data are drawn.",
         "results --keep-sheets",
     )
     for add in (with_device, with_out):

@@ -32,7 +32,7 @@ IMPORTANCE_BATCH = {"cpu": (1, 1), "mps": (4, 1), "cuda": (32, 10)}  # each imag
 SPEED_BATCHES = (1, 4, 16, 64)
 
 PARTS = {
-    "nats": "−log p(x) or its bound, in nats",
+    "nats": "−log p(x) or its bound, in nats and in bits a dimension",
     "label": "how often a picture whose lower half is completed keeps its label",
     "iw": "the importance-weighted bound of models with latents",
     "fid": "the Fréchet distance of unconditional samples in the classifier's features",
@@ -54,8 +54,9 @@ OPTIONS = {  # by part, the settings that it depends on
 
 @dataclass(frozen=True)
 class Settings:
-    """limit: score the first so many test images (all by default), for "nats" and "label". mode, size: the sampler,
-    the model's usual one by default; pixels: how it shows them, "sampled" or "mean", as the set does by default.
+    """limit: score the first so many test images (all by default), for "nats" and "label", and no more for "diversity"
+    and "best". mode, size: the sampler, the model's usual one by default; pixels: how it shows them, "sampled" or
+    "mean", as the set does by default.
 
     iw_images: so many images with iw_samples draws each. fid_samples: unconditional samples. prompts, endings: for
     "diversity", so many prompts with so many completions each; best_images, best_endings: the same for "best".
