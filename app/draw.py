@@ -66,6 +66,7 @@ def outline(mask: np.ndarray) -> list[QLineF]:
 def paint_outline(painter: QPainter, lines: list[QLineF], field: QRectF, scale: float, width: float = 1.5) -> None:
     """Gold on a dark line, so that it is seen on any colour; `scale` screen pixels a pixel."""
     painter.save()
+    painter.setClipRect(field)
     painter.translate(field.topLeft())
     painter.scale(scale, scale)
     for colour, thick in ((QColor(0, 0, 0, 160), width * 2), (QColor(OUTLINE), width)):

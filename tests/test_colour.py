@@ -1,11 +1,11 @@
-"""The window in colour: a desk for each data set, colours, tools, and pictures from outside. Without weights."""
+"""The window in colour: a desk for each data set, colours, tools, pictures from outside, completions."""
 
 import itertools
 import warnings
 
 import numpy as np
 import pytest
-from conftest import at, opened
+from conftest import at, ended, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -13,13 +13,14 @@ from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage, QWheelEvent
 from PySide6.QtWidgets import QApplication, QColorDialog, QDialogButtonBox, QFileDialog, QLineEdit
-from windows import LEFT, button_of, press, take, type_in
+from windows import LEFT, LONG, button_of, choose, complete, model_button, press, said, take, type_in
 
 from app import opening, session
+from app.draw import GOLD
 from app.panels.crop import ALL, HALF, KEEP, CropDialog, Cropper
 from app.panels.palette import COLOURS
 from app.sketch import Sketch
-from vssm import data
+from vssm import checkpoint, data, models
 from vssm.errors import UserError
 from vssm.examples import examples
 from vssm.prompt import Prompt
@@ -759,3 +760,145 @@ def test_everything_fits_in_colour(colour, qtbot, size, name):
     palette = colour.sketch.palette_
     assert palette.height() >= palette.minimumSizeHint().height() and palette.width() >= 12 * 17
     assert colour.canvas.height() >= 140
+
+
+# --- completions in colour, by small models that were never trained
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A folder of them for colour, and of the real one for digits."""
+    for name, small in (
+        ("vssm", {"d_model": 32, "inner": 64, "state": 8, "heads": 2}),
+        ("transformer", {"d_model": 32, "blocks": 2, "heads": 1, "stem_hidden": 32}),
+    ):
+        config = models.get(name).config(data.CIFAR10, **small)
+        made = checkpoint.Checkpoint(name, data.CIFAR10, models.get(name).network(config).eval())
+        made.scores = {"bits_per_dim": 3.456, "nats": 7359.1, "bound": "elbo"}
+        made.save(tmp_path / "weights" / checkpoint.shipped(name, "cifar10").name)
+    digits = checkpoint.shipped("vssm", "mnist")
+    (tmp_path / "weights" / digits.name).write_bytes(digits.read_bytes())
+    return tmp_path / "weights"
+
+
+@pytest.fixture
+def models_in_colour(no_threads_left, qtbot, tmp_path, weights):
+    for window in opened(qtbot, tmp_path / "sitting.json", weights):
+        press(qtbot, window, "Ctrl+2")
+        yield window
+
+
+@pytest.mark.parametrize("name", ["vssm", "transformer"])
+def test_completions_keep_what_is_known_and_its_colours(models_in_colour, qtbot, name):
+    window = models_in_colour
+    take(qtbot, window, 0)
+    choose(qtbot, window, name)
+    run = complete(qtbot, window)
+    prompt = window.canvas.sketch.prompt
+    assert run.finished.images.shape == (4, 32, 32, 3) and run.request.pixels == window._pixels[1]
+    assert (run.finished.images[:, prompt.known] == prompt.pixels[prompt.known]).all()
+    assert run.finished.images[:, ~prompt.known].any() and window.messages.text == ""
+    shown = window.completion.picture
+    field, shot = shown.field(), shown.grab().toImage()
+    scale = field.width() / 32
+
+    def seen(x, y):
+        return shot.pixelColor(round(field.left() + x * scale), round(field.top() + y * scale)).getRgb()[:3]
+
+    for x, y in ((3, 3), (20, 10), (16, 20), (5, 30)):  # no tint, above and below
+        assert seen(x + 0.5, y + 0.5) == tuple(run.finished.images[0, y, x])
+    line = {seen(10.5, 16 + i / scale) for i in (-2, -1, 0, 1, 2)}
+    assert any(np.abs(np.subtract(c, GOLD)).max() < 60 for c in line)  # the known region is outlined
+    assert "3.46 bits/dim" in window._status.text() and "nats" not in window._status.text()
+
+
+def test_the_mean_is_named_and_steadier_than_a_draw(models_in_colour, qtbot):
+    window = models_in_colour
+    take(qtbot, window, 0)
+    type_in(qtbot, window.seed, "3")
+    mean = complete(qtbot, window)
+    assert mean.request.pixels == "mean" and window.completion.pixels.isVisible()
+    assert window.completion.pixels.text() == "Pixels: mean of the mixture" and window.completion.pixels.toolTip()
+    press(qtbot, window, "X")
+    drawn = complete(qtbot, window)
+    assert drawn.request.pixels == "sampled" and not window.completion.pixels.isVisible()
+    rough = [np.abs(np.diff(r.finished.images[:, 17:].astype(int), axis=2)).mean() for r in (mean, drawn)]
+    assert rough[0] < rough[1]
+    choose(qtbot, window, "transformer")
+    press(qtbot, window, "Return")
+    assert window.history[-1].request.pixels == "sampled" and not window.completion.pixels.isVisible()
+    press(qtbot, window, "Escape")
+    qtbot.waitUntil(ended(window), timeout=LONG)
+
+
+def test_runs_belong_to_their_data_set(models_in_colour, qtbot):
+    window = models_in_colour
+    colour = complete(qtbot, window)
+    press(qtbot, window, "Ctrl+1")
+    assert window.shown is None and "Run two models" in window.timing.words.text()
+    first, second = complete(qtbot, window), complete(qtbot, window)
+    assert window.shown is second and first.finished.images.shape == (4, 28, 28, 1)
+    assert sorted(window.timing._curves) == [first.number, second.number]
+    press(qtbot, window, "Ctrl+2")
+    assert window.shown is colour and sorted(window.timing._curves) == [colour.number]
+    press(qtbot, window, "Ctrl+Shift+Backspace")
+    assert window.history == [colour, first, second]
+    press(qtbot, window, "Ctrl+1")
+    assert window.shown is second
+    press(qtbot, window, "Ctrl+Shift+Backspace")
+    assert window.history == [colour, second]
+
+
+def test_turning_to_another_data_set_in_the_middle_of_a_run(models_in_colour, qtbot):
+    window = models_in_colour
+    choose(qtbot, window, "transformer")
+    press(qtbot, window, "Return")
+    run = window.history[-1]
+    qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
+    press(qtbot, window, "Ctrl+1")
+    qtbot.waitUntil(ended(window), timeout=LONG)
+    assert run.finished is None and window.shown is None and not window.timing._curves
+    press(qtbot, window, "1")
+    assert complete(qtbot, window).data == "mnist"
+    press(qtbot, window, "Ctrl+2")
+    assert window.shown is run and "stopped" in said(window)
+
+
+def test_completions_are_saved_in_colour(models_in_colour, qtbot, tmp_path):
+    window = models_in_colour
+    run = complete(qtbot, window)
+    for keys, name in (("Ctrl+S", "one.png"), ("Ctrl+Shift+S", "all.png")):
+        press(qtbot, window, keys)
+        dialog = window.findChild(QFileDialog)
+        dialog.selectFile(str(tmp_path / name))
+        qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
+        with qtbot.waitActive(window):
+            window.activateWindow()
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), run.finished.images[0])
+    whole = np.asarray(Image.open(tmp_path / "all.png"))
+    assert whole.shape == (32, 4 * 32 + 3 * 2, 3) and np.array_equal(whole[:, 34:66], run.finished.images[1])
+
+
+def test_live_completes_after_every_gesture(models_in_colour, qtbot, draw):
+    window = models_in_colour
+    press(qtbot, window, "L")
+    qtbot.waitUntil(ended(window), timeout=LONG)
+    for number, (tool, x) in enumerate((("B", 4), ("R", 20), ("F", 4)), 2):  # what is filled is the stroke
+        press(qtbot, window, tool)
+        draw(window.canvas, [(x, 4), (x + 2, 9)])
+        qtbot.waitUntil(lambda n=number: len(window.history) == n and ended(window)(), timeout=LONG)
+
+
+def test_a_model_without_weights_beside_others(models_in_colour, qtbot):
+    window = models_in_colour
+    choose(qtbot, window, "mamba")
+    assert window.messages.text.startswith("Mamba has no weights for CIFAR-10: run “python -m vssm train --model mamba")
+    assert "--data cifar10" in window.messages.text and "--data cifar10" in model_button(window, "mamba").toolTip()
+    assert "no weights" not in model_button(window, "vssm").toolTip()
+    press(qtbot, window, "Return")
+    assert window.history == [] and window.messages.text
+    choose(qtbot, window, "vssm")
+    assert complete(qtbot, window).finished is not None and window.messages.text == ""
+    press(qtbot, window, "Ctrl+1")
+    assert "no weights" in model_button(window, "transformer").toolTip()

@@ -22,6 +22,7 @@ DRAFTS = (
     "Tokens a network call settles in each sample. Tokens are drafted in one call and verified in another, which "
     "accepts them up to the first that does not hold."
 )
+MIXTURE, INK = "Pixels: mean of the mixture", "Pixels: mean (how likely ink is)"
 MEAN = (
     "This model draws all pixels independently of one another, given its latents. Shown is the expected colour of each "
     "pixel in place of a draw, which removes pixel noise."
@@ -132,7 +133,7 @@ class CompletionPanel(Card):
         self._hint.setParent(self.picture)
         self._figures: dict[str, QLabel] = {}
         self.body.addLayout(self._figure_row())
-        self.pixels = label("Pixels: mean of the mixture", "muted", wrap=True)
+        self.pixels = label("", "muted", wrap=True)
         self.pixels.setToolTip(MEAN)
         self.drafts, self.note = label("", "muted", wrap=True), label("", "muted", wrap=True)
         self.drafts.setToolTip(DRAFTS)
@@ -208,6 +209,7 @@ class CompletionPanel(Card):
                 f"{runs.seconds(run.finished.prompt_seconds)} for reading the prompt, "
                 f"{runs.seconds(run.finished.seconds)} for writing the pixels"
             )
+        self.pixels.setText(MIXTURE if colour else INK)
         self.pixels.setVisible(run.mean)
         self.drafts.setText(run.drafts)
         self.drafts.setVisible(bool(run.drafts))
