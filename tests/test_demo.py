@@ -8,7 +8,7 @@ import torch
 from commands import pixels
 
 from vssm import checkpoint, demo, models
-from vssm.data import MNIST
+from vssm.data import CIFAR10, MNIST
 from vssm.examples import examples
 
 
@@ -65,7 +65,20 @@ def test_text_art():
     grey = np.array([[255, 0, 255, 0], [255, 255, 0, 0], [0, 255, 0, 0]], np.uint8)
     known = np.ones((3, 4), bool)
     known[:2, 3] = False
-    assert demo.half_blocks(grey, known) == ["█▄▀░", " ▀  "]
+    assert demo.half_blocks(grey[..., None], known) == ["█▄▀░", " ▀  "]
+
+
+def test_text_art_in_colour():
+    """Both pixels of a character, one of them, none."""
+    image, known = np.arange(18, dtype=np.uint8).reshape(3, 2, 3), np.ones((3, 2), bool)
+    known[0, 1] = known[2, 1] = False
+    assert demo.colour_blocks(image, known) == [
+        "\x1b[38;2;0;1;2;48;2;6;7;8m▀\x1b[0m\x1b[38;2;9;10;11m▄\x1b[0m",
+        "\x1b[38;2;12;13;14m▀\x1b[0m░",
+    ]
+    prompt = examples(CIFAR10)[0].prompt
+    lines = demo.text_art(prompt, {"One": prompt.pixels}).splitlines()
+    assert len(lines) == 17 and lines[0].split() == ["Prompt", "One"] and lines[-1].count("░") == 32
 
 
 def test_text_art_fits_the_terminal(monkeypatch):

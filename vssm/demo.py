@@ -92,9 +92,9 @@ def write_picture(prompt: Prompt, finished: dict[str, Finished]) -> Path:
 def text_art(prompt: Prompt, images: dict[str, np.ndarray]) -> str:
     """The prompt and one picture [H, W, C] a model in half blocks, two rows of pixels a line, as many side by side as
     the terminal is wide."""
-    mean = prompt.pixels.mean(-1) * prompt.known
-    drawn = {"Prompt": half_blocks(mean, prompt.known)}
-    drawn |= {title: half_blocks(image.mean(-1), np.ones_like(prompt.known)) for title, image in images.items()}
+    blocks_of = colour_blocks if prompt.pixels.shape[-1] == 3 else half_blocks
+    drawn = {"Prompt": blocks_of(prompt.pixels, prompt.known)}
+    drawn |= {title: blocks_of(image, prompt.known | True) for title, image in images.items()}
     width = prompt.known.shape[1]
     abreast = max(1, (shutil.get_terminal_size().columns + 2) // (width + 2))
     titles = list(drawn)
@@ -105,9 +105,24 @@ def text_art(prompt: Prompt, images: dict[str, np.ndarray]) -> str:
     return "\n\n".join(blocks)
 
 
-def half_blocks(grey: np.ndarray, known: np.ndarray) -> list[str]:
-    """Grey levels [H, W] as lines of text, one character for two pixels, ░ where both are unknown."""
-    lit = grey >= 128
+def colour_blocks(image: np.ndarray, known: np.ndarray) -> list[str]:
+    """Colours [H, W, 3] as lines of text, one character of two colours for two pixels, in the codes of terminals;
+    unknown pixels in the terminal's own colour."""
+    lines = []
+    for y in range(0, len(image), 2):
+        line = ""
+        for x in range(image.shape[1]):
+            upper, lower = ((j, x) if j < len(image) and known[j, x] else None for j in (y, y + 1))
+            ink, paper = (upper, lower) if upper else (lower, None)
+            codes = [f"{kind};2;{';'.join(map(str, image[at]))}" for kind, at in ((38, ink), (48, paper)) if at]
+            line += f"\x1b[{';'.join(codes)}m{'▀' if upper else '▄'}\x1b[0m" if codes else "░"
+        lines.append(line)
+    return lines
+
+
+def half_blocks(image: np.ndarray, known: np.ndarray) -> list[str]:
+    """Grey levels [H, W, 1] as lines of text, one character for two pixels, ░ where both are unknown."""
+    lit = (image[..., 0] >= 128) & known
     if len(lit) % 2:
         lit, known = (np.concatenate([a, np.zeros_like(a[:1])]) for a in (lit, known))
     pairs = lit[::2].astype(int) * 2 + lit[1::2]
