@@ -57,7 +57,9 @@ def run_complete(args: argparse.Namespace) -> None:
     generator = make_generator(args)
     mode, size = sampler(args, generator)
     generator.warm_up()
-    request = GenerationRequest(prompt, args.samples, args.temperature, args.seed, 0.1, mode, size)
+    request = GenerationRequest(
+        prompt, args.samples, args.temperature, args.seed, 0.1, mode, size, pixels=generator.shown(args.pixels)
+    )
     with contextlib.closing(generator.generate(request)) as events:
         started, finished = follow(events, args.samples)
     files.write_completions(args.out, finished.images, prompt.known)
@@ -65,6 +67,7 @@ def run_complete(args: argparse.Namespace) -> None:
         "model": finished.model,
         "data": dataset.name,
         **benchmark.sampler(finished),
+        "pixels": finished.pixels,
         "samples": args.samples,
         "seconds": finished.seconds,
         "prompt_seconds": finished.prompt_seconds,
@@ -98,6 +101,7 @@ def run_complete_batch(args: argparse.Namespace) -> None:
     images, known = files.read_prompts(args.prompts, dataset)
     generator = make_generator(args)
     mode, size = generator.sampler(*sampler(args, generator))
+    pixels = generator.shown(args.pixels)
     generator.warm_up()
     M, K = len(images), args.samples
     batch = evaluation.batch_size(evaluation.COMPLETION_BATCH, generator)
@@ -107,7 +111,13 @@ def run_complete_batch(args: argparse.Namespace) -> None:
         for start in range(0, M * K, batch):
             which = np.arange(start, min(start + batch, M * K)) // K  # each prompt's K samples follow one another
             completed[start : start + batch], took, made = generator.complete_batch(
-                images[which], known[which], args.temperature, args.seed + start, mode.name, size if mode.size else None
+                images[which],
+                known[which],
+                args.temperature,
+                args.seed + start,
+                mode.name,
+                size if mode.size else None,
+                pixels,
             )
             seconds, calls, looks = seconds + took, calls + made, looks + made * len(which)
             bar.update(len(which))
@@ -119,6 +129,7 @@ def run_complete_batch(args: argparse.Namespace) -> None:
         "data": dataset.name,
         "mode": mode.name,
         "size": size or None,
+        "pixels": pixels,
         "prompts": M,
         "samples": K,
         "seconds": seconds,
@@ -674,6 +685,12 @@ def make_parser() -> Parser:
         default=1.0,
         metavar="T",
         help="1 (default) as trained, towards 0 the likeliest choices",
+    )
+    sub.add_argument(
+        "--pixels",
+        choices=("sampled", "mean"),
+        help="of models that draw pixels independently given latents: sampled, or the mean of each (the default for "
+        "the data sets whose record says so)",
     )
     for add in (with_mode, with_seed, with_checkpoint, with_device, with_data_dir):
         add(sub)
