@@ -16,6 +16,8 @@ Shapes: raw [..., parameters], values [..., C] whole numbers from 0 to levels âˆ
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,6 +25,7 @@ from torch import Tensor
 from .layers import widen
 
 LEAST = 1e-4  # temperature below which densities are no longer told apart
+COUPLING = 0.9  # of a channel to the one before it, before training
 
 
 class Bernoulli:
@@ -33,6 +36,10 @@ class Bernoulli:
     def initial_bias(self) -> Tensor:
         """Of a head's outputs before training: [parameters]."""
         return torch.zeros(1)
+
+    def linear_start(self, expected: Tensor) -> Tensor:
+        """Weights [1, 1, n] of a map from n neighbours to the logit before training."""
+        return expected.view(1, 1, -1)
 
     def log_prob(self, raw: Tensor, values: Tensor, temperature: float = 1.0) -> Tensor:
         """log p of values in nats, as a draw at `temperature` (above 0) has it: [...]."""
@@ -64,11 +71,25 @@ class LogisticMixture:
         self.noises = components + channels
 
     def initial_bias(self) -> Tensor:
-        """Components side by side, a quarter of the range wide."""
+        """Components from narrow to wide; a channel follows the one before it, as those of most colours do."""
         C, K = self.channels, self.components
-        means = torch.linspace(-0.6, 0.6, K).expand(C, K)
-        rest = torch.zeros(len(self.pairs), K)
-        return torch.cat([torch.zeros(1, K), means, torch.full((C, K), -2.0), rest]).flatten()
+        scales = torch.linspace(-4.5, -1.5, K).expand(C, K)
+        follow = torch.tensor([[math.atanh(COUPLING) * (c == earlier + 1)] for c, earlier in self.pairs])
+        follow = follow.reshape(-1, 1).expand(-1, K)
+        return torch.cat([torch.zeros(1 + C, K), scales, follow]).flatten()
+
+    def linear_start(self, expected: Tensor) -> Tensor:
+        """Weights [parameters, C, n] of a map from n neighbours' channels to raw outputs under which every component,
+        before training, expects each channel as the neighbours' own channels say by weights `expected` [n], and what
+        a channel misses this by is carried to the next one by `initial_bias`."""
+        C, K = self.channels, self.components
+        means = torch.zeros(C, K, C, len(expected))
+        for c in range(C):
+            means[c, :, c] = expected
+            if c:
+                means[c, :, c - 1] = -COUPLING * expected
+        rest = torch.zeros(self.parameters - K - C * K, C, len(expected))
+        return torch.cat([torch.zeros(K, C, len(expected)), means.flatten(0, 1), rest])
 
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Logits [..., K], means and log scales [..., C, K], and coefficients [..., pairs, K]."""

@@ -36,7 +36,7 @@ from .. import likelihood
 from ..config import for_data
 from ..layers import widen
 from ..work import Mode, Work
-from .raster import SquaredReLU
+from .raster import NEIGHBOURS, SquaredReLU
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,12 @@ class ASARM(nn.Module):
         self.head.bias.data.copy_(self.likelihood.initial_bias())
         if c.direct:
             self.direct_head = nn.Linear((c.channels + 1) * side**2, self.likelihood.parameters, bias=False)
-            nn.init.zeros_(self.direct_head.weight)
+            expected, centre = torch.zeros(side**2), side**2 // 2
+            expected[centre - 1], expected[centre - side], expected[centre - side - 1] = NEIGHBOURS
+            start = self.likelihood.linear_start(expected)
+            standing = torch.zeros_like(start[:, :1])
+            self.head.weight.data *= 0.1
+            self.direct_head.weight.data.copy_(torch.cat([start, standing], 1).flatten(1))
         nn.init.kaiming_normal_(self.stem[0].weight, nonlinearity="relu")
         for name, p in self.named_parameters():
             if name.endswith(("out.weight", "mlp.2.weight")):
