@@ -104,7 +104,7 @@ def test_draws_follow_the_density(temperature):
         drawn = kind.choose(raw.expand(200_000, -1), kind.noise(200_000, rng=rng), temperature)
         counts = torch.bincount(drawn[:, 0] * 5 + drawn[:, 1], minlength=25).double()
         rare = 200_000 * p < 5  # together one bin
-        expected = torch.cat([200_000 * p[~rare], 200_000 * p[rare].sum()[None].clamp_min(0.1)])
+        expected = torch.cat([200_000 * p[~rare], (200_000 * p[rare].sum())[None].clamp_min(0.1)])
         counts = torch.cat([counts[~rare], counts[rare].sum()[None]])
         assert float(((counts - expected) ** 2 / expected).sum()) < 62  # p ≈ 3e-5
 
