@@ -44,7 +44,7 @@ class Spec:
 TOOLS = (
     ("brush", "Brush", "B", "Draws; pixels it touches become known (right button: erase)"),
     ("fill", "Fill", "F", "Paints an area of one colour, or an unknown one, as a whole; it becomes known"),
-    ("pick", "Pick", "I", "Eyedropper: takes the colour of a pixel (with the brush, too: Alt and click)"),
+    ("pick", "Eyedropper", "I", "Takes the colour of a pixel; so does Alt and a click with any other tool"),
     ("eraser", "Eraser", "E", "Takes away what is drawn"),
     ("known", "Known", "K", "Marks pixels as known: the models must keep them as they are"),
     ("unknown", "Unknown", "U", "Marks pixels as unknown: the models fill them"),

@@ -39,6 +39,7 @@ class Canvas(draw.Picture):
         self.ink: tuple[int, ...] = (255,) * dataset.channels
         self._gesture = ""  # the tool of the gesture under way
         self._trail: list[tuple[float, float]] = []  # the last points of a stroke; both corners of a rectangle
+        self._keyed = False  # whether the gesture under way was begun by a key
         self._held = False  # whether the right button draws the rectangle
         self._away = False  # whether the rectangle under way makes unknown
         self._hover: QPointF | None = None
@@ -93,7 +94,7 @@ class Canvas(draw.Picture):
 
     def _begin(self, point: tuple[float, float], tool: str, away: bool = False) -> None:
         """away: of a rectangle, to make unknown."""
-        self._gesture, self._trail, self._away = tool, [point], away
+        self._gesture, self._trail, self._away, self._keyed = tool, [point], away, False
         if tool in STROKES:
             self.sketch.begin("stroke")
             self.sketch.stroke(tool, point, point, self.pen, self.ink)
@@ -193,12 +194,12 @@ class Canvas(draw.Picture):
 
     def mouseMoveEvent(self, event) -> None:
         self._hover = event.position()
-        if self._gesture and event.buttons():
+        if self._gesture and not self._keyed:
             self._extend(self.to_pixels(event.position()), self._away_now(event))
         self.update()
 
     def mouseReleaseEvent(self, event) -> None:
-        if self._gesture and not event.buttons() and not self._by_keys:
+        if self._gesture and not self._keyed and not event.buttons():
             self._extend(self.to_pixels(event.position()), self._away_now(event))
             self._end()
 
@@ -259,7 +260,8 @@ class Canvas(draw.Picture):
         if event.key() in moves:
             dx, dy = moves[event.key()]
             self._cell = [min(max(self._cell[0] + dx, 0), W - 1), min(max(self._cell[1] + dy, 0), H - 1)]
-            self._extend((self._cell[0] + 0.5, self._cell[1] + 0.5))
+            if self._keyed:
+                self._extend((self._cell[0] + 0.5, self._cell[1] + 0.5))
             self.update()
         elif draws:
             self._draw_by_key(erase, event.modifiers())
@@ -268,13 +270,16 @@ class Canvas(draw.Picture):
 
     def _draw_by_key(self, erase: bool, modifiers: Qt.KeyboardModifier) -> None:
         """A dot, a fill, a colour taken; or one corner of a rectangle and then the other."""
-        if self._gesture == "rectangle":
+        if not self._gesture:
+            self._begin((self._cell[0] + 0.5, self._cell[1] + 0.5), *self._meant(erase, modifiers))
+            self._keyed = True
+            if self._gesture == "rectangle":
+                return
+        elif self._keyed:
             self._away = self._away or self._meant(erase, modifiers)[1]
-            self._end()
-            return
-        self._begin((self._cell[0] + 0.5, self._cell[1] + 0.5), *self._meant(erase, modifiers))
-        if self._gesture != "rectangle":
-            self._end()
+        else:
+            return  # a button is held
+        self._end()
 
     # --- what lies on top of the picture
 

@@ -28,6 +28,8 @@ def read(path: Path) -> Image.Image:
     name = path.name or str(path)
     if path.is_dir():
         raise UserError(f"{name} is a folder; choose a picture.")
+    if path.exists() and not path.is_file():
+        raise UserError(f"{name} is not a file; choose a picture.")
     try:
         Image.init()
         with warnings.catch_warnings():

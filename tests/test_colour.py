@@ -1,6 +1,7 @@
 """The window in colour: a desk for each data set, colours, tools, pictures from outside, completions."""
 
 import itertools
+import os
 import warnings
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage, QWheelEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QColorDialog, QDialogButtonBox, QFileDialog, QLineEdit
 from windows import LEFT, LONG, button_of, choose, complete, model_button, press, said, take, type_in
 
@@ -359,6 +361,44 @@ def test_rectangles_by_keys(colour, qtbot):
     assert known(colour).sum() == 5 and canvas._gesture == ""
 
 
+def test_keys_pressed_during_a_stroke_do_not_break_it(colour, qtbot):
+    canvas = colour.canvas
+    canvas.setFocus()
+    for tool in "BR":
+        press(qtbot, colour, tool)
+        press(qtbot, colour, "Ctrl+D")
+        qtbot.mousePress(canvas, LEFT, pos=at(canvas, 4, 4))
+        for key in (Qt.Key.Key_Right, Qt.Key.Key_Space, Qt.Key.Key_Down):
+            qtbot.keyClick(canvas, key)
+        qtbot.mouseMove(canvas, at(canvas, 20, 4))
+        qtbot.mouseRelease(canvas, LEFT, pos=at(canvas, 20, 4))
+        assert canvas._gesture == "" and known(colour)[4, 4:21].all() and not known(colour)[10].any()
+
+
+def test_a_finger_fills_and_marks_rectangles(colour, qtbot):
+    finger = QTest.createTouchDevice()
+    canvas = colour.canvas
+    press(qtbot, colour, "R")
+    with qtbot.waitSignal(canvas.lifted):
+        QTest.touchEvent(canvas, finger).press(0, at(canvas, 3, 3), canvas).commit()
+        QTest.touchEvent(canvas, finger).move(0, at(canvas, 9, 6), canvas).commit()
+        QTest.touchEvent(canvas, finger).release(0, at(canvas, 9, 6), canvas).commit()
+    assert known(colour).sum() == 7 * 4
+    press(qtbot, colour, "F")
+    with qtbot.waitSignal(canvas.lifted):
+        QTest.touchEvent(canvas, finger).press(0, at(canvas, 5, 5), canvas).commit()
+        QTest.touchEvent(canvas, finger).release(0, at(canvas, 5, 5), canvas).commit()
+    assert (canvas.sketch.pixels[known(colour)] == session.PEN).all() and known(colour).sum() == 7 * 4
+
+
+def test_hovering_names_a_colour(colour, qtbot):
+    palette = colour.sketch.palette_
+    qtbot.mouseMove(palette, palette.cell(10).center().toPoint())
+    assert palette.toolTip() == "Sky"
+    qtbot.mouseMove(palette, palette.cell(14).center().toPoint())  # nothing was used yet
+    assert palette.toolTip() == ""
+
+
 def test_known_rows_and_brushes_in_colour(colour, draw, qtbot):
     take(qtbot, colour, 0)
     whole = examples(data.CIFAR10)[0].prompt.pixels
@@ -697,10 +737,14 @@ def broken(folder, kind: str):
         Image.new("1", (11_000, 10_000)).save(path)
     elif kind == "folder":
         path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
     return path
 
 
-@pytest.mark.parametrize("kind", ["text", "empty", "half", "bomb", "large", "folder", "missing"])
+@pytest.mark.parametrize(
+    "kind", ["text", "empty", "half", "bomb", "large", "folder", "missing", *["pipe"] * hasattr(os, "mkfifo")]
+)
 def test_what_cannot_be_used_is_one_sentence(colour, tmp_path, qtbot, kind):
     take(qtbot, colour, 0)
     before = colour.canvas.sketch.prompt

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QIcon, QPainter, QPen
+from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from vssm import models
@@ -17,6 +17,7 @@ from .card import Card, OneLine, label
 
 THUMB = 40
 SMALL, LARGE, GAP = 64, 96, 6  # of samples in the gallery, where there is room; and what lies between them
+OUTLINED = 40  # the least width of a sample for an outline to leave something of it
 CLAMPED = "{} reads row by row from the top: pixels known further down cannot inform it before it gets there."
 DRAFTS = (
     "Tokens a network call settles in each sample. Tokens are drafted in one call and verified in another, which "
@@ -90,16 +91,31 @@ class Gallery(QWidget):
 
     def paintEvent(self, event) -> None:
         painter = QPainter(self)
-        for i, (cell, image) in enumerate(zip(self.cells(), self._images, strict=True)):
+        cells = self.cells()
+        outline = self._outline(cells[0]) if cells and self._lines and cells[0].width() >= OUTLINED else None
+        for i, (cell, image) in enumerate(zip(cells, self._images, strict=True)):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, cell.width() < 2 * image.width())
             painter.drawImage(cell, image)
-            draw.paint_outline(painter, self._lines, cell, cell.width() / image.width(), 1)
+            if outline is not None:
+                painter.drawPixmap(cell.topLeft(), outline)
             if i == self._current:
                 painter.setPen(QPen(QColor(self.frame), 2.5))
                 painter.drawRect(cell.adjusted(-1, -1, 1, 1))
         if self.hasFocus() and self._images:
             painter.setPen(QPen(self.palette().text().color(), 1, Qt.PenStyle.DotLine))
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def _outline(self, cell: QRectF) -> QPixmap:
+        """The known region's border, the same for all samples."""
+        ratio = self.devicePixelRatioF()
+        made = QPixmap((cell.size() * ratio).toSize())
+        made.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(made)
+        scale = made.width() / self._images[0].width()
+        draw.paint_outline(painter, self._lines, QRectF(made.rect()), scale, ratio)
+        painter.end()
+        made.setDevicePixelRatio(ratio)
+        return made
 
     def mousePressEvent(self, event) -> None:
         for i, cell in enumerate(self.cells()):

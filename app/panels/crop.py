@@ -199,8 +199,8 @@ class Cropper(QWidget):
             painter.drawRect(QRectF(corner.x() - 4, corner.y() - 4, 8, 8))
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(self.palette().highlight().color(), 1, Qt.PenStyle.DotLine))
-            painter.drawRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5))
+            painter.setPen(QPen(QColor("white"), 1, Qt.PenStyle.DotLine))
+            painter.drawRect(frame.adjusted(4, 4, -4, -4))
 
 
 class CropDialog(QDialog):
@@ -238,7 +238,8 @@ class CropDialog(QDialog):
         left.addWidget(self.cropper, 1)
         left.addWidget(label(words, "muted", wrap=True))
         right = QVBoxLayout()
-        right.addWidget(label(f"At {data.width} × {data.height}, as the models get it"))
+        right.setSpacing(8)
+        right.addWidget(label(f"At {data.width} × {data.height}, as it will be used"))
         right.addWidget(self.preview)
         right.addWidget(label("Size of the part that is used", "muted"))
         right.addWidget(self.size_)
@@ -255,7 +256,7 @@ class CropDialog(QDialog):
         rows = QVBoxLayout(self)
         rows.addLayout(columns, 1)
         rows.addWidget(buttons)
-        self.resize(860, 520)
+        self.resize(880, 580)
         self.cropper.setFocus()
         self._show()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from ..session import MOST_RECENT
 
@@ -43,6 +43,7 @@ class Palette(QWidget):
         super().__init__()
         self.setAccessibleName("Palette")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._ink: Colour = COLOURS["Black"]
         self._recent: tuple[Colour, ...] = ()
@@ -97,6 +98,10 @@ class Palette(QWidget):
             self._at = i
             self.chosen.emit(self.colours[i])
 
+    def mouseMoveEvent(self, event) -> None:
+        i = self._under(event.position())
+        self.setToolTip("" if i is None else name(self.colours[i]))
+
     def keyPressEvent(self, event) -> None:
         step = {
             Qt.Key.Key_Left: -1,
@@ -113,14 +118,9 @@ class Palette(QWidget):
             super().keyPressEvent(event)
 
     def event(self, event) -> bool:
-        if event.type() == QEvent.Type.ShortcutOverride and self.hasFocus():
-            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):  # else it would complete
-                event.accept()
-                return True
-        elif event.type() == QEvent.Type.ToolTip:
-            i = self._under(event.pos().toPointF())
-            words = "" if i is None else name(self.colours[i])
-            QToolTip.showText(event.globalPos(), words, self)
+        returns = Qt.Key.Key_Return, Qt.Key.Key_Enter
+        if event.type() == QEvent.Type.ShortcutOverride and event.key() in returns:  # else it would complete
+            event.accept()
             return True
         return super().event(event)
 

@@ -91,7 +91,7 @@ class SketchPanel(Card):
         row.addStretch(1)
 
     def _tool(self, value: str) -> QToolButton:
-        self._buttons[value] = button(self._actions["choose_tool", value])
+        self._buttons[value] = button(self._actions["choose_tool", value], "Pick" if value == "pick" else "")
         return self._buttons[value]
 
     def _painting(self) -> QHBoxLayout:
