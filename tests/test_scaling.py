@@ -59,11 +59,14 @@ def test_every_length_has_even_sides_or_is_refused_in_a_sentence(length):
             scaling.grid(length)
 
 
-@pytest.mark.parametrize("parameters", [scaling.PARAMETERS, TINY])
-def test_all_have_as_many_parameters_within_a_twentieth(parameters):
+@pytest.mark.parametrize(
+    ("dataset", "parameters"),
+    [(data.MNIST, scaling.PARAMETERS), (data.MNIST, TINY), (data.CIFAR10, scaling.PARAMETERS)],
+)
+def test_all_have_as_many_parameters_within_a_twentieth(dataset, parameters):
     counts = []
     for preset in models.PRESETS.values():
-        config = dataclasses.replace(preset.config(data.MNIST), **scaling.widths(preset, data.MNIST, parameters))
+        config = dataclasses.replace(preset.config(dataset), **scaling.widths(preset, dataset, parameters))
         counts.append(scaling.body(preset, config))
     assert max(abs(n / parameters - 1) for n in counts) < 0.05
     assert max(counts) / min(counts) < 1.1
@@ -123,6 +126,14 @@ def test_events_come_in_order_and_points_are_whole():
         assert e.network_calls == e.length or usual.name != "sequential"
     calls = {(e.name, e.length): e.network_calls for e in told[1::2]}
     assert calls["vssm", 16] == calls["vssm", 64] and calls["vssm-paper", 16] == calls["vssm-paper", 64] == 2
+
+
+def test_pictures_in_colour_are_measured_too():
+    """A token is a pixel of three channels: T network calls for a model that writes one after another."""
+    request = dataclasses.replace(small(lengths=(16,), repeat=1, parameters=scaling.PARAMETERS), data="cifar10")
+    found = {e.name: e for e in scaling.measure(request, CPU) if isinstance(e, Measured)}
+    assert list(found) == NAMES and found["transformer"].network_calls == 16 and found["vssm-paper"].network_calls == 2
+    assert scaling.record(list(found.values()), request, "CPU")["data"] == "cifar10"
 
 
 def test_lengths_go_up_and_none_is_measured_twice():

@@ -17,7 +17,7 @@ from ..runs import seconds, times
 from .card import Card, OneLine, label
 from .timing import STYLES, Seconds
 
-OFFERED = {1024: "about half a minute", 2048: "about a minute", 4096: "about two minutes"}  # on two cores
+OFFERED = {1024: "some 20 seconds", 2048: "some 40 seconds", 4096: "about a minute"}  # on two cores
 EMPTY = (
     "Run makes every model draw one picture of T pixels at T = {}, and draws the seconds over T.\n"
     "The networks are untrained and have as many parameters each ({}); on two cores it takes {}. "
@@ -94,8 +94,6 @@ class ScalingPanel(Card):
         plot.hideButtons()
         plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         plot.setLogMode(x=True, y=True)
-        plot.setLabel("left", "one picture")
-        plot.setLabel("bottom", "T, pixels")
         plot.showGrid(x=True, y=True, alpha=0.15)
         plot.setMinimumHeight(80)
         return plot
@@ -150,7 +148,7 @@ class ScalingPanel(Card):
         if "transformer" not in last or best.model == "transformer":
             return f"{best.title} is the fastest at T = {most:,}."
         ratio = times(last["transformer"].seconds / best.seconds)
-        return f"At T = {most:,} {best.title} is {ratio} faster than {last['transformer'].title}."
+        return f"{best.title} is {ratio} faster than {last['transformer'].title} at T = {most:,}."
 
     # --- showing
 
@@ -192,7 +190,7 @@ class ScalingPanel(Card):
         lengths = sorted({p.length for p in self.points})
         legend = [self._legend(name, slope) for name, (slope, _) in slopes.items()]
         if len(lengths) > 1:
-            legend.append(f"(over T = {lengths[0]:,} to {lengths[-1]:,})")
+            legend.append(f"(T = {lengths[0]:,} to {lengths[-1]:,})".replace(" ", "&nbsp;"))  # names the axis, too
         self.words.setText("&ensp; ".join(legend))
         if lengths:
             self._rescale(lengths)
@@ -222,7 +220,7 @@ class ScalingPanel(Card):
         title = next(p.title for p in self.points if p.model == name)
         text = escape(title).replace(" ", "&nbsp;").replace("-", "-&#8288;")  # a word joiner
         sign = f'<span style="color:{self._theme.model(name)}">{theme.sign(name)}</span>'
-        power = "" if slope is None else f"&nbsp;∝&nbsp;T<sup>{slope:.2f}</sup>".replace("-", "−")
+        power = "" if slope is None else f"&nbsp;∝&nbsp;T^{slope:.2f}".replace("-", "−")
         return f"{sign}&nbsp;{text}{power}"
 
     def _rescale(self, lengths: list[int]) -> None:
