@@ -146,7 +146,9 @@ class CompletionPanel(Card):
         self.body.addWidget(self.picture, 50)
         self._hint = label(EMPTY, "muted", wrap=True)
         self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._hint.setParent(self.picture)
+        within = QVBoxLayout(self.picture)
+        within.setContentsMargins(24, 0, 24, 0)
+        within.addWidget(self._hint)
         self._figures: dict[str, QLabel] = {}
         self.body.addLayout(self._figure_row())
         self.pixels = label("", "muted", wrap=True)
@@ -186,17 +188,12 @@ class CompletionPanel(Card):
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        self._place_hint()
-
-    def _place_hint(self) -> None:
         self.picture.setMaximumHeight(max(140, self.width() - 24))
-        self._hint.setGeometry(self.picture.field().toRect().adjusted(24, 0, -24, 0))
 
     def show_run(self, run: Run | None, colours: theme.Theme) -> None:
         """Draw a run as it stands; cheap enough to be called thirty times a second."""
         self.run = run
         self._hint.setVisible(run is None)
-        self._place_hint()
         if run is None:
             self.picture.show_picture(None, None)
             self.gallery.show_samples(None, 0)
