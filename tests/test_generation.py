@@ -192,3 +192,36 @@ def test_requests_and_events_are_plain_frozen_data(generator, seven):
         with pytest.raises(dataclasses.FrozenInstanceError):
             event.seconds = 0
         assert not any(isinstance(v, torch.Tensor) for v in vars(event).values())
+
+
+def test_every_round_of_drafts_is_told(seven):
+    """A call drafts, the next one verifies: passed drafts stand as they were, one rejected is drawn anew, the rest is
+    drafted again."""
+    generator = Generator(checkpoint.load(checkpoint.shipped("asarm", "mnist")), CPU)
+    request = GenerationRequest(seven, samples=2, every=0, mode="assd", size=16, temperature=1.5)
+    told = [e for e in generator.generate(request) if isinstance(e, Progress)]
+    assert told[0].drafts is None  # the prompt was read
+    rejected = drafted = accepted = 0
+    for last, now in itertools.pairwise(told):
+        drafts = now.drafts
+        assert not (drafts.images[~drafts.proposed]).any() and not (drafts.passed & ~drafts.proposed).any()
+        if now.drafted > last.drafted:
+            assert drafts.proposed.sum() == now.drafted - last.drafted and not (drafts.proposed & last.filled).any()
+            drafted += int(drafts.proposed.sum())
+        if now.accepted == last.accepted:
+            assert not drafts.passed.any() and np.array_equal(now.filled, last.filled)
+            continue
+        accepted += int(drafts.passed.sum())
+        assert drafts.passed.sum() == now.accepted - last.accepted
+        assert np.array_equal(now.images[drafts.passed], drafts.images[drafts.passed])
+        settled, failed = now.filled & ~last.filled, drafts.proposed & ~drafts.passed
+        again = settled & ~drafts.passed
+        assert (drafts.passed <= settled).all() and not (again & ~drafts.proposed).any()
+        assert again.sum((1, 2)).tolist() == failed.any((1, 2)).tolist()  # one a sample, where any was rejected
+        if last.drafts is not None and now.drafted == last.drafted:  # the same round
+            assert np.array_equal(drafts.proposed, last.drafts.proposed)
+            assert np.array_equal(drafts.images, last.drafts.images)
+        rejected += int(failed.sum())
+    assert rejected and (drafted, accepted) == (told[-1].drafted, told[-1].accepted)
+    assert not [e for e in generator.generate(dataclasses.replace(request, mode="sequential", size=None))
+                if isinstance(e, Progress) and e.drafts]  # fmt: skip

@@ -82,10 +82,21 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Drafts:
+    """A round of drafting. images: [K, H, W, C] uint8, the pixels as drafted, 0 elsewhere; proposed, passed: [K, H, W]
+    bool, where, and which of these a verification has passed: none before there was one. After it, the first that it
+    rejected is drawn anew, and stands."""
+
+    images: np.ndarray
+    proposed: np.ndarray
+    passed: np.ndarray
+
+
+@dataclass(frozen=True)
 class Progress:
     """What stands so far. seconds: the model's time, prompt included. images: [K, H, W, C] uint8, the prompt where
     known, 0 where nothing stands yet; filled: [K, H, W] bool, known or generated. drafted, accepted: tokens proposed
-    to a verification so far, and passed by it, over all samples."""
+    to a verification so far, and passed by it, over all samples. drafts: the round that the last call belongs to."""
 
     seconds: float
     tokens: int
@@ -94,6 +105,7 @@ class Progress:
     filled: np.ndarray
     drafted: int = 0
     accepted: int = 0
+    drafts: Drafts | None = None
 
 
 @dataclass(frozen=True)
@@ -335,7 +347,13 @@ class Generator:
             filled = work.filled.cpu().numpy()
         images = np.where(prompt.known[..., None], prompt.pixels, images * filled[..., None].astype(np.uint8))
         tokens = int((filled & ~prompt.known).sum())
-        return Progress(seconds, tokens, calls, images, filled | prompt.known, drafted, accepted)
+        drafts = self._drafts(work) if work.drafts else None
+        return Progress(seconds, tokens, calls, images, filled | prompt.known, drafted, accepted, drafts)
+
+    def _drafts(self, work: Work) -> Drafts:
+        values, proposed, passed = (x.cpu().numpy() for x in work.drafts())
+        images = data.from_levels(values, self.data) * proposed[..., None].astype(np.uint8)
+        return Drafts(images, proposed, passed)
 
     def _latents(self, work: Work, seconds: float, levels: int) -> Latents:
         kind, value, raw = work.latent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,6 +26,15 @@ class Mode:
     most: int = 0
 
 
+class Drafted(NamedTuple):
+    """One round of drafting. values: [B, H, W, C], as drafted where they were; proposed, passed: [B, H, W], where, and
+    which of these a verification has passed: none before there was one."""
+
+    values: Tensor
+    proposed: Tensor
+    passed: Tensor
+
+
 class Work(NamedTuple):
     """What a network reports after one of its calls. Nothing is copied or moved for it.
 
@@ -34,6 +44,8 @@ class Work(NamedTuple):
     latent: the kind, the values [B, h, w, Z] and the raw parameters of the distribution they were drawn from; drawn:
     how many positions in raster order have been, None for all.
     drafted, accepted: tokens proposed to a verification and passed by it, over the batch.
+    drafts: works out the round that this call belongs to, off the clock, where somebody wants to see it; asked before
+    the next call or never.
     """
 
     values: Tensor | None = None
@@ -44,3 +56,4 @@ class Work(NamedTuple):
     prompt: bool = False  # this call only read the prompt
     drafted: int = 0
     accepted: int = 0
+    drafts: Callable[[], Drafted] | None = None

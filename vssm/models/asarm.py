@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +36,7 @@ from torch import Tensor, nn
 from .. import likelihood
 from ..config import for_data
 from ..layers import widen
-from ..work import Mode, Work
+from ..work import Drafted, Mode, Work
 from .raster import NEIGHBOURS, SquaredReLU
 
 
@@ -320,6 +321,7 @@ class Decoding:
             1, order, torch.arange(self.T, device=order.device).expand_as(order)
         )
         self.stands = known.clone()
+        self.round: tuple | None = None  # of drafting: values, the first rank and the last, how many passed
         c, slots = network.config, self.T + (self.T if spare is None else spare)
         shape = (len(values), 2, c.heads, slots, c.d_model // c.heads)
         self.caches = [network.norm.weight.new_zeros(shape) for _ in network.blocks]  # keys and values, one a block
@@ -328,7 +330,15 @@ class Decoding:
     def report(self, shape, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> Work:
         whole = bool((self.stands == self.T).all())
         filled = self.T if whole else (self.ranks < self.stands[:, None]).view(shape[:3])
-        return Work(self.values.view(shape), filled, prompt=prompt, drafted=drafted, accepted=accepted)
+        drafts = partial(self.drafted, shape, *self.round) if self.round else None
+        return Work(self.values.view(shape), filled, prompt=prompt, drafted=drafted, accepted=accepted, drafts=drafts)
+
+    def drafted(self, shape, values: Tensor, stands: Tensor, size: int, passed: Tensor | int) -> Drafted:
+        """A round of so many drafts a sample, from the ranks `stands` [B] on, the first `passed` of which stood."""
+        first = stands[:, None]
+        proposed = (self.ranks >= first) & (self.ranks < first + size)
+        stood = proposed & (self.ranks < first + (passed if isinstance(passed, int) else passed[:, None]))
+        return Drafted(values.view(shape), proposed.view(shape[:3]), stood.view(shape[:3]))
 
     def call(self, ranks: Tensor, seen: Tensor) -> Tensor:
         """One network call: the raw outputs [B, R, P] of rows; ranks, seen as in `ASARM.embed`."""
@@ -381,10 +391,13 @@ class Decoding:
             p = self.call(ranks, stands.expand_as(ranks))
             drafts, valid = self.draw(p), ranks < T
             self.put(ranks, drafts)
+            before, written = self.stands, self.values
             if R == 1:  # given all that stands: nothing to verify
+                self.round = (written, before, 1, 1) if k > 1 else None
                 self.stands = (self.stands + 1).clamp_max(T)
                 yield (int(valid.sum()),) * 2 if k > 1 else (0, 0)
                 continue
+            self.round = written, before, R, 0
             yield int(valid.sum()), 0
             q = torch.cat([p[:, :1], self.call(ranks[:, 1:], ranks[:, 1:].clamp_max(T))], 1)
             gain = self.log_prob(q, drafts) - self.log_prob(p, drafts)
@@ -396,6 +409,7 @@ class Decoding:
                 again = (self.stands + passed).clamp_max(self.padded.shape[1] - 1)
                 token = self.residual(q.gather(1, at), p.gather(1, at), rejected)
                 self.put(torch.where(rejected, again, T)[:, None], token)
+            self.round = written, before, R, passed
             self.stands = self.stands + passed + rejected
             yield 0, int(passed.sum())
 
