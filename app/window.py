@@ -545,11 +545,14 @@ class Window(QMainWindow):
 
     def _offer(self, read: Callable, *given) -> None:
         """Read a picture and ask which part of it becomes the sketch."""
+        QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)  # a large photograph takes a second
         try:
             image = read(*given)
         except UserError as error:
             self.messages.say(str(error))
             return
+        finally:
+            QApplication.restoreOverrideCursor()
         self.messages.clear()
         dialog = CropDialog(image, self.data, self.canvas.sketch.known, self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
