@@ -7,6 +7,7 @@ model one a pixel.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import math
 import time
@@ -19,14 +20,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from . import benchmark, classifier, data
+from . import benchmark, classifier, data, device
 from .checkpoint import Checkpoint
 from .errors import UserError
 from .generation import Generator
 from .prompt import Prompt
 
 # Images at once, of two levels and of more: larger batches leave a CPU's cache, or a device's memory.
-LIKELIHOOD_BATCH = {"cpu": (10, 3), "mps": (100, 30), "cuda": (500, 150)}
+LIKELIHOOD_BATCH = {"cpu": (10, 10), "mps": (100, 30), "cuda": (500, 150)}
 COMPLETION_BATCH = {"cpu": (10, 30), "mps": (200, 60), "cuda": (1000, 300)}
 IMPORTANCE_BATCH = {"cpu": (1, 1), "mps": (4, 1), "cuda": (32, 10)}  # each image stands for `iw_samples`
 SPEED_BATCHES = (1, 4, 16, 64)
@@ -42,9 +43,9 @@ PARTS = {
 }
 LIKELIHOODS = ("nats", "iw")  # parts in which nothing is generated
 OPTIONS = {  # by part, the settings that it depends on
-    "nats": ("limit",),
+    "nats": ("limit", "precision"),
     "label": ("limit",),
-    "iw": ("iw_images", "iw_samples"),
+    "iw": ("iw_images", "iw_samples", "precision"),
     "fid": ("fid_samples",),
     "diversity": ("limit", "prompts", "endings"),
     "best": ("limit", "best_images", "best_endings"),
@@ -60,7 +61,8 @@ class Settings:
 
     iw_images: so many images with iw_samples draws each. fid_samples: unconditional samples. prompts, endings: for
     "diversity", so many prompts with so many completions each; best_images, best_endings: the same for "best".
-    repeats: runs that count, for "speed".
+    repeats: runs that count, for "speed". precision: of "nats" and "iw", "float32", or "bfloat16" for products of
+    matrices as in training, which is three times faster on a CPU that has it.
     """
 
     limit: int | None = None
@@ -76,6 +78,7 @@ class Settings:
     best_images: int = 200
     best_endings: int = 16
     repeats: int = 3
+    precision: str = "float32"
 
 
 def evaluate(
@@ -161,7 +164,7 @@ class Evaluation:
         draw an image with nothing known; order: of the tokens, "raster" or "random" (each image under an order of its
         own), null for a model that has none."""
         network = self.generator.network
-        nats = -log_likelihoods(self.generator, self.values, self.settings.seed, self.quiet)
+        nats = -self._log_likelihoods(self.values)
         raster = network.exact and network.prefix_only
         return {
             "images": len(nats),
@@ -203,8 +206,9 @@ class Evaluation:
             return network.importance_bound(images, s.iw_samples)
 
         batch = batch_size(IMPORTANCE_BATCH, self.generator)
-        nats = -_over_images(self.generator, bound, values, s.seed, batch, "importance", self.quiet)
-        elbo = -log_likelihoods(self.generator, values, s.seed, self.quiet)
+        with self._precision():
+            nats = -_over_images(self.generator, bound, values, s.seed, batch, "importance", self.quiet)
+        elbo = -self._log_likelihoods(values)
         return {
             "iw_nats": float(nats.mean()),
             "iw_nats_error": _error(nats),
@@ -290,6 +294,14 @@ class Evaluation:
         }
 
     # --- parts of parts -----------------------------------------------------------------------------------------
+
+    def _precision(self):
+        half = self.settings.precision == "bfloat16"
+        return device.autocast(self.generator.where) if half else contextlib.nullcontext()
+
+    def _log_likelihoods(self, values: np.ndarray) -> np.ndarray:
+        with self._precision():
+            return log_likelihoods(self.generator, values, self.settings.seed, self.quiet)
 
     def _complete(self, images: np.ndarray, known: np.ndarray) -> np.ndarray:
         s = self.settings
