@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from . import checkpoint, data, evaluation, models, studies
+from . import checkpoint, data, evaluation, models, scaling, studies
 from .checkpoint import Checkpoint
 from .errors import UserError
 from .examples import examples
@@ -115,7 +115,7 @@ LITERATURE = {
             Published("Softmax Transformer", 0.004, "GPU"),
             Published("Softmax Transformer, key/value cache", 0.32, "GPU"),
             Published("Linear Transformer", 17.85, "GPU"),
-            Published("PixelCNN++, cached", 19.19, "GPU"),
+            Published("PixelCNN++, cached", 19.19, SECOND),
             Published("S4", 20.84, "A100, largest batch"),
         ),
         about_speeds="Pictures a second at the best batch size, CIFAR-10 at 1,024 pixels. The published ones were "
@@ -372,6 +372,8 @@ def section(weights: Sequence[Checkpoint], dataset: data.DataSet, folder: Path) 
         ]
     for study in found:
         parts += _study(study, dataset, kept)
+    if (file := kept / f"scaling-{dataset.name}.json").exists():
+        parts += _scaling(file)
     return "\n\n".join(parts)
 
 
@@ -515,6 +517,19 @@ def _study(study: studies.Study, dataset: data.DataSet, folder: Path) -> list[st
     if (notes := file.with_suffix(".md")).exists():
         text.append(notes.read_text(encoding="utf-8").strip())
     return text
+
+
+def _scaling(file: Path) -> list[str]:
+    record = json.loads(file.read_text(encoding="utf-8"))
+    lengths = ",".join(map(str, record["lengths"]))
+    return [
+        "### Seconds against sequence length, at equal T and equal size",
+        markdown(*scaling.table(record)),
+        f"![Seconds against T](studies/{file.stem}.svg)",
+        f"`python -m vssm bench --data {record['data']} --lengths {lengths} --threads {record['threads']} "
+        f"--out docs/studies/{file.name}`, {record['date']}.",
+        scaling.notes(record).replace("\n", " "),
+    ]
 
 
 def readme(text: str, weights: dict[str, list[Checkpoint]]) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 import functools
 import gc
 import json
@@ -297,6 +298,7 @@ def record(points: Sequence[Measured], request: ScalingRequest, device: str) -> 
     rival = next((seconds[p.name] for p in points if p.model == "transformer"), {})
     lengths = sorted({p.length for p in points})
     return {
+        "date": datetime.date.today().isoformat(),
         "machine": benchmark.machine(),
         "load_average": [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "threads": torch.get_num_threads(),
