@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -57,6 +58,8 @@ def _run(argv: list[str]) -> int:
     beat = QTimer(interval=250)
     beat.timeout.connect(lambda: None)  # lets Python see the signal
     beat.start()
+    gc.collect()
+    gc.freeze()  # what stands now is here to stay: looking through it at every full collection would hold the window up
     code = app.exec()
     sys.excepthook = hook
     if not window.tidy_exit:
