@@ -133,15 +133,17 @@ class LogisticMixture:
         chosen = torch.add(parts[..., 0, :], noise[..., :K], alpha=temperature).argmax(-1)
         index = chosen[..., None, None].expand(*chosen.shape, parts.shape[-2] - 1, 1)
         means, scales, pairs = parts[..., 1:, :].gather(-1, index).squeeze(-1).split([C, C, len(self.pairs)], -1)
-        drawn = torch.addcmul(means, scales.clamp(-7, 7).exp(), noise[..., K:], value=temperature).unbind(-1)
+        # in units of values, few and small operations: one step of an autoregressive model waits for this
+        drawn = torch.addcmul(means, scales.clamp(-7, 7).exp(), noise[..., K:], value=temperature)
+        drawn = drawn.add_(1).mul_(self.half).unbind(-1)
         pairs = pairs.tanh().unbind(-1)
-        signed: list[Tensor] = []
+        values: list[Tensor] = []
         for c, x in enumerate(drawn):
             for i, (later, earlier) in enumerate(self.pairs):
                 if later == c:
-                    x = torch.addcmul(x, pairs[i], signed[earlier])
-            signed.append(x.add(1).mul(self.half).round().clamp(0, self.levels - 1).div(self.half).sub(1))
-        return torch.stack(signed, -1).add(1).mul(self.half).round().long()
+                    x = torch.addcmul(x, pairs[i], values[earlier] - self.half)
+            values.append(x.round().clamp_(0, self.levels - 1))
+        return torch.stack(values, -1).long()
 
     def mean(self, raw: Tensor) -> Tensor:
         """The expected value, [..., C], as if no component reached beyond the range by more than its mean does."""
