@@ -1,0 +1,228 @@
+"""Races: what they record and say at any time; and the panel in the whole window, by real keys and clicks."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import race
+from app.race import Axis, Clock, Contestant, Race
+from vssm import checkpoint, data, models
+from vssm.examples import examples
+from vssm.generation import Drafts, Finished, GenerationRequest, Generator, Latents, Progress, Started
+from vssm.prompt import Prompt
+
+NAMES = list(models.PRESETS)
+H = W = 4
+
+
+def contestant(model: str = "transformer", known: int = 4) -> Contestant:
+    """On a picture of 4×4, the first so many pixels known."""
+    mask = (np.arange(H * W) < known).reshape(H, W)
+    return Contestant(model, "mnist", GenerationRequest(Prompt(np.zeros((H, W, 1), np.uint8), mask), every=0))
+
+
+def events(asked: Contestant, seconds: list[float], tokens: list[int], levels: int = 0, end: bool = True) -> list:
+    """As a generator tells them: so many levels, then pixels."""
+    known = asked.request.prompt.known
+    modes = models.get(asked.model).modes(data.MNIST)
+    unknown = int((~known).sum())
+    made = [Started(asked.model, asked.model, unknown, 1, levels, "CPU", 1, False, modes[0], 0, "sampled")]
+    for i in range(levels):
+        made.append(Latents(seconds[i], i + 1, levels, "gaussian", 0, np.zeros((1, 2, 2, 1)), np.full((1, 2, 2), i)))
+    for i, (when, count) in enumerate(zip(seconds[levels:], tokens, strict=False), levels + 1):
+        filled = (np.arange(H * W) < count + H * W - unknown).reshape(1, H, W)
+        made.append(Progress(when, count, i, (filled[..., None] * 255).astype(np.uint8), filled | known))
+    if end:
+        last = made[-1]
+        done = last.images, last.seconds, 0.0, last.network_calls, unknown, "CPU", 1, modes[0].name, 0
+        made.append(Finished(asked.model, *done))
+    return made
+
+
+def raced(*told: tuple[Contestant, list]) -> Race:
+    made = Race.of(tuple(asked for asked, _ in told))
+    for i, (_, happened) in enumerate(told):
+        for event in happened:
+            made = made.add(i, event)
+    return made
+
+
+@st.composite
+def races(draw) -> Race:
+    """Up to five contestants, some with latents, some stopped on the way, all with clocks of their own."""
+    told = []
+    for model in draw(st.permutations(NAMES))[: draw(st.integers(1, 5))]:
+        asked = contestant(model, draw(st.integers(0, H * W - 1)))
+        unknown = H * W - int(asked.request.prompt.known.sum())
+        levels = draw(st.integers(0, 3))
+        tokens = sorted(draw(st.lists(st.integers(0, unknown), max_size=6)))
+        end = draw(st.booleans()) or not tokens
+        tokens = [*tokens, unknown] if end else tokens
+        steps = draw(st.lists(st.floats(0, 2), min_size=levels + len(tokens), max_size=levels + len(tokens)))
+        told.append((asked, events(asked, list(itertools.accumulate(steps)), tokens, levels, end)))
+    return raced(*told)
+
+
+def same(a: race.State, b: race.State) -> bool:
+    return (a.frame, a.seconds, a.place, a.lane) == (b.frame, b.seconds, b.place, b.lane)
+
+
+# --- what a race says
+
+
+@settings(max_examples=60, deadline=None)
+@given(races(), st.lists(st.floats(-1, 20), min_size=1, max_size=12))
+def test_at_any_time(made, times):
+    """Nobody ever loses a token; who is through has what it finished with; scrubbing to and fro changes nothing."""
+    there = [made.at(t) for t in sorted(times)]
+    for earlier, later in itertools.pairwise(there):
+        for a, b in zip(earlier, later, strict=True):
+            assert a.frame.tokens <= b.frame.tokens and a.frame.calls <= b.frame.calls and a.seconds <= b.seconds
+            assert not (a.frame.filled & ~b.frame.filled).any() and (a.place is None or a.place == b.place)
+    for t, before in zip(sorted(times, reverse=True), reversed(there), strict=True):  # back again
+        assert all(same(a, b) for a, b in zip(before, made.at(t), strict=True))
+    for state in itertools.chain(*there):
+        assert state.frame.seconds <= max(state.seconds, 0) and state.seconds <= state.lane.end
+    for state in made.at(made.duration):
+        end = state.lane.finished
+        assert state.done == (end is not None) and state.frame is state.lane.frames[-1]
+        if end is not None:
+            assert np.array_equal(state.frame.picture, end.images[0]) and state.frame.filled.all()
+            assert (state.frame.tokens, state.frame.calls) == (end.tokens, end.network_calls)
+            assert state.seconds == end.seconds + end.prompt_seconds
+    assert all(s.frame.tokens == 0 and s.frame.calls == 0 for s in made.at(-1.0))
+
+
+@settings(max_examples=60, deadline=None)
+@given(races())
+def test_steps_visit_every_frame_and_come_back(made):
+    """To the right until the end, then to the left to the start, over the same moments."""
+    there, back = [0.0], [made.duration]
+    while there[-1] < made.duration:
+        there.append(made.step(there[-1], 1))
+    assert there == made.moments == sorted(set(there)) and made.step(there[-1], 1) == there[-1]
+    while back[-1] > 0:
+        back.append(made.step(back[-1], -1))
+    assert back == there[::-1] and made.step(0.0, -1) == 0.0
+    for a, b in itertools.pairwise(there):  # from between two frames
+        if a < (a + b) / 2 < b:
+            assert (made.step((a + b) / 2, 1), made.step((a + b) / 2, -1)) == (b, a)
+
+
+def test_places_and_words():
+    one, two, three = contestant("vssm"), contestant("transformer"), contestant("mamba")
+    made = raced(
+        (two, events(two, [1.0, 3.7], [6, 12])),
+        (one, events(one, [0.05, 0.08, 0.1], [12], levels=2)),
+        (three, events(three, [0.5, 0.9], [1, 2], end=False)),
+    )
+    assert [made.place(lane) for lane in made.lanes] == [2, 1, None]
+    assert made.words == "VSSM first in 0.10 s; Transformer 37 × later" and made.duration == 3.7
+    assert [s.place for s in made.at(1.0)] == [None, 1, None]
+    assert [s.words for s in made.at(3.7)] == [
+        "Transformer: second, 3.70 s, 12 of 12 tokens, 2 network calls",
+        "VSSM: first, 0.10 s, 12 of 12 tokens, 3 network calls",
+        "Mamba: 0.90 s, 2 of 12 tokens, 2 network calls",
+    ]
+    level = made.at(0.06)[1].frame
+    assert (level.level.number, level.level.levels, level.tokens, level.calls) == (1, 2, 0, 1)
+    tie = raced((one, events(one, [1.0], [12])), (two, events(two, [1.0], [12])), (three, events(three, [2.0], [12])))
+    assert [tie.place(lane) for lane in tie.lanes] == [1, 1, 3]
+    assert tie.words == "VSSM first in 1.00 s; Transformer with it; Mamba 2.0 × later"
+    assert Race.of((one, two)).words == "" and [race.short(i) for i in (1, 2, 3, 4)] == ["1st", "2nd", "3rd", "4th"]
+
+
+def test_a_call_that_tells_of_latents_and_pixels_is_one_frame():
+    asked = contestant("vssm-paper")
+    _, latents, progress, finished = events(asked, [0.1, 0.1], [12], levels=1)
+    lane = raced((asked, [latents, Progress(0.1, 12, 1, progress.images, progress.filled), finished])).lanes[0]
+    assert [(f.calls, f.tokens) for f in lane.frames] == [(0, 0), (1, 12)] and lane.frames[1].level.number == 1
+    assert lane.frames[1].fresh.sum() == 12
+
+
+def test_a_race_is_of_one_sample_with_every_call_told():
+    prompt = contestant().request.prompt
+    for request in (GenerationRequest(prompt, samples=2, every=0), GenerationRequest(prompt)):
+        with pytest.raises(ValueError, match="one sample"):
+            Contestant("vssm", "mnist", request)
+
+
+def test_marks_of_a_round():
+    """Drafted, then three accepted, one drawn anew, two rejected."""
+    asked = contestant("asarm", known=0)
+    place = np.arange(H * W).reshape(1, H, W)
+    proposed, images = place < 6, np.zeros((1, H, W, 1), np.uint8)
+    nothing = np.zeros_like(proposed)
+    made = raced((asked, [
+        Progress(1.0, 0, 1, images, nothing, 6, 0, Drafts(images, proposed, nothing)),
+        Progress(2.0, 4, 2, images, place < 4, 6, 3, Drafts(images, proposed, place < 3)),
+    ]))  # fmt: skip
+    drafting, verified = (made.at(t)[0].frame.marks for t in (1.0, 2.0))
+    assert np.array_equal(drafting.drafted, proposed[0])
+    assert not (drafting.accepted | drafting.redrawn | drafting.rejected).any() and not verified.drafted.any()
+    where = [np.flatnonzero(m).tolist() for m in (verified.accepted, verified.redrawn, verified.rejected)]
+    assert where == [[0, 1, 2], [3], [4, 5]]
+    assert made.at(0.5)[0].frame.marks is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(1e-4, 1e3), st.booleans(), st.floats(1e-5, 1), st.floats(0, 1))
+def test_the_axis_there_and_back(duration, logarithmic, least, share):
+    axis = Axis(duration, logarithmic, least)
+    assert axis.share(axis.seconds(share)) == pytest.approx(share, abs=1e-6)
+    shares = [axis.share(s) for s in sorted([0.0, least, duration / 3, duration])]
+    assert shares[0] == 0 and shares[-1] == pytest.approx(1) and shares == sorted(shares)
+    assert all(0 <= t <= duration * (1 + 1e-9) for t in axis.ticks()) and len(axis.ticks()) < 12
+
+
+def test_the_clock_of_a_replay():
+    clock = Clock(10.0)
+    assert clock.at(100.0) == 0 and not clock.going
+    clock.go(100.0)
+    assert clock.at(104.0) == 4
+    clock.change(1 / 4, 104.0)
+    assert clock.at(108.0) == 5
+    clock.hold(108.0)
+    assert clock.at(200.0) == 5 and not clock.going
+    clock.change(1 / 16, 200.0)
+    clock.go(200.0)
+    assert clock.at(216.0) == 6 and clock.at(1e4) == 10
+    clock.go(1e4)  # at the end: from the start
+    assert clock.at(1e4) == 0
+    clock.put(99.0, 1e4)
+    assert clock.at(1e4) == 10
+
+
+# --- what models give
+
+
+@pytest.mark.parametrize(("name", "mode"), [
+    ("vssm", "parallel"), ("vssm", "chunked"), ("vssm-paper", "sequential"), ("vssm-paper", "chunked"),
+    ("transformer", None), ("asarm", "assd"), ("asarm", "masked"),
+])  # fmt: skip
+def test_recordings_of_the_shipped_weights(name, mode):
+    """A frame for every call, whatever the sampler, on a third of a picture; they are small."""
+    torch.set_num_threads(1)
+    generator = Generator(checkpoint.load(checkpoint.shipped(name, "mnist")), torch.device("cpu"))
+    prompt = examples(data.MNIST)[0].prompt.with_rows(20)
+    asked = Contestant(name, "mnist", GenerationRequest(prompt, every=0, seed=3, mode=mode))
+    lane = raced((asked, list(generator.generate(asked.request)))).lanes[0]
+    assert [f.calls for f in lane.frames] == list(range(lane.finished.network_calls + 1))
+    assert lane.frames[-1].tokens == lane.tokens == lane.finished.tokens
+    assert lane.end == pytest.approx(lane.finished.seconds + lane.finished.prompt_seconds)
+    assert sum(f.fresh.sum() for f in lane.frames) == lane.tokens
+    assert sum(f.picture.nbytes + f.filled.nbytes + f.fresh.nbytes for f in lane.frames) < 1e6
+    if mode == "assd":
+        rounds = [f.marks for f in lane.frames if f.marks is not None]
+        assert (
+            sum(m.drafted.sum() for m in rounds)
+            + sum(  # the last draft may stand without being verified
+                m.accepted.sum() for m, before in zip(rounds[1:], rounds, strict=False) if not before.drafted.any()
+            )
+            == lane.finished.drafted
+        )
+        assert sum(m.accepted.sum() for m in rounds) == lane.finished.accepted
