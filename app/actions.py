@@ -108,13 +108,23 @@ def table() -> list[Spec]:
             ("Return", "Enter"),
             rule=True,
         ),
-        Spec("pause", "Pause", "Model", "Hold the run between two network calls, or let it go on from there", ("P",)),
+        Spec("pause", "Pause", "Model", "Hold the run between two network calls, or the race that is played; or let it "
+             "go on from there", ("P",)),
         Spec("stop", "Stop", "Model", "Give up the run under way", ("Escape",)),
         Spec(
             "set_live", "Complete as I draw", "Model", "Complete whenever the pen is lifted", ("L",), check=True
         ),
         Spec("set_keep_seed", "Keep seed", "Model", "Use the same seed again: same sketch, same result", check=True),
         Spec("clear_history", "Clear history", "Model", "Forget earlier runs", ("Ctrl+Shift+Backspace",), rule=True),
+        Spec("start_race", "Race", "Race", "Let all ticked models complete the sketch from one seed, each alone on the "
+             "clock", ("Shift+R",)),
+        Spec("show_race", "Race view", "Race", "Show the race in place of completions, or these again", ("V",),
+             check=True),
+        Spec("earlier_frame", "Previous frame", "Race", "Take the race back by one network call", ("Shift+Left",),
+             rule=True),
+        Spec("later_frame", "Next frame", "Race", "Take the race on by one network call", ("Shift+Right",)),
+        Spec("next_speed", "Next speed", "Race", "Play the race at true speed, a quarter or a sixteenth of it",
+             ("S",)),
         *(
             Spec("choose_theme", name.capitalize(), "View/Theme", f"{name.capitalize()} colours", (), name, check=True)
             for name in THEMES
@@ -218,6 +228,9 @@ def cheat_sheet() -> str:
             ("Alt + click", "Take a pixel's colour"),
             ("Arrows, Space, Delete", "Move the pen, draw, erase (with the sketch in focus)"),
         )
+    )
+    menus.setdefault("Race", []).append(
+        "<tr><td align=right><b>Arrows, Home, End</b>&nbsp;&nbsp;</td><td>Frame by frame (on the race's axis)</td></tr>"
     )
     left = _section("Sketch", menus.pop("Sketch"))
     right = "".join(_section(name, rows) for name, rows in menus.items())

@@ -43,9 +43,11 @@ from .panels.latents import LatentPanel
 from .panels.messages import MessageBar
 from .panels.modes import ModePicker
 from .panels.palette import COLOURS
+from .panels.race import Offer, RacePanel
 from .panels.scaling import ScalingPanel
 from .panels.sketch import SIZES, SketchPanel
 from .panels.timing import KEPT, TimingPanel
+from .race import Contestant
 from .runs import Run
 from .worker import Engine, Loaded
 
@@ -72,6 +74,7 @@ class Window(QMainWindow):
         self.shown: Run | None = None  # the run in the panels
         self._running: Run | None = None
         self._measuring: int | None = None  # the number of a scaling run under way
+        self._racing: int | None = None  # the number of a contestant's run under way
         self._loaded: dict[tuple[str, str], Loaded] = {}
         self._theme_name, self._device = restored.theme, restored.device
         self.theme = theme.LIGHT
@@ -89,6 +92,7 @@ class Window(QMainWindow):
         self.timing = TimingPanel(self.actions_["clear_history"])
         self.latents = LatentPanel()
         self.scaling = ScalingPanel()
+        self.race = RacePanel(self.actions_)
         self._lay_out()
         self._fill_in(restored)
 
@@ -100,6 +104,8 @@ class Window(QMainWindow):
         self.sketch.ink_chosen.connect(self._use)
         self.scaling.asked.connect(self._measure)
         self.scaling.stopped.connect(self.stop)
+        self.race.asked.connect(self._run_contestant)
+        self.race.changed.connect(self._enable)
         self.completion.run_chosen.connect(self._show_number)
         self.completion.sample_chosen.connect(self._sample_chosen)
         self.engine.happened.connect(self._happened)
@@ -123,7 +129,7 @@ class Window(QMainWindow):
     def _lay_out(self) -> None:
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
         self.setMinimumSize(1000, 600)
-        columns = QSplitter(Qt.Orientation.Horizontal)
+        columns = self._columns = QSplitter(Qt.Orientation.Horizontal)
         right = QSplitter(Qt.Orientation.Vertical)
         self._lower = QStackedWidget()
         for panel in (self.latents, self.scaling):
@@ -131,7 +137,7 @@ class Window(QMainWindow):
             self._lower.addWidget(panel)
         for splitter, parts in (
             (right, ((self.timing, 5), (self._lower, 5))),
-            (columns, ((self.sketch, 33), (self.completion, 30), (right, 37))),
+            (columns, ((self.sketch, 33), (self.completion, 30), (right, 37), (self.race, 67))),
         ):
             splitter.setHandleWidth(8)
             splitter.setChildrenCollapsible(False)
@@ -139,7 +145,10 @@ class Window(QMainWindow):
             for i, (part, stretch) in enumerate(parts):
                 splitter.addWidget(part)
                 splitter.setStretchFactor(i, stretch)
-        columns.setSizes([425, 375, 460])
+        columns.setSizes([425, 375, 460, 0])
+        self.race.hide()
+        self._not_race, self._sizes = (self.completion, right), columns.sizes()
+        self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
         right.setSizes([320, 320])
         inner = QWidget()
         around = QVBoxLayout(inner)
@@ -266,9 +275,9 @@ class Window(QMainWindow):
         if sentence := self._lacks(self.model):
             self.messages.say(sentence)
             return
-        if not self.actions_["set_keep_seed"].isChecked():
-            self.seed.setValue(secrets.randbelow(session.MOST_SEED))
-        self._seed_shown = self.seed.value()
+        self.race.stopping()
+        self._turn_race(False)
+        self._turn_seed()
         mode, size = self._mode
         request = GenerationRequest(
             self.canvas.sketch.prompt,
@@ -290,10 +299,87 @@ class Window(QMainWindow):
         self._timer.start()
         self._enable()
 
+    def _turn_seed(self) -> None:
+        """A new one, unless it is to be kept."""
+        if not self.actions_["set_keep_seed"].isChecked():
+            self.seed.setValue(secrets.randbelow(session.MOST_SEED))
+        self._seed_shown = self.seed.value()
+
+    # --- races
+
+    @Slot()
+    def start_race(self) -> None:
+        """Let all ticked models complete the sketch; a run or a race under way is given up, but not a scaling run."""
+        if self.scaling.running:
+            self.messages.say("The models are being timed: race when that is done, or stop it first (Esc).", "note")
+            return
+        self._turn_race(True)
+        if not self.race.chosen:
+            self.messages.say("Nobody is ticked for the race.")
+            return
+        if self.canvas.sketch.known.all():
+            self.messages.say("Every pixel is known, so there is nothing to race for; erase some first.")
+            return
+        self.stop()
+        self.messages.clear()
+        self._turn_seed()
+        prompt, temperature, seed = self.canvas.sketch.prompt, self.temperature.value(), self._seed_shown
+        contestants = []
+        for name in self.race.chosen:
+            mode, size = self._mode_of(name)
+            way = self._pixels_of(name)[1]
+            request = GenerationRequest(prompt, 1, temperature, seed, 0, mode.name, size, pixels=way)
+            contestants.append(Contestant(name, self.data.name, request))
+        self._racing = None
+        self.race.begin(tuple(contestants))
+        self.race.axis.setFocus()
+
+    @Slot(object)
+    def _run_contestant(self, contestant: Contestant) -> None:
+        self._racing = self.engine.complete(contestant.model, contestant.data, contestant.request)
+
+    @Slot(bool)
+    def show_race(self, on: bool) -> None:
+        """Put the race in the place of all but the sketch, or take it away; it goes on meanwhile."""
+        if on == self.race.isVisibleTo(self):
+            return
+        if on:
+            self._sizes = self._columns.sizes()
+        for one in self._not_race:
+            one.setVisible(not on)
+        self.race.setVisible(on)
+        sketch, *rest = self._sizes
+        self._columns.setSizes([sketch, 0, 0, sum(rest)] if on else self._sizes)
+        self._enable()
+
+    def _turn_race(self, on: bool) -> None:
+        self.actions_["show_race"].setChecked(on)
+        self.show_race(on)
+
+    @Slot()
+    def earlier_frame(self) -> None:
+        self.race.step(-1)
+
+    @Slot()
+    def later_frame(self) -> None:
+        self.race.step(1)
+
+    @Slot()
+    def next_speed(self) -> None:
+        self.race.next_speed()
+
+    def _offer_race(self) -> None:
+        offers = [Offer(name, preset.title, self._lacks(name)) for name, preset in models.PRESETS.items()]
+        self.race.offer(self.data.name, offers)
+
+    # --- runs
+
     @Slot()
     def pause(self) -> None:
-        """Hold the run under way between two network calls, or let it go on from there."""
+        """Hold the run under way between two network calls, or let it go on from there; so too a race being played."""
         run = self._running
+        if run is None and self._replaying:
+            self.race.play_or_hold()
         if run is None or run.stopping:
             return
         run.paused = not run.paused
@@ -311,6 +397,7 @@ class Window(QMainWindow):
         """Give the run under way up; it ends with the network call it is in."""
         self.engine.stop()
         self.scaling.stopping()
+        self.race.stopping()
         if self._running is not None:
             self._running.stopping = True
             self._paint_run()
@@ -382,14 +469,20 @@ class Window(QMainWindow):
     @property
     def _pixels(self) -> tuple[tuple[str, ...], str]:
         """How the chosen model can show pixels, and which way it will."""
-        ways = getattr(models.get(self.model).network, "pixels", ("sampled",))
+        return self._pixels_of(self.model)
+
+    def _pixels_of(self, model: str) -> tuple[tuple[str, ...], str]:
+        ways = getattr(models.get(model).network, "pixels", ("sampled",))
         return ways, self.desk.shown if self.desk.shown in ways else ways[0]
 
     @property
     def _mode(self) -> tuple[Mode, int | None]:
         """What completes next: the chosen model's mode and its number, where it has one."""
-        modes = models.get(self.model).modes(self.data)
-        name, size = self.desk.modes.get(self.model, (modes[0].name, modes[0].default if modes[0].size else None))
+        return self._mode_of(self.model)
+
+    def _mode_of(self, model: str) -> tuple[Mode, int | None]:
+        modes = models.get(model).modes(self.data)
+        name, size = self.desk.modes.get(model, (modes[0].name, modes[0].default if modes[0].size else None))
         return next(mode for mode in modes if mode.name == name), size
 
     def choose_data(self, name: str) -> None:
@@ -591,6 +684,9 @@ class Window(QMainWindow):
         if number == self._measuring:
             self.scaling.add(event)
             return
+        if number == self._racing:
+            self.race.add(event)
+            return
         run = self._running
         if run is not None and run.number == number:
             run.add(event)
@@ -601,7 +697,7 @@ class Window(QMainWindow):
     def _failed(self, number: int, sentence: str) -> None:
         if number == 0:  # while models were made ready: each may have something to say
             self.messages.add(sentence)
-        elif self._running is None or number == self._running.number:
+        elif self._running is None or number in (self._running.number, self._racing):
             self.messages.say(sentence)
 
     @Slot(int)
@@ -610,6 +706,10 @@ class Window(QMainWindow):
             self._measuring = None
             self.scaling.end()
             self._enable()
+            return
+        if number == self._racing:
+            self._racing = None
+            self.race.ended()
             return
         for run in self.history:
             if run.number == number:
@@ -672,6 +772,7 @@ class Window(QMainWindow):
             if spec.colour:
                 self.actions_[spec.key].setEnabled(self.data.channels == 3)
                 self.actions_[spec.key].setVisible(self.data.channels == 3)
+        self._offer_race()
         self._show_modes()
         self._show_weights()
         self._show_status()
@@ -707,15 +808,23 @@ class Window(QMainWindow):
         parts = [loaded.device, f"{title}: {runs.count(loaded.parameters)} parameters", score]
         self._status.setText("  ·  ".join(part for part in parts if part))
 
+    @property
+    def _replaying(self) -> bool:
+        """Whether a race can be played, and is shown."""
+        return self.race.replayable and self.race.isVisibleTo(self)
+
+    @Slot()
     def _enable(self) -> None:
         done = self.shown is not None and self.shown.finished is not None
         run = self._running
-        paused = run is not None and run.paused
+        paused = run.paused if run is not None else self._replaying and not self.race.playing
         self.actions_["pause"].setText("Continue" if paused else "Pause")
         self.actions_["pause"].setIconText(HOLD[paused])
         self._pause.setAccessibleName(self.actions_["pause"].text())
-        self.actions_["pause"].setEnabled(run is not None and not run.stopping)
-        self.actions_["stop"].setEnabled(run is not None or self.scaling.running)
+        self.actions_["pause"].setEnabled(not run.stopping if run is not None else self._replaying)
+        self.actions_["stop"].setEnabled(run is not None or self.scaling.running or self.race.stoppable)
+        for name in ("earlier_frame", "later_frame", "next_speed"):
+            self.actions_[name].setEnabled(self._replaying)
         self.actions_["save_one"].setEnabled(done)
         self.actions_["save_all"].setEnabled(done)
 
@@ -726,6 +835,7 @@ class Window(QMainWindow):
         self.timing.retheme(self.theme)
         self.latents.retheme(self.theme)
         self.scaling.retheme(self.theme)
+        self.race.retheme(self.theme)
         self._show(self.shown)
 
     # --- files and pages
@@ -795,6 +905,7 @@ class Window(QMainWindow):
         if self.engine is not None:
             self.hide()
             self._timer.stop()
+            self.race.forget()
             QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._retheme)
             self._tidy_exit = self.engine.close()
             self.engine = None

@@ -1,0 +1,619 @@
+"""The race: a card for each contestant, a common axis of time below them, and a replay that can be slowed and scrubbed.
+
+First every contestant runs by itself, and its card fills in; then the recording is played on the common axis.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QSizePolicy,
+    QSlider,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vssm.generation import Event
+
+from .. import draw, race, runs, theme
+from ..race import Axis, Clock, Contestant, Frame, Race, State
+from .card import Card, OneLine, button, label, named
+from .latents import enlarge, paint, sequential
+from .timing import Seconds
+
+FRAME = 33  # milliseconds between two paintings of a replay
+SELDOM = 100  # the same while contestants run, so that painting costs their clocks nothing to speak of
+GAP = 60  # milliseconds before each of them, in which all painting is done
+STEPS = 10_000  # of the slider
+ROW, HIGH, FOOT = 9, 30, 22  # pixels: of a contestant on the axis, at least and at most, and of its ticks
+FEW = 64  # most new pixels that are outlined
+TINTS = {"drafted": "#56b4e9", "accepted": "#009e73", "redrawn": "#cc79a7", "rejected": "#d55e00"}
+TINT = 0.6  # how much of a pixel's colour it is
+EMPTY = (
+    "A race lets all ticked models complete the sketch from the same seed, one after another, each alone on the clock. "
+    "Then all are played side by side on one axis of time."
+)
+ROUNDS = (
+    "A round of drafting: drafted pixels wait for the next network call, which accepts them up to the first that does "
+    "not hold; that one is drawn anew, and those after it are rejected, to be drafted again."
+)
+SPEEDS = {1.0: "true speed", 1 / 4: "¼ of it", 1 / 16: "1/16 of it"}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model that may race. lacks: why it cannot; empty where it can."""
+
+    model: str
+    title: str
+    lacks: str = ""
+
+
+def colours_of(frame: Frame, known: np.ndarray) -> np.ndarray:
+    """A frame as it is shown, [H, W, 3]: its picture, and the pixels of a round of drafting tinted."""
+    drawn = draw.compose(frame.picture[None], known, frame.filled)[0]
+    marks = frame.marks
+    if marks is None:
+        return drawn
+    everywhere = np.ones_like(known)
+    drafts = draw.compose(marks.values[None], np.zeros_like(known), everywhere)[0]
+    for name, tint in TINTS.items():
+        mask = getattr(marks, name)[..., None]
+        under = drafts if name in ("drafted", "rejected") else drawn
+        tinted = (1 - TINT) * under + TINT * np.array(QColor(tint).getRgb()[:3])
+        drawn = np.where(mask, tinted.astype(np.uint8), drawn)
+    return drawn
+
+
+class RacePicture(draw.Picture):
+    """A contestant's picture, in which a few new pixels are outlined and rejected ones crossed out."""
+
+    def __init__(self, name: str):
+        super().__init__(name)
+        self.colour = QColor("white")
+        self._frame: Frame | None = None
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(88, 88)
+
+    def show_frame(self, frame: Frame, known: np.ndarray) -> None:
+        self._frame = frame
+        shown = frame.filled if frame.drafts is None else frame.filled | frame.drafts.proposed[0]
+        self.show_picture(colours_of(frame, known), known, shown if frame.picture.shape[-1] == 3 else None)
+
+    def show_level(self, frame: Frame, known: np.ndarray, shares: np.ndarray, palette: np.ndarray) -> None:
+        """A map of latents [h, w] in the place of a picture that is still to come."""
+        self._frame = None
+        self.show_picture(paint(enlarge(shares, len(known)), palette), known)
+
+    def paint_over(self, painter: QPainter, field: QRectF) -> None:
+        if self._frame is None:
+            return
+        scale = field.width() / self._frame.filled.shape[1]
+        marks = self._frame.marks
+        if marks is not None:
+            painter.setPen(QPen(QColor(255, 255, 255, 210), 1))
+            for y, x in np.argwhere(marks.rejected):
+                cell = QRectF(field.x() + x * scale, field.y() + y * scale, scale, scale).adjusted(1, 1, -1, -1)
+                painter.drawLine(cell.topLeft(), cell.bottomRight())
+        elif 0 < self._frame.fresh.sum() <= FEW:
+            painter.setPen(QPen(self.colour, 2))
+            for y, x in np.argwhere(self._frame.fresh):
+                painter.drawRect(QRectF(field.x() + x * scale, field.y() + y * scale, scale, scale))
+
+
+class Runner(QFrame):
+    """The card of a contestant."""
+
+    def __init__(self, contestant: Contestant):
+        super().__init__()
+        self.setObjectName("card")
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.contestant = contestant
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(6, 5, 6, 6)
+        rows.setSpacing(3)
+        self.name = OneLine()
+        self.name.setText(f"{theme.sign(contestant.model, contestant.usual)} {contestant.title}")
+        rows.addWidget(self.name)
+        self.picture = RacePicture(f"What {contestant.title} has")
+        rows.addWidget(self.picture, 100)
+        self.clock, self.place = label("", "number"), label(" ", "number")
+        self.clock.setToolTip("The model's own time")
+        self.place.setToolTip("Its finishing place")
+        line = QHBoxLayout()
+        line.addWidget(self.clock, 1)
+        line.addWidget(self.place)
+        rows.addLayout(line)
+        self.tokens, self.calls, self.note = OneLine(), OneLine(), OneLine()
+        for one in (self.tokens, self.calls, self.note):
+            rows.addWidget(one)
+        rows.addStretch(1)
+        for one in (self.tokens, self.calls, self.note):
+            one.setObjectName("muted")
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self.picture.setMaximumHeight(max(88, self.picture.width()))  # no more than it has use for
+
+    def retheme(self, colours: theme.Theme) -> None:
+        colour = colours.model(self.contestant.model)
+        self.name.setStyleSheet(f"color: {colour}; font-weight: 600")
+        self.picture.colour = QColor(theme.DARK.model(self.contestant.model))  # pictures are dark in either theme
+
+    def show_state(self, state: State, said: str, colours: theme.Theme) -> None:
+        """said: a word on a contestant that has not come to its end; empty for a replay."""
+        frame, lane = state.frame, state.lane
+        known = self.contestant.request.prompt.known
+        level = frame.level if frame.tokens == 0 else None
+        if level is None:
+            self.picture.show_frame(frame, known)
+        else:
+            every = np.concatenate([f.level.entropy.ravel() for f in lane.frames if f.level is not None])
+            low, high = float(np.nanmin(every)), float(np.nanmax(every))
+            shares = (level.entropy - low) / max(high - low, 1e-6) * 255
+            self.picture.show_level(frame, known, shares, sequential(colours))
+        self.place.setText(race.short(state.place) if state.place else " ")  # so that the line keeps its height
+        self.clock.setText(said or runs.seconds(state.seconds))
+        self.tokens.setText(f"{frame.tokens:,} of {lane.tokens:,} tokens")
+        self.calls.setText(f"{frame.calls:,} network call{'s' * (frame.calls != 1)}")
+        self.note.setText(self._note(frame))
+        name = f"{state.words}, {said}" if said else state.words
+        if name != self.accessibleName():
+            self.setAccessibleName(name)
+
+    @staticmethod
+    def _note(frame: Frame) -> str:
+        if frame.level is not None:
+            number, levels = frame.level.number, frame.level.levels
+            return f"entropy of level {number} of {levels}" if levels > 1 else "entropy of the latents"
+        if frame.drafted:
+            return f"{frame.accepted:,} of {frame.drafted:,} drafts stood"
+        return ""
+
+
+class TimeAxis(QSlider):
+    """The common axis: a row for each contestant, up to its end, and where the replay stands.
+
+    `scrubbed` follows the mouse, in seconds; `stepped` the arrow keys, in frames.
+    """
+
+    scrubbed = Signal(float)
+    stepped = Signal(int)
+
+    def __init__(self):
+        super().__init__(Qt.Orientation.Horizontal)
+        self.setRange(0, STEPS)
+        self.setAccessibleName("Time of the race")
+        self.setToolTip("Drag to any time; arrow keys go from one network call to the next")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.valueChanged.connect(self._valued)
+        self.axis = Axis(1.0)
+        self._race: Race | None = None
+        self._now = 0.0
+        self._theme = theme.LIGHT
+
+    def sizeHint(self) -> QSize:
+        return QSize(300, ROW * self._rows + FOOT + 8)
+
+    minimumSizeHint = sizeHint
+
+    @property
+    def _rows(self) -> int:
+        return len(self._race.lanes) if self._race else 1
+
+    def retheme(self, colours: theme.Theme) -> None:
+        self._theme = colours
+        self.update()
+
+    def show_time(self, raced: Race | None, seconds: float, logarithmic: bool) -> None:
+        before = self._rows
+        self._race, self._now = raced, seconds
+        if self._rows != before:
+            self.setMaximumHeight(HIGH * self._rows + FOOT + 8)
+            self.updateGeometry()
+        first = [lane.frames[1].seconds for lane in raced.lanes if len(lane.frames) > 1] if raced else []
+        self.axis = Axis(raced.duration if raced else 1.0, logarithmic, min(first, default=1e-3))
+        self.blockSignals(True)
+        self.setValue(round(self.axis.share(seconds) * STEPS))
+        self.blockSignals(False)
+        self.setAccessibleDescription(f"{runs.seconds(seconds)} of {runs.seconds(self.axis.duration)}")
+        self.update()
+
+    @Slot(int)
+    def _valued(self, value: int) -> None:
+        self.scrubbed.emit(self.axis.seconds(value / STEPS))
+
+    def _field(self) -> QRectF:
+        return QRectF(self.rect()).adjusted(8, 4, -8, -FOOT)
+
+    def _seek(self, x: float) -> None:
+        field = self._field()
+        self.setValue(round(min(max((x - field.left()) / field.width(), 0), 1) * STEPS))
+
+    def mousePressEvent(self, event) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._seek(event.position().x())
+
+    def mouseMoveEvent(self, event) -> None:
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self._seek(event.position().x())
+
+    def mouseReleaseEvent(self, event) -> None:
+        """The slider's own handle has nothing to do."""
+
+    def keyPressEvent(self, event) -> None:
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Down: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: 1}.get(event.key())
+        if steps is not None and event.modifiers() in (
+            Qt.KeyboardModifier.NoModifier,
+            Qt.KeyboardModifier.KeypadModifier,
+        ):
+            self.stepped.emit(steps)
+        elif event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
+            super().keyPressEvent(event)
+        else:
+            event.ignore()
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        t, field = self._theme, self._field()
+        painter.setFont(self.font())
+        for seconds in self.axis.ticks():
+            x = field.left() + self.axis.share(seconds) * field.width()
+            painter.setPen(QColor(t.line))
+            painter.drawLine(QPointF(x, field.top()), QPointF(x, field.bottom() + 2))
+            painter.setPen(QColor(t.muted if self.isEnabled() else t.line))
+            text = Seconds._text(seconds)
+            wide = self.fontMetrics().horizontalAdvance(text)
+            left = min(max(x - wide / 2, 0), self.width() - wide)
+            painter.drawText(QPointF(left, self.height() - 4), text)
+        lanes = self._race.lanes if self._race else ()
+        for i, lane in enumerate(lanes):
+            y = field.top() + (i + 0.5) * field.height() / len(lanes)
+            colour = QColor(t.model(lane.contestant.model))
+            end = field.left() + self.axis.share(lane.end) * field.width()
+            here = field.left() + self.axis.share(min(lane.end, self._now)) * field.width()
+            faint = QColor(colour)
+            faint.setAlphaF(0.35)
+            painter.setPen(QPen(faint, 2))
+            painter.drawLine(QPointF(field.left(), y), QPointF(end, y))
+            painter.setPen(
+                QPen(colour, max(4, field.height() / len(lanes) / 3), Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap)
+            )
+            painter.drawLine(QPointF(field.left(), y), QPointF(here, y))
+            if lane.finished:
+                painter.setPen(QPen(colour, 1.5))
+                painter.setBrush(colour if self._now >= lane.end else QColor(t.card))
+                painter.drawEllipse(QPointF(end, y), 3.5, 3.5)
+        x = field.left() + self.axis.share(self._now) * field.width()
+        painter.setPen(QPen(QColor(t.text), 1.5))
+        painter.drawLine(QPointF(x, 1), QPointF(x, field.bottom() + 3))
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(t.accent), 2))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 4, 4)
+
+
+class RacePanel(Card):
+    """`asked` wants a contestant to be run, the next one when `ended` was called; `changed` tells that it runs, plays
+    or rests now. What is told to it are the events of the run asked for."""
+
+    asked = Signal(object)
+    changed = Signal()
+
+    def __init__(self, actions):
+        super().__init__("Race", "The same sketch and seed for all, each alone on the clock")
+        self.race: Race | None = None
+        self.running = False  # contestants run, or wait for their turn
+        self._stopping = False
+        self._number = -1  # of the contestant on the clock
+        self._under_way = False  # whether it has been asked for, and not ended
+        self._clock = Clock(0.0)
+        self._theme = theme.LIGHT
+        self._absent: set[tuple[str, str]] = set()  # (data set, model) not ticked
+        self._offered: list[Offer] = []
+        self._data = ""
+        self.boxes: dict[str, QCheckBox] = {}
+        self.runners: list[Runner] = []
+
+        for name, text in (("start_race", "Race  ⇧R"), ("show_race", "Race view  V")):
+            made = button(actions[name], text)
+            self.header.addWidget(made)
+        self._entries = QHBoxLayout()
+        self._entries.setSpacing(10)
+        self.body.addLayout(self._entries)
+        self.words = label("", "title", wrap=True)
+        self.body.addWidget(self.words)
+
+        self._message = label(EMPTY, "muted", wrap=True)
+        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._cards = QWidget()
+        self._row = QHBoxLayout(self._cards)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(6)
+        holder = QWidget()
+        self._stack = QStackedLayout(holder)
+        self._stack.addWidget(self._message)
+        self._stack.addWidget(self._cards)
+        self.body.addWidget(holder, 100)
+
+        legend = " &nbsp; ".join(f'<span style="color:{tint}">■</span>&nbsp;{name}' for name, tint in TINTS.items())
+        self.legend = label("", "muted", wrap=True)
+        self.legend.setTextFormat(Qt.TextFormat.RichText)
+        self.legend.setText(f"Drafts of this round: &nbsp;{legend}")
+        self.legend.setToolTip(ROUNDS)
+        self.body.addWidget(self.legend)
+        self.axis = TimeAxis()
+        self.axis.scrubbed.connect(self.put)
+        self.axis.stepped.connect(self.step)
+        self.body.addWidget(self.axis, 60)
+        controls = QHBoxLayout()
+        controls.setSpacing(5)
+        for name in ("earlier_frame", "pause", "later_frame"):
+            controls.addWidget(button(actions[name]))
+        self.speed = QComboBox()
+        for speed, text in SPEEDS.items():
+            self.speed.addItem(text, speed)
+        self.speed.currentIndexChanged.connect(self._turn_speed)
+        named(controls, "Speed", self.speed, "How fast the race is played: as it was, or slowed (S)")
+        self.log = QCheckBox("log time")
+        self.log.setToolTip("Logarithmic time, so that the steps of the fastest can be told apart")
+        self.log.toggled.connect(self._show)
+        controls.addWidget(self.log)
+        self.time = label("", "muted")
+        self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        controls.addWidget(self.time, 1)
+        self.body.addLayout(controls)
+
+        self._start = QTimer(self, interval=GAP, singleShot=True)
+        self._start.timeout.connect(self._ask)
+        self._timer = QTimer(self, interval=FRAME)
+        self._timer.timeout.connect(self._tick)
+        self._show()
+
+    # --- who takes part
+
+    def offer(self, dataset: str, offered: list[Offer]) -> None:
+        """Who may race. A race of another data set is forgotten."""
+        if dataset != self._data:
+            self.forget()
+        if (dataset, offered) == (self._data, self._offered):
+            return
+        self._data, self._offered = dataset, offered
+        while item := self._entries.takeAt(0):
+            if item.widget():
+                item.widget().hide()
+                item.widget().deleteLater()
+        self.boxes = {}
+        for one in offered:
+            box = QCheckBox(f"{theme.sign(one.model)} {one.title}")
+            box.setAccessibleName(f"{one.title} races")
+            box.setToolTip(one.lacks or f"Whether {one.title} takes part, by the sampler chosen for it")
+            box.setEnabled(not one.lacks)
+            box.setChecked(not one.lacks and (dataset, one.model) not in self._absent)
+            box.toggled.connect(self._tick_off)
+            self.boxes[one.model] = box
+            self._entries.addWidget(box)
+        self._entries.addStretch(1)
+        self._colour_boxes()
+
+    @Slot()
+    def _tick_off(self) -> None:
+        for model, box in self.boxes.items():
+            change = self._absent.discard if box.isChecked() or not box.isEnabled() else self._absent.add
+            change((self._data, model))
+
+    @property
+    def chosen(self) -> list[str]:
+        """Models that are to race."""
+        return [model for model, box in self.boxes.items() if box.isChecked()]
+
+    # --- the race itself
+
+    def begin(self, contestants: tuple[Contestant, ...]) -> None:
+        self.hold()
+        self.race = Race.of(contestants)
+        self.running, self._stopping, self._number, self._under_way = True, False, 0, False
+        for runner in self.runners:
+            self._row.removeWidget(runner)
+            runner.hide()
+            runner.deleteLater()
+        self.runners = [Runner(contestant) for contestant in contestants]
+        for runner in self.runners:
+            runner.retheme(self._theme)
+            self._row.addWidget(runner, 1)
+        self._show()
+        self._start.start()
+        self.changed.emit()
+
+    @Slot()
+    def _ask(self) -> None:
+        self._under_way = True
+        self._timer.start(SELDOM)
+        self.asked.emit(self.race.lanes[self._number].contestant)
+
+    def add(self, event: Event) -> None:
+        if self._under_way:
+            self.race = self.race.add(self._number, event)
+
+    def ended(self) -> None:
+        """The run asked for is over, whatever became of it."""
+        if not self._under_way:  # forgotten meanwhile
+            return
+        self._under_way = False
+        self._timer.stop()
+        if self._stopping or self._number + 1 == len(self.race.lanes):
+            self._finish()
+            return
+        self._number += 1
+        self._show()
+        self._start.start()
+
+    def stopping(self) -> None:
+        """No more contestants; a network call may still be under way."""
+        if not self.running:
+            return
+        self._stopping = True
+        self._start.stop()
+        if self._under_way:
+            self._show()
+            self.changed.emit()
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        self.running = self._under_way = False
+        self._clock = Clock(self.race.duration, self.speed.currentData())
+        if self._stopping:
+            self._clock.put(self.race.duration, time.perf_counter())
+        elif self.race.ranking:
+            self.play()
+        self._show()
+        self.changed.emit()
+
+    def forget(self) -> None:
+        """Nothing is shown; a run under way, if any, is nobody's."""
+        self.hold()
+        self._start.stop()
+        self.race, self.running, self._under_way, self._stopping = None, False, False, False
+        self._show()
+
+    # --- the replay
+
+    @property
+    def stoppable(self) -> bool:
+        return self.running and not self._stopping
+
+    @property
+    def replayable(self) -> bool:
+        return self.race is not None and not self.running and self.race.duration > 0
+
+    @property
+    def playing(self) -> bool:
+        return self._clock.going
+
+    @property
+    def seconds(self) -> float:
+        """Where the replay stands; while contestants run, at the end of what there is."""
+        if self.race is None:
+            return 0.0
+        return self.race.duration if self.running else self._clock.at(time.perf_counter())
+
+    def play(self) -> None:
+        self._clock.go(time.perf_counter())
+        self._timer.start(FRAME)
+        self.changed.emit()
+
+    def hold(self) -> None:
+        self._clock.hold(time.perf_counter())
+        self._timer.stop()
+        self.changed.emit()
+
+    def play_or_hold(self) -> None:
+        if self.replayable:
+            (self.hold if self.playing else self.play)()
+            self._show()
+
+    @Slot(float)
+    def put(self, seconds: float) -> None:
+        """Show that time; a replay under way rests there."""
+        if self.replayable:
+            if self.playing:
+                self.hold()
+            self._clock.put(seconds, time.perf_counter())
+            self._show()
+
+    @Slot(int)
+    def step(self, frames: int) -> None:
+        """Go so many frames on, of whichever contestants."""
+        if self.replayable:
+            self.put(self.race.step(self.seconds, frames))
+
+    def next_speed(self) -> None:
+        self.speed.setCurrentIndex((self.speed.currentIndex() + 1) % self.speed.count())
+
+    @Slot()
+    def _turn_speed(self) -> None:
+        self._clock.change(self.speed.currentData(), time.perf_counter())
+
+    @Slot()
+    def _tick(self) -> None:
+        if self.playing and self.seconds >= self._clock.duration:
+            self.hold()
+        self._show()
+
+    # --- showing
+
+    def retheme(self, colours: theme.Theme) -> None:
+        self._theme = colours
+        self.axis.retheme(colours)
+        self._colour_boxes()
+        for runner in self.runners:
+            runner.retheme(colours)
+        self._show()
+
+    def _colour_boxes(self) -> None:
+        for model, box in self.boxes.items():
+            box.setStyleSheet(f"QCheckBox:enabled {{ color: {self._theme.model(model)} }}")
+
+    def mousePressEvent(self, event) -> None:
+        self.axis.setFocus()
+
+    def _said(self, number: int) -> str:
+        """In place of the clock of a contestant that has not come to its end."""
+        lane = self.race.lanes[number]
+        if lane.finished or (self.running and number == self._number and lane.begun):
+            return ""
+        if self.running and not self._stopping:
+            return "ready …" if number >= self._number else "failed"
+        return "stopped" if self._stopping and not self.running else "stopping …" if self.running else "failed"
+
+    def _words(self) -> str:
+        if self.race is None:
+            return ""
+        if self.running:
+            title = self.race.lanes[self._number].contestant.title
+            turn = f"{title} is on the clock ({self._number + 1} of {len(self.race.lanes)})"
+            return "Stopping …" if self._stopping else f"{turn}. {self.race.words}" if self.race.words else turn
+        words = self.race.words
+        if self._stopping:
+            return f"Stopped. {words}" if words else "Stopped."
+        return words or "Nobody came to the end."
+
+    @Slot()
+    def _show(self) -> None:
+        raced, seconds = self.race, self.seconds
+        self._stack.setCurrentWidget(self._message if raced is None else self._cards)
+        words = self._words()
+        if words != self.words.text():
+            self.words.setText(words)
+            self.words.setAccessibleName(words)
+        self.words.setVisible(bool(words))
+        for box, one in zip(self.boxes.values(), self._offered, strict=True):
+            box.setEnabled(not self.running and not one.lacks)
+        for one in (self.axis, self.speed, self.log):
+            one.setEnabled(self.replayable)
+        for one in (self.axis, self.time):
+            one.setVisible(raced is not None)
+        self.axis.show_time(raced, seconds, self.log.isChecked())
+        self.legend.setVisible(raced is not None and any(lane.frames[-1].drafted for lane in raced.lanes))
+        if raced is None:
+            return
+        for i, (runner, state) in enumerate(zip(self.runners, raced.at(seconds), strict=True)):
+            if self.running:  # each has its own time still
+                lane = state.lane
+                state = State(lane, lane.frames[-1], lane.end, raced.place(lane))
+            runner.show_state(state, self._said(i), self._theme)
+        self.time.setText(f"{runs.seconds(seconds)} of {runs.seconds(raced.duration)}")
