@@ -5,10 +5,14 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from conftest import opened, running_threads
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PySide6.QtCore import QPoint, Qt
+from windows import LEFT, LONG, choose, complete, press, take, type_in
 
-from app import race
+from app import race, runs, theme
+from app.panels.race import TINTS, colours_of
 from app.race import Axis, Clock, Contestant, Race
 from vssm import checkpoint, data, models
 from vssm.examples import examples
@@ -226,3 +230,273 @@ def test_recordings_of_the_shipped_weights(name, mode):
             == lane.finished.drafted
         )
         assert sum(m.accepted.sum() for m in rounds) == lane.finished.accepted
+
+
+# --- in the window
+
+
+@pytest.fixture
+def three(no_threads_left, qtbot, tmp_path):
+    """A window with the weights of three models, which is quicker than with all."""
+    yield from opened(qtbot, tmp_path / "sitting.json", weights(tmp_path, "vssm", "transformer", "asarm"))
+
+
+def weights(tmp_path, *names: str):
+    """A folder with the shipped weights of these models."""
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    for name in names:
+        path = checkpoint.shipped(name, "mnist")
+        (folder / path.name).symlink_to(path)
+    return folder
+
+
+def nearly_whole(qtbot, window) -> None:
+    """An example of which only the last rows are unknown."""
+    take(qtbot, window, 0)
+    window.sketch.rows.setFocus()
+    qtbot.keyClick(window.sketch.rows, Qt.Key.Key_End)
+    for _ in range(4):
+        qtbot.keyClick(window.sketch.rows, Qt.Key.Key_Left)
+    assert (~window.canvas.sketch.known).sum() == 4 * 28
+
+
+def run_race(qtbot, window) -> Race:
+    """The key, and wait until all have run."""
+    press(qtbot, window, "Shift+R")
+    assert window.race.isVisible() and window.race.running
+    qtbot.waitUntil(lambda: not window.race.running, timeout=LONG)
+    return window.race.race
+
+
+def rest(qtbot, window) -> None:
+    """Hold the replay by its key."""
+    if window.race.playing:
+        press(qtbot, window, "P")
+    assert not window.race.playing
+
+
+def looks(window) -> list:
+    """All that the cards show."""
+    return [
+        (r.clock.text(), r.place.text(), r.tokens.text(), r.calls.text(), r.note.text(), r.picture.grab().toImage())
+        for r in window.race.runners
+    ]
+
+
+def tick(qtbot, box) -> None:
+    """Click a check box where its mark is."""
+    qtbot.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
+
+
+def under_way(window):
+    """For qtbot.waitUntil: whether the second contestant has drawn some pixels."""
+    return lambda: window.race.race.lanes[1].frames[-1].tokens > 5
+
+
+def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
+    window, panel = three, three.race
+    nearly_whole(qtbot, window)
+    window.temperature.setValue(0.9)
+    assert not panel.isVisible() and panel.chosen == ["vssm", "transformer", "asarm"]
+    assert not panel.boxes["mamba"].isEnabled() and "has no weights" in panel.boxes["mamba"].toolTip()
+    press(qtbot, window, "Shift+R")
+    assert panel.isVisible() and not window.completion.isVisible() and window.sketch.isVisible()
+    assert panel.running and not panel.replayable and window.actions_["stop"].isEnabled()
+    seen = set()
+
+    def over():
+        seen.add((panel.words.text().partition(" (")[0], panel.runners[1].calls.text()))
+        return not panel.running
+
+    qtbot.waitUntil(over, timeout=LONG)
+    assert any(words == "Transformer is on the clock" for words, _ in seen)
+    assert len({calls for _, calls in seen}) > 2  # its card filled in while it ran
+    made = panel.race
+    assert [lane.contestant.model for lane in made.lanes] == ["vssm", "transformer", "asarm"]
+    asked = [lane.contestant.request for lane in made.lanes]
+    assert {(r.seed, r.temperature, r.samples, r.every) for r in asked} == {(window.seed.value(), 0.9, 1, 0)}
+    assert all(np.array_equal(r.prompt.known, window.canvas.sketch.known) for r in asked)
+    assert [len(lane.frames) for lane in made.lanes][:2] == [9, 114]
+    assert window.history == [] and window.messages.text == ""
+    qtbot.waitUntil(lambda: not panel.playing, timeout=LONG)  # at true speed, to its end
+    assert panel.seconds == made.duration and sorted(r.place.text() for r in panel.runners) == ["1st", "2nd", "3rd"]
+    assert panel.words.text() == panel.words.accessibleName() == made.words and " first in " in made.words
+    assert made.words.count(" × later") == 2
+    for runner, lane in zip(panel.runners, made.lanes, strict=True):
+        place, prompt = race.ordinal(made.place(lane)), asked[0].prompt
+        assert runner.accessibleName().startswith(f"{lane.contestant.title}: {place}, ")
+        assert "112 of 112 tokens" in runner.accessibleName()
+        assert (lane.finished.images[0, prompt.known] == prompt.pixels[prompt.known]).all()
+    run = complete(qtbot, window)  # and back to completions
+    assert run.finished is not None and window.completion.isVisible() and not panel.isVisible()
+    press(qtbot, window, "V")
+    assert panel.isVisible() and panel.race is made and window.actions_["pause"].isEnabled()
+
+
+def test_the_replay_by_keys_and_mouse(three, qtbot):
+    window, panel, axis = three, three.race, three.race.axis
+    nearly_whole(qtbot, window)
+    made = run_race(qtbot, window)
+    rest(qtbot, window)
+    assert axis.hasFocus()
+    qtbot.keyClick(axis, Qt.Key.Key_Home)
+    assert panel.seconds == 0 and all(r.tokens.text() == "0 of 112 tokens" for r in panel.runners)
+    found = []
+    for moment in made.moments[1:10]:
+        qtbot.keyClick(axis, Qt.Key.Key_Right)
+        assert panel.seconds == moment
+        found.append(looks(window))
+    for before in reversed(found[:-1]):
+        press(qtbot, window, "Shift+Left")
+        assert looks(window) == before
+    press(qtbot, window, "Shift+Right")
+    assert looks(window) == found[1]
+    said = []
+    for frame in made.lanes[0].frames[1:]:
+        panel.put(frame.seconds)
+        said.append((panel.runners[0].note.text(), panel.runners[0].tokens.text()))
+    levels = made.lanes[0].started.levels
+    assert said == [(f"entropy of level {i} of {levels}", "0 of 112 tokens") for i in range(1, levels + 1)] + [
+        ("", "112 of 112 tokens")
+    ]
+    qtbot.keyClick(axis, Qt.Key.Key_End)
+    assert panel.seconds == pytest.approx(made.duration)
+    middle = QPoint(axis.width() // 2, axis.height() // 2)
+    qtbot.mouseClick(axis, LEFT, pos=middle)
+    half, half_way = panel.seconds, looks(window)
+    assert half == pytest.approx(made.duration / 2, rel=0.02) and not panel.playing
+    qtbot.mousePress(axis, LEFT, pos=middle)
+    qtbot.mouseMove(axis, QPoint(axis.width() - 12, 10))
+    assert panel.seconds > 0.9 * made.duration and looks(window) != half_way
+    qtbot.mouseMove(axis, middle)
+    qtbot.mouseRelease(axis, LEFT, pos=middle)
+    assert panel.seconds == half and looks(window) == half_way
+    tick(qtbot, panel.log)
+    assert panel.log.isChecked() and panel.seconds == half and axis.axis.logarithmic
+    assert axis.value() > 0.6 * axis.maximum()  # the fast have room now
+    speeds = []
+    for _ in race.SPEEDS:
+        press(qtbot, window, "S")
+        speeds.append(panel.speed.currentData())
+    assert speeds == [1 / 4, 1 / 16, 1]
+    press(qtbot, window, "S")
+    press(qtbot, window, "P")
+    assert panel.playing and window.actions_["pause"].text() == "Pause"
+    qtbot.waitUntil(lambda: panel.seconds > half, timeout=LONG)
+    press(qtbot, window, "P")
+    assert not panel.playing and window.actions_["pause"].text() == "Continue"
+    resting = panel.seconds
+    qtbot.wait(60)
+    assert panel.seconds == resting and made is panel.race
+
+
+def test_drafts_are_coloured_round_by_round(three, qtbot):
+    window, panel = three, three.race
+    take(qtbot, window, 0)
+    press(qtbot, window, "V")
+    for name in ("vssm", "transformer"):
+        tick(qtbot, panel.boxes[name])
+    assert panel.chosen == ["asarm"]
+    type_in(qtbot, window.temperature, "1.6")  # so that drafts are rejected
+    made = run_race(qtbot, window)
+    rest(qtbot, window)
+    assert panel.legend.isVisible() and all(name in panel.legend.text() for name in TINTS)
+    known = made.lanes[0].contestant.request.prompt.known
+    frames = [f for f in made.lanes[0].frames if f.marks is not None]
+    drafting = next(f for f in frames if f.marks.drafted.any())
+    verified = next(f for f in frames if f.marks.rejected.any())
+    for frame, names in ((drafting, ["drafted"]), (verified, ["accepted", "redrawn", "rejected"])):
+        colours = colours_of(frame, known)
+        shades = [{tuple(c) for c in colours[getattr(frame.marks, name)].tolist()} for name in names]
+        assert all(shades) and all(not a & b for a, b in itertools.combinations(shades, 2))
+        assert not set().union(*shades) & {(v, v, v) for v in (0, 255)}  # as no pixel that stands
+        panel.put(frame.seconds)
+        assert panel.runners[0].note.text().endswith("drafts stood")
+        assert f"{frame.tokens} of {made.lanes[0].tokens} tokens" in panel.runners[0].accessibleName()
+        assert panel.axis.accessibleDescription().startswith(runs.seconds(frame.seconds))
+    for colours in (theme.LIGHT, theme.DARK):
+        window.choose_theme("dark" if colours.dark else "light")
+        assert colours.model("asarm") in panel.runners[0].name.styleSheet()
+
+
+def test_escape_stops_and_another_race_begins_anew(three, qtbot):
+    window, panel = three, three.race
+    press(qtbot, window, "Ctrl+D")
+    press(qtbot, window, "Shift+R")
+    qtbot.waitUntil(under_way(window), timeout=LONG)
+    press(qtbot, window, "Escape")
+    assert not window.actions_["stop"].isEnabled() and panel.words.text() == "Stopping …"
+    qtbot.waitUntil(lambda: not panel.running, timeout=LONG)
+    first, second, third = panel.race.lanes
+    assert first.finished and second.finished is None and 5 < second.frames[-1].tokens < 784 and not third.begun
+    assert panel.words.text().startswith("Stopped. VSSM first in") and not panel.playing
+    assert [r.clock.text() for r in panel.runners][1:] == ["stopped", "stopped"]
+    assert panel.runners[0].place.text() == "1st"
+    press(qtbot, window, "Shift+R")
+    qtbot.waitUntil(under_way(window), timeout=LONG)
+    press(qtbot, window, "Shift+R")  # in the middle of it
+    assert panel.race.lanes[0].frames[1:] == () and panel.running
+    qtbot.waitUntil(under_way(window), timeout=LONG)
+    assert complete(qtbot, window).finished is not None  # which gives the race up
+    assert not panel.running and not panel.isVisible()
+    press(qtbot, window, "Shift+R")
+    press(qtbot, window, "Escape")  # before anybody was asked
+    qtbot.waitUntil(lambda: not panel.running, timeout=LONG)
+    assert panel.words.text() == "Stopped." and not panel.replayable
+
+
+def test_a_race_that_cannot_be_is_told_and_another_data_set_ends_one(three, qtbot):
+    window, panel = three, three.race
+    press(qtbot, window, "Ctrl+D")
+    press(qtbot, window, "Shift+R")
+    qtbot.waitUntil(under_way(window), timeout=LONG)
+    press(qtbot, window, "Ctrl+2")
+    assert panel.race is None and panel.chosen == [] and not panel.running
+    press(qtbot, window, "Shift+R")
+    assert "Nobody is ticked" in window.messages.text
+    press(qtbot, window, "Ctrl+1")
+    assert panel.chosen == ["vssm", "transformer", "asarm"]
+    press(qtbot, window, "Ctrl+A")
+    press(qtbot, window, "Shift+R")
+    assert "nothing to race for" in window.messages.text and not panel.running
+
+
+def test_closing_in_the_middle_of_a_race(three, qtbot):
+    press(qtbot, three, "Ctrl+D")
+    press(qtbot, three, "Shift+R")
+    qtbot.waitUntil(under_way(three), timeout=LONG)
+    press(qtbot, three, "Ctrl+Q")
+    assert not three.isVisible() and three.tidy_exit and running_threads() == []
+
+
+def test_samplers_are_those_chosen_and_who_fails_does_not_hold_up_the_rest(no_threads_left, qtbot, tmp_path):
+    folder = weights(tmp_path, "vssm", "asarm")
+    (folder / checkpoint.shipped("transformer", "mnist").name).write_bytes(b"broken")
+    for window in opened(qtbot, tmp_path / "sitting.json", folder):
+        nearly_whole(qtbot, window)
+        choose(qtbot, window, "asarm")
+        for _ in range(3):
+            press(qtbot, window, "M")
+        made = run_race(qtbot, window)
+        assert [lane.contestant.title for lane in made.lanes] == ["VSSM", "Transformer", "AS-ARM masked 16"]
+        assert [bool(lane.finished) for lane in made.lanes] == [True, False, True]
+        assert made.lanes[2].finished.mode == "masked" and made.lanes[2].finished.size == 16
+        assert window.messages.text and window.race.runners[1].clock.text() == "failed"
+        rest(qtbot, window)
+
+
+def test_the_race_takes_the_place_of_completions_and_gives_it_back(three, qtbot):
+    window = three
+    panels = window.sketch, window.completion, window.timing, window.latents
+    for size in (window.minimumSize(), window.size()):
+        window.resize(size)
+        qtbot.wait(20)
+        before = [panel.geometry() for panel in panels]
+        press(qtbot, window, "V")
+        qtbot.wait(20)
+        assert window.race.isVisible() and not window.timing.isVisible() and window.size() == size
+        assert window.sketch.width() == pytest.approx(before[0].width(), abs=12)
+        press(qtbot, window, "V")
+        qtbot.wait(20)
+        assert [panel.geometry() for panel in panels] == before

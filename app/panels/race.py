@@ -151,8 +151,9 @@ class Runner(QFrame):
         self.name.setStyleSheet(f"color: {colour}; font-weight: 600")
         self.picture.colour = QColor(theme.DARK.model(self.contestant.model))  # pictures are dark in either theme
 
-    def show_state(self, state: State, said: str, colours: theme.Theme) -> None:
-        """said: a word on a contestant that has not come to its end; empty for a replay."""
+    def show_state(self, state: State, said: str, colours: theme.Theme, resting: bool) -> None:
+        """said: a word on a contestant that has not come to its end; empty for a replay. resting: whether this stays
+        for a while, so that a screen reader may read it out."""
         frame, lane = state.frame, state.lane
         known = self.contestant.request.prompt.known
         level = frame.level if frame.tokens == 0 else None
@@ -169,7 +170,7 @@ class Runner(QFrame):
         self.calls.setText(f"{frame.calls:,} network call{'s' * (frame.calls != 1)}")
         self.note.setText(self._note(frame))
         name = f"{state.words}, {said}" if said else state.words
-        if name != self.accessibleName():
+        if (resting or state.done) and name != self.accessibleName():
             self.setAccessibleName(name)
 
     @staticmethod
@@ -217,7 +218,8 @@ class TimeAxis(QSlider):
         self._theme = colours
         self.update()
 
-    def show_time(self, raced: Race | None, seconds: float, logarithmic: bool) -> None:
+    def show_time(self, raced: Race | None, seconds: float, logarithmic: bool, resting: bool) -> None:
+        """resting: whether it stays there for a while."""
         before = self._rows
         self._race, self._now = raced, seconds
         if self._rows != before:
@@ -228,7 +230,8 @@ class TimeAxis(QSlider):
         self.blockSignals(True)
         self.setValue(round(self.axis.share(seconds) * STEPS))
         self.blockSignals(False)
-        self.setAccessibleDescription(f"{runs.seconds(seconds)} of {runs.seconds(self.axis.duration)}")
+        if resting:
+            self.setAccessibleDescription(f"{runs.seconds(seconds)} of {runs.seconds(self.axis.duration)}")
         self.update()
 
     @Slot(int)
@@ -274,7 +277,7 @@ class TimeAxis(QSlider):
             x = field.left() + self.axis.share(seconds) * field.width()
             painter.setPen(QColor(t.line))
             painter.drawLine(QPointF(x, field.top()), QPointF(x, field.bottom() + 2))
-            painter.setPen(QColor(t.muted if self.isEnabled() else t.line))
+            painter.setPen(QColor(t.muted))
             text = Seconds._text(seconds)
             wide = self.fontMetrics().horizontalAdvance(text)
             left = min(max(x - wide / 2, 0), self.width() - wide)
@@ -603,11 +606,12 @@ class RacePanel(Card):
         self.words.setVisible(bool(words))
         for box, one in zip(self.boxes.values(), self._offered, strict=True):
             box.setEnabled(not self.running and not one.lacks)
-        for one in (self.axis, self.speed, self.log):
+        for one in (self.speed, self.log):
             one.setEnabled(self.replayable)
         for one in (self.axis, self.time):
             one.setVisible(raced is not None)
-        self.axis.show_time(raced, seconds, self.log.isChecked())
+        resting = not (self.running or self.playing)
+        self.axis.show_time(raced, seconds, self.log.isChecked(), resting)
         self.legend.setVisible(raced is not None and any(lane.frames[-1].drafted for lane in raced.lanes))
         if raced is None:
             return
@@ -615,5 +619,5 @@ class RacePanel(Card):
             if self.running:  # each has its own time still
                 lane = state.lane
                 state = State(lane, lane.frames[-1], lane.end, raced.place(lane))
-            runner.show_state(state, self._said(i), self._theme)
+            runner.show_state(state, self._said(i), self._theme, resting)
         self.time.setText(f"{runs.seconds(seconds)} of {runs.seconds(raced.duration)}")
