@@ -8,7 +8,8 @@ import torch
 from conftest import opened, running_threads
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtWidgets import QCheckBox, QComboBox, QToolButton
 from windows import LEFT, LONG, choose, complete, press, take, type_in
 
 from app import race, runs, theme
@@ -497,6 +498,9 @@ def test_the_race_takes_the_place_of_completions_and_gives_it_back(three, qtbot)
         qtbot.wait(20)
         assert window.race.isVisible() and not window.timing.isVisible() and window.size() == size
         assert window.sketch.width() == pytest.approx(before[0].width(), abs=12)
+        for one in itertools.chain(*map(window.race.findChildren, (QToolButton, QComboBox, QCheckBox))):
+            assert not one.isVisible() or one.width() >= one.sizeHint().width(), one.accessibleName()
+            assert window.rect().contains(QRect(one.mapTo(window, QPoint()), one.size()))
         press(qtbot, window, "V")
         qtbot.wait(20)
         assert [panel.geometry() for panel in panels] == before

@@ -47,7 +47,7 @@ ROUNDS = (
     "A round of drafting: drafted pixels wait for the next network call, which accepts them up to the first that does "
     "not hold; that one is drawn anew, and those after it are rejected, to be drafted again."
 )
-SPEEDS = {1.0: "true speed", 1 / 4: "¼ of it", 1 / 16: "1/16 of it"}
+SPEEDS = {1.0: "1 ×", 1 / 4: "1/4 ×", 1 / 16: "1/16 ×"}
 
 
 @dataclass(frozen=True)
@@ -364,8 +364,8 @@ class RacePanel(Card):
         self.body.addWidget(self.axis, 60)
         controls = QHBoxLayout()
         controls.setSpacing(5)
-        for name in ("earlier_frame", "pause", "later_frame"):
-            controls.addWidget(button(actions[name]))
+        for name, text in (("earlier_frame", "◀ Frame"), ("pause", ""), ("later_frame", "Frame ▶")):
+            controls.addWidget(button(actions[name], text))
         self.speed = QComboBox()
         for speed, text in SPEEDS.items():
             self.speed.addItem(text, speed)
@@ -620,4 +620,4 @@ class RacePanel(Card):
                 lane = state.lane
                 state = State(lane, lane.frames[-1], lane.end, raced.place(lane))
             runner.show_state(state, self._said(i), self._theme, resting)
-        self.time.setText(f"{runs.seconds(seconds)} of {runs.seconds(raced.duration)}")
+        self.time.setText(runs.seconds(seconds))
