@@ -253,6 +253,27 @@ def test_assd_draws_from_the_exact_joint(known, k):
     assert (drafted == accepted == 0) if k == 1 else 0 < accepted <= drafted
 
 
+@pytest.mark.parametrize("k", [1, 2, 4])
+def test_assd_draws_from_the_exact_joint_of_a_mixture(k):
+    """20,000 draws of a 2×2 picture of three values a pixel: what is drawn in place of a rejected draft comes from
+    max(0, q − p) though its values are never listed."""
+    network = small("asarm", height=2, width=2, levels=3, likelihood="logistic-mixture", components=2)
+    every = torch.tensor(list(itertools.product(range(3), repeat=4)))
+    nothing = torch.zeros(4, dtype=torch.bool)
+    order = orders(network, 20_000, nothing, seed=1)
+    count = torch.zeros(81, dtype=torch.long)
+    p = network.log_density(every.unsqueeze(-1), order[:81], count).sum(1).double().exp()
+    assert abs(p.sum() - 1) < 1e-4
+    run = decoding(network, nothing.long(), nothing, order, seed=k)
+    accepted = sum(a for _, a in run.speculative(k))
+    codes = (run.values[..., 0] * 3 ** torch.arange(3, -1, -1)).sum(1)
+    expected = torch.cat([20_000 * p[20_000 * p >= 5], (20_000 * p[20_000 * p < 5]).sum()[None].clamp_min(0.1)])
+    counts = torch.bincount(codes, minlength=81).double()
+    counts = torch.cat([counts[20_000 * p >= 5], counts[20_000 * p < 5].sum()[None]])
+    assert float(((counts - expected) ** 2 / expected).sum()) < 137  # 81 degrees: p ≈ 0.0001
+    assert k == 1 or 0 < accepted < 4 * 20_000  # some drafts were rejected
+
+
 def test_assd_always_keeps_the_first_draft_and_never_needs_more_calls_than_tokens():
     """Sample by sample, on a network whose drafts are mostly wrong."""
     network = small("asarm")
@@ -599,3 +620,45 @@ def test_unknown_and_missing_settings_are_errors():
     with pytest.raises(UserError, match="no model 'gpt'"):
         models.get("gpt")
     assert isinstance(models.build("transformer", dataclasses.asdict(SMALL["transformer"])), Transformer)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_colour_trains_in_bfloat16(name):
+    """Finite gradients for every parameter that is learned, and a loss that falls on two pictures."""
+    torch.manual_seed(0)
+    network = models.get(name).network(dataclasses.replace(SMALL[name], **COLOUR))
+    two = pictures(network.config, 2)
+    optimizer, losses = torch.optim.Adam(network.parameters(), 5e-3), []
+    for _ in range(60):
+        values = two[torch.randint(0, 2, (16,))]
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = network.loss(values, torch.zeros(values.shape[:3], dtype=torch.bool))["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        assert loss.dtype == torch.float32
+        assert all(p.grad is None or torch.isfinite(p.grad).all() for p in network.parameters())
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+
+
+@pytest.mark.parametrize("name", ["vssm", "vssm-paper"])
+def test_vssm_reads_pixel_tokens_of_colour_as_a_config(name):
+    network = small(name, patch=1, **COLOUR)
+    assert network.tokens == network.config.height * network.config.width
+    values = pictures(network.config, 2)
+    bound = network.log_likelihood(values)
+    assert bound.shape == (2,) and torch.isfinite(bound).all()
+    assert network.importance_bound(values, 8).shape == (2,)
+
+
+def test_mean_pixels_are_between_the_values_and_the_same_for_the_same_latents():
+    """With `pixels` "mean" a draw of the latents is all that is random: at temperature 0 nothing is."""
+    network = small("vssm", **COLOUR)
+    values = pictures(network.config, 2)
+    nothing = torch.zeros(values.shape[:3], dtype=torch.bool)
+    first, second, other = (
+        complete(network, values, nothing, t, seed, pixels="mean")[-1].values for t, seed in ((0, 1), (0, 2), (1, 1))
+    )
+    assert torch.equal(first, second) and not torch.equal(first, other)
+    assert not torch.equal(first, first.round()) and first.min() >= 0 and first.max() <= COLOUR["levels"] - 1
