@@ -820,7 +820,8 @@ class Window(QMainWindow):
         paused = run.paused if run is not None else self._replaying and not self.race.playing
         self.actions_["pause"].setText("Continue" if paused else "Pause")
         self.actions_["pause"].setIconText(HOLD[paused])
-        self._pause.setAccessibleName(self.actions_["pause"].text())
+        for one in (self._pause, self.race.pause):
+            one.setAccessibleName(self.actions_["pause"].text())
         self.actions_["pause"].setEnabled(not run.stopping if run is not None else self._replaying)
         self.actions_["stop"].setEnabled(run is not None or self.scaling.running or self.race.stoppable)
         for name in ("earlier_frame", "later_frame", "next_speed"):

@@ -365,7 +365,10 @@ class RacePanel(Card):
         controls = QHBoxLayout()
         controls.setSpacing(5)
         for name, text in (("earlier_frame", "◀ Frame"), ("pause", ""), ("later_frame", "Frame ▶")):
-            controls.addWidget(button(actions[name], text))
+            made = button(actions[name], text)
+            controls.addWidget(made)
+            if name == "pause":
+                self.pause = made
         self.speed = QComboBox()
         for speed, text in SPEEDS.items():
             self.speed.addItem(text, speed)
