@@ -169,3 +169,13 @@ def _style_sheet(t: Theme) -> str:
     QToolTip {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line}; padding: 4px; }}
     QSplitter::handle {{ background: transparent; }}
     """
+
+
+def dress(plot, colours: Theme) -> None:
+    """Give a pyqtgraph PlotWidget the theme's ground and axes."""
+    plot.setBackground(colours.card)
+    for side in ("left", "bottom"):
+        axis = plot.getAxis(side)
+        axis.setPen(colours.muted)
+        axis.setTextPen(colours.muted)
+        axis.enableAutoSIPrefix(False)

@@ -154,12 +154,7 @@ class ScalingPanel(Card):
 
     def retheme(self, colours: theme.Theme) -> None:
         self._theme = colours
-        self.plot.setBackground(colours.card)
-        for side in ("left", "bottom"):
-            axis = self.plot.getAxis(side)
-            axis.setPen(colours.muted)
-            axis.setTextPen(colours.muted)
-            axis.enableAutoSIPrefix(False)
+        theme.dress(self.plot, colours)
         self._draw()
 
     @Slot()
