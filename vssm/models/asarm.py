@@ -46,7 +46,7 @@ class ASARMConfig:
     `reach` pixels in each direction; direct: whether a linear map leads from what it sees to the outputs.
 
     In training a share `random_orders` of the images has its unknown tokens in random order, the rest in raster
-    order; a share `drafts` has drafts from a random rank on.
+    order; a share `drafts` has drafts from a random rank on. draft: how many tokens ASSD usually drafts in a call.
     """
 
     height: int
@@ -63,6 +63,7 @@ class ASARMConfig:
     direct: bool = False
     random_orders: float = 0.6
     drafts: float = 0.3
+    draft: int = 32
 
 
 class Block(nn.Module):
@@ -117,7 +118,7 @@ class ASARM(nn.Module):
     def modes(config: ASARMConfig) -> tuple[Mode, ...]:
         T = config.height * config.width
         return (
-            Mode("assd", "ASSD", "drafts so many pixels in one call, verifies them in another; exact", "draft", 32, T),
+            Mode("assd", "ASSD", "drafts so many pixels in one call, verifies them in another; exact", "draft", config.draft, T),
             Mode("sequential", "Sequential", "one pixel after another in raster order"),
             Mode("random", "Random order", "one pixel after another in random order"),
             Mode("masked", "Masked", "all pixels in so many calls, independent within a call; inexact", "steps", 16, T),
