@@ -116,9 +116,16 @@ class ASARM(nn.Module):
 
     @staticmethod
     def modes(config: ASARMConfig) -> tuple[Mode, ...]:
-        T = config.height * config.width
+        c, T = config, config.height * config.width
         return (
-            Mode("assd", "ASSD", "drafts so many pixels in one call, verifies them in another; exact", "draft", config.draft, T),
+            Mode(
+                "assd",
+                "ASSD",
+                "drafts so many pixels in one call, verifies them in another; exact",
+                "draft",
+                c.draft,
+                T,
+            ),
             Mode("sequential", "Sequential", "one pixel after another in raster order"),
             Mode("random", "Random order", "one pixel after another in random order"),
             Mode("masked", "Masked", "all pixels in so many calls, independent within a call; inexact", "steps", 16, T),
