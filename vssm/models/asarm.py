@@ -116,16 +116,9 @@ class ASARM(nn.Module):
 
     @staticmethod
     def modes(config: ASARMConfig) -> tuple[Mode, ...]:
-        c, T = config, config.height * config.width
+        T, about = config.height * config.width, "drafts so many pixels in one call, verifies them in another; exact"
         return (
-            Mode(
-                "assd",
-                "ASSD",
-                "drafts so many pixels in one call, verifies them in another; exact",
-                "draft",
-                c.draft,
-                T,
-            ),
+            Mode("assd", "ASSD", about, "draft", config.draft, T),
             Mode("sequential", "Sequential", "one pixel after another in raster order"),
             Mode("random", "Random order", "one pixel after another in random order"),
             Mode("masked", "Masked", "all pixels in so many calls, independent within a call; inexact", "steps", 16, T),
