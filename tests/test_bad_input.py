@@ -120,7 +120,7 @@ TRAIN = ["train", "--model", "vssm", "--out", "never", "--data-dir", DATA]
         ([*TRAIN, "--minutes", "1", "--device", "abacus"], "no device"),
         ([*TRAIN, "--minutes", "1", "--model", "oracle"], "no model"),
         ([*TRAIN, "--minutes", "1", "--set", "d_model"], "KEY=VALUE"),
-        ([*TRAIN, "--minutes", "1", "--set", "depth=3"], "one of the keys patch, d_model"),
+        ([*TRAIN, "--minutes", "1", "--set", "depth=3"], "one of the keys components, patch, d_model"),
         ([*TRAIN, "--minutes", "1", "--set", "height=32"], "one of the keys"),
         ([*TRAIN, "--minutes", "1", "--set", "d_model=wide"], "d_model=128"),
         ([*TRAIN, "--minutes", "1", "--set", "selective=3"], "selective=false"),
