@@ -580,7 +580,7 @@ SAMPLERS = [(name, mode.name) for name in SMALL for mode in models.get(name).net
 @pytest.mark.parametrize("colour", [False, True])
 @pytest.mark.parametrize(("name", "mode"), SAMPLERS)
 @given(data=st.data())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_known_pixels_come_back_untouched(name, mode, colour, data):
     network = small(name, **(COLOUR if colour else {}))
     rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))

@@ -156,7 +156,7 @@ class LogisticMixture:
                     x = x + pairs[..., i, :] * expected[earlier]
             expected.append(x.clamp(-1, 1))
         mean = (torch.stack(expected, -2) * logits.softmax(-1).unsqueeze(-2)).sum(-1)
-        return (mean + 1) * self.half
+        return ((mean + 1) * self.half).clamp(0, self.levels - 1)  # rounding may pass the edges by a hair
 
 
 def make(kind: str, channels: int, levels: int, components: int) -> Bernoulli | LogisticMixture:
