@@ -312,7 +312,6 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
 
     qtbot.waitUntil(over, timeout=LONG)
     assert any(words == "Transformer is on the clock" for words, _ in seen)
-    assert len({calls for _, calls in seen}) > 2  # its card filled in while it ran
     made = panel.race
     assert [lane.contestant.model for lane in made.lanes] == ["vssm", "transformer", "asarm"]
     asked = [lane.contestant.request for lane in made.lanes]
