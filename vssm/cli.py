@@ -57,9 +57,7 @@ def run_complete(args: argparse.Namespace) -> None:
     generator = make_generator(args)
     mode, size = sampler(args, generator)
     generator.warm_up()
-    request = GenerationRequest(
-        prompt, args.samples, args.temperature, args.seed, 0.1, mode, size, pixels=generator.shown(args.pixels)
-    )
+    request = GenerationRequest(prompt, args.samples, args.temperature, args.seed, 0.1, mode, size, pixels=args.pixels)
     with contextlib.closing(generator.generate(request)) as events:
         started, finished = follow(events, args.samples)
     files.write_completions(args.out, finished.images, prompt.known)
@@ -67,7 +65,6 @@ def run_complete(args: argparse.Namespace) -> None:
         "model": finished.model,
         "data": dataset.name,
         **benchmark.sampler(finished),
-        "pixels": finished.pixels,
         "samples": args.samples,
         "seconds": finished.seconds,
         "prompt_seconds": finished.prompt_seconds,

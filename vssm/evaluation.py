@@ -62,7 +62,7 @@ class Settings:
     iw_images: so many images with iw_samples draws each. fid_samples: unconditional samples. prompts, endings: for
     "diversity", so many prompts with so many completions each; best_images, best_endings: the same for "best".
     repeats: runs that count, for "speed". precision: of "nats" and "iw", "float32", or "bfloat16" for products of
-    matrices as in training, which is three times faster on a CPU that has it.
+    matrices as in training, which is faster on a CPU that has it.
     """
 
     limit: int | None = None

@@ -49,8 +49,8 @@ class SSMBlock(nn.Module):
     """x + out(silu(gate) · ssd(...)), the inputs of the scan having passed a depthwise convolution.
 
     The state follows the SSD form with one decay a head: h_t = a h_{t-1} + v_t ⊗ B_t, y_t = h_t C_t + D v_t, where
-    v, B, C depend on the input. Decays are constants (`selective=False`, as in RetNet) or depend on the
-    input too (`selective=True`, as in Mamba-2).
+    v, B, C depend on the input. Decays are constants (`selective=False`, as in RetNet) or depend on the input too
+    (`selective=True`, as in Mamba-2).
 
     causal:        one direction in raster order; the convolution is the half of a 3×3 that lies before the token and
                    on it; `segment` continues from a carried state.

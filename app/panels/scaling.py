@@ -17,7 +17,7 @@ from ..runs import seconds, times
 from .card import Card, OneLine, label
 from .timing import STYLES, Seconds
 
-OFFERED = {1024: "some 20 seconds", 2048: "some 40 seconds", 4096: "about a minute"}  # on two cores
+OFFERED = {1024: "some 10 seconds", 2048: "some 20 seconds", 4096: "half a minute"}  # on two cores
 EMPTY = (
     "Run makes every model draw one picture of T pixels at T = {}, and draws the seconds over T.\n"
     "The networks are untrained and have as many parameters each ({}); on two cores it takes {}. "
