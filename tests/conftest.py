@@ -62,6 +62,13 @@ def opened(qtbot, state, folder=None):
 
 
 @pytest.fixture
+def clipboard(qapp):
+    """The clipboard, emptied afterwards: what Python put there, Qt would free after Python's end, and crash."""
+    yield qapp.clipboard()
+    qapp.clipboard().clear()
+
+
+@pytest.fixture
 def draw(qtbot):
     """Draws a stroke through pixel positions by mouse: draw(canvas, [(x, y), …], button)."""
 

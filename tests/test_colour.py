@@ -32,7 +32,7 @@ RED, SKY = COLOURS["Red"], COLOURS["Sky"]
 
 
 @pytest.fixture
-def mnist(no_threads_left, qtbot, tmp_path):
+def mnist(no_threads_left, qtbot, tmp_path, clipboard):
     """The window without weights, which is quick."""
     yield from opened(qtbot, tmp_path / "sitting.json", tmp_path)
 

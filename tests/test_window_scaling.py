@@ -64,7 +64,7 @@ def measure(qtbot, window) -> None:
 
 def test_before_the_first_run_it_says_what_it_will_do(panel, qtbot):
     assert panel._message.isVisible() and not panel.plot.isVisible() and not panel.halt.isEnabled()
-    assert "T = 256, 512 and 1,024" in panel._message.text() and "20 seconds" in panel._message.text()
+    assert "T = 256, 512 and 1,024" in panel._message.text() and "10 seconds" in panel._message.text()
     panel.most.setFocus()
     qtbot.keyClick(panel.most, Qt.Key.Key_End)
     assert "2,048 and 4,096" in panel._message.text() and panel.lengths == scaling.LENGTHS
