@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .pinned import Pinned
 from .runs import Run
 from .session import MOST_RECENT, Sheet
 from .sketch import Sketch
@@ -11,7 +12,8 @@ from .sketch import Sketch
 
 @dataclass
 class Desk:
-    """A `Sheet` that is being worked on; `shown` is the sheet's word for pixels, `run` what the panels show."""
+    """A `Sheet` that is being worked on; `shown` is the sheet's word for pixels, `run` what the panels show;
+    `pinned` the results kept, the latest last."""
 
     sketch: Sketch
     modes: dict[str, tuple[str, int | None]]
@@ -20,6 +22,7 @@ class Desk:
     ink: tuple[int, ...]
     recent: tuple[tuple[int, ...], ...]
     run: Run | None = None
+    pinned: tuple[Pinned, ...] = ()
 
     @classmethod
     def of(cls, sheet: Sheet) -> Desk:
