@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vssm import models
+from vssm.prompt import Prompt
+
 from .pinned import Pinned
 from .runs import Run
 from .session import MOST_RECENT, Sheet
@@ -12,8 +15,8 @@ from .sketch import Sketch
 
 @dataclass
 class Desk:
-    """A `Sheet` that is being worked on; `shown` is the sheet's word for pixels, `run` what the panels show;
-    `pinned` the results kept, the latest last."""
+    """A `Sheet` that is being worked on; `shown` is the sheet's word for pixels, `absent` who is not ticked for a race,
+    `run` what the panels show; `pinned` the results kept, the latest last."""
 
     sketch: Sketch
     modes: dict[str, tuple[str, int | None]]
@@ -21,19 +24,38 @@ class Desk:
     shown: str
     ink: tuple[int, ...]
     recent: tuple[tuple[int, ...], ...]
+    absent: set[str]
     run: Run | None = None
     pinned: tuple[Pinned, ...] = ()
 
     @classmethod
     def of(cls, sheet: Sheet) -> Desk:
         return cls(
-            Sketch(sheet.prompt), dict(sheet.modes), sheet.temperature, sheet.shown, sheet.ink, tuple(sheet.recent)
+            Sketch(sheet.prompt, sheet.touched),
+            dict(sheet.modes),
+            sheet.temperature,
+            sheet.shown,
+            sheet.ink,
+            tuple(sheet.recent),
+            set(sheet.absent),
+            pinned=sheet.pinned,
         )
 
     @property
     def sheet(self) -> Sheet:
-        """What is to be saved."""
-        return Sheet(self.sketch.prompt, dict(self.modes), self.temperature, self.shown, self.ink, self.recent)
+        """What is to be saved; of the sketch all that stands, under unknown pixels too."""
+        sketch = self.sketch
+        return Sheet(
+            Prompt(sketch.pixels.copy(), sketch.known),
+            dict(self.modes),
+            self.temperature,
+            self.shown,
+            self.ink,
+            self.recent,
+            sketch.touched & ~sketch.region,
+            tuple(name for name in models.PRESETS if name in self.absent),
+            self.pinned,
+        )
 
     def use(self, ink: tuple[int, ...], remember: bool) -> None:
         """Draw in that colour from now on; it stands first among those remembered, if it is to be."""

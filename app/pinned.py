@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import io
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
+
+from vssm import data, models
+from vssm.config import from_dict
+from vssm.errors import UserError
 
 if TYPE_CHECKING:
     from .runs import Run
 
 MOST_PINNED = 12  # for each data set
+MOST_PNG = 20_000  # bytes: several times what noise of that size takes
+BROKEN = "A pinned result in the saved sitting is broken ({})."
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,3 +72,45 @@ class Pinned:
     def words(self) -> str:
         """Where it came from, in a line."""
         return f"{self.title}, seed {self.seed}, sample {self.sample}"
+
+    def to_dict(self) -> dict:
+        """Plain values; image and known pixels as one PNG in base64, opaque where known."""
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("image", "known")}
+        whole = np.concatenate([self.image, 255 * self.known[..., None].astype(np.uint8)], -1)
+        file = io.BytesIO()
+        Image.fromarray(whole, "LA" if whole.shape[-1] == 2 else "RGBA").save(file, "PNG")
+        return {**plain, "png": base64.b64encode(file.getvalue()).decode()}
+
+    @classmethod
+    def from_dict(cls, values: dict, dataset: data.DataSet) -> Pinned:
+        """The reverse of `to_dict`; raises UserError for what cannot be."""
+        if not isinstance(values, dict):
+            raise UserError(BROKEN.format("not a record"))
+        try:
+            whole = _decoded(values.get("png"), dataset)
+            made = from_dict(cls, {k: v for k, v in values.items() if k != "png"} | whole)
+        except (TypeError, ValueError, OSError, SyntaxError, EOFError) as error:
+            raise UserError(BROKEN.format(error)) from None
+        models.get(made.model if isinstance(made.model, str) else repr(made.model))
+        fits = {
+            "title": isinstance(made.title, str) and len(made.title) <= 200,
+            "seed": type(made.seed) is int and 0 <= made.seed < 2**63,
+            "sample": type(made.sample) is int and 1 <= made.sample <= 64,
+            "temperature": type(made.temperature) in (int, float) and 0 <= made.temperature <= 10,
+            "seconds": type(made.seconds) in (int, float) and 0 <= made.seconds < math.inf,
+        }
+        if wrong := [name for name, holds in fits.items() if not holds]:
+            raise UserError(BROKEN.format(f"its {wrong[0]}"))
+        return made
+
+
+def _decoded(text: object, dataset: data.DataSet) -> dict:
+    """`image` and `known` of the PNG in base64; raises ValueError, or whatever Pillow does, for anything else."""
+    if not isinstance(text, str) or len(text) > MOST_PNG:
+        raise ValueError("no picture")
+    with Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=["PNG"]) as image:
+        wanted = {1: "LA", 3: "RGBA"}[dataset.channels]
+        if image.size != (dataset.width, dataset.height) or image.mode != wanted:
+            raise ValueError(f"its picture is not as in {dataset.title}")
+        whole = np.array(image)
+    return {"image": whole[..., :-1].copy(), "known": whole[..., -1] > 0}

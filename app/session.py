@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
 import json
@@ -17,12 +18,16 @@ from vssm.config import from_dict
 from vssm.errors import UserError
 from vssm.prompt import Prompt
 
-FORMAT, OLDER = "vssm-sitting/2", "vssm-sitting/1"
+from .pinned import MOST_PINNED, Pinned
+
+FORMAT, OLDER = "vssm-sitting/3", ("vssm-sitting/2", "vssm-sitting/1")
 THEMES = ("system", "light", "dark")
 MOST_SAMPLES = 64
 MOST_SEED = 2**31 - 1
 PIXELS = ("sampled", "mean")
 MOST_RECENT = 12  # colours
+MOST_LAYOUT = 100_000  # characters
+MARKS = {"0": 0, "1": 1, "2": 2}  # of pixels: unknown, known, known because drawn on
 PEN = (32, 74, 150)  # the colour a colour sketch begins with
 
 
@@ -35,7 +40,9 @@ def fresh_prompt(dataset: data.DataSet) -> Prompt:
 class Sheet:
     """What each data set has for itself. modes: by model, the sampler chosen and its number (None where it has none);
     the usual one where none is given. shown: "sampled" or "mean", how pixels are shown where a model offers both.
-    ink: the pen's colour; recent: other colours used, the latest first."""
+    ink: the pen's colour; recent: other colours used, the latest first. touched: [H, W] bool, the pixels known only
+    because they were drawn on, which an eraser makes unknown again; None for none. absent: models not ticked for a
+    race. pinned: results kept, the latest last."""
 
     prompt: Prompt
     modes: dict[str, tuple[str, int | None]] = field(default_factory=dict)
@@ -43,6 +50,9 @@ class Sheet:
     shown: str = "sampled"
     ink: tuple[int, ...] = (255,)
     recent: tuple[tuple[int, ...], ...] = ()
+    touched: np.ndarray | None = None
+    absent: tuple[str, ...] = ()
+    pinned: tuple[Pinned, ...] = ()
 
     @classmethod
     def fresh(cls, dataset: data.DataSet) -> Sheet:
@@ -66,13 +76,26 @@ class Sheet:
         _require(fits, "recent", f"at most {MOST_RECENT} colours")
         _require(all(_colour(c, dataset.channels) for c in self.recent), "recent", f"colours {colour}")
         _require(self.prompt.pixels.shape == dataset.shape, "prompt", f"of shape {dataset.shape}")
+        fits = self.touched is None or (
+            self.touched.shape == self.prompt.known.shape and not (self.touched & ~self.prompt.known).any()
+        )
+        _require(fits, "touched", "among the known pixels")
+        fits = isinstance(self.absent, tuple) and all(isinstance(name, str) for name in self.absent)
+        _require(fits and len(set(self.absent)) == len(self.absent), "absent", "different models")
+        for name in self.absent:
+            models.get(name)
+        _require(len(self.pinned) <= MOST_PINNED, "pinned results", f"at most {MOST_PINNED}")
 
     def to_dict(self) -> dict:
-        """Plain values; the prompt as one line of hexadecimal and one of 0 and 1 for every row."""
-        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "prompt"}
+        """Plain values; the prompt as one line of hexadecimal and, for every row, one of 0 (unknown), 1 (known) and 2
+        (known because drawn on)."""
+        other = ("prompt", "touched", "pinned")
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in other}
         pixels = [row.tobytes().hex() for row in self.prompt.pixels]
-        known = ["".join("01"[k] for k in row.astype(int)) for row in self.prompt.known]
-        return {**_listed(plain), "pixels": pixels, "known": known}
+        marks = self.prompt.known.astype(int) + (0 if self.touched is None else self.touched)
+        known = ["".join(map(str, row)) for row in marks]
+        pinned = [one.to_dict() for one in self.pinned]
+        return {**_listed(plain), "pixels": pixels, "known": known, "pinned": pinned}
 
     @classmethod
     def from_dict(cls, values: dict, dataset: data.DataSet) -> Sheet:
@@ -84,22 +107,25 @@ class Sheet:
         plain |= {k: v for k, v in values.items() if k not in ("pixels", "known")}
         if isinstance(modes := plain.get("modes"), dict):
             plain["modes"] = {name: tuple(v) if isinstance(v, list) else v for name, v in modes.items()}
-        for name in ("ink", "recent"):
+        for name in ("ink", "recent", "absent"):
             plain[name] = _tupled(plain.get(name, ()))
+        _require(isinstance(pinned := plain.get("pinned", []), list), "pinned results", "a list")
+        plain["pinned"] = tuple(Pinned.from_dict(one, dataset) for one in pinned)
         H, W, C = dataset.shape
         try:
             pixels = np.frombuffer(b"".join(map(bytes.fromhex, values["pixels"])), np.uint8).reshape(H, W, C)
-            known = np.array([[int(k) for k in row] for row in values["known"]], np.uint8).reshape(H, W)
+            known = np.array([[MARKS[k] for k in row] for row in values["known"]], np.uint8).reshape(H, W)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(f"The saved prompt is broken ({error}).") from None
-        return from_dict(cls, {**plain, "prompt": Prompt(pixels.copy(), known == 1)})
+        return from_dict(cls, {**plain, "prompt": Prompt(pixels.copy(), known > 0), "touched": known == 2})
 
 
 @dataclass(frozen=True, eq=False)
 class Session:
     """device: a name `vssm.device.choose` takes; whether this machine has it is found out when it is used.
-    keep_seed: use `seed` again for the next completion. live: complete whenever the pen is lifted. sheets: by data
-    set; a fresh one where none is given."""
+    keep_seed: use `seed` again for the next completion. live: complete whenever the pen is lifted. layout: where the
+    panels stand, as Qt's main window saves it, in base64; empty for the usual places. toured: whether the tour has been
+    offered. sheets: by data set; a fresh one where none is given."""
 
     data: str = "mnist"
     model: str = "vssm"
@@ -109,6 +135,8 @@ class Session:
     live: bool = False
     theme: str = "system"
     device: str = "auto"
+    layout: str = ""
+    toured: bool = False
     sheets: dict[str, Sheet] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -121,6 +149,8 @@ class Session:
         _require(isinstance(self.live, bool), "live", "true or false")
         _require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}")
         _require(isinstance(self.device, str) and bool(self.device), "device", "the name of a device")
+        _require(_base64(self.layout), "layout", "base64")
+        _require(isinstance(self.toured, bool), "toured", "true or false")
         for name, sheet in self.sheets.items():
             sheet.check(data.get(name))
         whole = {d.name: self.sheets.get(d.name) or Sheet.fresh(d) for d in data.DATA_SETS.values()}
@@ -141,12 +171,12 @@ class Session:
 
     @classmethod
     def from_dict(cls, values: dict) -> Session:
-        """The reverse of `to_dict`, for an older format too; raises UserError for an unknown key or an impossible
+        """The reverse of `to_dict`, for older formats too; raises UserError for an unknown key or an impossible
         value."""
-        if not isinstance(values, dict) or values.get("format") not in (FORMAT, OLDER):
+        if not isinstance(values, dict) or values.get("format") not in (FORMAT, *OLDER):
             raise UserError(f"The saved sitting is not in the format {FORMAT}.")
         plain = {k: v for k, v in values.items() if k != "format"}
-        if values["format"] == OLDER:  # it had one sheet, that of its data set
+        if values["format"] == OLDER[-1]:  # it had one sheet, that of its data set
             sheet = {k: plain.pop(k) for k in ("pixels", "known", "modes", "temperature") if k in plain}
             plain["sheets"] = {str(plain.get("data", "mnist")): sheet}
         sheets = plain.get("sheets", {})
@@ -167,6 +197,15 @@ def _number(value: object) -> bool:
 
 def _colour(value: object, channels: int) -> bool:
     return isinstance(value, tuple) and len(value) == channels and all(_whole(v, 0, 255) for v in value)
+
+
+def _base64(value: object) -> bool:
+    if not isinstance(value, str) or len(value) > MOST_LAYOUT:
+        return False
+    try:
+        return bool(base64.b64decode(value, validate=True)) or not value
+    except ValueError:
+        return False
 
 
 def _listed(value: object) -> object:

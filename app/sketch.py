@@ -30,12 +30,15 @@ class State:
 
 
 class Sketch:
-    """The picture and its mask, with undo. Positions are (x, y) in pixels; a pixel's centre is at a half."""
+    """The picture and its mask, with undo. Positions are (x, y) in pixels; a pixel's centre is at a half.
 
-    def __init__(self, prompt: Prompt):
+    touched: those of the prompt's known pixels that are known only because they were drawn on."""
+
+    def __init__(self, prompt: Prompt, touched: np.ndarray | None = None):
         self._undo: list[tuple[str, State]] = []
         self._redo: list[State] = []
-        self._set(State(prompt.pixels.copy(), prompt.known.copy(), np.zeros_like(prompt.known)))
+        touched = np.zeros_like(prompt.known) if touched is None else touched.copy()
+        self._set(State(prompt.pixels.copy(), prompt.known & ~touched, touched))
         H, W = prompt.known.shape
         self._y, self._x = np.mgrid[:H, :W] + 0.5
 

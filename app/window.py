@@ -370,7 +370,7 @@ class Window(QMainWindow):
 
     def _offer_race(self) -> None:
         offers = [Offer(name, preset.title, self._lacks(name)) for name, preset in models.PRESETS.items()]
-        self.race.offer(self.data.name, offers)
+        self.race.offer(self.data.name, offers, self.desk.absent)
 
     # --- runs
 

@@ -1,5 +1,6 @@
 """The sitting is saved and restored; a broken file is set aside."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from app import session
+from app.pinned import Pinned
 from app.session import Session, Sheet
 from vssm import data, models
 from vssm.errors import UserError
@@ -23,18 +25,48 @@ def choices(name: str, dataset: data.DataSet) -> st.SearchStrategy:
     )
 
 
-def sheets(dataset: data.DataSet) -> st.SearchStrategy:
+@st.composite
+def drawn(draw, dataset: data.DataSet) -> dict:
+    """A prompt, and which of its known pixels are known because they were drawn on."""
     H, W, C = dataset.shape
-    colours = st.tuples(*[st.integers(0, 255)] * C)
+    marks = draw(arrays(np.uint8, (H, W), elements=st.integers(0, 2)))
+    return {"prompt": Prompt(draw(arrays(np.uint8, (H, W, C))), marks > 0), "touched": marks == 2}
+
+
+def pins(dataset: data.DataSet) -> st.SearchStrategy:
     return st.builds(
-        Sheet,
-        prompt=st.builds(Prompt, arrays(np.uint8, (H, W, C)), arrays(np.bool_, (H, W))),
+        Pinned,
+        image=arrays(np.uint8, dataset.shape),
+        known=arrays(np.bool_, dataset.shape[:2]),
+        model=st.sampled_from(list(models.PRESETS)),
+        title=st.text(max_size=40),
+        seed=st.integers(0, session.MOST_SEED),
+        temperature=st.floats(0, 10),
+        sample=st.integers(1, 64),
+        seconds=st.floats(0, 1e6),
+    )
+
+
+def sheets(dataset: data.DataSet) -> st.SearchStrategy:
+    C = dataset.channels
+    colours = st.tuples(*[st.integers(0, 255)] * C)
+    sheet = st.builds(
+        dict,
         modes=st.fixed_dictionaries({}, optional={name: choices(name, dataset) for name in models.PRESETS}),
         temperature=st.floats(0, 10),
         shown=st.sampled_from(session.PIXELS),
         ink=colours,
         recent=st.lists(colours, max_size=session.MOST_RECENT).map(tuple),
+        absent=st.lists(st.sampled_from(list(models.PRESETS)), unique=True).map(tuple),
+        pinned=st.lists(pins(dataset), max_size=2).map(tuple),
     )
+    return st.builds(lambda drawn, sheet: Sheet(**drawn, **sheet), drawn(dataset), sheet)
+
+
+def pinned() -> dict:
+    """As it is saved."""
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28, 1)).astype(np.uint8)
+    return Pinned(noise, noise[..., 0] > 99, "vssm", "VSSM", 1, 1.0, 1, 0.01).to_dict()
 
 
 SESSIONS = st.builds(
@@ -47,6 +79,8 @@ SESSIONS = st.builds(
     live=st.booleans(),
     theme=st.sampled_from(session.THEMES),
     device=st.sampled_from(["auto", "cpu", "cuda"]),
+    layout=st.binary(max_size=300).map(lambda state: base64.b64encode(state).decode()),
+    toured=st.booleans(),
     sheets=st.fixed_dictionaries({}, optional={d.name: sheets(d) for d in data.DATA_SETS.values()}),
 )
 
@@ -63,6 +97,10 @@ def test_round_trip(tmp_path_factory, sitting):
         assert np.array_equal(again.sheets[name].prompt.pixels, sheet.prompt.pixels)
         assert np.array_equal(again.sheets[name].prompt.known, sheet.prompt.known)
         assert again.sheets[name].modes == sheet.modes and again.sheets[name].recent == sheet.recent
+        if sheet.touched is not None:
+            assert np.array_equal(again.sheets[name].touched, sheet.touched)
+        assert again.sheets[name].absent == sheet.absent and again.sheets[name].pinned == sheet.pinned
+        assert [pin.seconds for pin in again.sheets[name].pinned] == [pin.seconds for pin in sheet.pinned]
     assert [p.name for p in path.parent.iterdir()] == ["sitting.json"]
 
 
@@ -88,6 +126,10 @@ def test_round_trip(tmp_path_factory, sitting):
         {"sheets": {"mnist": None}},
         {"sheets": {"cifar10": {}}},
         {"format": "vssm-sitting/99"},
+        {"layout": "not base64"},
+        {"layout": "AAAA" * 30_000},
+        {"layout": None},
+        {"toured": 1},
     ],
 )
 def test_impossible_values_are_told(tmp_path, change):
@@ -118,6 +160,23 @@ def test_impossible_values_are_told(tmp_path, change):
         ("mnist", {"pixels": "zz"}),
         ("mnist", {"known": [[2, 3]]}),
         ("mnist", {"known": [["1000000000000"]]}),
+        ("mnist", {"known": ["3" * 28] * 28}),
+        ("mnist", {"absent": ["unheard-of"]}),
+        ("mnist", {"absent": ["vssm", "vssm"]}),
+        ("mnist", {"absent": "vssm"}),
+        ("mnist", {"absent": [1]}),
+        ("mnist", {"pinned": {}}),
+        ("mnist", {"pinned": [7]}),
+        ("mnist", {"pinned": [pinned()] * 13}),
+        ("mnist", {"pinned": [pinned() | {"model": "unheard-of"}]}),
+        ("mnist", {"pinned": [pinned() | {"seed": -1}]}),
+        ("mnist", {"pinned": [pinned() | {"seconds": "1"}]}),
+        ("mnist", {"pinned": [pinned() | {"sample": True}]}),
+        ("mnist", {"pinned": [pinned() | {"colour": "red"}]}),
+        ("mnist", {"pinned": [pinned() | {"png": None}]}),
+        ("mnist", {"pinned": [pinned() | {"png": "AAAA"}]}),
+        ("mnist", {"pinned": [pinned() | {"png": pinned()["png"][:100]}]}),
+        ("cifar10", {"pinned": [pinned()]}),
         ("mnist", {"ink": [1, 2, 3]}),
         ("cifar10", {"ink": [255]}),
         ("cifar10", {"ink": [0, 0, 256]}),
@@ -163,7 +222,17 @@ def test_a_sitting_of_the_first_format_is_read(tmp_path):
     assert sheet.temperature == 0.7 and sheet.modes == {"asarm": ("masked", 5)} and sheet.shown == "sampled"
     assert sheet.prompt.known.sum() == 3 * 28 and (sheet.prompt.pixels == 255).all()
     assert not sitting.sheets["cifar10"].prompt.known.any()
-    assert sitting.to_dict()["format"] == "vssm-sitting/2"
+    assert sitting.to_dict()["format"] == "vssm-sitting/3"
+
+
+def test_a_sitting_of_the_second_format_is_read(tmp_path):
+    path = tmp_path / "sitting.json"
+    plain = Session(samples=9).to_dict() | {"format": "vssm-sitting/2"}
+    del plain["layout"], plain["toured"]
+    for sheet in plain["sheets"].values():
+        del sheet["absent"], sheet["pinned"]
+    path.write_text(json.dumps(plain))
+    assert session.restore(path) == (Session(samples=9), "")
 
 
 @pytest.mark.parametrize("change", [{"temperature": 11}, {"pixels": ["00"]}, {"data": 3}, {"ink": 2}])

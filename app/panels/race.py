@@ -325,7 +325,7 @@ class RacePanel(Card):
         self._under_way = False  # whether it has been asked for, and not ended
         self._clock = Clock(0.0)
         self._theme = theme.LIGHT
-        self._absent: set[tuple[str, str]] = set()  # (data set, model) not ticked
+        self._absent: set[str] = set()  # models not ticked
         self._offered: list[Offer] = []
         self._data = ""
         self.boxes: dict[str, QCheckBox] = {}
@@ -391,13 +391,14 @@ class RacePanel(Card):
 
     # --- who takes part
 
-    def offer(self, dataset: str, offered: list[Offer]) -> None:
-        """Who may race. A race of another data set is forgotten."""
+    def offer(self, dataset: str, offered: list[Offer], absent: set[str]) -> None:
+        """Who may race; those in `absent`, which is kept up to date, are not ticked. A race of another data set is
+        forgotten."""
         if dataset != self._data:
             self.forget()
-        if (dataset, offered) == (self._data, self._offered):
+        if (dataset, offered) == (self._data, self._offered) and absent is self._absent:
             return
-        self._data, self._offered = dataset, offered
+        self._data, self._offered, self._absent = dataset, offered, absent
         while item := self._entries.takeAt(0):
             if item.widget():
                 item.widget().hide()
@@ -408,7 +409,7 @@ class RacePanel(Card):
             box.setAccessibleName(f"{one.title} races")
             box.setToolTip(one.lacks or f"Whether {one.title} takes part, by the sampler chosen for it")
             box.setEnabled(not one.lacks)
-            box.setChecked(not one.lacks and (dataset, one.model) not in self._absent)
+            box.setChecked(not one.lacks and one.model not in absent)
             box.toggled.connect(self._tick_off)
             self.boxes[one.model] = box
             self._entries.addWidget(box)
@@ -419,7 +420,7 @@ class RacePanel(Card):
     def _tick_off(self) -> None:
         for model, box in self.boxes.items():
             change = self._absent.discard if box.isChecked() or not box.isEnabled() else self._absent.add
-            change((self._data, model))
+            change(model)
 
     @property
     def chosen(self) -> list[str]:
