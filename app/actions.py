@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow
 
-from vssm import data, device, models
+from vssm import data, models
 
 from .canvas import COLOUR_TOOLS
-from .session import THEMES
+from .session import DEVICES, THEMES
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def table() -> list[Spec]:
                 "choose_model",
                 preset.title,
                 "Model",
-                f"{preset.title}: {about(preset)}",
+                f"{preset.title}: {preset.about}",
                 (str(i),) if i <= 9 else (),
                 preset.name,
                 check=True,
@@ -133,18 +133,13 @@ def table() -> list[Spec]:
             Spec("choose_device", name.upper() if name != "auto" else "Automatic", "View/Device",
                  "Compute on the fastest device there is" if name == "auto" else f"Compute on {name.upper()}",
                  (), name, check=True)
-            for name in ("auto", *device.available())
+            for name in DEVICES
         ),
         Spec("show_scaling", "Scaling in T", "View", "Show how the time for a picture grows with its number of pixels, "
              "in place of the latents", ("T",), check=True, rule=True),
         Spec("show_shortcuts", "Keyboard shortcuts", "Help", "All keys on one page", ("F1", "?")),
         Spec("show_about", "About VSSM Sketchpad", "Help", "What this is", rule=True),
     ]  # fmt: skip
-
-
-def about(preset: models.Preset) -> str:
-    """A model in a line: what its usual mode does."""
-    return preset.modes(data.MNIST)[0].about
 
 
 class Actions:

@@ -1,4 +1,4 @@
-"""Starts the program: looks for a display, loads torch before Qt, and shows the window."""
+"""Starts the program: looks for a display and shows the window, behind which torch and the models are loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def main(argv: list[str] | None = None) -> int:
             import vssm.demo
 
             return vssm.demo.main()
-        import torch  # noqa: F401 - before Qt: on Windows the other order fails to load its libraries
+        if sys.platform == "win32":
+            import torch  # noqa: F401 - before Qt: the other order fails to load its libraries
         from PySide6 import QtWidgets  # noqa: F401 - here, so that a library it lacks is told in a sentence
     except display.Missing as missing:
         print(missing, file=sys.stderr)
@@ -58,14 +59,20 @@ def _run(argv: list[str]) -> int:
     beat = QTimer(interval=250)
     beat.timeout.connect(lambda: None)  # lets Python see the signal
     beat.start()
-    gc.collect()
-    gc.freeze()  # what stands now is here to stay: looking through it at every full collection would hold the window up
+    gc.disable()  # looking through all that torch brings would hold the window up again and again
+    window.settled.connect(settle)
     code = app.exec()
     sys.excepthook = hook
     if not window.tidy_exit:
         sys.stdout.flush()
         os._exit(code)  # a network call still under way: a thread in it must not be destroyed
     return code
+
+
+def settle() -> None:
+    """All that is loaded now is here to stay: no collection need look through it, which would hold the window up."""
+    gc.freeze()
+    gc.enable()
 
 
 def prepare(app):

@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from vssm.generation import Drafts, Event, Finished, GenerationRequest, Latents, Progress, Started
+from vssm.events import Drafts, Event, Finished, GenerationRequest, Latents, Progress, Started
 
 from . import runs
 

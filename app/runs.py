@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from vssm import data, models
-from vssm.generation import Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
+from vssm.events import Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
 
 MOST_COMPARED = 6  # in one line
 

@@ -22,6 +22,7 @@ from .pinned import MOST_PINNED, Pinned
 
 FORMAT, OLDER = "vssm-sitting/3", ("vssm-sitting/2", "vssm-sitting/1")
 THEMES = ("system", "light", "dark")
+DEVICES = ("auto", "cuda", "mps", "cpu")  # names that `vssm.device.choose` takes
 MOST_SAMPLES = 64
 MOST_SEED = 2**31 - 1
 PIXELS = ("sampled", "mean")
@@ -39,10 +40,10 @@ def fresh_prompt(dataset: data.DataSet) -> Prompt:
 @dataclass(frozen=True)
 class Sheet:
     """What each data set has for itself. modes: by model, the sampler chosen and its number (None where it has none);
-    the usual one where none is given. shown: "sampled" or "mean", how pixels are shown where a model offers both.
-    ink: the pen's colour; recent: other colours used, the latest first. touched: [H, W] bool, the pixels known only
-    because they were drawn on, which an eraser makes unknown again; None for none. absent: models not ticked for a
-    race. pinned: results kept, the latest last."""
+    the usual one where none is given, or where the model has none such, which shows when it is loaded. shown:
+    "sampled" or "mean", how pixels are shown where a model offers both. ink: the pen's colour; recent: other colours
+    used, the latest first. touched: [H, W] bool, the pixels known only because they were drawn on, which an eraser
+    makes unknown again; None for none. absent: models not ticked for a race. pinned: results kept, the latest last."""
 
     prompt: Prompt
     modes: dict[str, tuple[str, int | None]] = field(default_factory=dict)
@@ -64,12 +65,11 @@ class Sheet:
         _require(self.shown in PIXELS, "shown", f"one of {', '.join(PIXELS)}")
         _require(isinstance(self.modes, dict), "modes", "a mode for each model")
         for name, chosen in self.modes.items():
-            modes = {mode.name: mode for mode in models.get(name).modes(dataset)}
-            fits = isinstance(chosen, tuple) and len(chosen) == 2 and isinstance(chosen[0], str) and chosen[0] in modes
-            _require(fits, f"mode of {name}", f"one of {', '.join(modes)}, and its number")
-            size, mode = chosen[1], modes[chosen[0]]
-            fits = _whole(size, 1, mode.most) if mode.size else size is None
-            _require(fits, f"number of {name}", f"from 1 to {mode.most}, or null for a mode without one")
+            models.get(name)
+            fits = isinstance(chosen, tuple) and len(chosen) == 2 and isinstance(chosen[0], str)
+            _require(fits, f"mode of {name}", "a name, and its number")
+            fits = chosen[1] is None or _whole(chosen[1], 1, dataset.pixels)
+            _require(fits, f"number of {name}", f"from 1 to {dataset.pixels}, or null for a mode without one")
         colour = f"of {dataset.channels} whole numbers from 0 to 255"
         _require(_colour(self.ink, dataset.channels), "ink", colour)
         fits = isinstance(self.recent, tuple) and len(self.recent) <= MOST_RECENT

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pyqtgraph as pg
-from PySide6.QtCore import QSize, Qt, QTimer, Slot
+from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
@@ -30,7 +31,7 @@ from PySide6.QtWidgets import (
 
 from vssm import checkpoint, data, models, picture, scaling
 from vssm.errors import UserError
-from vssm.generation import Event, GenerationRequest
+from vssm.events import Event, GenerationRequest
 from vssm.work import Mode
 
 from . import actions, opening, runs, session, theme
@@ -49,6 +50,7 @@ from .panels.sketch import SIZES, SketchPanel
 from .panels.timing import KEPT, TimingPanel
 from .race import Contestant
 from .runs import Run
+from .words import tr
 from .worker import Engine, Loaded
 
 FRAME = 33  # milliseconds between two paintings of a run under way
@@ -59,7 +61,10 @@ pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
 
 class Window(QMainWindow):
-    """state: the file of the sitting. folder: where the checkpoints lie, where not in their usual place."""
+    """state: the file of the sitting. folder: where the checkpoints lie, where not in their usual place. `settled`
+    follows once torch and the models are loaded, or cannot be."""
+
+    settled = Signal()
 
     def __init__(self, state: Path | None = None, folder: Path | None = None):
         super().__init__()
@@ -80,6 +85,10 @@ class Window(QMainWindow):
         self.theme = theme.LIGHT
         self._dialog: QWidget | None = None
         self._tidy_exit = True
+        self.ready = False  # whether torch and the models are loaded
+        self._unready = ""  # why they never will be, in one sentence
+        self._waiting: Callable[[], None] | None = None  # what was asked for meanwhile
+        self._painted = False
         self._folder = folder or checkpoint.SHIPPED
         self.engine = Engine(self._folder, self)
         self.setAcceptDrops(True)
@@ -112,6 +121,8 @@ class Window(QMainWindow):
         self.engine.failed.connect(self._failed)
         self.engine.ended.connect(self._ended)
         self.engine.loaded.connect(self._model_loaded)
+        self.engine.ready.connect(self._models_ready)
+        self.engine.unready.connect(self._models_missing)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._retheme)
         self.choose_theme(restored.theme)
         if said:
@@ -236,8 +247,8 @@ class Window(QMainWindow):
         self._seed_shown = restored.seed
         self.actions_["set_keep_seed"].setChecked(restored.keep_seed)
         self.actions_["set_live"].setChecked(restored.live)
-        devices = [a.data() for a in self.actions_.choices("choose_device")]
-        self._device = restored.device if restored.device in devices else "auto"
+        self._device = restored.device if restored.device in session.DEVICES else "auto"
+        self._offer_devices(["cpu"])
         for name, value in (
             ("choose_tool", self.canvas.tool),
             ("choose_model", self.model),
@@ -257,18 +268,71 @@ class Window(QMainWindow):
     def _preload(self) -> None:
         if self.engine is None:  # closed before it was seen
             return
-        self.engine.use(self._device)
-        names = [self.model, *(m for m in models.PRESETS if m != self.model)]
-        self.engine.preload([name for name in names if not self._lacks(name)], self.data.name)
+        if self.ready:
+            self.engine.use(self._device)
+            names = [self.model, *(m for m in models.PRESETS if m != self.model)]
+            self.engine.preload([name for name in names if not self._lacks(name)], self.data.name)
         self._show_weights()
         if sentence := self._lacks(self.model):
             self.messages.add(sentence)
+
+    def paintEvent(self, event) -> None:
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            QTimer.singleShot(0, self._load)  # once all of the window is on screen
+
+    @Slot()
+    def _load(self) -> None:
+        if self.engine is not None:
+            self.engine.start()
+
+    @Slot(list)
+    def _models_ready(self, devices: list[str]) -> None:
+        """Torch and the models are there: offer what they can, and do what was asked for before."""
+        self.ready = True
+        self._offer_devices(devices)
+        if self._device not in ("auto", *devices):
+            self._device = "auto"
+            self.actions_["choose_device", "auto"].setChecked(True)
+        self._show_modes()
+        self._show_status()
+        self._preload()
+        self.settled.emit()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting()
+
+    @Slot(str)
+    def _models_missing(self, sentence: str) -> None:
+        self._unready, self._waiting = sentence, None
+        self.settled.emit()
+        self.modes.wait()
+        self._show_status()
+        self._enable()
+        self.messages.say(sentence)
+
+    def _waits(self, asked: Callable, *given) -> bool:
+        """Whether the models are still being loaded: what is asked for last is done once they are there."""
+        if self._unready:
+            self.messages.say(self._unready)
+        elif not self.ready:
+            self._waiting = functools.partial(asked, *given)
+            self.messages.say(tr("Loading the models … this begins as soon as they are there."), "note")
+            self._enable()
+        return not self.ready
+
+    def _offer_devices(self, names: list[str]) -> None:
+        for action in self.actions_.choices("choose_device"):
+            action.setVisible(action.data() in ("auto", *names))
 
     # --- what a person does; the table of actions names these
 
     @Slot()
     def complete(self) -> None:
         """Ask the chosen model to fill the unknown pixels; a run under way is given up, but not a scaling run."""
+        if self._waits(self.complete):
+            return
         if self.scaling.running:
             self.messages.say("The models are being timed: complete when that is done, or stop it first (Esc).", "note")
             return
@@ -310,6 +374,8 @@ class Window(QMainWindow):
     @Slot()
     def start_race(self) -> None:
         """Let all ticked models complete the sketch; a run or a race under way is given up, but not a scaling run."""
+        if self._waits(self.start_race):
+            return
         if self.scaling.running:
             self.messages.say("The models are being timed: race when that is done, or stop it first (Esc).", "note")
             return
@@ -395,6 +461,9 @@ class Window(QMainWindow):
     @Slot()
     def stop(self) -> None:
         """Give the run under way up; it ends with the network call it is in."""
+        if self._waiting is not None:
+            self._waiting = None
+            self.messages.clear()
         self.engine.stop()
         self.scaling.stopping()
         self.race.stopping()
@@ -406,6 +475,8 @@ class Window(QMainWindow):
     @Slot(tuple)
     def _measure(self, lengths: tuple[int, ...]) -> None:
         """Time equal networks at these lengths; a run under way is given up."""
+        if self._waits(self._measure, lengths):
+            return
         self.stop()
         self.messages.clear()
         request = scaling.ScalingRequest(self.data.name, lengths, parameters=scaling.PARAMETERS)
@@ -482,8 +553,11 @@ class Window(QMainWindow):
 
     def _mode_of(self, model: str) -> tuple[Mode, int | None]:
         modes = models.get(model).modes(self.data)
-        name, size = self.desk.modes.get(model, (modes[0].name, modes[0].default if modes[0].size else None))
-        return next(mode for mode in modes if mode.name == name), size
+        name, size = self.desk.modes.get(model, (modes[0].name, None))
+        mode = next((mode for mode in modes if mode.name == name), modes[0])
+        if not mode.size:
+            return mode, None
+        return mode, size if size is not None and size <= mode.most else mode.default
 
     def choose_data(self, name: str) -> None:
         """Turn to another data set: its sketch, its examples, its models, its runs."""
@@ -778,6 +852,9 @@ class Window(QMainWindow):
         self._show_status()
 
     def _show_modes(self) -> None:
+        if not self.ready:
+            self.modes.wait()
+            return
         self.modes.offer(models.get(self.model).modes(self.data), *self._mode)
         self.modes.offer_pixels(*self._pixels)
 
@@ -800,6 +877,9 @@ class Window(QMainWindow):
 
     def _show_status(self) -> None:
         title = models.get(self.model).title
+        if not self.ready:
+            self._status.setText(tr("The models cannot be loaded") if self._unready else tr("Loading the models …"))
+            return
         loaded = self._loaded.get((self.model, self.data.name))
         if loaded is None:
             self._status.setText(f"{title} {'has no weights' if self._lacks(self.model) else 'is not loaded'}")
@@ -823,7 +903,8 @@ class Window(QMainWindow):
         for one in (self._pause, self.race.pause):
             one.setAccessibleName(self.actions_["pause"].text())
         self.actions_["pause"].setEnabled(not run.stopping if run is not None else self._replaying)
-        self.actions_["stop"].setEnabled(run is not None or self.scaling.running or self.race.stoppable)
+        busy = run is not None or self.scaling.running or self.race.stoppable
+        self.actions_["stop"].setEnabled(busy or self._waiting is not None)
         for name in ("earlier_frame", "later_frame", "next_speed"):
             self.actions_[name].setEnabled(self._replaying)
         self.actions_["save_one"].setEnabled(done)
@@ -919,7 +1000,7 @@ class Window(QMainWindow):
 
 def about() -> str:
     """What this is, and who takes part."""
-    rows = (f"<li><b>{preset.title}</b>: {actions.about(preset)}</li>" for preset in models.PRESETS.values())
+    rows = (f"<li><b>{preset.title}</b>: {preset.about}</li>" for preset in models.PRESETS.values())
     return ABOUT.format("".join(rows))
 
 

@@ -3,6 +3,8 @@
 `Engine` lives in the window's thread and owns the other; `Worker` lives in the other. What crosses is plain data, by
 queued signals to decorated bound slots. A run is given up between two events of its generator, as soon as its number
 is no longer the one `wanted`; it rests there while `going` is not set, and then goes on from where it stood.
+
+Torch and the models are loaded in that thread, too, so that a window stands before them: import nothing of them above.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ import threading
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
-from vssm import checkpoint, device, scaling
+from vssm import checkpoint, models, scaling
 from vssm.errors import UserError
-from vssm.generation import Finished, GenerationRequest, Generator
+from vssm.events import Finished, GenerationRequest
+
+if TYPE_CHECKING:
+    from vssm.generation import Generator
 
 STACK = 16 * 2**20  # macOS gives a QThread 512 KB, too little for torch
 
@@ -60,6 +65,8 @@ class Worker(QObject):
     failed = Signal(int, str)  # number of the run (0 outside one), one sentence
     ended = Signal(int)  # last word on every run, whatever became of it
     loaded = Signal(object)
+    ready = Signal(list)  # torch is there, and these devices
+    unready = Signal(str)  # it cannot be loaded, in one sentence
     _left = Signal(list, str)  # models still to be made ready, data set
 
     def __init__(self, folder: Path):
@@ -73,7 +80,23 @@ class Worker(QObject):
 
     @Slot()
     def prepare(self) -> None:
+        """Load what computes; this takes seconds where torch was not loaded before."""
+        try:
+            import torch
+
+            from vssm import device, generation, measuring  # noqa: F401 - loaded now, used later
+
+            for preset in models.PRESETS.values():
+                preset.network  # noqa: B018 - likewise
+        except (ImportError, OSError) as error:  # a library that is missing, or broken
+            traceback.print_exc()
+            self.unready.emit(
+                f"The models cannot be loaded ({str(error).strip().splitlines()[0]}); install the program anew. "
+                "Sketching and saving work without them."
+            )
+            return
         torch.set_num_threads(threads())
+        self.ready.emit(device.available())
 
     @Slot(str)
     def use(self, name: str) -> None:
@@ -95,11 +118,13 @@ class Worker(QObject):
         self.ended.emit(job.number)
 
     def _run(self, job: Job) -> None:
+        from vssm import device, measuring
+
         def urgent() -> bool:  # somebody waits for this run to rest or to end
             return job.number != self.wanted or not self.going.is_set()
 
         if isinstance(job.request, scaling.ScalingRequest):
-            events = scaling.measure(job.request, device.choose(self._device), urgent)
+            events = measuring.measure(job.request, device.choose(self._device), urgent)
         else:
             events = self._generator(job.model, job.data).generate(job.request, urgent)
         try:
@@ -114,6 +139,9 @@ class Worker(QObject):
             events.close()
 
     def _generator(self, model: str, dataset: str) -> Generator:
+        from vssm import device
+        from vssm.generation import Generator
+
         if (model, dataset) not in self._generators:
             where = device.choose(self._device)
             path = self._folder / checkpoint.shipped(model, dataset).name
@@ -135,6 +163,8 @@ class Worker(QObject):
             if not isinstance(error, MemoryError) and "memory" not in str(error):
                 self._report(number, error)
                 return
+            import torch
+
             self._generators.clear()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
@@ -148,7 +178,8 @@ class Worker(QObject):
 
 
 class Engine(QObject):
-    """The window's end of the thread. Its signals are the worker's, delivered in the window's thread."""
+    """The window's end of the thread, which `start` begins: what is asked for before waits. Its signals are the
+    worker's, delivered in the window's thread."""
 
     _asked = Signal(object)
     _chosen = Signal(str)
@@ -168,6 +199,10 @@ class Engine(QObject):
         self._needed.connect(self._worker.preload)
         self.happened, self.failed = self._worker.happened, self._worker.failed
         self.ended, self.loaded = self._worker.ended, self._worker.loaded
+        self.ready, self.unready = self._worker.ready, self._worker.unready
+
+    def start(self) -> None:
+        """Load torch and the models; `ready` or `unready` tells when that is done."""
         self._thread.start()
 
     def preload(self, names: list[str], dataset: str) -> None:

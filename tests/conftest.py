@@ -57,6 +57,7 @@ def opened(qtbot, state, folder=None):
     qtbot.addWidget(window)
     with qtbot.waitExposed(window):
         window.show()
+    qtbot.waitUntil(lambda: window.ready, timeout=60000)
     yield window
     window.close()
 

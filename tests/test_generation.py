@@ -9,8 +9,9 @@ import torch
 
 from vssm import checkpoint, data, models
 from vssm.errors import UserError
+from vssm.events import Finished, GenerationRequest, Latents, Posterior, Progress, Started
 from vssm.examples import examples
-from vssm.generation import Finished, GenerationRequest, Generator, Latents, Posterior, Progress, Started, run
+from vssm.generation import Generator, run
 from vssm.prompt import Prompt
 
 CPU = torch.device("cpu")

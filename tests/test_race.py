@@ -16,8 +16,9 @@ from app import race, runs, theme
 from app.panels.race import TINTS, colours_of
 from app.race import Axis, Clock, Contestant, Race
 from vssm import checkpoint, data, models
+from vssm.events import Drafts, Finished, GenerationRequest, Latents, Progress, Started
 from vssm.examples import examples
-from vssm.generation import Drafts, Finished, GenerationRequest, Generator, Latents, Progress, Started
+from vssm.generation import Generator
 from vssm.prompt import Prompt
 
 NAMES = list(models.PRESETS)

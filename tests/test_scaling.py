@@ -17,7 +17,7 @@ from commands import vssm, vssm_json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vssm import cli, data, models, plot, scaling
+from vssm import cli, data, measuring, models, plot, scaling
 from vssm.errors import UserError
 from vssm.scaling import Began, Contender, Measured, ScalingRequest, Working
 
@@ -66,8 +66,8 @@ def test_every_length_has_even_sides_or_is_refused_in_a_sentence(length):
 def test_all_have_as_many_parameters_within_a_twentieth(dataset, parameters):
     counts = []
     for preset in models.PRESETS.values():
-        config = dataclasses.replace(preset.config(dataset), **scaling.widths(preset, dataset, parameters))
-        counts.append(scaling.body(preset, config))
+        config = dataclasses.replace(preset.config(dataset), **measuring.widths(preset, dataset, parameters))
+        counts.append(measuring.body(preset, config))
     assert max(abs(n / parameters - 1) for n in counts) < 0.05
     assert max(counts) / min(counts) < 1.1
 
@@ -75,10 +75,10 @@ def test_all_have_as_many_parameters_within_a_twentieth(dataset, parameters):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("length", [16, 32, 128])
 def test_a_network_reads_pixel_tokens_of_the_length_asked_for(name, length):
-    made = scaling.generator(Contender(name, name), data.MNIST, length, TINY, CPU)
+    made = measuring.generator(Contender(name, name), data.MNIST, length, TINY, CPU)
     assert made.network.tokens == length == made.data.pixels  # a token a pixel, for the VSSMs too
     assert getattr(made.network.config, "patch", 1) == 1
-    tables = made.checkpoint.parameters - scaling.body(made.preset, made.network.config)
+    tables = made.checkpoint.parameters - measuring.body(made.preset, made.network.config)
     assert 0 < tables < made.checkpoint.parameters
     assert not made.network.training and not any(p.requires_grad for p in made.network.parameters())
 
@@ -86,8 +86,8 @@ def test_a_network_reads_pixel_tokens_of_the_length_asked_for(name, length):
 def test_only_tables_of_positions_grow_with_the_picture():
     """The same body at every length: what is compared is T and nothing else."""
     for name in NAMES:
-        short, long = (scaling.generator(Contender(name, name), data.MNIST, n, TINY, CPU) for n in (16, 64))
-        assert scaling.body(short.preset, short.network.config) == scaling.body(long.preset, long.network.config)
+        short, long = (measuring.generator(Contender(name, name), data.MNIST, n, TINY, CPU) for n in (16, 64))
+        assert measuring.body(short.preset, short.network.config) == measuring.body(long.preset, long.network.config)
         unlike = [k for k, p in short.network.named_parameters() if p.shape != long.network.get_parameter(k).shape]
         assert unlike and all("position" in k or "row" in k or "column" in k for k in unlike)
 
@@ -95,7 +95,7 @@ def test_only_tables_of_positions_grow_with_the_picture():
 def test_untrained_weights_are_the_same_every_time_and_chance_goes_on():
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    one, two = (scaling.generator(Contender("mamba", "mamba"), data.MNIST, 16, TINY, CPU) for _ in range(2))
+    one, two = (measuring.generator(Contender("mamba", "mamba"), data.MNIST, 16, TINY, CPU) for _ in range(2))
     assert torch.equal(before, torch.get_rng_state())
     pairs = zip(one.network.parameters(), two.network.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
@@ -105,7 +105,7 @@ def test_a_model_without_a_width_takes_part_as_it_is(monkeypatch):
     import toy
 
     monkeypatch.setitem(models.PRESETS, "toy", toy.PRESET)
-    events = list(scaling.measure(small("toy"), CPU))
+    events = list(measuring.measure(small("toy"), CPU))
     assert [e.network_calls for e in events if isinstance(e, Measured)] == [1, 1]
 
 
@@ -113,7 +113,7 @@ def test_a_model_without_a_width_takes_part_as_it_is(monkeypatch):
 
 
 def test_events_come_in_order_and_points_are_whole():
-    events = list(scaling.measure(small(), CPU))
+    events = list(measuring.measure(small(), CPU))
     told = [e for e in events if not isinstance(e, Working)]
     expected = [(kind, name, n) for n in (16, 64) for name in NAMES for kind in (Began, Measured)]
     assert [(type(e), e.name, e.length) for e in told] == expected
@@ -131,19 +131,19 @@ def test_events_come_in_order_and_points_are_whole():
 def test_pictures_in_colour_are_measured_too():
     """A token is a pixel of three channels: T network calls for a model that writes one after another."""
     request = dataclasses.replace(small(lengths=(16,), repeat=1, parameters=scaling.PARAMETERS), data="cifar10")
-    found = {e.name: e for e in scaling.measure(request, CPU) if isinstance(e, Measured)}
+    found = {e.name: e for e in measuring.measure(request, CPU) if isinstance(e, Measured)}
     assert list(found) == NAMES and found["transformer"].network_calls == 16 and found["vssm-paper"].network_calls == 2
-    assert scaling.record(list(found.values()), request, "CPU")["data"] == "cifar10"
+    assert measuring.record(list(found.values()), request, "CPU")["data"] == "cifar10"
 
 
 def test_lengths_go_up_and_none_is_measured_twice():
-    events = list(scaling.measure(small("vssm-paper", lengths=(64, 16, 64)), CPU))
+    events = list(measuring.measure(small("vssm-paper", lengths=(64, 16, 64)), CPU))
     assert [e.length for e in events if isinstance(e, Measured)] == [16, 64]
 
 
 def test_the_slow_are_measured_once(monkeypatch):
-    monkeypatch.setattr(scaling, "ENOUGH", 1e-9)
-    (found,) = (e for e in scaling.measure(small("transformer", lengths=(16,), repeat=5), CPU) if type(e) is Measured)
+    monkeypatch.setattr(measuring, "ENOUGH", 1e-9)
+    (found,) = (e for e in measuring.measure(small("transformer", lengths=(16,), repeat=5), CPU) if type(e) is Measured)
     assert found.repeats == 1
 
 
@@ -151,7 +151,7 @@ def test_someone_in_a_hurry_is_asked_after_every_network_call():
     def between(urgent) -> int:
         """Chances to stop in the measuring of one point: a run that does not count and one that does."""
         return sum(
-            type(e) is Working for e in scaling.measure(small("transformer", repeat=1, lengths=(64,)), CPU, urgent)
+            type(e) is Working for e in measuring.measure(small("transformer", repeat=1, lengths=(64,)), CPU, urgent)
         )
 
     assert between(lambda: True) >= 2 * 64 > between(lambda: False)
@@ -159,7 +159,7 @@ def test_someone_in_a_hurry_is_asked_after_every_network_call():
 
 def test_closing_in_the_middle_leaves_no_half_point():
     asked = []
-    with contextlib.closing(scaling.measure(small("transformer"), CPU, lambda: True)) as events:
+    with contextlib.closing(measuring.measure(small("transformer"), CPU, lambda: True)) as events:
         for event in events:
             asked.append(event)
             if isinstance(event, Began) and event.length == 64:
@@ -189,7 +189,7 @@ def test_contenders_that_cannot_run_are_told_before_the_first_point(wrong):
     request = small(lengths=(16,))
     request = dataclasses.replace(request, contenders=(Contender("mamba", "mamba"), wrong))
     with pytest.raises(UserError):
-        assert all(isinstance(e, Working) for e in scaling.measure(request, CPU))
+        assert all(isinstance(e, Working) for e in measuring.measure(request, CPU))
 
 
 # --- what follows from points
@@ -222,7 +222,7 @@ def test_a_record_of_what_there_is():
         point("vssm", 64, 4.0, acceptance=0.25),
         point("transformer", 64, 6.0),
     ]
-    made = json.loads(json.dumps(scaling.record(points, small(), "CPU")))
+    made = json.loads(json.dumps(measuring.record(points, small(), "CPU")))
     assert made["lengths"] == [16, 64] and made["shapes"] == {"16": [4, 4], "64": [8, 8]}
     assert made["models"]["vssm"]["exponent"] == made["models"]["vssm"]["exponent_last"] == pytest.approx(1)
     assert made["models"]["mamba"]["seconds"] == {"16": 2.0} and made["models"]["mamba"]["exponent"] is None
@@ -236,7 +236,7 @@ def test_a_record_of_what_there_is():
     assert "fitted over T = 16 to 64" in scaling.notes(made) and "VSSM kept 25% of its drafts" in scaling.notes(made)
     drawn = scaling.picture(made)
     assert "VSSM ∝ T^1.00" in drawn and ">Mamba<" in drawn
-    alone = scaling.record([point("vssm", 16, 1.0)], small(), "CPU")
+    alone = measuring.record([point("vssm", 16, 1.0)], small(), "CPU")
     assert alone["ratio_to_transformer"] == {} and "fitted" not in scaling.notes(alone)
     assert scaling.table(alone)[1] == [["VSSM", "7", "1.0000 s", "–", "–"]]
 
@@ -319,7 +319,7 @@ def test_what_a_caller_gets_wrong_is_one_sentence(capsys, words, message):
 
 
 def test_ctrl_c_shows_the_points_there_are(capsys, monkeypatch):
-    measure = scaling.measure
+    measure = measuring.measure
 
     def interrupted(*given):
         for i, event in enumerate(e for e in measure(*given) if isinstance(e, (Began, Measured))):
@@ -327,7 +327,7 @@ def test_ctrl_c_shows_the_points_there_are(capsys, monkeypatch):
                 raise KeyboardInterrupt
             yield event
 
-    monkeypatch.setattr(scaling, "measure", interrupted)
+    monkeypatch.setattr(measuring, "measure", interrupted)
     assert vssm("bench", "--lengths", "16", "--repeat", 1, "--json") == 130
     made = json.loads(capsys.readouterr().out)
     assert list(made["models"]) == NAMES[:2] and made["lengths"] == [16]
@@ -338,7 +338,7 @@ def test_ctrl_c_before_the_first_point_prints_nothing(capsys, monkeypatch):
         yield Began("vssm", "vssm", "VSSM", 16)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(scaling, "measure", interrupted)
+    monkeypatch.setattr(measuring, "measure", interrupted)
     assert vssm("bench", "--lengths", "16", "--json") == 130
     assert capsys.readouterr().out == ""
 

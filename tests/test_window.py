@@ -13,8 +13,8 @@ from windows import LEFT, LONG, choose, complete, figure, model_button, plain, p
 from app import actions, runs, session
 from app.runs import Run
 from vssm import checkpoint, data, models
+from vssm.events import Finished, GenerationRequest, Latents, Progress, Started
 from vssm.examples import examples
-from vssm.generation import Finished, GenerationRequest, Latents, Progress, Started
 from vssm.work import Mode
 
 # --- what a person gives

@@ -17,7 +17,7 @@ from app.panels.latents import LATER, VIEWS, LatentPanel, class_colours, divergi
 from app.runs import Run
 from app.sketch import Sketch
 from vssm import data, models
-from vssm.generation import GenerationRequest, Latents, Posterior, Started
+from vssm.events import GenerationRequest, Latents, Posterior, Started
 from vssm.work import Mode
 
 

@@ -10,8 +10,8 @@ from windows import LEFT, LONG, button_of, complete, plain, press, take
 from app import theme
 from app.panels import scaling as panels
 from app.panels.scaling import ScalingPanel, describe
-from vssm import models, scaling
-from vssm.generation import Finished
+from vssm import measuring, models, scaling
+from vssm.events import Finished
 from vssm.scaling import Began, Measured, Working
 
 NAMES = list(models.PRESETS)
@@ -22,7 +22,7 @@ def tiny(monkeypatch):
     """Small pictures and networks."""
     monkeypatch.setattr(scaling, "LENGTHS", (16, 64))
     monkeypatch.setattr(scaling, "PARAMETERS", TINY)
-    monkeypatch.setattr(scaling, "ENOUGH", 0.01)
+    monkeypatch.setattr(measuring, "ENOUGH", 0.01)
     monkeypatch.setattr(panels, "OFFERED", {16: "no time", 64: "a moment"})
 
 

@@ -7,8 +7,8 @@ from PySide6.QtCore import QObject, Qt, Slot
 from app.session import fresh_prompt
 from app.worker import Engine
 from vssm import checkpoint, data
+from vssm.events import Finished, GenerationRequest, Latents, Progress, Started
 from vssm.examples import examples
-from vssm.generation import Finished, GenerationRequest, Latents, Progress, Started
 from vssm.prompt import Prompt
 
 
@@ -45,9 +45,15 @@ class Ear(QObject):
         return [event for n, event in self.events if n == number]
 
 
+def started(folder=None) -> Engine:
+    made = Engine(folder)
+    made.start()
+    return made
+
+
 @pytest.fixture
 def engine(qtbot, no_threads_left):
-    made = Engine()
+    made = started()
     yield made
     assert made.close()
 
@@ -133,7 +139,7 @@ def test_a_pause_that_comes_too_late_holds_nothing(engine, qtbot):
 
 @pytest.mark.parametrize("how", ["stop", "complete", "close"])
 def test_a_paused_run_can_be_left(qtbot, no_threads_left, how):
-    engine = Engine()
+    engine = started()
     ear = Ear(engine)
     number = engine.complete("transformer", "mnist", request(8, every=0.005))
     qtbot.waitUntil(lambda: any(isinstance(e, Progress) for e in ear.of(number)), timeout=30000)
@@ -155,7 +161,7 @@ def test_a_run_comes_before_models_not_yet_asked_for(engine, qtbot):
 
 
 def test_a_broken_checkpoint_is_told_and_the_other_model_works(broken_folder, qtbot, no_threads_left):
-    engine = Engine(broken_folder)
+    engine = started(broken_folder)
     ear = Ear(engine)
     engine.preload(["vssm", "transformer"], "mnist")
     qtbot.waitUntil(lambda: ear.ready == ["transformer"], timeout=30000)
@@ -208,7 +214,7 @@ def test_an_unknown_device_is_one_sentence(engine, qtbot):
 
 
 def test_closing_in_the_middle_ends_the_thread(qtbot, no_threads_left):
-    engine = Engine()
+    engine = started()
     ear = Ear(engine)
     number = engine.complete("transformer", "mnist", request(8))
     qtbot.waitUntil(lambda: len(ear.of(number)) > 2, timeout=30000)

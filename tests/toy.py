@@ -87,7 +87,7 @@ def config_for(data, **changes) -> ToyConfig:
 
 def preset(name: str, title: str) -> models.Preset:
     """The registry's one line."""
-    return models.Preset(name, title, Toy, config_for, lr=1e-3)
+    return models.Preset(name, title, "all pixels at once", "toy:Toy", lr=1e-3)
 
 
 PRESET = preset("toy", "Toy")

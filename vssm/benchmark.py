@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from .generation import Finished, GenerationRequest, Generator, run
+from .events import Finished, GenerationRequest
+from .generation import Generator, run
 from .prompt import Prompt
 
 

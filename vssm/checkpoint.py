@@ -10,13 +10,15 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from . import data, models
 from .errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 FORMAT = "vssm-checkpoint/1"
 SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
@@ -80,6 +82,8 @@ def load(path: str | Path, expect_model: str | None = None, expect_data: str | N
 
 def write(path: str | Path, tensors: dict[str, Tensor], meta: dict) -> None:
     """Write tensors and JSON metadata to a safetensors file, atomically."""
+    from safetensors.torch import save_file  # here, as it brings torch: where files lie is asked before that is loaded
+
     path = Path(path)
     part = path.with_name(path.name + ".part")
     try:

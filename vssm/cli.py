@@ -30,13 +30,15 @@ from . import (
     device,
     evaluation,
     files,
+    measuring,
     models,
     report,
     scaling,
     studies,
 )
 from .errors import UserError
-from .generation import Finished, GenerationRequest, Generator, Latents, Progress, Started
+from .events import Finished, GenerationRequest, Latents, Progress, Started
+from .generation import Generator
 from .prompt import Prompt
 from .training import TrainingConfig, make_optimizers, train
 from .work import Mode
@@ -253,7 +255,7 @@ def run_scaling(args: argparse.Namespace) -> None:
     total = len(request.contenders) * len(set(request.lengths))
     try:
         with (
-            contextlib.closing(scaling.measure(request, where)) as events,
+            contextlib.closing(measuring.measure(request, where)) as events,
             tqdm(total=total, unit=" points", leave=False, dynamic_ncols=True) as bar,
         ):
             for event in events:
@@ -265,9 +267,9 @@ def run_scaling(args: argparse.Namespace) -> None:
                         bar.update()
     except KeyboardInterrupt:
         if points:
-            show_scaling(args, scaling.record(points, request, device.describe(where)))
+            show_scaling(args, measuring.record(points, request, device.describe(where)))
         raise
-    record = scaling.record(points, request, device.describe(where))
+    record = measuring.record(points, request, device.describe(where))
     if args.out is not None:
         scaling.write(record, args.out)
     show_scaling(args, record)
@@ -384,7 +386,7 @@ def scaling_contenders(args: argparse.Namespace) -> tuple[scaling.Contender, ...
     found = []
     for entry in dict.fromkeys(args.models or models.PRESETS):
         usual = scaling.Contender(entry, models.get(entry.partition(":")[0]).name)
-        shortest = scaling.generator(usual, data.get(args.data), min(args.lengths), where=torch.device("cpu"))
+        shortest = measuring.generator(usual, data.get(args.data), min(args.lengths), where=torch.device("cpu"))
         made = contestant(args, entry, shortest)
         found.append(dataclasses.replace(usual, mode=made.mode, size=made.size))
     return tuple(found)

@@ -15,8 +15,9 @@ import numpy as np
 from . import checkpoint, data, models
 from .cli import guarded, table
 from .errors import UserError
+from .events import Finished, GenerationRequest
 from .examples import examples
-from .generation import Finished, GenerationRequest, Generator, run
+from .generation import Generator, run
 from .picture import write_png
 from .prompt import Prompt
 

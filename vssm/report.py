@@ -18,8 +18,9 @@ import torch
 from . import checkpoint, data, evaluation, models, scaling, studies
 from .checkpoint import Checkpoint
 from .errors import UserError
+from .events import GenerationRequest
 from .examples import examples
-from .generation import GenerationRequest, Generator, run
+from .generation import Generator, run
 from .picture import write_png
 from .prompt import Prompt
 

@@ -24,7 +24,8 @@ from tqdm import tqdm
 
 from . import __version__, checkpoint, data, device, models
 from .errors import UserError
-from .generation import GenerationRequest, Generator, run
+from .events import GenerationRequest
+from .generation import Generator, run
 from .picture import write_png
 from .prompt import Prompt, draw_known
 

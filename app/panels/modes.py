@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QWidget
 
 from vssm.work import Mode
 
+from ..words import tr
 from .card import named
 
 PIXELS = (
@@ -38,6 +39,14 @@ class ModePicker(QWidget):
         self.pixels.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.pixels.activated.connect(self._show)
         self._pixels_name = named(row, "Pixels", self.pixels, PIXELS)
+
+    def wait(self) -> None:
+        """Offer nothing while the models are being loaded."""
+        self.mode.clear()
+        self.mode.addItem(tr("loading …"))
+        self.mode.setEnabled(False)
+        for one in (self.name, self.number, self._pixels_name, self.pixels):
+            one.hide()
 
     def offer(self, modes: tuple[Mode, ...], chosen: Mode, number: int | None) -> None:
         """Show a model's modes, which of them is chosen, and its number."""

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vssm.generation import Event
+from vssm.events import Event
 
 from .. import draw, race, runs, theme
 from ..race import Axis, Clock, Contestant, Frame, Race, State

@@ -1,6 +1,7 @@
 """The registry: every model by its preset's name. A new model is one file and one line here.
 
-A model module holds the nn.Module, its frozen `Config`, and `config_for(data, **changes)`, the preset.
+A model module holds the nn.Module, its frozen `Config`, and `config_for(data, **changes)`, the preset. It is loaded,
+and torch with it, when its network is first asked for; names and titles are to be had at once.
 A network has
     loss(values, known) -> dict of named terms, "loss" among them: what training minimises;
     log_likelihood(values) -> [B], in nats: what evaluation reports;
@@ -16,44 +17,60 @@ A network has
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from dataclasses import dataclass
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from ..config import from_dict
 from ..data import DataSet
 from ..errors import UserError
 from ..work import Mode
-from . import asarm, mamba, transformer, vssm
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
 class Preset:
-    """title: what people read. network: the class. config(data, **changes): its config for a data set.
-    lr: the learning rate at its height, as found best in short runs. known: the sets it is trained to complete, "any"
-    or "prefix" (`prompt.draw_known`)."""
+    """title: what people read, and about: a line on what it does. source: where the network's class is, MODULE:NAME;
+    preset: the function beside it that makes its config for a data set. lr: the learning rate at its height, as found
+    best in short runs. known: the sets it is trained to complete, "any" or "prefix" (`prompt.draw_known`)."""
 
     name: str
     title: str
-    network: type[nn.Module]
-    config: Callable
+    about: str
+    source: str
     lr: float
+    preset: str = "config_for"
     known: str = "any"
+
+    @property
+    def network(self) -> type[nn.Module]:
+        """The class."""
+        module, _, name = self.source.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+    def config(self, data: DataSet, **changes) -> Any:
+        """Its config for a data set."""
+        return getattr(importlib.import_module(self.source.partition(":")[0]), self.preset)(data, **changes)
 
     def modes(self, data: DataSet) -> tuple[Mode, ...]:
         """The samplers of the untouched preset, the usual one first."""
         return self.network.modes(self.config(data))
 
 
+RASTER = "one pixel after another, each drawn given all before it"
+DRAFTS = "drafts so many pixels in one call, verifies them in another; exact"
+FLAT = "all latents at once, then every pixel at once by one scan"
+
 PRESETS = {
     p.name: p
     for p in (
-        Preset("vssm", "VSSM", vssm.VSSM, vssm.config_for, lr=2e-3),
-        Preset("transformer", "Transformer", transformer.Transformer, transformer.config_for, lr=1e-3),
-        Preset("mamba", "Mamba", mamba.Mamba, mamba.config_for, lr=1e-3),
-        Preset("asarm", "AS-ARM", asarm.ASARM, asarm.config_for, lr=1e-3),
-        Preset("vssm-paper", "VSSM (paper)", vssm.VSSM, vssm.paper_config_for, lr=3e-4, known="prefix"),
+        Preset("vssm", "VSSM", "level after level, every pixel at once", "vssm.models.vssm:VSSM", 2e-3),
+        Preset("transformer", "Transformer", RASTER, "vssm.models.transformer:Transformer", 1e-3),
+        Preset("mamba", "Mamba", RASTER, "vssm.models.mamba:Mamba", 1e-3),
+        Preset("asarm", "AS-ARM", DRAFTS, "vssm.models.asarm:ASARM", 1e-3),
+        Preset("vssm-paper", "VSSM (paper)", FLAT, "vssm.models.vssm:VSSM", 3e-4, "paper_config_for", "prefix"),
     )
 }
 

@@ -1,0 +1,151 @@
+"""What is asked of a model and what it tells: plain data (numpy, no torch, no Qt), so that a window needs no torch.
+
+`Started` first, `Latents` and `Progress` as often as they occur, `Posterior` if asked for, `Finished` last: that is how
+`generation.Generator` answers a request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .errors import UserError
+from .prompt import Prompt
+from .work import Mode
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """Complete `prompt` `samples` times.
+
+    temperature: 1 samples the model as trained, towards 0 its most likely choice at every step.
+    every: least seconds between two Progress events (wall clock); 0 reports every network call.
+    mode: one of the model's samplers, its usual one by default. size: that sampler's number (tokens a chunk, drafted
+    tokens, steps), where it has one. posterior: whether to tell, after the clock has stopped, what the encoder makes
+    of the finished picture. pixels: "sampled" from their likelihood or its "mean", where the model draws them
+    independently given latents; by default as the data set shows them where the model can, else sampled.
+    """
+
+    prompt: Prompt
+    samples: int = 1
+    temperature: float = 1.0
+    seed: int = 0
+    every: float = 0.02
+    mode: str | None = None
+    size: int | None = None
+    posterior: bool = False
+    pixels: str | None = None
+
+    def __post_init__(self):
+        if self.samples < 1:
+            raise UserError(f"The number of samples must be at least 1, not {self.samples}.")
+        if not 0 <= self.temperature <= 10:
+            raise UserError(f"The temperature must lie between 0 and 10, not {self.temperature}.")
+
+
+@dataclass(frozen=True)
+class Started:
+    """tokens: pixels to be generated, over all samples. levels: of latents, 0 for a model without.
+
+    clamped: whether known pixels lie after the first unknown one and this model, reading in raster order, can only
+    pass them by ("clamp"), not be informed by them beforehand.
+    """
+
+    model: str
+    title: str
+    tokens: int
+    samples: int
+    levels: int
+    device: str
+    threads: int
+    clamped: bool
+    mode: Mode
+    size: int
+    pixels: str
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """A round of drafting. images: [K, H, W, C] uint8, the pixels as drafted, 0 elsewhere; proposed, passed: [K, H, W]
+    bool, where, and which of these a verification has passed: none before there was one. After it, the first that it
+    rejected is drawn anew, and stands."""
+
+    images: np.ndarray
+    proposed: np.ndarray
+    passed: np.ndarray
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What stands so far. seconds: the model's time, prompt included. images: [K, H, W, C] uint8, the prompt where
+    known, 0 where nothing stands yet; filled: [K, H, W] bool, known or generated. drafted, accepted: tokens proposed
+    to a verification so far, and passed by it, over all samples. drafts: the round that the last call belongs to."""
+
+    seconds: float
+    tokens: int
+    network_calls: int
+    images: np.ndarray
+    filled: np.ndarray
+    drafted: int = 0
+    accepted: int = 0
+    drafts: Drafts | None = None
+
+
+@dataclass(frozen=True)
+class Latents:
+    """One level of latents as sampled in this run.
+
+    kind: "gaussian" or "categorical" (with `classes`); codes: [K, h, w, N] float32, values or class numbers;
+    entropy: [K, h, w] float32, of the distribution they were drawn from, in nats over the N variables. Where latents
+    are drawn piece by piece, both are NaN at positions still to come.
+    """
+
+    seconds: float
+    level: int
+    levels: int
+    kind: str
+    classes: int
+    codes: np.ndarray
+    entropy: np.ndarray
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """One level of q_ψ(z | x) of the finished pictures x, off the clock.
+
+    entropy: [K, h, w] float32, in nats over the N variables; divergence: [K, h, w] float32, KL from the distribution
+    that the latents are drawn from given the prompt, in nats.
+    """
+
+    level: int
+    levels: int
+    entropy: np.ndarray
+    divergence: np.ndarray
+
+
+@dataclass(frozen=True)
+class Finished:
+    """images: [K, H, W, C] uint8, known pixels exactly as given. seconds: the model's time after the prompt had been
+    read, prompt_seconds: for reading it (0 where both are one call)."""
+
+    model: str
+    images: np.ndarray
+    seconds: float
+    prompt_seconds: float
+    network_calls: int
+    tokens: int
+    device: str
+    threads: int
+    mode: str
+    size: int
+    pixels: str = "sampled"
+    drafted: int = 0
+    accepted: int = 0
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / max(self.seconds + self.prompt_seconds, 1e-9)
+
+
+Event = Started | Progress | Latents | Posterior | Finished
