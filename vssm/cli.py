@@ -1,4 +1,5 @@
-"""The command line: `python -m vssm complete | evaluate | results | bench | study | train | train-classifier`.
+"""The command line: `python -m vssm complete | evaluate | results | explain | bench | study | train
+| train-classifier`.
 
 Every command prints a table for people or, by --json, one JSON document and nothing else; progress goes to standard
 error. The exit code is 0 on success, 2 with one sentence where the caller is at fault, 130 after Ctrl-C, else 1.
@@ -30,6 +31,7 @@ from . import (
     device,
     evaluation,
     files,
+    lesson,
     measuring,
     models,
     report,
@@ -186,6 +188,12 @@ def run_results(args: argparse.Namespace) -> None:
     """Write the page of results from the scores kept in the weights."""
     path = write_results(args)
     show(args, {"out": str(path)}, f"The page of results is {path}.")
+
+
+def run_explain(args: argparse.Namespace) -> None:
+    """Draw the pictures of the page that explains the models."""
+    paths = lesson.write(args.out or report.DOCS, device.choose(args.device), args.only or ())
+    show(args, {"out": list(map(str, paths))}, "\n".join(map(str, paths)))
 
 
 def run_study(args: argparse.Namespace) -> None:
@@ -749,6 +757,18 @@ def make_parser() -> Parser:
         "every data set. Nothing is measured anew; only the sheets of samples of --data are drawn.",
         "results --keep-sheets",
     )
+    for add in (with_device, with_out):
+        add(sub)
+
+    sub = command(
+        "explain",
+        run_explain,
+        "draw the pictures of the page that explains the models",
+        "Let the models that come along complete a few prompts and draw what happens on the way, into docs/models,\n"
+        "for docs/MODELS.md, whose table is written anew. Pictures:\n" + "".join(f"  {n}\n" for n in lesson.PICTURES),
+        "explain --only order.png,drafts.png",
+    )
+    sub.add_argument("--only", type=several(str), metavar="A,B", help="only these pictures")
     for add in (with_device, with_out):
         add(sub)
 
