@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QMainWindow
 from vssm import data, models
 
 from .canvas import COLOUR_TOOLS
+from .panels.docks import AREAS, SIZES
 from .session import DEVICES, THEMES
 
 
@@ -17,7 +18,8 @@ from .session import DEVICES, THEMES
 class Spec:
     """name: the window's method it calls; with a `value`, the method is given that value.
 
-    menu: where it stands. check: whether it can be on. One of the actions of the same name with values is on.
+    menu: where it stands. check: whether it can be on. One of the actions of the same name with values is on, or any
+    number of them (several).
     """
 
     name: str
@@ -27,6 +29,7 @@ class Spec:
     keys: tuple[str, ...] = ()
     value: str = ""
     check: bool = False
+    several: bool = False
     rule: bool = False  # a line above it in the menu
     colour: bool = False  # only for pictures in colour
 
@@ -50,6 +53,8 @@ TOOLS = (
     ("unknown", "Unknown", "U", "Marks pixels as unknown: the models fill them"),
     ("rectangle", "Rectangle", "R", "Marks a rectangle as known; with Shift or the right button, as unknown"),
 )
+
+PANELS = {"completion": "Completion", "timing": "Timing", "latents": "Latents"}  # the others have actions of their own
 
 
 def table() -> list[Spec]:
@@ -137,6 +142,29 @@ def table() -> list[Spec]:
         ),
         Spec("show_scaling", "Scaling in T", "View", "Show how the time for a picture grows with its number of pixels, "
              "in place of the latents", ("T",), check=True, rule=True),
+        *(
+            Spec("show_panel", text, "View/Panels", f"Show the panel {text}, or close it", (f"Alt+{i}",), value,
+                 check=True, several=True)
+            for i, (value, text) in enumerate(PANELS.items(), 1)
+        ),
+        Spec("next_panel", "Next panel", "View/Panels", "Go to the next panel with the keyboard", ("F6",), rule=True),
+        Spec("last_panel", "Previous panel", "View/Panels", "Go to the panel before with the keyboard", ("Shift+F6",)),
+        Spec("float_panel", "Float panel, or dock it", "View/Panels", "Make the panel that has the keyboard's focus a "
+             "window of its own, or put it back", ("Ctrl+Shift+F",)),
+        Spec("close_panel", "Close panel", "View/Panels", "Close the panel that has the keyboard's focus; the View "
+             "menu brings it back", ("Ctrl+Shift+W",)),
+        *(
+            Spec("move_panel", f"Move to the {where}", "View/Panels", "Move the panel that has the keyboard's focus to "
+                 f"the {where}", (), where, several=True, rule=where == "left")
+            for where in AREAS
+        ),
+        *(
+            Spec("size_panel", f"{how.capitalize()} panel", "View/Panels", f"Make the panel that has the keyboard's "
+                 f"focus {how}", (key,), how, several=True, rule=how == "wider")
+            for how, key in zip(SIZES, ("Alt+Shift+Right", "Alt+Shift+Left", "Alt+Shift+Down", "Alt+Shift+Up"),
+                                strict=True)
+        ),
+        Spec("reset_layout", "Reset layout", "View/Panels", "Put all panels back where they were at first", rule=True),
         Spec("show_shortcuts", "Keyboard shortcuts", "Help", "All keys on one page", ("F1", "?")),
         Spec("show_about", "About VSSM Sketchpad", "Help", "What this is", rule=True),
     ]  # fmt: skip
@@ -159,6 +187,8 @@ class Actions:
                 action.setData(spec.value)
                 if spec.name not in groups:
                     groups[spec.name] = QActionGroup(window)
+                    if spec.several:
+                        groups[spec.name].setExclusionPolicy(QActionGroup.ExclusionPolicy.None_)
                     groups[spec.name].triggered.connect(Choice(window, spec.name))
                 groups[spec.name].addAction(action)
             else:
@@ -174,6 +204,10 @@ class Actions:
     def choices(self, name: str) -> list[QAction]:
         """The actions of that name, one for every value."""
         return [action for key, action in self.by_name.items() if isinstance(key, tuple) and key[0] == name]
+
+    def of_a_panel(self) -> list[QAction]:
+        """What can be done with any panel."""
+        return [self["float_panel"], *self.choices("move_panel"), self["close_panel"], self["reset_layout"]]
 
     def _fill(self, bar) -> None:
         menus: dict[str, object] = {}

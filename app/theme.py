@@ -138,7 +138,7 @@ def _style_sheet(t: Theme) -> str:
     faint.setAlpha(140)
     off = faint.name(QColor.NameFormat.HexArgb)
     return f"""
-    QFrame#card {{ background: {t.card}; border: 1px solid {t.line}; border-radius: 8px; }}
+    QFrame#card, QDockWidget {{ background: {t.card}; border: 1px solid {t.line}; border-radius: 8px; }}
     QFrame#bar {{ background: {t.card}; border: none; border-bottom: 1px solid {t.line}; }}
     QLabel#title {{ font-weight: 600; font-size: 11pt; }}
     QLabel#muted {{ color: {t.muted}; }}
@@ -167,7 +167,12 @@ def _style_sheet(t: Theme) -> str:
     QStatusBar QLabel {{ color: {t.muted}; padding: 2px 6px; }}
     QMenuBar {{ background: {t.card}; }}
     QToolTip {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line}; padding: 4px; }}
-    QSplitter::handle {{ background: transparent; }}
+    QToolButton#more {{ border: none; background: transparent; padding: 3px 5px; font-weight: 600; }}
+    QToolButton#more:hover {{ background: {t.raised}; }}
+    QToolButton#more:focus {{ border: 2px solid {t.accent}; padding: 1px 3px; }}
+    QToolButton#more::menu-indicator {{ image: none; }}
+    QMainWindow::separator {{ background: transparent; width: 8px; height: 8px; }}
+    QMainWindow::separator:hover {{ background: {t.line}; }}
     """
 
 

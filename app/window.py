@@ -23,8 +23,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QSpinBox,
-    QSplitter,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -40,6 +38,7 @@ from .desk import Desk
 from .panels.card import button, named
 from .panels.completions import CompletionPanel
 from .panels.crop import CropDialog
+from .panels.docks import PANELS, RACE, Arranging, Docks
 from .panels.latents import LatentPanel
 from .panels.messages import MessageBar
 from .panels.modes import ModePicker
@@ -60,7 +59,7 @@ HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whet
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
 
-class Window(QMainWindow):
+class Window(Arranging, QMainWindow):
     """state: the file of the sitting. folder: where the checkpoints lie, where not in their usual place. `settled`
     follows once torch and the models are loaded, or cannot be."""
 
@@ -104,6 +103,7 @@ class Window(QMainWindow):
         self.race = RacePanel(self.actions_)
         self._lay_out()
         self._fill_in(restored)
+        self.docks.restore(getattr(restored, "layout", ""))
 
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint_run)
@@ -140,38 +140,21 @@ class Window(QMainWindow):
     def _lay_out(self) -> None:
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
         self.setMinimumSize(1000, 600)
-        columns = self._columns = QSplitter(Qt.Orientation.Horizontal)
-        right = QSplitter(Qt.Orientation.Vertical)
-        self._lower = QStackedWidget()
         for panel in (self.latents, self.scaling):
             panel.header.addWidget(button(self.actions_["show_scaling"], "Scaling"))
-            self._lower.addWidget(panel)
-        for splitter, parts in (
-            (right, ((self.timing, 5), (self._lower, 5))),
-            (columns, ((self.sketch, 33), (self.completion, 30), (right, 37), (self.race, 67))),
-        ):
-            splitter.setHandleWidth(8)
-            splitter.setChildrenCollapsible(False)
-            splitter.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            for i, (part, stretch) in enumerate(parts):
-                splitter.addWidget(part)
-                splitter.setStretchFactor(i, stretch)
-        columns.setSizes([425, 375, 460, 0])
-        self.race.hide()
-        self._not_race, self._sizes = (self.completion, right), columns.sizes()
         self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
-        right.setSizes([320, 320])
-        inner = QWidget()
-        around = QVBoxLayout(inner)
-        around.setContentsMargins(10, 10, 10, 10)
-        around.addWidget(columns)
+        self.sketch.setFocusProxy(self.canvas)
+        cards = {name: getattr(self, name) for name in ("completion", "timing", "latents", "scaling", "race")}
+        self.docks = Docks(self.sketch, cards, self.actions_.of_a_panel())
+        self.docks.turned.connect(self._panels_turned)
+        self.docks.setContentsMargins(10, 10, 10, 10)
         whole = QWidget()
         rows = QVBoxLayout(whole)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
         rows.addWidget(self._bar())
         rows.addWidget(self.messages)
-        rows.addWidget(inner, 1)
+        rows.addWidget(self.docks, 1)
         self.setCentralWidget(whole)
         self._fill_status_bar()
 
@@ -407,15 +390,7 @@ class Window(QMainWindow):
     @Slot(bool)
     def show_race(self, on: bool) -> None:
         """Put the race in the place of all but the sketch, or take it away; it goes on meanwhile."""
-        if on == self.race.isVisibleTo(self):
-            return
-        if on:
-            self._sizes = self._columns.sizes()
-        for one in self._not_race:
-            one.setVisible(not on)
-        self.race.setVisible(on)
-        sketch, *rest = self._sizes
-        self._columns.setSizes([sketch, 0, 0, sum(rest)] if on else self._sizes)
+        self.docks.turn(RACE if on else PANELS)
         self._enable()
 
     def _turn_race(self, on: bool) -> None:
@@ -486,7 +461,9 @@ class Window(QMainWindow):
 
     @Slot(bool)
     def show_scaling(self, on: bool) -> None:
-        self._lower.setCurrentWidget(self.scaling if on else self.latents)
+        come, go = ("scaling", "latents") if on else ("latents", "scaling")
+        self.docks.show_panel(come, True)
+        self.docks.show_panel(go, False)
 
     @Slot(bool)
     def set_live(self, on: bool) -> None:

@@ -10,10 +10,11 @@ import pytest
 import torch  # noqa: F401 - before Qt
 from PySide6.QtCore import QPoint, Qt, QThread
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 import app  # noqa: F401 - before Qt is used
 
-OURS_TO_IGNORE = r"propagateSizeHints"  # the offscreen platform says so of every window
+OURS_TO_IGNORE = r"This plugin does not support"  # the offscreen platform says so of every window, raised or grabbed
 
 
 def pytest_collection_modifyitems(items):
@@ -60,6 +61,13 @@ def opened(qtbot, state, folder=None):
     qtbot.waitUntil(lambda: window.ready, timeout=60000)
     yield window
     window.close()
+
+
+@pytest.fixture(scope="module")
+def bare(request, qapp, tmp_path_factory):
+    """A window without weights for all tests of a file, which is quick; each has to set it up."""
+    folder = tmp_path_factory.mktemp("bare")
+    yield from opened(QtBot(request), folder / "sitting.json", folder)
 
 
 @pytest.fixture

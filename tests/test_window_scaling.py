@@ -138,11 +138,13 @@ def test_it_fits_where_the_latents_are(window, qtbot):
     for size in (window.minimumSize(), window.size()):
         window.resize(size)
         qtbot.wait(20)
-        before = [panel.geometry() for panel in (window.sketch, window.completion, window.timing, window._lower)]
+        docks = window.docks.docks
+        others = window.sketch, docks["completion"], docks["timing"]
+        before = [panel.geometry() for panel in (*others, docks["latents"])]
         press(qtbot, window, "T")
         assert window.scaling.isVisible() and not window.latents.isVisible()
         qtbot.wait(20)
-        after = [panel.geometry() for panel in (window.sketch, window.completion, window.timing, window._lower)]
+        after = [panel.geometry() for panel in (*others, docks["scaling"])]
         assert before == after and window.size() == size
         press(qtbot, window, "T")
         assert window.latents.isVisible() and not window.scaling.isVisible()

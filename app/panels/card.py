@@ -10,7 +10,8 @@ HEAD = 30  # so that the titles of neighbours stand on one line, with buttons be
 
 
 class Card(QFrame):
-    """A titled frame: `header` takes what stands beside the title, `body` the rest."""
+    """A titled frame: `header` takes what stands beside the title, `body` the rest. The `head`, which holds the
+    header, can be taken out, for a dock's title bar."""
 
     def __init__(self, title: str, tip: str = ""):
         super().__init__()
@@ -19,14 +20,16 @@ class Card(QFrame):
         self.body = QVBoxLayout(self)
         self.body.setContentsMargins(12, 8, 12, 10)
         self.body.setSpacing(8)
-        self.header = QHBoxLayout()
+        self.head = QWidget()
+        self.header = QHBoxLayout(self.head)
+        self.header.setContentsMargins(0, 0, 0, 0)
         self.header.setSpacing(4)
         name = label(title, "title")
         name.setToolTip(tip)
         name.setMinimumHeight(HEAD)
         self.header.addWidget(name)
         self.header.addStretch(1)
-        self.body.addLayout(self.header)
+        self.body.addWidget(self.head)
 
 
 class OneLine(QLabel):

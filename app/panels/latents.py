@@ -91,6 +91,8 @@ class LatentPanel(Card):
         for i, (view, tip) in enumerate(VIEWS.items()):
             self.what.addItem(view)
             self.what.setItemData(i, tip, Qt.ItemDataRole.ToolTipRole)
+        self.what.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.what.setMinimumContentsLength(8)  # so that the panel may be narrow
         self.what.setAccessibleName("What is shown of the latents")
         self.what.currentIndexChanged.connect(self._draw)
         self.header.addWidget(self.what)

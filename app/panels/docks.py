@@ -1,0 +1,340 @@
+"""The panels around the sketch, as docks: they can be moved, resized, floated, closed and brought back, and they
+remember. There are two arrangements of them, one for completions and one for races."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable
+
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QMainWindow, QMenu, QToolButton, QWidget
+
+from ..words import tr
+from .card import Card
+
+AREAS = {
+    "left": Qt.DockWidgetArea.LeftDockWidgetArea,
+    "right": Qt.DockWidgetArea.RightDockWidgetArea,
+    "top": Qt.DockWidgetArea.TopDockWidgetArea,
+    "bottom": Qt.DockWidgetArea.BottomDockWidgetArea,
+}
+PANELS, RACE = "panels", "race"  # the two arrangements
+SHARES = {  # of the whole width and height, until somebody changes them
+    "completion": (0.294, 1.0),
+    "timing": (0.36, 0.497),
+    "latents": (0.36, 0.497),
+    "scaling": (0.36, 0.497),
+    "race": (0.66, 1.0),
+}
+STEP = 40  # pixels, by which a key makes a panel wider or higher
+SIZES = {"wider": (STEP, 0), "narrower": (-STEP, 0), "higher": (0, STEP), "lower": (0, -STEP)}
+
+
+class Dock(QDockWidget):
+    """A card whose header is the handle to move it by; a menu at the header's end says what else can be done."""
+
+    def __init__(self, name: str, card: Card):
+        title = card.accessibleName()
+        super().__init__(title)
+        self.setObjectName(name)
+        self.setAccessibleName(title)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # the frame is the dock's, not the card's
+        card.setObjectName("docked")
+        card.body.setContentsMargins(13, 8, 13, 11)
+        self.setWidget(card)
+        self.more = QToolButton()
+        self.more.setObjectName("more")
+        self.more.setText("⋮")
+        self.more.setAccessibleName(tr("Place of the panel {}").format(title))
+        self.more.setToolTip(tr("Float, move or close this panel; its title can be dragged, too"))
+        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.more.setMenu(QMenu(self.more))
+        self.more.menu().aboutToShow.connect(self.more.setFocus)  # so that the actions know which panel is meant
+        bar = QWidget()
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(13, 9, 5, 0)  # as a card has them, which has its frame outside of them
+        row.setSpacing(2)
+        row.addWidget(card.head, 1)
+        row.addWidget(self.more)
+        self.setTitleBarWidget(bar)
+
+
+class Docks(QMainWindow):
+    """Holds the sketch in the middle and docks around it. `turned` tells that some were shown or hidden."""
+
+    turned = Signal()
+
+    def __init__(self, middle: QWidget, cards: dict[str, Card], menu: Iterable[QAction]):
+        super().__init__(None, Qt.WindowType.Widget)
+        self.setDockOptions(QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AllowTabbedDocks)
+        self.setCorner(Qt.Corner.BottomLeftCorner, AREAS["left"])
+        self.setCorner(Qt.Corner.BottomRightCorner, AREAS["right"])
+        self.setCentralWidget(middle)
+        self.arrangement = PANELS
+        self._kept: dict[str, tuple[QByteArray, dict]] = {}  # the other arrangements
+        self._shares = dict(SHARES)
+        self._turning = True
+        self._waiting = ""  # while nothing is on screen: the layout to come
+        self._settle = QTimer(self, interval=0, singleShot=True)  # what was moved has its size a moment later
+        self._settle.timeout.connect(self._note)
+        self.docks = {name: Dock(name, card) for name, card in cards.items()}
+        for dock in self.docks.values():
+            dock.more.menu().addActions(list(menu))
+            dock.dockLocationChanged.connect(self._moved)
+            dock.topLevelChanged.connect(self._moved)
+            dock.toggleViewAction().toggled.connect(self._toggled)
+        self.reset()
+
+    # --- arrangements
+
+    def reset(self) -> None:
+        """The present arrangement as it was at first."""
+        self._turning = True
+        race, completion, timing, latents, scaling = (
+            self.docks[name] for name in ("race", "completion", "timing", "latents", "scaling")
+        )
+        for dock in self.docks.values():
+            dock.setFloating(False)
+        self.addDockWidget(AREAS["right"], race)
+        self.splitDockWidget(race, completion, Qt.Orientation.Horizontal)
+        self.splitDockWidget(completion, timing, Qt.Orientation.Horizontal)
+        self.splitDockWidget(timing, latents, Qt.Orientation.Vertical)
+        self.tabifyDockWidget(latents, scaling)
+        shown = {PANELS: (completion, timing, latents), RACE: (race,)}[self.arrangement]
+        for dock in self.docks.values():
+            dock.setVisible(dock in shown)
+        self._shares = dict(SHARES)
+        self._turned()
+
+    def turn(self, arrangement: str) -> None:
+        """To that of completions or that of races."""
+        if arrangement == self.arrangement:
+            return
+        self._kept[self.arrangement] = self._present
+        self.arrangement = arrangement
+        self.setUpdatesEnabled(False)
+        if arrangement not in self._kept or not self._restore(*self._kept.pop(arrangement)):
+            self.reset()
+        self.setUpdatesEnabled(True)
+
+    @property
+    def _present(self) -> tuple[QByteArray, dict]:
+        return self.saveState(self._version), dict(self._shares)
+
+    @property
+    def _version(self) -> int:
+        """Other panels, another number: what was kept of them is of no use."""
+        return zlib.crc32(" ".join(self.docks).encode()) >> 1
+
+    def _restore(self, state: QByteArray, shares: dict) -> bool:
+        self._turning = True
+        if not self.restoreState(state, self._version):
+            return False
+        self._shares = shares
+        self._turned()
+        return True
+
+    def _turned(self) -> None:
+        self._settle.stop()
+        self._spread()
+        self._turning = False
+        self.turned.emit()
+
+    @property
+    def layout_(self) -> str:
+        """Both arrangements, to be kept."""
+        if self._waiting:
+            return self._waiting
+        both = {**self._kept, self.arrangement: self._present}
+        plain = {name: [bytes(state.toBase64()).decode(), shares] for name, (state, shares) in both.items()}
+        text = json.dumps(plain, separators=(",", ":")).encode()
+        return base64.b64encode(zlib.crc32(text).to_bytes(4) + text).decode()
+
+    def restore(self, layout: str) -> None:
+        """What was kept; as at first where that is nothing, broken, or of another program."""
+        if not self.isVisible():  # else floating panels would be on screen before the window
+            self._waiting = layout
+            return
+        kept = _read(layout)
+        present = kept.pop(self.arrangement, None)
+        self._kept = kept
+        if present is None or not self._restore(*present):
+            self.reset()
+
+    def showEvent(self, event) -> None:
+        super().showEvent(event)
+        if self._waiting:
+            layout, self._waiting = self._waiting, ""
+            self.restore(layout)
+
+    def hideEvent(self, event) -> None:
+        """Floating panels go with the window."""
+        super().hideEvent(event)
+        if not event.spontaneous():
+            self._waiting, self._turning = self.layout_, True
+            for dock in self.docks.values():
+                if dock.isFloating():
+                    dock.hide()
+
+    # --- sizes
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self._spread()
+
+    def _docked(self) -> dict[str, Dock]:
+        return {n: dock for n, dock in self.docks.items() if not dock.isHidden() and not dock.isFloating()}
+
+    def _spread(self) -> None:
+        """Give every dock its share."""
+        docked = self._docked()
+        room = self.contentsRect()
+        for i, way, whole in (
+            (0, Qt.Orientation.Horizontal, room.width()),
+            (1, Qt.Orientation.Vertical, room.height()),
+        ):
+            wanted = [max(1, round(self._shares[name][i] * whole)) for name in docked]
+            self.resizeDocks(list(docked.values()), wanted, way)
+
+    @Slot()
+    def _note(self) -> None:
+        """The shares as they are now."""
+        room = self.contentsRect()
+        for name, dock in self._docked().items():
+            self._shares[name] = dock.width() / room.width(), dock.height() / room.height()
+
+    def event(self, event) -> bool:
+        done = super().event(event)
+        if event.type() == QEvent.Type.MouseButtonRelease:  # a border between two docks was let go
+            self._note()
+        return done
+
+    @Slot()
+    def _moved(self) -> None:
+        if not self._turning:
+            self._settle.start()
+
+    @Slot()
+    def _toggled(self) -> None:
+        if not self._turning:
+            self._spread()
+            self.turned.emit()
+
+    # --- one panel
+
+    @property
+    def current(self) -> Dock | None:
+        """The one that has the keyboard's focus."""
+        widget = QApplication.focusWidget()
+        while widget is not None and not isinstance(widget, Dock):
+            widget = widget.parentWidget()
+        return widget
+
+    def show_panel(self, name: str, on: bool) -> None:
+        self.docks[name].setVisible(on)
+        if on:
+            self.docks[name].raise_()
+
+    def step(self, by: int) -> None:
+        """Give the focus to the next part of the window, the sketch among them."""
+        parts = [self.centralWidget(), *(dock for dock in self.docks.values() if dock.isVisible())]
+        here = self.current
+        to = parts[((parts.index(here) if here in parts else 0) + by) % len(parts)]
+        inner = to.widget() if isinstance(to, Dock) else to
+        if isinstance(to, Dock):
+            to.raise_()
+        to.window().activateWindow()
+        ways = inner.focusProxy(), *_stops(inner), *_stops(to)
+        next((one for one in ways if one is not None), to).setFocus(Qt.FocusReason.TabFocusReason)
+
+    def float_current(self) -> None:
+        if dock := self.current:
+            focus = QApplication.focusWidget()  # lost with the change of window
+            dock.setFloating(not dock.isFloating())
+            focus.window().activateWindow()
+            focus.setFocus()
+
+    def move_current(self, where: str) -> None:
+        if dock := self.current:
+            focus = QApplication.focusWidget()
+            dock.setFloating(False)
+            self.addDockWidget(AREAS[where], dock)
+            focus.setFocus()
+
+    def size_current(self, how: str) -> None:
+        """A step wider or narrower, higher or lower."""
+        if dock := self.current:
+            wide, high = SIZES[how]
+            if dock.isFloating():
+                dock.resize(dock.width() + wide, dock.height() + high)
+            elif wide:
+                self.resizeDocks([dock], [max(1, dock.width() + wide)], Qt.Orientation.Horizontal)
+            else:
+                self.resizeDocks([dock], [max(1, dock.height() + high)], Qt.Orientation.Vertical)
+            self._settle.start()
+
+
+class Arranging:
+    """What the table of actions asks of the panels; a part of the window, which has `docks` and `show_race`."""
+
+    def show_panel(self, name: str) -> None:
+        self.docks.show_panel(name, self.docks.docks[name].isHidden())
+
+    def next_panel(self) -> None:
+        self.docks.step(1)
+
+    def last_panel(self) -> None:
+        self.docks.step(-1)
+
+    def float_panel(self) -> None:
+        self.docks.float_current()
+
+    def move_panel(self, where: str) -> None:
+        self.docks.move_current(where)
+
+    def size_panel(self, how: str) -> None:
+        self.docks.size_current(how)
+
+    def close_panel(self) -> None:
+        if dock := self.docks.current:
+            dock.close()
+
+    def reset_layout(self) -> None:
+        self.docks.reset()
+
+    def _panels_turned(self) -> None:
+        """Let the menu say which panels are open. A race that was closed gives way to completions."""
+        docks = self.docks.docks
+        for action in self.actions_.choices("show_panel"):
+            action.setChecked(not docks[action.data()].isHidden())
+        self.actions_["show_scaling"].setChecked(not docks["scaling"].isHidden())
+        racing = self.docks.arrangement == RACE and not docks["race"].isHidden()
+        self.actions_["show_race"].setChecked(racing)
+        self.show_race(racing)
+
+
+def _stops(widget: QWidget) -> list[QWidget]:
+    """Where Tab stops in it."""
+    return [
+        one
+        for one in widget.findChildren(QWidget)
+        if one.focusPolicy() & Qt.FocusPolicy.TabFocus and one.isVisible() and one.isEnabled()
+    ]
+
+
+def _read(layout: str) -> dict[str, tuple[QByteArray, dict]]:
+    """The arrangements in it; none where it is broken: Qt reads what it is given without looking, and may crash."""
+    try:
+        whole = base64.b64decode(layout, validate=True)
+        if int.from_bytes(whole[:4]) != zlib.crc32(whole[4:]):
+            return {}
+        kept = {}
+        for name, (state, shares) in json.loads(whole[4:]).items():
+            wide_high = {dock: (float(shares[dock][0]), float(shares[dock][1])) for dock in SHARES}
+            kept[name] = QByteArray(base64.b64decode(state, validate=True)), wide_high
+        return kept
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        return {}

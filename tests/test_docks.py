@@ -1,0 +1,233 @@
+"""Panels that are moved, resized, floated, closed, brought back and remembered, by mouse and by keys."""
+
+import base64
+import json
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtWidgets import QApplication
+from windows import LEFT, press
+
+from app.panels import docks
+from app.panels.docks import SHARES
+
+
+@pytest.fixture
+def window(bare, qtbot):
+    """As it is at first."""
+    window = bare
+    window.resize(1280, 760)
+    window.actions_["show_race"].setChecked(False)
+    window.show_race(False)
+    window.docks._kept.clear()
+    window.docks.reset()
+    window.canvas.setFocus()
+    window.activateWindow()
+    qtbot.waitUntil(window.canvas.hasFocus)
+    return window
+
+
+def places(window) -> dict:
+    """Where all panels lie, and what is shown of them."""
+    return {name: (dock.isVisible(), dock.isFloating(), dock.geometry()) for name, dock in window.docks.docks.items()}
+
+
+def shown(window) -> set[str]:
+    return {name for name, dock in window.docks.docks.items() if dock.isVisible()}
+
+
+def drag(qtbot, widget, start: QPoint, by: QPoint) -> None:
+    """Press, move in steps, let go."""
+    qtbot.mousePress(widget, LEFT, pos=start)
+    for i in range(1, 7):
+        qtbot.mouseMove(widget, start + by * i / 6)
+        qtbot.wait(2)
+    qtbot.mouseRelease(widget, LEFT, pos=start + by)
+
+
+def trigger(window, name) -> None:
+    window.actions_[name].trigger()
+
+
+def test_a_border_is_dragged_and_its_place_kept_when_the_window_grows(window, qtbot):
+    dock = window.docks.docks["completion"]
+    before = dock.geometry()
+    drag(qtbot, window.docks, QPoint(before.left() - 4, before.center().y()), QPoint(60, 0))
+    assert dock.width() < before.width() - 15 and window.sketch.width() > 420
+    share = dock.width() / window.docks.contentsRect().width()
+    window.resize(1500, 900)
+    qtbot.waitUntil(lambda: abs(dock.width() / window.docks.contentsRect().width() - share) < 0.005)
+    timing = window.docks.docks["timing"]
+    high = timing.height()
+    drag(qtbot, window.docks, QPoint(timing.geometry().center().x(), timing.geometry().bottom() + 5), QPoint(0, -80))
+    assert timing.height() < high - 60
+
+
+def test_the_header_is_the_handle(window, qtbot):
+    dock = window.docks.docks["timing"]
+    title = dock.titleBarWidget().childAt(QPoint(40, 20))
+    assert title.text() == "Timing"
+    drag(qtbot, title, QPoint(5, 5), QPoint(-160, 90))
+    assert dock.isFloating() and dock.isVisible() and dock.isWindow()
+    qtbot.mouseDClick(title, LEFT)
+    assert not dock.isFloating()
+
+
+def test_a_panel_floats_moves_grows_closes_and_comes_back_by_keys(window, qtbot):
+    at_first = places(window)
+    press(qtbot, window, "F6")
+    press(qtbot, window, "F6")
+    dock = window.docks.current
+    assert dock is window.docks.docks["timing"]
+    press(qtbot, window, "Ctrl+Shift+F")
+    assert dock.isFloating()
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is not None and QApplication.focusWidget().window() is dock)
+    press(qtbot, QApplication.focusWidget(), "Ctrl+Shift+F")  # shortcuts work in the floating panel, too
+    assert not dock.isFloating()
+    qtbot.waitUntil(window.isActiveWindow)
+    wide = dock.width()
+    press(qtbot, window, "Alt+Shift+Left")
+    qtbot.waitUntil(lambda: dock.width() == wide - docks.STEP)
+    trigger(window, ("move_panel", "bottom"))
+    qtbot.waitUntil(lambda: dock.geometry().top() > window.sketch.geometry().bottom())
+    assert window.docks.current is dock
+    press(qtbot, window, "Ctrl+Shift+W")
+    assert shown(window) == {"completion", "latents"}
+    assert not window.actions_["show_panel", "timing"].isChecked()
+    press(qtbot, window, "Alt+2")
+    assert "timing" in shown(window) and window.actions_["show_panel", "timing"].isChecked()
+    trigger(window, "reset_layout")
+    qtbot.waitUntil(lambda: places(window) == at_first)
+
+
+def test_the_panels_own_menu_means_that_panel(window, qtbot):
+    dock = window.docks.docks["latents"]
+    menu = dock.more.menu()
+
+    def choose():
+        qtbot.keyClick(menu, Qt.Key.Key_Down)
+        qtbot.keyClick(menu, Qt.Key.Key_Return)
+
+    QTimer.singleShot(0, choose)
+    qtbot.mouseClick(dock.more, LEFT)
+    assert dock.isFloating() and menu.actions()[0] is window.actions_["float_panel"]
+
+
+def test_keys_go_round_all_parts_of_the_window(window, qtbot):
+    visited = []
+    for _ in range(5):
+        press(qtbot, window, "F6")
+        visited.append(window.docks.current and window.docks.current.objectName())
+    assert visited == ["completion", "timing", "latents", None, "completion"]
+    press(qtbot, window, "Shift+F6")
+    assert window.canvas.hasFocus()
+
+
+def test_completions_and_races_have_an_arrangement_each(window, qtbot):
+    press(qtbot, window, "Alt+2")
+    assert shown(window) == {"completion", "latents"}
+    before = places(window)
+    press(qtbot, window, "V")
+    assert shown(window) == {"race"} and window.actions_["show_race"].isChecked()
+    press(qtbot, window, "Alt+2")
+    assert shown(window) == {"race", "timing"}
+    press(qtbot, window, "V")
+    assert places(window).keys() == before.keys() and shown(window) == {"completion", "latents"}
+    press(qtbot, window, "V")
+    assert shown(window) == {"race", "timing"}
+    window.docks.docks["race"].close()
+    assert shown(window) == {"completion", "latents"} and not window.actions_["show_race"].isChecked()
+
+
+def test_latents_and_scaling_take_turns_or_stand_together(window, qtbot):
+    press(qtbot, window, "T")
+    assert shown(window) == {"completion", "timing", "scaling"}
+    press(qtbot, window, "Alt+3")
+    assert {"latents", "scaling"} <= shown(window) and window.actions_["show_scaling"].isChecked()
+    press(qtbot, window, "T")
+    assert shown(window) == {"completion", "timing", "latents"}
+
+
+def test_the_layout_comes_back(window, qtbot, tmp_path):
+    dock = window.docks.docks["timing"]
+    window.docks.removeDockWidget(dock)
+    window.docks.addDockWidget(docks.AREAS["left"], dock)
+    dock.show()
+    window.docks.docks["latents"].setFloating(True)
+    window.docks.docks["completion"].close()
+    qtbot.wait(20)
+    kept = window.docks.layout_
+    base64.b64decode(kept, validate=True)
+    trigger(window, "reset_layout")
+    assert shown(window) == {"completion", "timing", "latents"}
+    window.docks.restore(kept)
+    qtbot.wait(20)
+    assert shown(window) == {"timing", "latents"} and window.docks.docks["latents"].isFloating()
+    assert dock.x() < window.sketch.x()
+    window.hide()
+    assert not window.docks.docks["latents"].isVisible()
+    window.show()
+    assert window.docks.docks["latents"].isVisible() and window.docks.docks["latents"].isFloating()
+
+
+SIZES = {name: [0.3, 0.5] for name in SHARES}
+
+
+def packed(text: bytes) -> bytes:
+    return zlib.crc32(text).to_bytes(4) + text
+
+
+WHOLE = packed(json.dumps({"panels": ["AAAA", SIZES]}).encode())
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["panels", "timing", "x"]), inner),
+)
+
+
+@settings(max_examples=60)
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.integers(0, len(WHOLE) - 1).map(lambda i: WHOLE[:i]),
+        st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(1, 255)).map(
+            lambda change: bytes(b ^ change[1] * (i == change[0]) for i, b in enumerate(WHOLE))
+        ),
+        JSON.map(lambda value: packed(json.dumps(value).encode())),
+    )
+)
+def test_a_broken_layout_is_none(broken):
+    """However it is broken: nonsense, cut short, one byte changed, or something else."""
+    assert docks._read(base64.b64encode(WHOLE).decode()).keys() == {"panels"}
+    assert docks._read(base64.b64encode(broken).decode()) == {}
+    assert docks._read(broken.decode("latin-1")) == {}
+
+
+@pytest.mark.parametrize("broken", ["", "nonsense", base64.b64encode(WHOLE).decode()])
+def test_where_no_layout_can_be_read_the_first_one_stands(window, broken):
+    window.docks.docks["timing"].close()
+    window.docks.restore(broken)
+    assert shown(window) == {"completion", "timing", "latents"}
+    assert window.docks._shares == SHARES
+
+
+def test_a_layout_of_other_panels_is_the_first_one(window, monkeypatch):
+    window.docks.docks["timing"].close()
+    kept = window.docks.layout_
+    monkeypatch.setattr(docks.Docks, "_version", 7)
+    window.docks.restore(kept)
+    assert shown(window) == {"completion", "timing", "latents"}
+
+
+@pytest.mark.parametrize("size", [(1000, 600), (1280, 760), (800, 500)])
+def test_it_fits_on_small_screens(window, qtbot, size):
+    window.resize(*size)
+    qtbot.wait(20)
+    for dock in window.docks.docks.values():
+        if dock.isVisible():
+            assert window.docks.contentsRect().contains(dock.geometry())
+            assert dock.width() >= dock.minimumSizeHint().width()
+            assert dock.titleBarWidget().width() >= dock.titleBarWidget().minimumSizeHint().width()
+    assert QApplication.focusWidget() is window.canvas
