@@ -103,7 +103,7 @@ class Window(Arranging, QMainWindow):
         self.race = RacePanel(self.actions_)
         self._lay_out()
         self._fill_in(restored)
-        self.docks.restore(getattr(restored, "layout", ""))
+        self.docks.restore(restored.layout)
 
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint_run)
@@ -952,6 +952,7 @@ class Window(Arranging, QMainWindow):
             live=self.actions_["set_live"].isChecked(),
             theme=self._theme_name,
             device=self._device,
+            layout=self.docks.layout_,
             sheets={name: desk.sheet for name, desk in self._desks.items()},
         )
 

@@ -5,12 +5,14 @@ import json
 import zlib
 
 import pytest
+from conftest import opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 from windows import LEFT, press
 
+from app import session
 from app.panels import docks
 from app.panels.docks import SHARES
 
@@ -22,7 +24,6 @@ def window(bare, qtbot):
     window.resize(1280, 760)
     window.actions_["show_race"].setChecked(False)
     window.show_race(False)
-    window.docks._kept.clear()
     window.docks.reset()
     window.canvas.setFocus()
     window.activateWindow()
@@ -152,6 +153,7 @@ def test_latents_and_scaling_take_turns_or_stand_together(window, qtbot):
 
 
 def test_the_layout_comes_back(window, qtbot, tmp_path):
+    assert window.docks.layout_ == ""
     dock = window.docks.docks["timing"]
     window.docks.removeDockWidget(dock)
     window.docks.addDockWidget(docks.AREAS["left"], dock)
@@ -231,3 +233,14 @@ def test_it_fits_on_small_screens(window, qtbot, size):
             assert dock.width() >= dock.minimumSizeHint().width()
             assert dock.titleBarWidget().width() >= dock.titleBarWidget().minimumSizeHint().width()
     assert QApplication.focusWidget() is window.canvas
+
+
+def test_a_sitting_keeps_the_layout(window, qtbot, tmp_path):
+    press(qtbot, window, "Alt+1")
+    window.docks.docks["latents"].setFloating(True)
+    session.save(window.sitting(), tmp_path / "kept.json")
+    for again in opened(qtbot, tmp_path / "kept.json", tmp_path):
+        assert shown(again) == {"timing", "latents"} and again.docks.docks["latents"].isFloating()
+        again.close()
+        kept, said = session.restore(tmp_path / "kept.json")
+        assert not said and kept.layout == again.docks.layout_

@@ -76,8 +76,9 @@ class Docks(QMainWindow):
         self.arrangement = PANELS
         self._kept: dict[str, tuple[QByteArray, dict]] = {}  # the other arrangements
         self._shares = dict(SHARES)
-        self._turning = True
-        self._waiting = ""  # while nothing is on screen: the layout to come
+        self._turning = False
+        self._away = True  # not on screen: docks come and go with the window, which is nobody's wish
+        self._text: str | None = ""  # the layout kept last, as long as nobody changes it
         self._settle = QTimer(self, interval=0, singleShot=True)  # what was moved has its size a moment later
         self._settle.timeout.connect(self._note)
         self.docks = {name: Dock(name, card) for name, card in cards.items()}
@@ -91,6 +92,12 @@ class Docks(QMainWindow):
     # --- arrangements
 
     def reset(self) -> None:
+        """Both arrangements as they were at first."""
+        self._kept.clear()
+        self._begin()
+        self._text = ""
+
+    def _begin(self) -> None:
         """The present arrangement as it was at first."""
         self._turning = True
         race, completion, timing, latents, scaling = (
@@ -117,7 +124,7 @@ class Docks(QMainWindow):
         self.arrangement = arrangement
         self.setUpdatesEnabled(False)
         if arrangement not in self._kept or not self._restore(*self._kept.pop(arrangement)):
-            self.reset()
+            self._begin()
         self.setUpdatesEnabled(True)
 
     @property
@@ -145,9 +152,9 @@ class Docks(QMainWindow):
 
     @property
     def layout_(self) -> str:
-        """Both arrangements, to be kept."""
-        if self._waiting:
-            return self._waiting
+        """Both arrangements, to be kept; empty as long as they are as at first."""
+        if self._text is not None:
+            return self._text
         both = {**self._kept, self.arrangement: self._present}
         plain = {name: [bytes(state.toBase64()).decode(), shares] for name, (state, shares) in both.items()}
         text = json.dumps(plain, separators=(",", ":")).encode()
@@ -155,26 +162,27 @@ class Docks(QMainWindow):
 
     def restore(self, layout: str) -> None:
         """What was kept; as at first where that is nothing, broken, or of another program."""
-        if not self.isVisible():  # else floating panels would be on screen before the window
-            self._waiting = layout
+        if self._away:  # else floating panels would be on screen before the window
+            self._text = layout
             return
-        kept = _read(layout)
-        present = kept.pop(self.arrangement, None)
-        self._kept = kept
+        self._kept = _read(layout)
+        present = self._kept.pop(self.arrangement, None)
         if present is None or not self._restore(*present):
             self.reset()
+        else:
+            self._text = layout
 
     def showEvent(self, event) -> None:
         super().showEvent(event)
-        if self._waiting:
-            layout, self._waiting = self._waiting, ""
-            self.restore(layout)
+        self._away = False
+        if self._text and not event.spontaneous():
+            self.restore(self._text)
 
     def hideEvent(self, event) -> None:
         """Floating panels go with the window."""
         super().hideEvent(event)
         if not event.spontaneous():
-            self._waiting, self._turning = self.layout_, True
+            self._text, self._away = self.layout_, True
             for dock in self.docks.values():
                 if dock.isFloating():
                     dock.hide()
@@ -202,6 +210,7 @@ class Docks(QMainWindow):
     @Slot()
     def _note(self) -> None:
         """The shares as they are now."""
+        self._text = None
         room = self.contentsRect()
         for name, dock in self._docked().items():
             self._shares[name] = dock.width() / room.width(), dock.height() / room.height()
@@ -212,14 +221,21 @@ class Docks(QMainWindow):
             self._note()
         return done
 
+    @property
+    def _heeding(self) -> bool:
+        """Whether what happens to docks is somebody's wish."""
+        return self.isVisible() and not (self._turning or self._away)
+
     @Slot()
     def _moved(self) -> None:
-        if not self._turning:
+        if self._heeding:
+            self._text = None
             self._settle.start()
 
     @Slot()
     def _toggled(self) -> None:
-        if not self._turning:
+        if self._heeding:
+            self._text = None
             self._spread()
             self.turned.emit()
 
