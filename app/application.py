@@ -41,8 +41,9 @@ def _run(argv: list[str]) -> int:
 
     from .window import Window
 
-    QApplication.setAttribute(Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents, False)  # all points of a pen
     app = prepare(QApplication(argv[:1]))
+    # all points of a pen; after the application is there, which on X11 turns it on
+    app.setAttribute(Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents, False)
     window = Window()
     hook = sys.excepthook
 
