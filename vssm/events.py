@@ -15,6 +15,25 @@ from .prompt import Prompt
 from .work import Mode
 
 
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Latents of an earlier run that are to stay, in a request that is otherwise that run's.
+
+    codes: of every level, as its `Latents` event had them; None for a level that is to be drawn as usual. anew: where
+    a level's codes are to be drawn anew, [h, w] or [K, h, w] bool; None for nowhere. What is drawn anew comes from the
+    prior given the prompt and all levels above, as these now stand; the levels below are held, although their prior
+    is another now. `seed` is for what is drawn anew. All else meets the noise that it met in the run the codes are
+    from: so holding everything gives that run's picture again, and a picture changes only by what a code brings.
+    other: draw anew given that a position's codes differ from those held: not quite a draw from the prior, but one
+    that is always another.
+    """
+
+    codes: tuple[np.ndarray | None, ...]
+    anew: tuple[np.ndarray | None, ...]
+    seed: int = 0
+    other: bool = False
+
+
 @dataclass(frozen=True)
 class GenerationRequest:
     """Complete `prompt` `samples` times.
@@ -24,7 +43,8 @@ class GenerationRequest:
     mode: one of the model's samplers, its usual one by default. size: that sampler's number (tokens a chunk, drafted
     tokens, steps), where it has one. posterior: whether to tell, after the clock has stopped, what the encoder makes
     of the finished picture. pixels: "sampled" from their likelihood or its "mean", where the model draws them
-    independently given latents; by default as the data set shows them where the model can, else sampled.
+    independently given latents; by default as the data set shows them where the model can, else sampled. held: latents
+    that stay, where the mode can hold them.
     """
 
     prompt: Prompt
@@ -36,6 +56,7 @@ class GenerationRequest:
     size: int | None = None
     posterior: bool = False
     pixels: str | None = None
+    held: Held | None = None
 
     def __post_init__(self):
         if self.samples < 1:

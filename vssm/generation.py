@@ -7,8 +7,8 @@ iterator cancels.
 A network takes part by one method,
     complete(values [B, H, W, C], known [B, H, W], temperature, rng, mode, size, pixels) -> Iterator[Work],
 which yields after every network call, and says by `half_precision` whether bfloat16 makes it faster and by `pixels`
-which ways it has of showing what it makes. The clock runs
-inside that iterator only: it stands still while an event is made and while its receiver paints.
+which ways it has of showing what it makes; with modes that can hold latents, it is given these as `held`. The clock
+runs inside that iterator only: it stands still while an event is made and while its receiver paints.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .checkpoint import Checkpoint
 from .errors import UserError
 from .events import Drafts, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
 from .prompt import Prompt
-from .work import Mode, Work
+from .work import Holding, Kept, Mode, Work
 
 
 class Generator:
@@ -48,8 +48,8 @@ class Generator:
         events.close()
 
     def generate(self, request: GenerationRequest, urgent: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Complete a prompt; see the module's text. Raises UserError where the prompt has another shape, or where
-        every pixel is known already.
+        """Complete a prompt; see the module's text. Raises UserError where the prompt has another shape, where every
+        pixel is known already, or where latents cannot be held.
 
         urgent: asked after every network call whether the receiver wants an event now, whatever `request.every` says:
         so a pause or a stop waits for one call at most.
@@ -67,6 +67,7 @@ class Generator:
         clamped = self.network.prefix_only and not prompt.is_prefix
         mode, size = self.sampler(request.mode, request.size)
         pixels = self.shown(request.pixels)
+        held = {"held": self._held(request, mode)} if request.held else {}
         yield Started(
             self.preset.name, self.preset.title, tokens, K, levels, name, threads, clamped, mode, size, pixels
         )
@@ -76,7 +77,7 @@ class Generator:
         seconds, prompt_seconds, calls, shown = 0.0, 0.0, 0, time.perf_counter()
         drafted, accepted = 0, 0
         with self._working():
-            works = self._sampler.complete(values, known, request.temperature, rng, mode.name, size, pixels)
+            works = self._sampler.complete(values, known, request.temperature, rng, mode.name, size, pixels, **held)
         last = None
         while True:
             with self._working():
@@ -181,6 +182,35 @@ class Generator:
         seconds = time.perf_counter() - begun
         made = data.from_levels(last.values.cpu().numpy(), self.data)
         return np.where(known[..., None], images, made), seconds, calls
+
+    def _held(self, request: GenerationRequest, mode: Mode) -> Holding:
+        """Raises UserError where this mode cannot hold latents, or where these are not its latents."""
+        held, title, K = request.held, self.preset.title, request.samples
+        if not mode.holds:
+            able = [m.title for m in self.network.modes(self.network.config) if m.holds]
+            what = f"hold latents in its mode {able[0]!r} only" if able else "hold no latents, as it has none"
+            raise UserError(f"{title} can {what}; complete anew.")
+        kind, shapes = self.network.latent, self.network.latent_shapes
+        if not len(held.codes) == len(held.anew) == len(shapes):
+            raise UserError(f"{title} has {len(shapes)} levels of latents, not {len(held.codes)}; complete anew.")
+        levels: list[Kept | None] = []
+        for number, (codes, anew, shape) in enumerate(zip(held.codes, held.anew, shapes, strict=True), 1):
+            if codes is None:
+                levels.append(None)
+                continue
+            anew = np.zeros(shape[:2], bool) if anew is None else np.asarray(anew)
+            fits = anew.dtype == bool and anew.shape in (shape[:2], (K, *shape[:2]))
+            if np.shape(codes) != (K, *shape) or not fits:
+                size = " × ".join(map(str, (K, *shape)))
+                raise UserError(f"Level {number} of {title} has {size} codes, other than these; complete anew.")
+            codes = torch.from_numpy(np.array(codes, np.float32)).to(self.where)
+            if not kind.has(codes):
+                raise UserError(f"Not all codes given of level {number} are codes of {title}; complete anew.")
+            anew = torch.from_numpy(np.broadcast_to(anew, codes.shape[:3]).copy()).to(self.where)
+            levels.append(Kept(kind.value(codes), anew))
+        # not the run's own stream, whatever both seeds are
+        seed = int(np.random.SeedSequence((abs(request.seed), abs(held.seed))).generate_state(1)[0])
+        return Holding(levels, torch.Generator(self.where).manual_seed(seed), held.other)
 
     def _posterior(self, values: Tensor, known: Tensor) -> Iterator[Posterior]:
         with self._working():

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from .layers import widen
 
+LEAST = 1e-3  # temperature below which the likeliest of what is left is taken
+
 
 class Gaussian:
     """`size` independent Gaussians a position; parameters are means and log standard deviations."""
@@ -33,8 +35,10 @@ class Gaussian:
         mean, log_std = self.split(raw)
         return mean + log_std.exp() * torch.randn_like(mean)
 
-    def draw(self, raw: Tensor, temperature: float, generator: torch.Generator | None = None) -> Tensor:
-        """A draw with the standard deviation scaled by `temperature`."""
+    def draw(
+        self, raw: Tensor, temperature: float, generator: torch.Generator | None = None, than: Tensor | None = None
+    ) -> Tensor:
+        """A draw with the standard deviation scaled by `temperature`; it is never quite that of before, `than`."""
         mean, log_std = self.split(raw)
         noise = torch.empty_like(mean).normal_(generator=generator)
         return mean + noise * (temperature * log_std.exp())
@@ -56,6 +60,14 @@ class Gaussian:
     def codes(self, value: Tensor) -> Tensor:
         """What a person is shown of a value: [..., size] as it is."""
         return value
+
+    def value(self, codes: Tensor) -> Tensor:
+        """The reverse of `codes`."""
+        return codes
+
+    def has(self, codes: Tensor) -> bool:
+        """Whether these [..., size] are codes of this kind."""
+        return bool(codes.isfinite().all())
 
 
 class Categorical:
@@ -86,9 +98,27 @@ class Categorical:
         slope = 2 * recentred - 0.5 * p
         return (slope - slope.detach() + hard).flatten(-2)
 
-    def draw(self, raw: Tensor, temperature: float, generator: torch.Generator | None = None) -> Tensor:
-        """A hard draw from the probabilities sharpened by `temperature`."""
+    def draw(
+        self, raw: Tensor, temperature: float, generator: torch.Generator | None = None, than: Tensor | None = None
+    ) -> Tensor:
+        """A hard draw from the probabilities sharpened by `temperature`; with `than`, given that it is another."""
+        if than is not None:
+            return self._another(raw, temperature, generator, than)
         return self._one_hot(self.split(raw), temperature, generator).flatten(-2)
+
+    def _another(self, raw: Tensor, temperature: float, generator, than: Tensor) -> Tensor:
+        """A draw given that not all of a position's variables are as in `than`: up to the first that differs they are,
+        and those after it are free. Towards temperature 0 as likely as can be."""
+        logp = (self.split(raw) / max(temperature, LEAST)).log_softmax(-1)
+        same = than.unflatten(-1, (self.size, self.classes)) > 0.5
+        other = logp.masked_fill(same, -math.inf)
+        stays, differs = logp.masked_fill(~same, 0).sum(-1), other.logsumexp(-1)
+        begins = stays.cumsum(-1) - stays + differs  # log probability that this variable is the first to differ
+        first = (begins - torch.empty_like(begins).exponential_(generator=generator).log()).argmax(-1, keepdim=True)
+        place = torch.arange(self.size, device=raw.device)
+        freed = torch.where((place == first).unsqueeze(-1), other, logp)
+        drawn = self._one_hot(freed, 1.0, generator)
+        return torch.where((place < first).unsqueeze(-1), same.to(drawn.dtype), drawn).flatten(-2)
 
     def _one_hot(self, logp: Tensor, temperature: float, generator) -> Tensor:
         noise = torch.empty_like(logp).exponential_(generator=generator).log()
@@ -111,6 +141,14 @@ class Categorical:
     def codes(self, value: Tensor) -> Tensor:
         """The chosen class of each variable: [..., size]."""
         return value.unflatten(-1, (self.size, self.classes)).argmax(-1)
+
+    def value(self, codes: Tensor) -> Tensor:
+        """The reverse of `codes`: one-hot, flattened."""
+        return F.one_hot(codes.long(), self.classes).float().flatten(-2)
+
+    def has(self, codes: Tensor) -> bool:
+        """Whether these [..., size] are codes of this kind."""
+        return bool((codes == codes.floor()).all() and (codes >= 0).all() and (codes < self.classes).all())
 
 
 def make(kind: str, size: int, classes: int, estimator: str) -> Gaussian | Categorical:

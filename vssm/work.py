@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Mode:
 
     size: what its whole number is called ("chunk", "draft", "steps"; the command line's option of that name), None
     for a sampler without one; default: that number where none is asked for; most: the largest. about: one line for
-    people.
+    people. holds: whether latents of an earlier run can be held.
     """
 
     name: str
@@ -25,6 +25,23 @@ class Mode:
     size: str | None = None
     default: int = 0
     most: int = 0
+    holds: bool = False
+
+
+class Kept(NamedTuple):
+    """Of one level of latents: values [B, h, w, Z] drawn earlier, and where [B, h, w] they are to be drawn anew."""
+
+    value: Tensor
+    anew: Tensor
+
+
+class Holding(NamedTuple):
+    """Latents that are held while others are drawn. levels: one entry a level, None where it is drawn as usual.
+    rng: for what is drawn anew; other: whether that must differ from what stood there."""
+
+    levels: list[Kept | None]
+    rng: Generator
+    other: bool
 
 
 class Drafted(NamedTuple):

@@ -9,7 +9,7 @@ A network has
     likelihood_order, where that is exact in an order other than "raster";
     modes(config) -> tuple of Mode, its samplers, the usual one first;
     complete(values, known, temperature, rng, mode, size, pixels) -> Iterator[Work], a report after every call: what
-        generation shows;
+        generation shows; with `held`, latents that stay, in modes that can hold them;
     pixels: the ways in which pixels can be shown, ("sampled",) or ("sampled", "mean");
     prefix_only: whether it reads prompts in raster order, so that pixels known further on cannot inform it beforehand;
     half_precision: whether generation is faster in bfloat16.

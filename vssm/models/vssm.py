@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from .. import latents, likelihood
 from ..config import for_data
 from ..layers import Conv, SSMBlock, widen
-from ..work import Mode, Work
+from ..work import Holding, Mode, Work
 
 
 @dataclass(frozen=True)
@@ -92,16 +92,22 @@ class Inferred(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """How a generation draws: latents and pixels at one temperature, or the pixels' means."""
+    """How a generation draws: latents, but for those held, and pixels at one temperature, or the pixels' means."""
 
     likelihood: likelihood.Bernoulli | likelihood.LogisticMixture
     temperature: float
     rng: torch.Generator
     means: bool
+    held: Holding | None = None
 
-    def latents(self, kind: latents.Gaussian | latents.Categorical, raw: Tensor) -> Tensor:
-        """Values [..., Z] of latents from their raw parameters."""
-        return kind.draw(raw, self.temperature, self.rng)
+    def latents(self, kind: latents.Gaussian | latents.Categorical, raw: Tensor, level: int | None = None) -> Tensor:
+        """Values [..., Z] of latents from their raw parameters; those held of that level (from 1) stay as they are."""
+        drawn = kind.draw(raw, self.temperature, self.rng)  # whatever is held: all that follows meets the same noise
+        kept = self.held.levels[level - 1] if self.held and level else None
+        if kept is None:
+            return drawn
+        anew = kind.draw(raw, self.temperature, self.held.rng, kept.value if self.held.other else None)
+        return torch.where(kept.anew.unsqueeze(-1), anew, kept.value)
 
     def pixels(self, raw: Tensor) -> Tensor:
         """Pixel values [..., C] from raw outputs [..., P]; means are not whole numbers."""
@@ -135,11 +141,11 @@ class Level(nn.Module):
         value = self.latent.relax(q)
         return h + self.enter(value), Inferred(self.latent, q, self.prior_head(h), value)
 
-    def sample(self, h: Tensor, how: Drawing) -> tuple[Tensor, Tensor, Tensor]:
-        """Generation: h to the next h, the value drawn [B, h, w, Z] and the raw prior it was drawn from."""
+    def sample(self, h: Tensor, how: Drawing, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Generation, as level `number`: h to the next h, the value drawn or held [B, h, w, Z] and its raw prior."""
         h = self.block(h)
         prior = self.prior_head(h)
-        value = how.latents(self.latent, prior)
+        value = how.latents(self.latent, prior, number)
         return h + self.enter(value), value, prior
 
 
@@ -205,9 +211,9 @@ class VSSM(nn.Module):
         about = f"so many tokens ({config.patch}×{config.patch} pixels each) at a time, each chunk given all before it"
         chunked = Mode("chunked", "Chunked", about, "chunk", max(1, T // 7), T)
         if not config.causal:
-            return Mode("parallel", "Parallel", "level after level, every pixel at once"), chunked
+            return Mode("parallel", "Parallel", "level after level, every pixel at once", holds=True), chunked
         return (
-            Mode("parallel", "Parallel", "all latents at once, then every pixel at once by one scan"),
+            Mode("parallel", "Parallel", "all latents at once, then every pixel at once by one scan", holds=True),
             Mode("sequential", "Sequential", "one latent and its token after another, the hidden state carried"),
             chunked,
         )
@@ -250,6 +256,13 @@ class VSSM(nn.Module):
     def ladder(self) -> int:
         """L, the number of levels."""
         return self.config.coarse_levels + self.config.fine_levels
+
+    @property
+    def latent_shapes(self) -> list[tuple[int, int, int]]:
+        """h, w and the number of variables of every level."""
+        (h, w), c = self.fine_position.shape[:2], self.config
+        grids = [(h // 2, w // 2)] * c.coarse_levels + [(h, w)] * c.fine_levels
+        return [(*grid, self.latent.size) for grid in grids]
 
     @property
     def prefix_only(self) -> bool:
@@ -370,10 +383,11 @@ class VSSM(nn.Module):
         mode: str,
         size: int,
         pixels: str,
+        held: Holding | None = None,
     ) -> Iterator[Work]:
         """Fill the unknown pixels as `mode` says; see `modes`. With `pixels` "mean" a pixel takes its mean given the
-        latents in place of a draw."""
-        how = Drawing(self.likelihood, temperature, rng, pixels == "mean")
+        latents in place of a draw. Latents can be held in a mode that says so."""
+        how = Drawing(self.likelihood, temperature, rng, pixels == "mean", held)
         if not self.config.causal:
             yield from self.ladder_down(values, known, how, size if mode == "chunked" else self.tokens)
         elif mode == "parallel":
@@ -393,12 +407,12 @@ class VSSM(nn.Module):
             if self.config.coarse_levels:
                 top = self.fold_prompt(fold(h, 2)) + self.coarse_position
                 for level in self.coarse:
-                    top, value, prior = level.sample(top, how)
-                    yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
+                    top, value, prior = level.sample(top, how, number := number + 1)
+                    yield Work(latent=(level.latent, value, prior), level=number)
                 h = h + unfold(self.unfold_coarse(top), 2)
             for level in self.fine:
-                h, value, prior = level.sample(h, how)
-                yield Work(latent=(level.latent, value, prior), level=(number := number + 1))
+                h, value, prior = level.sample(h, how, number := number + 1)
+                yield Work(latent=(level.latent, value, prior), level=number)
             drawn = how.pixels(self.decode(h, prompt))
             values = torch.where(known.unsqueeze(-1), values, drawn)
             if chunk >= self.tokens:
@@ -414,7 +428,7 @@ class VSSM(nn.Module):
     def at_once(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[Work]:
         """Causal: all latents from the partial posterior, then the decoder's scan: two reports."""
         level = self.fine[0]
-        _, value, raw = level.sample(self.top(self.prompt(values, prefix(known))), how)
+        _, value, raw = level.sample(self.top(self.prompt(values, prefix(known))), how, 1)
         yield Work(latent=(self.latent, value, raw), level=1)
         raw = fold(self.decode(self.decoder_position + level.enter(value), None), self.config.patch)
         # noise in the order of tokens, as the other samplers draw it
