@@ -43,6 +43,7 @@ from .panels.latents import LatentPanel
 from .panels.messages import MessageBar
 from .panels.modes import ModePicker
 from .panels.palette import COLOURS
+from .panels.plot import Plot
 from .panels.race import Offer, RacePanel
 from .panels.scaling import ScalingPanel
 from .panels.sketch import SIZES, SketchPanel
@@ -111,6 +112,8 @@ class Window(Arranging, QMainWindow):
         self.canvas.picked.connect(self._picked)
         self.sketch.prompt_given.connect(self._pen_lifted)
         self.sketch.ink_chosen.connect(self._use)
+        for plot in self.findChildren(Plot):
+            plot.said.connect(self.messages.say)
         self.scaling.asked.connect(self._measure)
         self.scaling.stopped.connect(self.stop)
         self.race.asked.connect(self._run_contestant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 from pathlib import Path
 
@@ -100,11 +101,17 @@ def write_completions(path: Path, images: np.ndarray, known: np.ndarray) -> None
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """Write an .npz archive; the file appears whole or not at all. Raises UserError where that fails."""
+    into = io.BytesIO()
+    np.savez_compressed(into, **arrays)
+    write_whole(path, into.getvalue())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file, which appears whole or not at all. Raises UserError where that fails."""
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+        part.write_bytes(content)
         part.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):

@@ -29,7 +29,7 @@ from .. import draw, race, runs, theme
 from ..race import Axis, Clock, Contestant, Frame, Race, State
 from .card import Card, OneLine, button, label, named
 from .latents import enlarge, paint, sequential
-from .timing import Seconds
+from .plot import Seconds
 
 FRAME = 33  # milliseconds between two paintings of a replay
 SELDOM = 100  # the same while contestants run, so that painting costs their clocks nothing to speak of

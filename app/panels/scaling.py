@@ -15,7 +15,7 @@ from vssm import scaling
 from .. import theme
 from ..runs import seconds, times
 from .card import Card, OneLine, label
-from .timing import STYLES, Seconds
+from .plot import STYLES, Seconds
 
 OFFERED = {1024: "some 10 seconds", 2048: "some 20 seconds", 4096: "half a minute"}  # on two cores
 EMPTY = (

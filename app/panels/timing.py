@@ -10,41 +10,14 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QCheckBox
 
-from .. import theme
-from ..runs import Run, compare
+from .. import tables, theme
+from ..runs import Run, compare, seconds
+from ..words import tr
 from .card import Card, button, label
+from .plot import STYLES, Curve, Plot, Seconds
 
 KEPT = 12
 LEAST = 1e-3  # seconds; where a logarithmic axis begins
-STYLES = (
-    Qt.PenStyle.SolidLine,
-    Qt.PenStyle.DashLine,
-    Qt.PenStyle.DotLine,
-    Qt.PenStyle.DashDotLine,
-    Qt.PenStyle.DashDotDotLine,
-)
-
-
-class Seconds(pg.AxisItem):
-    """An axis of seconds that reads 10 ms, 300 ms, 2 s, logarithmic or not."""
-
-    def tickStrings(self, values, scale, spacing):
-        return [self._text(10.0**v if self.logMode else v) for v in values]
-
-    def tickValues(self, least, most, size):
-        if not self.logMode:
-            return super().tickValues(least, most, size)
-        decades = range(int(np.floor(least)), int(np.ceil(most)) + 1)
-        return [(1, [d for d in decades if least <= d <= most]), (0.5, self._between(decades, least, most))]
-
-    def _between(self, decades, least: float, most: float) -> list[float]:
-        return [d + np.log10(3) for d in decades if least <= d + np.log10(3) <= most]
-
-    @staticmethod
-    def _text(seconds: float) -> str:
-        if seconds == 0:
-            return "0"
-        return f"{seconds * 1000:.3g} ms" if abs(seconds) < 0.9995 else f"{seconds:.3g} s"
 
 
 class TimingPanel(Card):
@@ -65,30 +38,31 @@ class TimingPanel(Card):
         self.words.setTextFormat(Qt.TextFormat.RichText)
         self.words.setAccessibleName("Comparison")
         self.body.addWidget(self.words)
-        self.plot = pg.PlotWidget(axisItems={"bottom": Seconds("bottom")})
-        self.plot.setAccessibleName("Plot of tokens done over seconds")
-        self.plot.setMouseEnabled(False, False)
-        self.plot.setMenuEnabled(False)
-        self.plot.hideButtons()
-        self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.plot.setLogMode(x=True)
-        self.plot.setLabel("left", "tokens done")
-        self.plot.setLabel("bottom", "the model's time")
-        self.plot.showGrid(x=True, y=True, alpha=0.15)
+        self.plot = Plot(
+            tr("Plot of tokens done over seconds"),
+            "timing",
+            {"": lambda: tables.of_runs(self._runs), tr("point by point"): lambda: tables.of_points(self._runs)},
+            {"bottom": Seconds("bottom")},
+            log=(True, False),
+        )
+        self.plot.setLabel("left", tr("tokens done"))
+        self.plot.setLabel("bottom", tr("the model's time"))
         self.plot.setMinimumHeight(100)
+        self.header.addWidget(self.plot.button)
         self.body.addWidget(self.plot, 1)
         self._theme = theme.LIGHT
         self.show_runs([])
 
     def retheme(self, colours: theme.Theme) -> None:
         self._theme = colours
-        theme.dress(self.plot, colours)
+        self.plot.retheme(colours)
         self._draw()
 
     def show_runs(self, history: list[Run]) -> None:
         """Draw the last runs anew; called when one begins or ends."""
         self._runs = [run for run in history if run.points][-KEPT:]
         self.words.setText(compare(history, self._name) or "Run two models on the same sketch to compare them.")
+        self.plot.caption = compare(history, self._name)
         self._draw()
 
     def _name(self, run: Run) -> str:
@@ -136,17 +110,29 @@ class TimingPanel(Card):
         )
 
     def _rescale(self) -> None:
-        seconds = max((run.points[-1][0] for run in self._runs), default=0.3)
+        most = max((run.points[-1][0] for run in self._runs), default=0.3)
         least = min((run.points[0][0] for run in self._runs), default=0.003)
         tokens = max((run.started.tokens for run in self._runs if run.started), default=784)
         if self.log.isChecked():
             low = max(np.log10(max(least, LEAST)) - 0.3, np.log10(LEAST))
-            self.plot.setXRange(low, max(np.log10(seconds), low + 1) + 0.1, padding=0)
+            x = low, max(np.log10(most), low + 1) + 0.1
         else:
-            self.plot.setXRange(0, seconds * 1.05, padding=0)
-        self.plot.setYRange(0, tokens * 1.06, padding=0)
+            x = 0, most * 1.05
+        self.plot.fit(x, (0, tokens * 1.1))
+        self.plot.tell([self._curve(run) for run in self._runs])
+
+    def _curve(self, run: Run) -> Curve:
+        points = np.array(run.points, float)
+        return Curve(points[:, 0].clip(LEAST), points[:, 1], lambda i: self._say(run, i))
+
+    @staticmethod
+    def _say(run: Run, number: int) -> str:
+        """A point of a run in words."""
+        when, tokens = run.points[number]
+        samples = f", {run.request.samples} samples" if run.request.samples > 1 else ""
+        return tr("{}{}: {}, {:,} tokens").format(run.title, samples, seconds(when), tokens)
 
     @Slot(bool)
     def _set_log(self, on: bool) -> None:
-        self.plot.setLogMode(x=on)
+        self.plot.set_log(on, False)
         self._draw()
