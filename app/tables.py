@@ -14,7 +14,7 @@ import io
 from collections.abc import Iterable
 
 from vssm import __version__
-from vssm.generation import Finished, GenerationRequest, Progress, Started
+from vssm.events import Finished, GenerationRequest, Progress, Started
 
 from .runs import Run
 
