@@ -117,7 +117,7 @@ def table() -> list[Spec]:
              "go on from there", ("P",)),
         Spec("stop", "Stop", "Model", "Give up the run under way", ("Escape",)),
         Spec(
-            "set_live", "Complete as I draw", "Model", "Complete whenever the pen is lifted", ("L",), check=True
+            "set_live", "Complete as I draw", "Model", "Live: the completion follows the pen", ("L",), check=True
         ),
         Spec("set_keep_seed", "Keep seed", "Model", "Use the same seed again: same sketch, same result", check=True),
         Spec("clear_history", "Clear history", "Model", "Forget earlier runs", ("Ctrl+Shift+Backspace",), rule=True),

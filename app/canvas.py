@@ -56,6 +56,11 @@ class Canvas(draw.Picture):
         self._abandon()
         self._tool = name
 
+    @property
+    def drawing(self) -> bool:
+        """Whether a gesture is under way."""
+        return bool(self._gesture)
+
     def refresh(self) -> None:
         known = self.sketch.known
         colours = draw.compose(self.sketch.pixels[None], known, known)[0]

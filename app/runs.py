@@ -18,7 +18,8 @@ MOST_COMPARED = 6  # in one line
 class Run:
     """One completion, from being asked for to its end; `add` takes the events in their order.
 
-    points: (seconds of the model's time, tokens done), for the curve. ended: finished, stopped, or failed.
+    points: (seconds of the model's time, tokens done), for the curve. ended: finished, stopped, or failed. gesture: of
+    the pen, which it follows live; runs of one gesture replace each other.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Run:
     paused: bool = False
     ended: bool = False
     shown: int = 0  # the sample a person looks at
+    gesture: int = 0
 
     @cached_property
     def variant(self) -> str:

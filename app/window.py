@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,12 +30,13 @@ from PySide6.QtWidgets import (
 
 from vssm import checkpoint, data, models, picture, scaling
 from vssm.errors import UserError
-from vssm.events import Event, GenerationRequest
+from vssm.events import Event, GenerationRequest, Progress
 from vssm.work import Mode
 
 from . import actions, opening, runs, session, theme
 from .canvas import COLOUR_TOOLS
 from .desk import Desk
+from .live import Live
 from .panels.card import button, named
 from .panels.completions import CompletionPanel
 from .panels.crop import CropDialog
@@ -54,6 +56,7 @@ from .words import tr
 from .worker import Engine, Loaded
 
 FRAME = 33  # milliseconds between two paintings of a run under way
+SELDOM = 0.2  # seconds between two of what takes long to paint
 EVERY = 0.02  # seconds between two reports of a generator
 HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whether the run is paused
 
@@ -98,6 +101,7 @@ class Window(Arranging, QMainWindow):
         self.sketch = SketchPanel(self.data, self.desk, self.actions_)
         self.canvas = self.sketch.canvas
         self.completion = CompletionPanel()
+        self.live = Live(self.canvas, self)
         self.timing = TimingPanel(self.actions_["clear_history"])
         self.latents = LatentPanel()
         self.scaling = ScalingPanel()
@@ -108,9 +112,11 @@ class Window(Arranging, QMainWindow):
 
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint_run)
-        self.canvas.lifted.connect(self._pen_lifted)
+        self._rested = 0.0  # when what takes long was painted
+        self.live.asked.connect(self._follow)
+        self.live.settled.connect(self._settle)
         self.canvas.picked.connect(self._picked)
-        self.sketch.prompt_given.connect(self._pen_lifted)
+        self.sketch.prompt_given.connect(self.live.rest)
         self.sketch.ink_chosen.connect(self._use)
         for plot in self.findChildren(Plot):
             plot.said.connect(self.messages.say)
@@ -146,6 +152,7 @@ class Window(Arranging, QMainWindow):
         for panel in (self.latents, self.scaling):
             panel.header.addWidget(button(self.actions_["show_scaling"], "Scaling"))
         self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
+        self.completion.body.insertWidget(self.completion.body.indexOf(self.completion.pixels), self.live.counter)
         self.sketch.setFocusProxy(self.canvas)
         cards = {name: getattr(self, name) for name in ("completion", "timing", "latents", "scaling", "race")}
         self.docks = Docks(self.sketch, cards, self.actions_.of_a_panel())
@@ -233,6 +240,7 @@ class Window(Arranging, QMainWindow):
         self._seed_shown = restored.seed
         self.actions_["set_keep_seed"].setChecked(restored.keep_seed)
         self.actions_["set_live"].setChecked(restored.live)
+        self.live.turn(restored.live)
         self._device = restored.device if restored.device in session.DEVICES else "auto"
         self._offer_devices(["cpu"])
         for name, value in (
@@ -328,6 +336,13 @@ class Window(Arranging, QMainWindow):
         self.race.stopping()
         self._turn_race(False)
         self._turn_seed()
+        self._begin()
+        self.history = [*self.history[1 - KEPT :], self._running]
+        self.shown = self._running
+        self._paint_run(True)
+
+    def _begin(self, gesture: int = 0, posterior: bool = True) -> None:
+        """Ask for a run; gesture: which one of the pen's it follows, if any."""
         mode, size = self._mode
         request = GenerationRequest(
             self.canvas.sketch.prompt,
@@ -337,17 +352,46 @@ class Window(Arranging, QMainWindow):
             EVERY,
             mode.name,
             size,
-            posterior=True,
+            posterior=posterior,
             pixels=self._pixels[1],
         )
         self.messages.clear()
         number = self.engine.complete(self.model, self.data.name, request)
-        self._running = Run(number, self.model, self.data.name, request)
-        self.history = [*self.history[1 - KEPT :], self._running]
-        self.shown = self._running
-        self._paint_run()
+        self._running = Run(number, self.model, self.data.name, request, gesture=gesture)
+        self.live.begun(self._running)
         self._timer.start()
         self._enable()
+
+    @Slot()
+    def _follow(self) -> None:
+        """Live: complete the sketch as it stands, from the same seed; not where nothing is to be completed, nor while
+        models race or are timed."""
+        if not self.ready:
+            if self.live.resting:
+                self._waits(self._follow)
+            return
+        lacking = self._lacks(self.model)
+        if lacking and self.live.resting:
+            self.messages.say(lacking)
+        elsewhere = self.scaling.running or self.race.running or self.race.isVisibleTo(self)
+        if lacking or elsewhere or self.canvas.sketch.known.all():
+            self.live.drop()
+            self._enable()
+        else:
+            self._begin(self.live.gesture, self.live.resting)
+
+    def _show_live(self, run: Run) -> None:
+        """It takes the place of the one before of the same gesture as soon as it has something to show, and is painted
+        at once when its picture is whole."""
+        if run not in self.history:
+            run.shown = min(self.shown.shown if self.shown else 0, run.request.samples - 1)
+            others = [other for other in self.history if other.gesture != run.gesture]
+            self.history = [*others[1 - KEPT :], run]
+            self.shown = run
+        if run.progress.filled.all() and self.shown is run:
+            self._paint_run()
+            self.completion.picture.repaint()
+            self.live.shown()
 
     def _turn_seed(self) -> None:
         """A new one, unless it is to be kept."""
@@ -433,7 +477,7 @@ class Window(Arranging, QMainWindow):
         else:
             self.engine.go_on()
             self._timer.start()
-        self._paint_run()
+        self._paint_run(True)
         self._enable()
 
     @Slot()
@@ -443,11 +487,12 @@ class Window(Arranging, QMainWindow):
             self._waiting = None
             self.messages.clear()
         self.engine.stop()
+        self.live.drop()
         self.scaling.stopping()
         self.race.stopping()
         if self._running is not None:
             self._running.stopping = True
-            self._paint_run()
+            self._paint_run(True)
         self._enable()
 
     @Slot(tuple)
@@ -470,6 +515,7 @@ class Window(Arranging, QMainWindow):
 
     @Slot(bool)
     def set_live(self, on: bool) -> None:
+        self.live.turn(on)
         if on:
             self.complete()
 
@@ -483,11 +529,6 @@ class Window(Arranging, QMainWindow):
             self._seed_shown = self.seed.value()
             self.actions_["set_keep_seed"].setChecked(True)
 
-    @Slot()
-    def _pen_lifted(self) -> None:
-        if self.actions_["set_live"].isChecked() and not self.canvas.sketch.known.all():
-            self.complete()
-
     def choose_model(self, name: str) -> None:
         """Make it the model that completes, and show its latest run, so that two keys compare two models."""
         self.model = name
@@ -498,6 +539,7 @@ class Window(Arranging, QMainWindow):
         latest = [run for run in self.history if run.model == name and run.data == self.data.name and run.progress]
         if latest and self._running is None:
             self._show(latest[-1])
+        self.live.again()
 
     @Slot()
     def next_mode(self) -> None:
@@ -744,8 +786,10 @@ class Window(Arranging, QMainWindow):
         run = self._running
         if run is not None and run.number == number:
             run.add(event)
+            if run.gesture and isinstance(event, Progress) and run.data == self.data.name:
+                self._show_live(run)
             if run.paused:  # the timer rests; this is what stood when the pause came through
-                self._paint_run()
+                self._paint_run(True)
 
     @Slot(int, str)
     def _failed(self, number: int, sentence: str) -> None:
@@ -771,11 +815,16 @@ class Window(Arranging, QMainWindow):
         if self._running is not None and self._running.number == number:
             ended, self._running = self._running, None
             self._timer.stop()
-            if not ended.points:  # it failed or was stopped before anything stood
+            if not ended.points and ended in self.history:  # it failed or was stopped before anything stood
                 self.history.remove(ended)
-            self._show(self.shown if self.shown in self.history else self._here[-1] if self._here else None)
-        else:
+            self.live.ended()
+        elif any(run.number == number and not run.gesture for run in self.history):
             self._show_history()
+
+    @Slot()
+    def _settle(self) -> None:
+        """Nothing is under way."""
+        self._show(self.shown if self.shown in self.history else self._here[-1] if self._here else None)
 
     @Slot(object)
     def _model_loaded(self, loaded: Loaded) -> None:
@@ -785,15 +834,22 @@ class Window(Arranging, QMainWindow):
     # --- showing
 
     @Slot()
-    def _paint_run(self) -> None:
-        """One timer paints; events only fill the run. So however fast a model reports, the window stays free."""
-        if self._running is None:
+    def _paint_run(self, whole: bool = False) -> None:
+        """One timer paints; events only fill the run. So however fast a model reports, the window stays free. What
+        takes long to paint, and so time from the model, is painted less often, unless the `whole` is to be."""
+        run, shown = self._running, self.shown is self._running
+        if run is None:
             return
-        if self._running.data == self.data.name:  # else it is coming to its end
-            self.timing.follow(self._running)
-        if self.shown is self._running:
-            self.completion.show_run(self.shown, self.theme)
-            self.latents.show_run(self.shown)
+        if shown:
+            self.completion.show_run(run, self.theme)
+        now = time.perf_counter()
+        if now - self._rested < SELDOM and not whole:
+            return
+        self._rested = now
+        if run.data == self.data.name and not run.gesture:  # else it is coming to its end, or will be replaced
+            self.timing.follow(run)
+        if shown:
+            self.latents.show_run(run)
 
     def _show(self, run: Run | None) -> None:
         self.shown = run
@@ -968,6 +1024,7 @@ class Window(Arranging, QMainWindow):
         if self.engine is not None:
             self.hide()
             self._timer.stop()
+            self.live.drop()
             self.race.forget()
             QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._retheme)
             self._tidy_exit = self.engine.close()
