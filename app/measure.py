@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import gc
 import json
 import math
 import os
@@ -20,8 +21,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import PySide6
 import torch  # noqa: F401 - before Qt: on Windows the other order fails to load its libraries
+from PySide6 import __version__ as pyside
 from PySide6.QtCore import QEvent, QEventLoop, QObject, QPoint, QPointF, Qt, QTimer, qInstallMessageHandler
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
@@ -176,8 +177,10 @@ class Bench:
     def open(self) -> Window:
         window = Window(Path(self.folder.name) / "sitting.json")
         window.resize(1280, 760)
+        gc.disable()  # as the program does while it starts
+        window.settled.connect(application.settle)
         window.show()
-        self.until(window.isVisible)
+        self.until(lambda: window.ready)
         return window
 
     def until(self, true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
@@ -392,7 +395,7 @@ def main(argv: list[str] | None = None) -> int:
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents, False)
     app = application.prepare(QApplication(sys.argv[:1]))
     bench = Bench(app, given.rounds)
-    machine = benchmark.machine() | {"pyside": PySide6.__version__, "screen": app.platformName()}
+    machine = benchmark.machine() | {"pyside": pyside, "screen": app.platformName()}
     today = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     load = [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None
     print(f"{today}  load {load}  best of {given.rounds} rounds")

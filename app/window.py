@@ -385,7 +385,7 @@ class Window(Arranging, QMainWindow):
         at once when its picture is whole."""
         if run not in self.history:
             run.shown = min(self.shown.shown if self.shown else 0, run.request.samples - 1)
-            others = [other for other in self.history if other.gesture != run.gesture]
+            others = [one for one in self.history if one.gesture != run.gesture and (one.finished or not one.gesture)]
             self.history = [*others[1 - KEPT :], run]
             self.shown = run
         if run.progress.filled.all() and self.shown is run:
