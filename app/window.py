@@ -373,8 +373,8 @@ class Window(Arranging, QMainWindow):
         lacking = self._lacks(self.model)
         if lacking and self.live.resting:
             self.messages.say(lacking)
-        elsewhere = self.scaling.running or self.race.running or self.race.isVisibleTo(self)
-        if lacking or elsewhere or self.canvas.sketch.known.all():
+        hidden = self.race.isVisibleTo(self) and not self.completion.isVisibleTo(self)
+        if lacking or hidden or self.race.running or self.scaling.running or self.canvas.sketch.known.all():
             self.live.drop()
             self._enable()
         else:
