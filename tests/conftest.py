@@ -17,6 +17,11 @@ import app  # noqa: F401 - before Qt is used
 OURS_TO_IGNORE = r"This plugin does not support"  # the offscreen platform says so of every window, raised or grabbed
 
 
+def pytest_addoption(parser):
+    words = "keep what the window shows now as its snapshots"
+    parser.addoption("--renew-snapshots", action="store_true", help=words)
+
+
 def pytest_collection_modifyitems(items):
     """Every test that shows widgets fails on a warning of Qt's."""
     for item in items:
