@@ -121,6 +121,12 @@ def table() -> list[Spec]:
         ),
         Spec("set_keep_seed", "Keep seed", "Model", "Use the same seed again: same sketch, same result", check=True),
         Spec("clear_history", "Clear history", "Model", "Forget earlier runs", ("Ctrl+Shift+Backspace",), rule=True),
+        Spec("pin_sample", "Pin", "Result", "Keep the large picture in the row of pinned results, or let it go; so "
+             "does a click on a sample", ("Shift+P",)),
+        Spec("use_sample", "Use as sketch", "Result", "Make the large picture the sketch; so does a click on a pinned "
+             "result", ("Shift+Return",)),
+        Spec("show_spread", "Where samples differ", "Result", "Spread: lay over the large picture how far the samples "
+             "lie apart at each pixel: where the model is unsure", ("D",), check=True, rule=True),
         Spec("start_race", "Race", "Race", "Let all ticked models complete the sketch from one seed, each alone on the "
              "clock", ("Shift+R",)),
         Spec("show_race", "Race view", "Race", "Show the race in place of completions, or these again", ("V",),

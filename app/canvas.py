@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPointingDevice
 from PySide6.QtWidgets import QWidget
@@ -12,10 +13,12 @@ from vssm.data import DataSet
 
 from . import draw
 from .sketch import Sketch
+from .words import tr
 
 TOOLS = ("brush", "fill", "pick", "eraser", "known", "unknown", "rectangle")
 COLOUR_TOOLS = ("fill", "pick")
 STROKES = ("brush", "eraser", "known", "unknown")
+FADED = 0.7  # how much of a preview is seen, and how little of the sketch beneath
 
 
 class Canvas(draw.Picture):
@@ -45,6 +48,7 @@ class Canvas(draw.Picture):
         self._hover: QPointF | None = None
         self._by_keys = False  # whether the keyboard's pen is in use, and shown
         self.dropping = False  # whether something hovers that would be opened
+        self._preview: np.ndarray | None = None  # the colours of what lies over the sketch, [H, W, 3]
         self.load(dataset, sketch)
 
     @property
@@ -64,7 +68,17 @@ class Canvas(draw.Picture):
     def refresh(self) -> None:
         known = self.sketch.known
         colours = draw.compose(self.sketch.pixels[None], known, known)[0]
-        self.show_picture(colours, known, known if self.sketch.colour else None)
+        if self._preview is not None:
+            faded = FADED * self._preview + (1 - FADED) * colours
+            self.show_picture(faded.round().astype(np.uint8), known)
+        else:
+            self.show_picture(colours, known, known if self.sketch.colour else None)
+
+    def preview(self, colours: np.ndarray | None) -> None:
+        """Lay a picture [H, W, 3] over the sketch, faded, until the sketch changes or None is given. The sketch and
+        its history stay as they are."""
+        self._preview = colours
+        self.refresh()
 
     def load(self, dataset: DataSet, sketch: Sketch) -> None:
         """Turn to another sketch, with its history."""
@@ -92,6 +106,7 @@ class Canvas(draw.Picture):
         self._after()
 
     def _after(self) -> None:
+        self._preview = None
         self.refresh()
         self.changed.emit()
 
@@ -291,15 +306,17 @@ class Canvas(draw.Picture):
     def paint_over(self, painter: QPainter, field: QRectF) -> None:
         scale = field.width() / self.sketch.pixels.shape[1]
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self._says_hint() and not self._gesture:
+        if self._preview is not None:
+            self._paint_tag(painter, field)
+        elif self._says_hint() and not self._gesture:
             self._paint_hint(painter, field)
         if self._gesture == "rectangle":
             left, top, right, bottom = self.sketch.box(*self._trail)
-            self._paint_rim(painter, QRectF(left, top, right - left, bottom - top), field, scale, self._away)
+            draw.paint_rim(painter, QRectF(left, top, right - left, bottom - top), field, scale, self._away)
         elif self._hover is not None and field.contains(self._hover):
             self._paint_pen(painter, field, scale)
         if self.hasFocus() and self._by_keys:
-            self._paint_rim(painter, QRectF(*self._cell, 1, 1), field, scale, True)
+            draw.paint_rim(painter, QRectF(*self._cell, 1, 1), field, scale, True)
         if self.dropping:
             painter.setPen(QPen(QColor(draw.OUTLINE), 4))
             painter.drawRect(field.adjusted(2, 2, -2, -2))
@@ -312,16 +329,19 @@ class Canvas(draw.Picture):
                 painter.drawEllipse(self._hover, self.pen * scale / 2, self.pen * scale / 2)
         else:
             x, y = (math.floor(v) for v in self.to_pixels(self._hover))
-            self._paint_rim(painter, QRectF(x, y, 1, 1), field, scale, False)
+            draw.paint_rim(painter, QRectF(x, y, 1, 1), field, scale, False)
 
-    def _paint_rim(self, painter: QPainter, box: QRectF, field: QRectF, scale: float, dotted: bool) -> None:
-        """A frame around pixels, seen on any colour."""
-        place = QRectF(field.left() + box.left() * scale, field.top() + box.top() * scale, 0, 0)
-        place.setSize(box.size() * scale)
-        style = Qt.PenStyle.DotLine if dotted else Qt.PenStyle.SolidLine
-        for colour, width, line in ((QColor(0, 0, 0, 170), 2.6, Qt.PenStyle.SolidLine), (QColor("white"), 1.2, style)):
-            painter.setPen(QPen(colour, width, line))
-            painter.drawRect(place)
+    def _paint_tag(self, painter: QPainter, field: QRectF) -> None:
+        """Says that what is seen is not the sketch."""
+        text, metrics = tr("Preview"), QFontMetricsF(self.font())
+        tag = QRectF(0, 0, metrics.horizontalAdvance(text) + 14, metrics.height() + 6)
+        tag.moveTopLeft(field.topLeft() + QPointF(6, 6))
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(20, 24, 32, 200))
+        painter.drawRoundedRect(tag, 5, 5)
+        painter.setPen(QColor(236, 240, 246))
+        painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, text)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _says_hint(self) -> bool:
         known = self.sketch.known

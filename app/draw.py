@@ -77,6 +77,16 @@ def paint_outline(painter: QPainter, lines: list[QLineF], field: QRectF, scale: 
     painter.restore()
 
 
+def paint_rim(painter: QPainter, box: QRectF, field: QRectF, scale: float, dotted: bool) -> None:
+    """A frame around pixels, seen on any colour."""
+    place = QRectF(field.left() + box.left() * scale, field.top() + box.top() * scale, 0, 0)
+    place.setSize(box.size() * scale)
+    style = Qt.PenStyle.DotLine if dotted else Qt.PenStyle.SolidLine
+    for colour, width, line in ((QColor(0, 0, 0, 170), 2.6, Qt.PenStyle.SolidLine), (QColor("white"), 1.2, style)):
+        painter.setPen(QPen(colour, width, line))
+        painter.drawRect(place)
+
+
 def hatch() -> QBrush:
     """What open pixels of colour pictures are filled with."""
     tile = QImage(8, 8, QImage.Format.Format_RGB32)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from vssm import data, models
-from vssm.events import Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
+from vssm.events import Details, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
 
 MOST_COMPARED = 6  # in one line
 
@@ -31,6 +31,7 @@ class Run:
     finished: Finished | None = None
     latents: dict[int, Latents] = field(default_factory=dict)  # the latest of each level
     posteriors: dict[int, Posterior] = field(default_factory=dict)
+    details: Details | None = None
     points: list[tuple[float, int]] = field(default_factory=list)
     stopping: bool = False  # asked to stop; its network call may still be under way
     paused: bool = False
@@ -72,6 +73,8 @@ class Run:
                 self.points.append((event.seconds, event.tokens))
             case Posterior():
                 self.posteriors[event.level] = event
+            case Details():
+                self.details = event
             case Finished():
                 self.finished = event
 

@@ -108,4 +108,3 @@ def of_points(runs: list[Run]) -> list[Row]:
         for run in runs
         for seconds, tokens in run.points
     )
-

@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
 from vssm import checkpoint, data, models, picture, scaling
 from vssm.errors import UserError
 from vssm.events import Event, GenerationRequest, Progress
+from vssm.prompt import Prompt
 from vssm.work import Mode
 
 from . import actions, opening, runs, session, theme
@@ -50,6 +51,7 @@ from .panels.race import Offer, RacePanel
 from .panels.scaling import ScalingPanel
 from .panels.sketch import SIZES, SketchPanel
 from .panels.timing import KEPT, TimingPanel
+from .pinned import Pinned
 from .race import Contestant
 from .runs import Run
 from .words import tr
@@ -58,6 +60,7 @@ from .worker import Engine, Loaded
 FRAME = 33  # milliseconds between two paintings of a run under way
 SELDOM = 0.2  # seconds between two of what takes long to paint
 EVERY = 0.02  # seconds between two reports of a generator
+TAKEN = "{} is your sketch now, and all of it is known: mark as unknown what is to be completed anew. {} takes it back."
 HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whether the run is paused
 
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
@@ -126,6 +129,10 @@ class Window(Arranging, QMainWindow):
         self.race.changed.connect(self._enable)
         self.completion.run_chosen.connect(self._show_number)
         self.completion.sample_chosen.connect(self._sample_chosen)
+        self.completion.previewed.connect(self.canvas.preview)
+        self.completion.pinned.connect(self._keep)
+        self.completion.taken.connect(self._take_result)
+        self.completion.said.connect(self.messages.say)
         self.engine.happened.connect(self._happened)
         self.engine.failed.connect(self._failed)
         self.engine.ended.connect(self._ended)
@@ -153,6 +160,7 @@ class Window(Arranging, QMainWindow):
             panel.header.addWidget(button(self.actions_["show_scaling"], "Scaling"))
         self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
         self.completion.body.insertWidget(self.completion.body.indexOf(self.completion.pixels), self.live.counter)
+        self.completion.tools.addWidget(button(self.actions_["show_spread"], "Spread  D"))
         self.sketch.setFocusProxy(self.canvas)
         cards = {name: getattr(self, name) for name in ("completion", "timing", "latents", "scaling", "race")}
         self.docks = Docks(self.sketch, cards, self.actions_.of_a_panel())
@@ -354,6 +362,7 @@ class Window(Arranging, QMainWindow):
             size,
             posterior=posterior,
             pixels=self._pixels[1],
+            details=posterior,
         )
         self.messages.clear()
         number = self.engine.complete(self.model, self.data.name, request)
@@ -695,6 +704,32 @@ class Window(Arranging, QMainWindow):
         self.history = [run for run in self.history if run in kept or run.data != self.data.name]
         self._show_history()
 
+    # --- results that are kept and used
+
+    @Slot()
+    def pin_sample(self) -> None:
+        self.completion.pin_shown()
+
+    @Slot()
+    def use_sample(self) -> None:
+        self.completion.use_shown()
+
+    @Slot(bool)
+    def show_spread(self, on: bool) -> None:
+        self.completion.show_spread(on)
+
+    @Slot(tuple)
+    def _keep(self, pinned: tuple[Pinned, ...]) -> None:
+        """Exactly these results are pinned now."""
+        self.desk.pinned = pinned
+        self.completion.show_pinned(pinned)
+
+    @Slot(object)
+    def _take_result(self, result: Pinned) -> None:
+        """A result becomes the sketch, all of it known, as one step of the sketch's history."""
+        self.sketch.give(Prompt(result.image, result.known | True), "result")
+        self.messages.say(tr(TAKEN).format(result.words, actions.shown("Ctrl+Z")), "note")
+
     @Slot()
     def save_one(self) -> None:
         self._save("completion.png", slice(self.shown.shown, self.shown.shown + 1) if self.shown else None)
@@ -886,6 +921,7 @@ class Window(Arranging, QMainWindow):
         self._show_modes()
         self._show_weights()
         self._show_status()
+        self.completion.show_pinned(self.desk.pinned)
 
     def _show_modes(self) -> None:
         if not self.ready:
@@ -943,7 +979,8 @@ class Window(Arranging, QMainWindow):
         self.actions_["stop"].setEnabled(busy or self._waiting is not None)
         for name in ("earlier_frame", "later_frame", "next_speed"):
             self.actions_[name].setEnabled(self._replaying)
-        self.actions_["save_one"].setEnabled(done)
+        for name in ("save_one", "pin_sample", "use_sample"):
+            self.actions_[name].setEnabled(done)
         self.actions_["save_all"].setEnabled(done)
 
     @Slot()

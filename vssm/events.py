@@ -1,7 +1,7 @@
 """What is asked of a model and what it tells: plain data (numpy, no torch, no Qt), so that a window needs no torch.
 
-`Started` first, `Latents` and `Progress` as often as they occur, `Posterior` if asked for, `Finished` last: that is how
-`generation.Generator` answers a request.
+`Started` first, `Latents` and `Progress` as often as they occur, `Posterior` and `Details` if asked for, `Finished`
+last: that is how `generation.Generator` answers a request.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class GenerationRequest:
     every: least seconds between two Progress events (wall clock); 0 reports every network call.
     mode: one of the model's samplers, its usual one by default. size: that sampler's number (tokens a chunk, drafted
     tokens, steps), where it has one. posterior: whether to tell, after the clock has stopped, what the encoder makes
-    of the finished picture. pixels: "sampled" from their likelihood or its "mean", where the model draws them
-    independently given latents; by default as the data set shows them where the model can, else sampled. held: latents
-    that stay, where the mode can hold them.
+    of the finished picture; details: likewise, when each pixel came and how likely it was. pixels: "sampled" from
+    their likelihood or its "mean", where the model draws them independently given latents; by default as the data set
+    shows them where the model can, else sampled. held: latents that stay, where the mode can hold them.
     """
 
     prompt: Prompt
@@ -57,6 +57,7 @@ class GenerationRequest:
     posterior: bool = False
     pixels: str | None = None
     held: Held | None = None
+    details: bool = False
 
     def __post_init__(self):
         if self.samples < 1:
@@ -146,6 +147,25 @@ class Posterior:
 
 
 @dataclass(frozen=True)
+class Details:
+    """Of every pixel of every sample, [K, H, W], off the clock.
+
+    order: int32, the network call that settled it, from 1; 0 where known. seconds: float32, the model's time when it
+    stood, as the clock was read after that call (on a device with a queue of its own: when the call had been queued,
+    unless an event was made of it); not a number where known.
+
+    log_probability: float32, in nats, what the model gave the value drawn, at temperature 1 whatever temperature it
+    was drawn at, given what the draw was conditioned on: by a raster model all pixels before it, by AS-ARM all that
+    stood, by a VSSM its latents (and the prompt, but for the causal one). In colour it is that of all channels
+    together. Not a number where known, where means are shown, and from a network that does not tell.
+    """
+
+    log_probability: np.ndarray
+    order: np.ndarray
+    seconds: np.ndarray
+
+
+@dataclass(frozen=True)
 class Finished:
     """images: [K, H, W, C] uint8, known pixels exactly as given. seconds: the model's time after the prompt had been
     read, prompt_seconds: for reading it (0 where both are one call)."""
@@ -169,4 +189,4 @@ class Finished:
         return self.tokens / max(self.seconds + self.prompt_seconds, 1e-9)
 
 
-Event = Started | Progress | Latents | Posterior | Finished
+Event = Started | Progress | Latents | Posterior | Details | Finished

@@ -1,8 +1,8 @@
 """The one road from a model to a screen: `Generator.generate(request)` yields events.
 
-`Started` first, `Latents` and `Progress` as often as they occur, `Posterior` if asked for, `Finished` last; all plain
-data, as `events` has it. The command line prints them, the window draws them, tests list them. Closing the
-iterator cancels.
+`Started` first, `Latents` and `Progress` as often as they occur, `Posterior` and `Details` if asked for, `Finished`
+last; all plain data, as `events` has it. The command line prints them, the window draws them, tests list them. Closing
+the iterator cancels.
 
 A network takes part by one method,
     complete(values [B, H, W, C], known [B, H, W], temperature, rng, mode, size, pixels) -> Iterator[Work],
@@ -26,7 +26,7 @@ from torch import Tensor
 from . import data, device, models
 from .checkpoint import Checkpoint
 from .errors import UserError
-from .events import Drafts, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
+from .events import Details, Drafts, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
 from .prompt import Prompt
 from .work import Holding, Kept, Mode, Work
 
@@ -78,7 +78,7 @@ class Generator:
         drafted, accepted = 0, 0
         with self._working():
             works = self._sampler.complete(values, known, request.temperature, rng, mode.name, size, pixels, **held)
-        last = None
+        last, record = None, Record(prompt.known, K) if request.details else None
         while True:
             with self._working():
                 begun = time.perf_counter()
@@ -88,6 +88,8 @@ class Generator:
             if work is None:
                 break
             last, calls = work, calls + 1
+            if record:
+                record.called(work.filled, seconds)
             drafted, accepted = drafted + work.drafted, accepted + work.accepted
             if work.prompt:
                 device.synchronise(self.where)
@@ -97,10 +99,15 @@ class Generator:
             due = now - shown >= request.every or urgent()
             latents = work.latent is not None and (work.values is None or due or whole)
             progress = work.values is not None and due and not whole
-            if not (latents or progress):
+            tells = record is not None and work.log_probability is not None and not whole
+            if not (latents or progress or tells):
                 continue
             device.synchronise(self.where)
             seconds += time.perf_counter() - now
+            if record:
+                record.read(seconds)
+            if tells:
+                self._note(record, work)
             if latents:
                 yield self._latents(work, seconds, levels)
             if progress:
@@ -113,6 +120,10 @@ class Generator:
         yield final
         if request.posterior and levels:
             yield from self._posterior(last.values, known)
+        if record:
+            record.read(seconds)
+            self._note(record, last)
+            yield record.details()
         yield Finished(
             self.preset.name,
             final.images,
@@ -212,6 +223,11 @@ class Generator:
         seed = int(np.random.SeedSequence((abs(request.seed), abs(held.seed))).generate_state(1)[0])
         return Holding(levels, torch.Generator(self.where).manual_seed(seed), held.other)
 
+    def _note(self, record: Record, work: Work) -> None:
+        if work.log_probability is not None:
+            with self._working():
+                record.told(work.log_probability().float().cpu().numpy())
+
     def _posterior(self, values: Tensor, known: Tensor) -> Iterator[Posterior]:
         with self._working():
             found = self._sampler.posterior(values, known)
@@ -257,6 +273,38 @@ class Generator:
             for shown in (codes, entropy):
                 shown.reshape(len(shown), codes[0, ..., 0].size, -1)[:, work.drawn :] = np.nan
         return Latents(seconds, work.level, levels, kind.kind, getattr(kind, "classes", 0), codes, entropy)
+
+
+class Record:
+    """When each pixel stood, and how likely it was: a line a call, worked out once the clock has stopped."""
+
+    def __init__(self, known: np.ndarray, samples: int):
+        self._known = np.repeat(known[None], samples, 0)
+        self._calls: list[tuple[int | Tensor, float]] = []  # what stood after each, and the clock then
+        self._log_probability = np.full(self._known.shape, np.nan, np.float32)
+
+    def called(self, filled: int | Tensor, seconds: float) -> None:
+        """A call is done."""
+        self._calls.append((filled, seconds))
+
+    def read(self, seconds: float) -> None:
+        """The clock says so of the last call, now that the device has done it."""
+        self._calls[-1] = self._calls[-1][0], seconds
+
+    def told(self, log_probability: np.ndarray) -> None:
+        """Of the pixels that the last call drew; not a number elsewhere."""
+        np.copyto(self._log_probability, log_probability, where=~np.isnan(log_probability))
+
+    def details(self) -> Details:
+        order, seconds = np.zeros(self._known.shape, np.int32), np.full(self._known.shape, np.nan, np.float32)
+        raster = np.arange(self._known[0].size).reshape(self._known[0].shape)
+        stood = self._known
+        for number, (filled, at) in enumerate(self._calls, 1):
+            stands = raster < filled if isinstance(filled, int) else filled.cpu().numpy()
+            fresh = stands & ~stood
+            order[fresh], seconds[fresh] = number, at
+            stood = stood | fresh
+        return Details(np.where(self._known, np.nan, self._log_probability), order, seconds)
 
 
 def _halved(network: torch.nn.Module, where: torch.device) -> torch.nn.Module:

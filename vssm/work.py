@@ -58,12 +58,15 @@ class Work(NamedTuple):
 
     values: [B, H, W, C] pixel values so far, or None; not whole numbers where means are to be shown; filled: what
     stands, known or generated, as the number of pixels in raster order (all of them when finished) or as a mask
-    [B, H, W].
+    [B, H, W] that no later call changes.
     latent: the kind, the values [B, h, w, Z] and the raw parameters of the distribution they were drawn from; drawn:
     how many positions in raster order have been, None for all.
     drafted, accepted: tokens proposed to a verification and passed by it, over the batch.
     drafts: works out the round that this call belongs to, off the clock, where somebody wants to see it; asked before
-    the next call or never.
+    the next call or never. So too log_probability: [B, H, W], of the pixels that this call drew, or of all drawn so
+    far, what the model itself, at temperature 1, gave the value drawn, in nats, given all that the draw was
+    conditioned on (in colour the value of all channels); not a number at pixels not drawn. A pixel drawn again counts
+    anew; what is said of known pixels does not count.
     """
 
     values: Tensor | None = None
@@ -75,3 +78,4 @@ class Work(NamedTuple):
     drafted: int = 0
     accepted: int = 0
     drafts: Callable[[], Drafted] | None = None
+    log_probability: Callable[[], Tensor] | None = None

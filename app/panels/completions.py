@@ -1,23 +1,29 @@
-"""What a model made of the sketch: one sample large, all samples below, and earlier runs to compare with."""
+"""What a model made of the sketch: one sample large, all samples below, those pinned, and earlier runs to compare."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from PySide6.QtCore import QRectF, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from vssm import models
 
 from .. import draw, runs, theme
+from ..pinned import MOST_PINNED, Pinned
 from ..runs import Run
+from ..words import tr
 from .card import Card, OneLine, label
+from .gallery import Gallery
+from .result import ALONE, LEAST, POINT, Readout, ResultPicture, figures, overlaid, spread
 
 THUMB = 40
-SMALL, LARGE, GAP = 64, 96, 6  # of samples in the gallery, where there is room; and what lies between them
-OUTLINED = 40  # the least width of a sample for an outline to leave something of it
+SAMPLE, PIN = (64, 96), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
+LOW = 480  # height of the panel below which captions are left out
+RULE = """\
+Point at one: it lies over your sketch. Click: it is pinned. Click a pinned one: it becomes your sketch.
+A right click unpins. By keyboard: arrows, Space for a click, Return for the sketch, Delete to unpin."""
+FULL = "{} results are pinned, the most there can be: unpin one first, by a right click on it."
 CLAMPED = "{} reads row by row from the top: pixels known further down cannot inform it before it gets there."
 DRAFTS = (
     "Tokens a network call settles in each sample. Tokens are drafted in one call and verified in another, which "
@@ -31,124 +37,39 @@ MEAN = (
 EMPTY = "Sketch something, then press Complete (↵). The picture fills in here while the model works."
 
 
-class Gallery(QWidget):
-    """All samples of a run, as large as fits; `chosen` follows a click or an arrow key."""
-
-    chosen = Signal(int)
-
-    def __init__(self):
-        super().__init__()
-        self.setAccessibleName("Samples of this run")
-        self.setAccessibleDescription("All samples of this run; arrow keys choose the one shown large.")
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setToolTip("All samples of this run; click one to see it large")
-        self._images, self._lines, self._current = [], [], 0
-        self.frame = "#0069b0"
-
-    def sizeHint(self) -> QSize:
-        return QSize(300, 72)
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(120, 44 if self._images else 0)
-
-    def show_samples(self, colours: np.ndarray | None, current: int, known: np.ndarray | None = None) -> None:
-        """colours: [K, H, W, 3], or None for nothing. known: a region to be outlined."""
-        self._images = [] if colours is None or len(colours) < 2 else [draw.qimage(c) for c in colours]
-        self._lines = [] if known is None else draw.outline(known)
-        self._current = current
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus if self._images else Qt.FocusPolicy.NoFocus)
-        self._bound()
-        self.update()
-
-    def resizeEvent(self, event) -> None:
-        self._bound()
-
-    def _bound(self) -> None:
-        """Take no more height than there is use for, so that the large picture gets it."""
-        columns = max(1, min(len(self._images), (self.width() + GAP) // (SMALL + GAP)))
-        rows = math.ceil(len(self._images) / columns)
-        side = min(LARGE, (self.width() + GAP) // columns - GAP)
-        self.setMaximumHeight(rows * (side + GAP))
-
-    def cells(self) -> list[QRectF]:
-        """Where the samples lie: in rows from the top left."""
-        K, w, h, gap = len(self._images), self.width(), self.height(), GAP
-        if not K:
-            return []
-        aspect = self._images[0].width() / self._images[0].height()
-        fits = []
-        for columns in range(1, K + 1):
-            rows = math.ceil(K / columns)
-            high = min((h - (rows - 1) * gap) / rows, (w - (columns - 1) * gap) / columns / aspect)
-            fits.append((min(high, LARGE), columns))
-        high, columns = max(fits)
-        wide = high * aspect
-        return [
-            QRectF(i % columns * (wide + gap), i // columns * (high + gap), wide, high).adjusted(2, 2, -2, -2)
-            for i in range(K)
-        ]
-
-    def paintEvent(self, event) -> None:
-        painter = QPainter(self)
-        cells = self.cells()
-        outline = self._outline(cells[0]) if cells and self._lines and cells[0].width() >= OUTLINED else None
-        for i, (cell, image) in enumerate(zip(cells, self._images, strict=True)):
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, cell.width() < 2 * image.width())
-            painter.drawImage(cell, image)
-            if outline is not None:
-                painter.drawPixmap(cell.topLeft(), outline)
-            if i == self._current:
-                painter.setPen(QPen(QColor(self.frame), 2.5))
-                painter.drawRect(cell.adjusted(-1, -1, 1, 1))
-        if self.hasFocus() and self._images:
-            painter.setPen(QPen(self.palette().text().color(), 1, Qt.PenStyle.DotLine))
-            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
-
-    def _outline(self, cell: QRectF) -> QPixmap:
-        """The known region's border, the same for all samples."""
-        ratio = self.devicePixelRatioF()
-        made = QPixmap((cell.size() * ratio).toSize())
-        made.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(made)
-        scale = made.width() / self._images[0].width()
-        draw.paint_outline(painter, self._lines, QRectF(made.rect()), scale, ratio)
-        painter.end()
-        made.setDevicePixelRatio(ratio)
-        return made
-
-    def mousePressEvent(self, event) -> None:
-        for i, cell in enumerate(self.cells()):
-            if cell.contains(event.position()):
-                self.chosen.emit(i)
-
-    def keyPressEvent(self, event) -> None:
-        step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(event.key())
-        if step is None or not self._images:
-            super().keyPressEvent(event)
-        else:
-            self.chosen.emit((self._current + step) % len(self._images))
-
-
 class CompletionPanel(Card):
-    """Shows one run; `run_chosen` asks for an earlier one, `sample_chosen` follows the choice of a sample."""
+    """Shows one run; `run_chosen` asks for an earlier one, `sample_chosen` follows the choice of a sample, `pinned`
+    the pinning or unpinning of one, `previewed` (colours [H, W, 3] or None) a look at one; `taken` asks for a result
+    to become the sketch, `said` tells a person something."""
 
     run_chosen = Signal(int)
     sample_chosen = Signal()
+    pinned = Signal(tuple)
+    previewed = Signal(object)
+    taken = Signal(object)
+    said = Signal(str)
 
     def __init__(self):
         super().__init__("Completion", "What the model made of the sketch")
         self.run: Run | None = None
+        self._finished = None  # its last event, as far as it has been shown
+        self._theme = theme.LIGHT
         self._model = OneLine()
         self._model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.header.addWidget(self._model, 100)
-        self.picture = draw.Picture("Completion")
+        self.picture = ResultPicture()
+        self.picture.looked_at.connect(self._read)
         self.body.addWidget(self.picture, 50)
         self._hint = label(EMPTY, "muted", wrap=True)
         self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         within = QVBoxLayout(self.picture)
         within.setContentsMargins(24, 0, 24, 0)
         within.addWidget(self._hint)
+        self.readout = Readout()
+        self.tools = QHBoxLayout()
+        self.tools.addWidget(self.readout, 1)
+        self.body.addLayout(self.tools)
+        self._spread, self._apart = False, None
         self._figures: dict[str, QLabel] = {}
         self.body.addLayout(self._figure_row())
         self.pixels = label("", "muted", wrap=True)
@@ -158,15 +79,33 @@ class CompletionPanel(Card):
         for one in (self.pixels, self.drafts, self.note):
             one.hide()
             self.body.addWidget(one)
-        self.gallery = Gallery()
+        self.gallery = Gallery(tr("Samples of this run"), tr(RULE), *SAMPLE)
         self.gallery.chosen.connect(self.choose_sample)
+        self.gallery.pointed.connect(self._preview_sample)
+        self.gallery.clicked.connect(self._click_sample)
+        self.gallery.used.connect(self._use_sample)
+        self.gallery.unpinned.connect(self._unpin_sample)
         self.body.addWidget(self.gallery, 30)
         self.body.addStretch(1)
+        self._pins: tuple[Pinned, ...] = ()
+        self.pins = Gallery(tr("Pinned results"), tr(RULE), *PIN)
+        self.pins.pointed.connect(self._preview_pin)
+        self.pins.clicked.connect(self._use_pin)
+        self.pins.used.connect(self._use_pin)
+        self.pins.unpinned.connect(self._unpin)
+        self._pin_row = QWidget()
+        row = QHBoxLayout(self._pin_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(label(tr("Pinned"), "muted"))
+        row.addWidget(self.pins, 1)
+        self._pin_row.hide()
+        self.body.addWidget(self._pin_row)
         thumbs = QWidget()
         self._earlier = QHBoxLayout(thumbs)
         self._earlier.setContentsMargins(0, 4, 0, 0)
         self._earlier.setSpacing(4)
-        self._earlier_row = Column(label("Runs to compare, newest first", "muted"), thumbs)
+        self._caption = label("Runs to compare, newest first", "muted")
+        self._earlier_row = Column(self._caption, thumbs)
         self._earlier_row.hide()
         self.body.addWidget(self._earlier_row)
 
@@ -189,14 +128,24 @@ class CompletionPanel(Card):
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         self.picture.setMaximumHeight(max(140, self.width() - 24))
+        self._caption.setVisible(self.height() >= LOW)
 
     def show_run(self, run: Run | None, colours: theme.Theme) -> None:
         """Draw a run as it stands; cheap enough to be called thirty times a second."""
-        self.run = run
+        if colours is not self._theme:
+            self._theme = colours
+            self._show_pins()
+        if run is not self.run:
+            self.gallery.forget_pointer()
+        finishing = run is self.run and run is not None and run.finished is not self._finished
+        self.run, self._finished = run, run and run.finished
+        if finishing:  # what is pointed at can be looked at now
+            self._preview_sample(self.gallery.pointer)
         self._hint.setVisible(run is None)
         if run is None:
             self.picture.show_picture(None, None)
-            self.gallery.show_samples(None, 0)
+            self.gallery.show_pictures([], 0, [], [], set())
+            self._read()
             for one in (self.pixels, self.drafts, self.note):
                 one.hide()
             self._model.setText("")
@@ -205,10 +154,9 @@ class CompletionPanel(Card):
             return
         known = run.request.prompt.known
         drawn = draw.compose(run.images, known, run.filled)
-        colour = run.images.shape[-1] == 3
-        self.picture.show_picture(drawn[run.shown], known, run.filled[run.shown] if colour else None)
-        self.gallery.frame = colours.model(run.model)
-        self.gallery.show_samples(drawn, run.shown, known if colour else None)
+        self._show_large(run, drawn[run.shown])
+        self._show_samples(drawn)
+        self._read()
         sample = f"{run.shown + 1} of {run.request.samples}" if run.request.samples > 1 else ""
         name = f"{theme.sign(run.model, not run.variant)} {run.title}"
         self._model.setText(" · ".join(part for part in (name, run.state or sample) if part))
@@ -222,12 +170,134 @@ class CompletionPanel(Card):
                 f"{runs.seconds(run.finished.prompt_seconds)} for reading the prompt, "
                 f"{runs.seconds(run.finished.seconds)} for writing the pixels"
             )
-        self.pixels.setText(MIXTURE if colour else INK)
+        self.pixels.setText(MIXTURE if run.images.shape[-1] == 3 else INK)
         self.pixels.setVisible(run.mean)
         self.drafts.setText(run.drafts)
         self.drafts.setVisible(bool(run.drafts))
         self.note.setText(CLAMPED.format(models.get(run.model).title))
         self.note.setVisible(bool(run.started and run.started.clamped))
+
+    # --- the large picture
+
+    def _show_large(self, run: Run, drawn: np.ndarray) -> None:
+        """The sample looked at; under the spread of all of them, where that is wanted and there are others."""
+        known, filled = run.request.prompt.known, run.filled
+        colour = run.images.shape[-1] == 3
+        self._apart = None
+        if self._spread and run.request.samples > 1:
+            stands = filled.all(0)
+            self._apart = np.where(stands, spread(run.images), 0)
+            drawn = np.where(stands[..., None], overlaid(drawn, self._apart, self._most), drawn)
+        self.picture.show_picture(drawn, known, filled[run.shown] if colour else None)
+
+    @property
+    def _most(self) -> float:
+        """The end of the spread's scale."""
+        return max(LEAST, float(self._apart.max()))
+
+    def show_spread(self, on: bool) -> None:
+        """Lay over the large picture how far the samples lie apart at each pixel, or take it away."""
+        self._spread = on
+        self.show_run(self.run, self._theme)
+
+    @Slot()
+    def _read(self) -> None:
+        """Say what is known of the pixel looked at; else what the spread's colours mean, or what there is to do."""
+        if self.run is None:
+            self.readout.tell(())
+        elif self.picture.at is not None:
+            self.readout.tell(figures(self.run, *self.picture.at))
+        elif self._apart is not None:
+            self.readout.show_scale(self._most)
+        else:
+            self.readout.tell((tr(ALONE) if self._spread else tr(POINT),))
+
+    # --- the gallery: pointing previews, a click pins, a click on a pinned one makes it the sketch
+
+    def _show_samples(self, drawn: np.ndarray) -> None:
+        """All of them, [K, H, W, 3]; a single one is seen large enough."""
+        run, K = self.run, len(drawn) if len(drawn) > 1 else 0
+        pins = {i for i in range(K) if self._pins and self._result(i) in self._pins}
+        names = [tr("Sample {} of {}").format(i + 1, K) for i in range(K)]
+        tips = [tr("{}, pinned").format(name) if i in pins else name for i, name in enumerate(names)]
+        lines = draw.outline(run.request.prompt.known) if run.images.shape[-1] == 3 else []
+        self.gallery.show_pictures(drawn[:K], run.shown, [self._theme.model(run.model)] * K, tips, pins, lines)
+
+    def _result(self, number: int) -> Pinned | None:
+        """A sample of the run shown as it would be pinned; None before the run has finished."""
+        return Pinned.of(self.run, number) if self.run is not None and self.run.finished else None
+
+    def show_pinned(self, pins: tuple[Pinned, ...]) -> None:
+        """Show these results as pinned."""
+        self._pins = pins
+        self._show_pins()
+        self.show_run(self.run, self._theme)
+
+    def _show_pins(self) -> None:
+        pins = self._pins
+        drawn = [draw.compose(p.image[None], p.known, p.known | True)[0] for p in pins]
+        frames, tips = [self._theme.model(p.model) for p in pins], [p.words for p in pins]
+        self.pins.show_pictures(drawn, len(pins) - 1, frames, tips, set(), marked=False)
+        self._pin_row.setVisible(bool(pins))
+
+    def _pin(self, result: Pinned) -> None:
+        if len(self._pins) >= MOST_PINNED:
+            self.said.emit(tr(FULL).format(MOST_PINNED))
+        else:
+            self.pinned.emit((*self._pins, result))
+
+    def _let_go(self, result: Pinned | None) -> None:
+        if result in self._pins:
+            self.pinned.emit(tuple(p for p in self._pins if p != result))
+
+    @Slot(int)
+    def _preview_sample(self, number: int) -> None:
+        self._preview(self._result(number) if number >= 0 else None)
+
+    @Slot(int)
+    def _preview_pin(self, number: int) -> None:
+        self._preview(self._pins[number] if number >= 0 else None)
+
+    def _preview(self, result: Pinned | None) -> None:
+        whole = None if result is None else draw.compose(result.image[None], result.known, result.known | True)[0]
+        self.previewed.emit(whole)
+
+    @Slot(int)
+    def _click_sample(self, number: int) -> None:
+        result = self._result(number)
+        self.choose_sample(number)
+        if result is None:
+            return  # nothing to keep yet
+        if result in self._pins:
+            self.taken.emit(result)
+        else:
+            self._pin(result)
+
+    @Slot(int)
+    def _use_sample(self, number: int) -> None:
+        if result := self._result(number):
+            self.taken.emit(result)
+
+    @Slot(int)
+    def _unpin_sample(self, number: int) -> None:
+        self._let_go(self._result(number))
+
+    @Slot(int)
+    def _use_pin(self, number: int) -> None:
+        self.taken.emit(self._pins[number])
+
+    @Slot(int)
+    def _unpin(self, number: int) -> None:
+        self._let_go(self._pins[number])
+
+    def pin_shown(self) -> None:
+        """Pin the sample shown large, or unpin it."""
+        if result := self._result(self.run.shown if self.run else 0):
+            self._let_go(result) if result in self._pins else self._pin(result)
+
+    def use_shown(self) -> None:
+        """Ask for the sample shown large to become the sketch."""
+        self._use_sample(self.run.shown if self.run else 0)
 
     @Slot(int)
     def choose_sample(self, number: int) -> None:

@@ -13,6 +13,7 @@ A network has
     pixels: the ways in which pixels can be shown, ("sampled",) or ("sampled", "mean");
     prefix_only: whether it reads prompts in raster order, so that pixels known further on cannot inform it beforehand;
     half_precision: whether generation is faster in bfloat16.
+Its reports should tell how likely the pixels were (`Work.log_probability`); where they do not, nobody else can say.
 """
 
 from __future__ import annotations

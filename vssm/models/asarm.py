@@ -323,6 +323,7 @@ class Decoding:
         )
         self.stands = known.clone()
         self.round: tuple | None = None  # of drafting: values, the first rank and the last, how many passed
+        self.drawn: tuple | None = None  # by the last call: ranks, and raw outputs
         c, slots = network.config, self.T + (self.T if spare is None else spare)
         shape = (len(values), 2, c.heads, slots, c.d_model // c.heads)
         self.caches = [network.norm.weight.new_zeros(shape) for _ in network.blocks]  # keys and values, one a block
@@ -332,7 +333,24 @@ class Decoding:
         whole = bool((self.stands == self.T).all())
         filled = self.T if whole else (self.ranks < self.stands[:, None]).view(shape[:3])
         drafts = partial(self.drafted, shape, *self.round) if self.round else None
-        return Work(self.values.view(shape), filled, prompt=prompt, drafted=drafted, accepted=accepted, drafts=drafts)
+        told = partial(self.log_probability, shape, *self.drawn) if self.drawn else None
+        return Work(
+            self.values.view(shape),
+            filled,
+            prompt=prompt,
+            drafted=drafted,
+            accepted=accepted,
+            drafts=drafts,
+            log_probability=told,
+        )
+
+    def log_probability(self, shape, ranks: Tensor, raw: Tensor) -> Tensor:
+        """As `Work` has it, of those of these ranks [B, R] that stand: each given all that stood for its row."""
+        place = self.padded.gather(1, ranks)
+        told = self.likelihood.log_prob(raw, self.values.gather(1, place.unsqueeze(-1).expand(-1, -1, shape[-1])))
+        told = told.masked_fill(ranks >= self.stands[:, None], math.nan)
+        made = told.new_full((shape[0], self.T + 1), math.nan)
+        return made.scatter_(1, torch.where(ranks < self.T, place, self.T), told)[:, :-1].reshape(shape[:3])
 
     def drafted(self, shape, values: Tensor, stands: Tensor, size: int, passed: Tensor | int) -> Drafted:
         """A round of so many drafts a sample, from the ranks `stands` [B] on, the first `passed` of which stood."""
@@ -393,12 +411,13 @@ class Decoding:
             drafts, valid = self.draw(p), ranks < T
             self.put(ranks, drafts)
             before, written = self.stands, self.values
+            self.drawn = ranks, p
             if R == 1:  # given all that stands: nothing to verify
                 self.round = (written, before, 1, 1) if k > 1 else None
                 self.stands = (self.stands + 1).clamp_max(T)
                 yield (int(valid.sum()),) * 2 if k > 1 else (0, 0)
                 continue
-            self.round = written, before, R, 0
+            self.round, self.drawn = (written, before, R, 0), None
             yield int(valid.sum()), 0
             q = torch.cat([p[:, :1], self.call(ranks[:, 1:], ranks[:, 1:].clamp_max(T))], 1)
             gain = self.log_prob(q, drafts) - self.log_prob(p, drafts)
@@ -410,7 +429,7 @@ class Decoding:
                 again = (self.stands + passed).clamp_max(self.padded.shape[1] - 1)
                 token = self.residual(q.gather(1, at), p.gather(1, at), rejected)
                 self.put(torch.where(rejected, again, T)[:, None], token)
-            self.round = written, before, R, passed
+            self.round, self.drawn = (written, before, R, passed), (ranks, q)
             self.stands = self.stands + passed + rejected
             yield 0, int(passed.sum())
 
@@ -450,7 +469,9 @@ class Decoding:
             if new.shape[1] == 0:
                 break
             seen = torch.cat([late.clamp_max(T), stands[:, None].expand_as(new)], 1)
-            self.put(new, self.draw(self.call(ranks, seen)[:, late.shape[1] :]))
+            raw = self.call(ranks, seen)[:, late.shape[1] :]
+            self.put(new, self.draw(raw))
+            self.drawn = new, raw
             before, stands = stands, goal
             self.stands = goal
             yield 0, 0

@@ -14,6 +14,7 @@ Shapes: B images, T = H·W tokens, C channels, D = d_model, P raw outputs of the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -145,6 +146,12 @@ class RasterModel(nn.Module):
             raw = self.head(widen(x))
             return raw + self.direct_head(window[:, :tokens]) if self.config.direct else raw
 
+    def log_probability(self, values: Tensor, piece: int = 16) -> Tensor:
+        """Of every pixel given those before it, in nats, [B, H, W], of pixel values [B, H, W, C]: one call for so many
+        pictures."""
+        told = [self.likelihood.log_prob(self(some), some.flatten(1, 2)) for some in values.split(piece)]
+        return torch.cat(told).view(values.shape[:3])
+
     def log_likelihood(self, values: Tensor) -> Tensor:
         """Exact log p(x) in nats, [B], of pixel values [B, H, W, C]."""
         return self.likelihood.log_prob(self(values), values.flatten(1, 2)).sum(1)
@@ -238,4 +245,5 @@ class RasterModel(nn.Module):
             flat[:, t] = drawn
             previous = self.signed(drawn)
             inner[:, :, t // c.width, t % c.width] = previous
-            yield Work(flat.view_as(values), t + 1)
+            told = partial(self.log_probability, flat.view_as(values)) if t + 1 == T else None
+            yield Work(flat.view_as(values), t + 1, log_probability=told)

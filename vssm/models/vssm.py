@@ -27,7 +27,7 @@ tokens, coarse grid h/2 × w/2; T = h·w tokens; D = d_model; Z = latent values 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -115,6 +115,13 @@ class Drawing(NamedTuple):
             return self.likelihood.mean(raw)
         noise = self.likelihood.noise(*raw.shape[:-1], rng=self.rng, device=raw.device)
         return self.likelihood.choose(raw, noise, self.temperature)
+
+    def told(self, raw: Tensor, values: Tensor, known: Tensor) -> Callable[[], Tensor] | None:
+        """For `Work`, how likely the pixels were, given the latents: values [B, H, W, C] drawn from raw outputs
+        [B, H, W, P] where not known. A mean is no draw."""
+        if self.means:
+            return None
+        return lambda: self.likelihood.log_prob(raw, values).masked_fill(known, math.nan)
 
 
 class Level(nn.Module):
@@ -413,8 +420,9 @@ class VSSM(nn.Module):
             for level in self.fine:
                 h, value, prior = level.sample(h, how, number := number + 1)
                 yield Work(latent=(level.latent, value, prior), level=number)
-            drawn = how.pixels(self.decode(h, prompt))
-            values = torch.where(known.unsqueeze(-1), values, drawn)
+            raw = self.decode(h, prompt)
+            values = torch.where(known.unsqueeze(-1), values, how.pixels(raw))
+            told = how.told(raw, values, known)
             if chunk >= self.tokens:
                 break
             unknown = fold(~known.unsqueeze(-1), self.config.patch).any(-1)  # [B, h, w]
@@ -422,19 +430,19 @@ class VSSM(nn.Module):
             if not later.any():
                 break
             known = ~later.repeat_interleave(self.config.patch, 1).repeat_interleave(self.config.patch, 2) | known
-            yield Work(values, known)
-        yield Work(values, known[0].numel())
+            yield Work(values, known, log_probability=told)
+        yield Work(values, known[0].numel(), log_probability=told)
 
     def at_once(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[Work]:
         """Causal: all latents from the partial posterior, then the decoder's scan: two reports."""
         level = self.fine[0]
         _, value, raw = level.sample(self.top(self.prompt(values, prefix(known))), how, 1)
         yield Work(latent=(self.latent, value, raw), level=1)
-        raw = fold(self.decode(self.decoder_position + level.enter(value), None), self.config.patch)
+        raw = self.decode(self.decoder_position + level.enter(value), None)
         # noise in the order of tokens, as the other samplers draw it
-        drawn = how.pixels(raw.unflatten(-1, (-1, self.likelihood.parameters))).flatten(-2)
-        drawn = unfold(drawn, self.config.patch)
-        yield Work(torch.where(known.unsqueeze(-1), values, drawn), known[0].numel())
+        drawn = how.pixels(fold(raw, self.config.patch).unflatten(-1, (-1, self.likelihood.parameters))).flatten(-2)
+        values = torch.where(known.unsqueeze(-1), values, unfold(drawn, self.config.patch))
+        yield Work(values, known[0].numel(), log_probability=how.told(raw, values, known))
 
     def one_by_one(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[Work]:
         """Causal: the partial posterior reads the prompt once; then one token a call, the decoder's hidden state
@@ -452,7 +460,7 @@ class VSSM(nn.Module):
             value[:, t : t + 1] = how.latents(self.latent, raw[:, t : t + 1])
             outputs, state = self.decode_from(value[:, t : t + 1], state)
             values = self.put(values, known, t, how.pixels(outputs))
-            yield self.so_far(values, known, value, raw, t + 1)
+            yield self.so_far(values, known, value, raw, t + 1, self.told(how, outputs, values, t))
 
     def in_chunks(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[Work]:
         """Causal: `chunk` tokens at a time. The partial posterior reads what stands, the latents of the next tokens
@@ -471,11 +479,12 @@ class VSSM(nn.Module):
             value[:, start:end] = how.latents(self.latent, raw[:, start:end])
             outputs, decoding = self.decode_from(value[:, start:end], decoding)
             values = self.put(values, known, start, how.pixels(outputs))
+            told = self.told(how, outputs, values, start)
             if end < self.tokens:
                 given = given | (self.token_of_pixel < end)
                 _, reading = self.read_from(values, given, end - first, reading)
             first = start = end
-            yield self.so_far(values, known, value, raw, end)
+            yield self.so_far(values, known, value, raw, end, told)
 
     def start_decoding(self, batch: int) -> Carried:
         """The decoder's hidden state before the first token."""
@@ -531,10 +540,24 @@ class VSSM(nn.Module):
         flat[:, start : start + drawn.shape[1]] = drawn.flatten(-2)
         return torch.where(known.unsqueeze(-1), values, unfold(flat.view_as(tokens), self.config.patch))
 
-    def so_far(self, values: Tensor, known: Tensor, value: Tensor, raw: Tensor, tokens: int) -> Work:
+    def told(self, how: Drawing, outputs: Tensor, values: Tensor, start: int) -> Callable[[], Tensor] | None:
+        """As `Drawing.told`, of the tokens from `start` on, drawn from raw outputs [B, n, patch², P]."""
+        if how.means:
+            return None
+        patch, grid, later = self.config.patch, self.fine_position.shape[:2], self.tokens - start - outputs.shape[1]
+
+        def work_out() -> Tensor:
+            tokens = fold(values, patch).flatten(1, 2)[:, start : self.tokens - later].unflatten(-1, (patch**2, -1))
+            told = F.pad(self.likelihood.log_prob(outputs, tokens), (0, 0, start, later), value=math.nan)
+            return unfold(told.unflatten(1, grid), patch).squeeze(-1)
+
+        return work_out
+
+    def so_far(self, values: Tensor, known: Tensor, value: Tensor, raw: Tensor, tokens: int, told) -> Work:
         grid = self.fine_position.shape[:2]
         latent = self.latent, value.unflatten(1, grid), raw.unflatten(1, grid)
-        return Work(values, self.filled(tokens, known), latent=latent, level=1, drawn=tokens)
+        filled = self.filled(tokens, known)
+        return Work(values, filled, latent=latent, level=1, drawn=tokens, log_probability=told)
 
 
 class Carried(NamedTuple):
