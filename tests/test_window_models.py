@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import toy
 from conftest import ended, opened, running_threads
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QApplication
 from windows import LEFT, LONG, button_of, choose, complete, figure, model_button, plain, press, said, take, type_in
 
 from app import runs, session
+from app.panels import result
 from vssm import checkpoint, data, models
 from vssm.examples import examples
 
@@ -207,3 +209,26 @@ def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path,
         assert run.finished.network_calls == 7 and said(window) == "▽ Toy rounds 7 · 1 of 4"
         assert "Toy rounds 7" in plain(window.timing.words.text()) and window.messages.text == ""
     assert session.load(tmp_path / "sitting.json").sheet.modes == {"toy": ("rounds", 7)}
+
+
+def test_every_pixel_tells_how_likely_it_was_and_a_sample_becomes_the_sketch(window, qtbot):
+    """From Return to the pixel under the mouse, with the shipped VSSM."""
+    take(qtbot, window, 0)
+    run = complete(qtbot, window)
+    details, known = run.details, run.request.prompt.known
+    assert (details.order[:, ~known] == run.finished.network_calls).all()
+    assert np.allclose(details.seconds[:, ~known], run.seconds)
+    y, x = np.argwhere(run.finished.images[0, ..., 0] * ~known)[0]
+    picture = window.completion.picture
+    QApplication.processEvents()  # the layout comes to rest
+    scale = picture.field().width() / 28
+    spot = picture.field().topLeft() + QPointF((x + 0.5) * scale, (y + 0.5) * scale)
+    qtbot.mouseMove(picture, spot.toPoint())
+    share = result.percent(float(np.exp(details.log_probability[0, y, x])))
+    calls = run.finished.network_calls
+    said = window.completion.readout.text
+    assert said.startswith(f"ink, {share} likely · row {y + 1}, column {x + 1}\ncall {calls} of {calls} · at ")
+    gallery = window.completion.gallery
+    for _ in range(2):
+        qtbot.mouseClick(gallery, LEFT, pos=gallery.cells()[1].center().toPoint())
+    assert np.array_equal(window.canvas.sketch.pixels, run.finished.images[1])

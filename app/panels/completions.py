@@ -18,7 +18,7 @@ from .gallery import Gallery
 from .result import ALONE, LEAST, POINT, Readout, ResultPicture, figures, overlaid, spread
 
 THUMB = 40
-SAMPLE, PIN = (64, 96), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
+SAMPLE, PIN = (60, 88), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
 LOW = 480  # height of the panel below which captions are left out
 RULE = """\
 Point at one: it lies over your sketch. Click: it is pinned. Click a pinned one: it becomes your sketch.
@@ -85,7 +85,7 @@ class CompletionPanel(Card):
         self.gallery.clicked.connect(self._click_sample)
         self.gallery.used.connect(self._use_sample)
         self.gallery.unpinned.connect(self._unpin_sample)
-        self.body.addWidget(self.gallery, 30)
+        self.body.addWidget(self.gallery, 14)
         self.body.addStretch(1)
         self._pins: tuple[Pinned, ...] = ()
         self.pins = Gallery(tr("Pinned results"), tr(RULE), *PIN)
@@ -98,6 +98,11 @@ class CompletionPanel(Card):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(label(tr("Pinned"), "muted"))
         row.addWidget(self.pins, 1)
+        self._no_pins = OneLine()
+        self._no_pins.setObjectName("muted")
+        self._no_pins.setText(tr("none yet: click a sample"))
+        row.addWidget(self._no_pins, 1)
+        self._pin_row.setFixedHeight(PIN[1] + 4)  # so that nothing moves under the mouse when one is pinned
         self._pin_row.hide()
         self.body.addWidget(self._pin_row)
         thumbs = QWidget()
@@ -142,6 +147,7 @@ class CompletionPanel(Card):
         if finishing:  # what is pointed at can be looked at now
             self._preview_sample(self.gallery.pointer)
         self._hint.setVisible(run is None)
+        self._pin_row.setVisible(run is not None or bool(self._pins))
         if run is None:
             self.picture.show_picture(None, None)
             self.gallery.show_pictures([], 0, [], [], set())
@@ -204,13 +210,13 @@ class CompletionPanel(Card):
     def _read(self) -> None:
         """Say what is known of the pixel looked at; else what the spread's colours mean, or what there is to do."""
         if self.run is None:
-            self.readout.tell(())
+            self.readout.tell()
         elif self.picture.at is not None:
-            self.readout.tell(figures(self.run, *self.picture.at))
+            self.readout.tell(*figures(self.run, *self.picture.at))
         elif self._apart is not None:
             self.readout.show_scale(self._most)
         else:
-            self.readout.tell((tr(ALONE) if self._spread else tr(POINT),))
+            self.readout.tell(*map(tr, ALONE if self._spread else POINT))
 
     # --- the gallery: pointing previews, a click pins, a click on a pinned one makes it the sketch
 
@@ -238,7 +244,8 @@ class CompletionPanel(Card):
         drawn = [draw.compose(p.image[None], p.known, p.known | True)[0] for p in pins]
         frames, tips = [self._theme.model(p.model) for p in pins], [p.words for p in pins]
         self.pins.show_pictures(drawn, len(pins) - 1, frames, tips, set(), marked=False)
-        self._pin_row.setVisible(bool(pins))
+        self.pins.setVisible(bool(pins))
+        self._no_pins.setVisible(not pins)
 
     def _pin(self, result: Pinned) -> None:
         if len(self._pins) >= MOST_PINNED:

@@ -129,6 +129,8 @@ class Gallery(QWidget):
             painter.drawImage(cell, image)
             if outline is not None:
                 painter.drawPixmap(cell.topLeft(), outline)
+            if not self._marked:  # pictures of many origins
+                painter.fillRect(QRectF(cell.left(), cell.bottom(), cell.width(), 2), QColor(self._frames[i]))
             if i == self._pointed:
                 painter.setPen(QPen(self.palette().text().color(), 1))
                 painter.drawRect(cell.adjusted(-1, -1, 1, 1))

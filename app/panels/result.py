@@ -7,21 +7,22 @@ import math
 import numpy as np
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
 
 from .. import draw, runs
 from ..runs import Run
 from ..words import tr
-from .card import label
+from .card import OneLine, label
 
 SPREAD = np.array((255, 92, 168))  # on a grey picture, unlike gold and white
 DIM = 0.45  # of the picture under the spread
 LEAST = 0.01  # the scale's end is never less, so that rounding is not taken for spread
-SCALE = 72, 10  # of the legend, in pixels
-POINT = "Point at a pixel, or use the arrow keys on the picture: its probability, order and time."
-LATER = "call and time once it has finished"
-ALONE = "The spread needs two samples at least: set Samples to 2 or more, and complete."
+SCALE = 48, 10  # of the legend, in pixels
+POINT = "Point at a pixel:", "how likely was it, and when?"
+LATER = "more when it has finished"
+ALONE = "Spread needs two samples:", "set Samples to 2 or more"
 ABOUT = """\
+Of the pixel under the mouse, or where the arrow keys stand on the picture.
 Probability: how likely the model, at temperature 1, finds what it drew there, given what it had to go by: all pixels \
 before it, or for a VSSM its latents.
 In colour: bits a channel, 8 for a channel of which the model has no idea.
@@ -53,15 +54,16 @@ def percent(share: float) -> str:
 
 
 def figures(run: Run, x: int, y: int) -> tuple[str, str]:
-    """What is to be said of a pixel of the sample shown, in two lines: what it is and how likely; when it came."""
-    place = tr("Row {}, column {}").format(y + 1, x + 1)
+    """What is to be said of a pixel of the sample shown, in two lines: what it is, how likely, and where; when it
+    came."""
+    place = tr("row {}, column {}").format(y + 1, x + 1)
     if run.request.prompt.known[y, x]:
-        return tr("{}: given").format(place), tr("part of the prompt")
+        return tr("given · {}").format(place), tr("part of the prompt")
     if not run.filled[run.shown, y, x]:
-        return tr("{}: open").format(place), tr("not drawn yet") if not run.ended else tr("the run was stopped")
+        return tr("open · {}").format(place), tr("not drawn yet") if not run.ended else tr("the run was stopped")
     details, K = run.details, run.request.samples
     value = run.images[run.shown, y, x]
-    first = f"{place}: {_likely(value, math.nan if details is None else details.log_probability[run.shown, y, x], run)}"
+    likely = _likely(value, math.nan if details is None else details.log_probability[run.shown, y, x], run)
     parts = [] if run.ended or details is not None else [tr(LATER)]
     if details is not None:
         call, calls = int(details.order[run.shown, y, x]), run.network_calls
@@ -69,7 +71,7 @@ def figures(run: Run, x: int, y: int) -> tuple[str, str]:
         parts += [tr("at {}").format(runs.seconds(float(details.seconds[run.shown, y, x])))]
     if K > 1 and run.filled[:, y, x].all():
         parts.append(tr("spread {}").format(f"{spread(run.images[:, y : y + 1, x : x + 1])[0, 0]:.2f}"))
-    return first, " · ".join(parts)
+    return f"{likely} · {place}", " · ".join(parts)
 
 
 def _likely(value: np.ndarray, log_probability: float, run: Run) -> str:
@@ -78,7 +80,9 @@ def _likely(value: np.ndarray, log_probability: float, run: Run) -> str:
         if run.mean:
             return tr("ink {} likely").format(percent(value[0] / 255))
         name = tr("ink") if value[0] else tr("no ink")
-        return name if np.isnan(log_probability) else f"{name}, {percent(math.exp(log_probability))}"
+        if np.isnan(log_probability):
+            return name
+        return tr("{}, {} likely").format(name, percent(math.exp(log_probability)))
     if run.mean:
         return tr("mean colour")
     if np.isnan(log_probability):
@@ -164,9 +168,14 @@ class Readout(QWidget):
     def __init__(self):
         super().__init__()
         self.setAccessibleName(tr("The pixel looked at"))
-        self.words = label("", "muted", wrap=True)
-        self.words.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        self.words.setToolTip(tr(ABOUT))
+        self.words = QWidget()
+        rows = QVBoxLayout(self.words)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        self._lines = OneLine(), OneLine()
+        for one in self._lines:
+            one.setObjectName("muted")
+            rows.addWidget(one)
         self.legend = QWidget()
         row = QHBoxLayout(self.legend)
         row.setContentsMargins(0, 0, 0, 0)
@@ -180,11 +189,19 @@ class Readout(QWidget):
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.words)
         self._pages.addWidget(self.legend)
+        self.setMinimumWidth(1)  # it takes what room there is
         self.setFixedHeight(2 * self.fontMetrics().lineSpacing() + 2)
 
-    def tell(self, lines: tuple[str, ...]) -> None:
-        self.words.setText("\n".join(lines))
-        self.setAccessibleDescription(", ".join(lines))
+    @property
+    def text(self) -> str:
+        """What the two lines say."""
+        return "\n".join(one.text() for one in self._lines)
+
+    def tell(self, first: str = "", second: str = "") -> None:
+        for one, text in zip(self._lines, (first, second), strict=True):
+            one.setText(text)
+            one.setToolTip("\n\n".join((self.text.strip(), tr(ABOUT))))
+        self.setAccessibleDescription(", ".join((first, second)))
         self._pages.setCurrentWidget(self.words)
 
     def show_scale(self, most: float) -> None:
