@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from . import data, models, plot, report
 from .checkpoint import Checkpoint
 from .errors import UserError
-from .events import Drafts, GenerationRequest, Latents, Posterior, Progress
+from .events import Drafts, GenerationRequest, Held, Latents, Posterior, Progress
 from .examples import FOLDER, examples
 from .generation import Generator
 from .prompt import Prompt
@@ -29,7 +29,7 @@ GROUND, INK, FAINT, EMPTY = (255, 255, 255), (26, 31, 38), (86, 96, 109), (214, 
 DRAFTED, ACCEPTED, REDRAWN = (230, 159, 0), (0, 130, 90), (204, 60, 60)  # told apart by lightness too
 VIRIDIS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 SIDE, GAP, MARGIN, TEXT = 224, 12, 20, 26  # screen pixels: a picture's side (28 × 8, 32 × 7), and letters' height
-ENDINGS = 6  # of one prompt
+ENDINGS, MANY = 6, 32  # of one prompt; those that a mean is taken over
 
 
 class Frame(NamedTuple):
@@ -183,20 +183,28 @@ def drafts(shop: Workshop) -> Image.Image:
 
 
 def levels(shop: Workshop, dataset: data.DataSet) -> Image.Image:
-    """The ladder's levels: how uncertain each was before it was drawn, and what of the picture it holds."""
+    """The ladder's levels: what is settled once each is drawn, how wide the distribution was that it was drawn from,
+    and what of the picture it holds."""
     prompt = examples(dataset)[0].prompt
     found = shop.record(dataset, "vssm", prompt, posterior=True)
     entropies = [latents.entropy[0] for latents in found.latents]
-    held = [posterior.divergence[0] for posterior in found.posteriors]
+    gains = [posterior.divergence[0] for posterior in found.posteriors]
     heads = [f"level {latents.level}" for latents in found.latents]
     low, high = min(e.min() for e in entropies), max(e.max() for e in entropies)
-    most = max(h.max() for h in held)
+    most = max(g.max() for g in gains)
+    codes = [latents.codes.repeat(MANY, 0) for latents in found.latents]
+    means = []
+    for level in range(1, len(codes) + 1):
+        held = Held((*codes[:level], *[None] * (len(codes) - level)), (None,) * len(codes))
+        images = shop.endings(dataset, "vssm", prompt, MANY, held=held, pixels="mean")
+        means.append(Cell(images.mean(0).round().astype(np.uint8)))
     rows = [
+        Row("settled", "mean of endings\nwith the levels\nso far", means),
         Row("entropy", "of what the\nlatents are\ndrawn from", [
             Cell(coloured((e - low) / (high - low)), f"{e.shape[0]} × {e.shape[1]}") for e in entropies
         ]),
         Row("information", "nats that the\npicture adds to\nthe prompt", [
-            Cell(coloured(h / most), f"{h.sum():.1f} nats") for h in held
+            Cell(coloured(g / most), f"{g.sum():.1f} nats") for g in gains
         ]),
     ]  # fmt: skip
     return table(heads, rows, side=SIDE * 3 // 4, scale=("least", "most"))
