@@ -63,10 +63,22 @@ def table() -> list[Spec]:
     return [
         Spec("open_picture", "Open picture…", "File", "Use part of any picture as the sketch; one can be dropped here, "
              "too", ("Ctrl+O",)),
-        Spec("paste", "Paste picture", "File", "Use part of the picture on the clipboard as the sketch", ("Ctrl+V",)),
+        Spec("paste", "Paste picture", "File", "Use part of the picture on the clipboard as the sketch, or a link that "
+             "was copied", ("Ctrl+V",)),
         Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG", ("Ctrl+S",),
              rule=True),
         Spec("save_all", "Save all samples…", "File", "Write all samples of this run as one PNG", ("Ctrl+Shift+S",)),
+        Spec("save_race", "Save race…", "File", "Write the race shown as an animated picture, at true speed or slowed",
+             ("Ctrl+R",)),
+        Spec("open_sitting", "Open sitting…", "File", "Go on with a saved sitting: sketches, settings, pinned results; "
+             "the present one is kept", ("Ctrl+Shift+O",), rule=True),
+        Spec("save_sitting", "Save sitting as…", "File", "Write sketches, settings and pinned results as one file",
+             ("Ctrl+Alt+S",)),
+        Spec("sitting_before", "Sitting before", "File", "Bring back the sitting that gave way to the one opened last"),
+        Spec("copy_link", "Copy link", "File", "Put a text on the clipboard that gives anybody this sketch, seed and "
+             "settings", ("Ctrl+L",), rule=True),
+        Spec("open_link", "Open link…", "File", "Take sketch, seed and settings from such a text; it can be pasted, "
+             "too", ("Ctrl+Shift+L",)),
         Spec("close", "Quit", "File", "Close the program; the sketch is kept", ("Ctrl+Q",), rule=True),
         Spec("undo", "Undo", "Sketch", "Take the last change of the sketch back", ("Ctrl+Z",)),
         Spec("redo", "Redo", "Sketch", "Do it again", ("Ctrl+Shift+Z", "Ctrl+Y")),

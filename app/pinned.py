@@ -7,6 +7,7 @@ import dataclasses
 import io
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,10 +77,14 @@ class Pinned:
     def to_dict(self) -> dict:
         """Plain values; image and known pixels as one PNG in base64, opaque where known."""
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("image", "known")}
+        return {**plain, "png": self._png}
+
+    @cached_property
+    def _png(self) -> str:
         whole = np.concatenate([self.image, 255 * self.known[..., None].astype(np.uint8)], -1)
         file = io.BytesIO()
         Image.fromarray(whole, "LA" if whole.shape[-1] == 2 else "RGBA").save(file, "PNG")
-        return {**plain, "png": base64.b64encode(file.getvalue()).decode()}
+        return base64.b64encode(file.getvalue()).decode()
 
     @classmethod
     def from_dict(cls, values: dict, dataset: data.DataSet) -> Pinned:

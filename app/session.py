@@ -27,6 +27,7 @@ MOST_SAMPLES = 64
 MOST_SEED = 2**31 - 1
 PIXELS = ("sampled", "mean")
 MOST_RECENT = 12  # colours
+MOST_BYTES = 20_000_000  # of a file; some fifty times what is ever needed
 MOST_LAYOUT = 100_000  # characters
 MARKS = {"0": 0, "1": 1, "2": 2}  # of pixels: unknown, known, known because drawn on
 PEN = (32, 74, 150)  # the colour a colour sketch begins with
@@ -173,7 +174,10 @@ class Session:
     def from_dict(cls, values: dict) -> Session:
         """The reverse of `to_dict`, for older formats too; raises UserError for an unknown key or an impossible
         value."""
-        if not isinstance(values, dict) or values.get("format") not in (FORMAT, *OLDER):
+        named = values.get("format") if isinstance(values, dict) else None
+        if named not in (FORMAT, *OLDER):
+            if isinstance(named, str) and named.startswith(FORMAT.partition("/")[0]):
+                raise UserError(f"The sitting is in the format {named}, of another version of this program.")
             raise UserError(f"The saved sitting is not in the format {FORMAT}.")
         plain = {k: v for k, v in values.items() if k != "format"}
         if values["format"] == OLDER[-1]:  # it had one sheet, that of its data set
@@ -232,17 +236,35 @@ def default_path() -> Path:
 def load(path: Path) -> Session:
     """Read a sitting; raises UserError where the file cannot be read or does not fit."""
     try:
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is not a file, so it holds no sitting.")
+        if path.stat().st_size > MOST_BYTES:
+            raise UserError(f"{path} is too large to be a sitting.")
         return Session.from_dict(json.loads(path.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"The saved sitting {path} cannot be read ({error}).") from None
+
+
+def text(session: Session) -> str:
+    """As it is written."""
+    return json.dumps(session.to_dict(), indent=1)
 
 
 def save(session: Session, path: Path) -> None:
     """Write a sitting atomically; raises UserError where that cannot be."""
+    write(text(session), path, surely=True)
+
+
+def write(text: str, path: Path, surely: bool = False) -> None:
+    """The same with the text of a sitting. surely: wait until it is on the disk, lest a power cut should cost it."""
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(session.to_dict(), indent=1), "utf-8")
+        with part.open("w", encoding="utf-8") as file:
+            file.write(text)
+            if surely:
+                file.flush()
+                os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
         with contextlib.suppress(OSError):
@@ -251,13 +273,17 @@ def save(session: Session, path: Path) -> None:
 
 
 def restore(path: Path) -> tuple[Session, str]:
-    """The saved sitting, or a new one with a sentence that says why; a broken file is set aside, not overwritten."""
-    if not path.exists():
+    """The saved sitting, or a new one with a sentence that says why; a broken file is set aside, and none that was set
+    aside before is overwritten."""
+    try:
+        path.lstat()
+    except OSError:  # there is none, or its folder may not be read
         return Session(), ""
     try:
         return load(path), ""
     except UserError as error:
-        aside = path.with_name(path.name + ".broken")
+        names = (f"{path.name}.broken{number}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
+        aside = next(one for one in map(path.with_name, names) if not one.exists())
         try:
             path.replace(aside)
             where = f"it was set aside as {aside.name}"

@@ -34,9 +34,11 @@ from vssm.events import Event, GenerationRequest, Progress
 from vssm.prompt import Prompt
 from vssm.work import Mode
 
-from . import actions, opening, runs, session, theme
+from . import actions, links, opening, runs, session, theme
 from .canvas import COLOUR_TOOLS
 from .desk import Desk
+from .filing import Filing
+from .keeping import Keeper
 from .live import Live
 from .panels.card import button, named
 from .panels.completions import CompletionPanel
@@ -66,7 +68,7 @@ HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whet
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
 
-class Window(Arranging, QMainWindow):
+class Window(Filing, Arranging, QMainWindow):
     """state: the file of the sitting. folder: where the checkpoints lie, where not in their usual place. `settled`
     follows once torch and the models are loaded, or cannot be."""
 
@@ -74,9 +76,8 @@ class Window(Arranging, QMainWindow):
 
     def __init__(self, state: Path | None = None, folder: Path | None = None):
         super().__init__()
-        self._state = state or session.default_path()
-        restored, said = session.restore(self._state)
-        self._session = restored
+        self.keeper = Keeper(state or session.default_path(), self)
+        self._session = restored = self.keeper.restored
         self.data = data.get(restored.data)
         self.model = restored.model
         self._desks = {name: Desk.of(sheet) for name, sheet in restored.sheets.items()}
@@ -141,8 +142,10 @@ class Window(Arranging, QMainWindow):
         self.engine.unready.connect(self._models_missing)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._retheme)
         self.choose_theme(restored.theme)
-        if said:
-            self.messages.say(said)
+        if self.keeper.said:
+            self.messages.say(self.keeper.said)
+        self.keeper.failed.connect(self.messages.add)
+        self.keeper.begin(self.sitting, self._busy)
         self.canvas.setFocus()
         QTimer.singleShot(0, self._preload)  # once the window is on screen
 
@@ -765,6 +768,10 @@ class Window(Arranging, QMainWindow):
 
     @Slot()
     def paste(self) -> None:
+        """A picture, or a link."""
+        if links.is_link(QGuiApplication.clipboard().text()):
+            self.follow(QGuiApplication.clipboard().text())
+            return
         self._offer(opening.from_mime, QGuiApplication.clipboard().mimeData(), "on the clipboard")
 
     def _offer(self, read: Callable, *given) -> None:
@@ -982,6 +989,8 @@ class Window(Arranging, QMainWindow):
         for name in ("save_one", "pin_sample", "use_sample"):
             self.actions_[name].setEnabled(done)
         self.actions_["save_all"].setEnabled(done)
+        self.actions_["save_race"].setEnabled(self.race.replayable)
+        self.actions_["sitting_before"].setEnabled(self.keeper.before is not None)
 
     @Slot()
     def _retheme(self) -> None:
@@ -1052,6 +1061,10 @@ class Window(Arranging, QMainWindow):
             sheets={name: desk.sheet for name, desk in self._desks.items()},
         )
 
+    def _busy(self) -> bool:
+        """Whether a save had better wait: the pen is down, or a model is on the clock."""
+        return self.canvas.drawing or not (self._running is self._racing is self._measuring is None)
+
     @property
     def tidy_exit(self) -> bool:
         """False where the inference thread could not be ended in time when the window closed."""
@@ -1067,7 +1080,7 @@ class Window(Arranging, QMainWindow):
             self._tidy_exit = self.engine.close()
             self.engine = None
             try:
-                session.save(self.sitting(), self._state)
+                self.keeper.close()
             except UserError as error:
                 print(error, file=sys.stderr)
         event.accept()

@@ -257,7 +257,7 @@ def test_closing_in_the_middle_of_a_run(window, qtbot, draw):
     qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
     press(qtbot, window, "Ctrl+Q")
     assert not window.isVisible() and window.tidy_exit and running_threads() == []
-    saved = session.load(window._state)
+    saved = session.load(window.keeper.path)
     assert saved.model == "transformer" and saved.sheet.prompt.pixels[3, 5] == 255
 
 

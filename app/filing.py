@@ -1,0 +1,246 @@
+"""What the File menu does with sittings, links and races. A part of the window, in a file of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QDialog,
+    QDialogButtonBox,
+    QFileDialog,
+    QInputDialog,
+    QLabel,
+    QProgressDialog,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from vssm import data
+from vssm.errors import UserError
+
+from . import animation, links, runs, session
+from .desk import Desk
+from .links import Link
+from .race import SPEEDS, Race
+from .session import Session
+from .words import tr
+
+SITTINGS = "Sittings (*.json);;All files (*)"
+
+
+ANIMATIONS = "Animated pictures (*.gif)"
+WAYS = {1.0: "True speed", 1 / 4: "A quarter of it", 1 / 16: "A sixteenth of it"}
+
+
+class SpeedDialog(QDialog):
+    """How fast a race is to be played in its animated picture."""
+
+    def __init__(self, raced: Race, parent: QWidget):
+        super().__init__(parent)
+        self.race = raced
+        self.setWindowTitle(tr("Save the race"))
+        rows = QVBoxLayout(self)
+        rows.addWidget(QLabel(tr("The race took {}. Play it at:").format(runs.seconds(raced.duration))))
+        self._ways = QButtonGroup(self)
+        for number, speed in enumerate(SPEEDS):
+            way = QRadioButton(f"{tr(WAYS[speed])}: {runs.seconds(raced.duration / speed)}")
+            way.setChecked(speed == animation.slow(raced))
+            self._ways.addButton(way, number)
+            rows.addWidget(way)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel)
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+        rows.addWidget(buttons)
+
+    @property
+    def speed(self) -> float:
+        return SPEEDS[self._ways.checkedId()]
+
+
+class Filing:
+    """The part of `Window` that gives its state away and takes another."""
+
+    # --- sittings
+
+    @Slot()
+    def open_sitting(self) -> None:
+        self._ask_file(tr("Open a sitting"), "", SITTINGS, self._open_sitting, QFileDialog.FileMode.ExistingFile)
+
+    @Slot()
+    def sitting_before(self) -> None:
+        """Bring back the one that gave way last; the present one gives way to it."""
+        if before := self.keeper.before:
+            self._open_sitting(str(before))
+
+    @Slot(str)
+    def _open_sitting(self, path: str) -> None:
+        try:
+            opened = session.load(Path(path))
+            kept = self.keeper.put_by()
+        except UserError as error:
+            self.messages.say(str(error))
+            return
+        mine = self.sitting()  # how this person's window looks, and where it computes, are not the sitting's business
+        look = {name: getattr(mine, name) for name in ("theme", "device", "layout", "toured")}
+        self.messages.clear()
+        self.use_sitting(dataclasses.replace(opened, **look))
+        said = tr("Opened {}; the sitting before was kept as {} (File, Sitting before).")
+        self.messages.add(said.format(Path(path).name, kept.name), "note")
+        self._enable()
+
+    def use_sitting(self, sitting: Session) -> None:
+        """Put it in the place of the present one; runs under way are given up."""
+        self.stop()
+        self.race.forget()
+        self._session = sitting
+        self.data, self.model = data.get(sitting.data), sitting.model
+        self._desks = {name: Desk.of(sheet) for name, sheet in sitting.sheets.items()}
+        self._turn_tool("brush")  # the other data set may not have the tool
+        self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
+        self.sketch.turn_to(self.data, self.desk)
+        self._fill_in(sitting)
+        self._show(None)
+        self._preload()
+
+    @Slot()
+    def save_sitting(self) -> None:
+        self._ask_file(tr("Save the sitting"), "sitting.json", SITTINGS, self._save_sitting)
+
+    @Slot(str)
+    def _save_sitting(self, path: str) -> None:
+        self._try(session.save, self.sitting(), Path(path), said=tr("Saved {}").format(path))
+
+    # --- links
+
+    @Slot()
+    def copy_link(self) -> None:
+        QGuiApplication.clipboard().setText(self.link().text)
+        self.messages.say(tr("The link is on the clipboard: it gives this sketch, seed and settings."), "note")
+
+    @Slot()
+    def open_link(self) -> None:
+        dialog = QInputDialog(self)
+        dialog.setWindowTitle(tr("Open a link"))
+        dialog.setLabelText(tr("A link gives a sketch, a seed and settings; paste it here:"))
+        copied = QGuiApplication.clipboard().text()
+        dialog.setTextValue(copied if links.is_link(copied) else "")
+        dialog.resize(520, dialog.sizeHint().height())
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.textValueSelected.connect(self.follow)
+        self._dialog = dialog
+        dialog.open()
+
+    @Slot(str)
+    def follow(self, text: str) -> None:
+        """Take sketch, seed and settings from a link; the sketch before is one step of undoing away."""
+        try:
+            link = Link.read(text)
+        except UserError as error:
+            self.messages.say(str(error))
+            return
+        self.messages.clear()
+        self.use_link(link)
+        self.messages.add(tr("From the link: sketch, seed and settings. Complete it (↵) to see the same."), "note")
+
+    def link(self) -> Link:
+        """To what the window shows."""
+        mode, size = self._mode
+        return Link(
+            self.data.name,
+            self.model,
+            mode.name,
+            size,
+            self.samples.value(),
+            round(self.temperature.value(), 2),
+            self.seed.value(),
+            self._pixels[1],
+            self.canvas.sketch.prompt,
+        )
+
+    def use_link(self, link: Link) -> None:
+        """The sketch comes last: a completion that follows it has all the rest."""
+        for name, value in (("choose_data", link.data), ("choose_model", link.model)):
+            self.actions_[name, value].setChecked(True)
+            getattr(self, name)(value)
+        self.desk.modes[link.model] = link.mode, link.size
+        self.desk.shown = link.pixels
+        self._show_modes()
+        self.samples.setValue(link.samples)
+        self.temperature.setValue(link.temperature)
+        self.seed.setValue(link.seed)
+        self._seed_shown = link.seed
+        self.actions_["set_keep_seed"].setChecked(True)
+        self.sketch.give(link.prompt, "link")
+        self.canvas.setFocus()
+
+    # --- races
+
+    @Slot()
+    def save_race(self) -> None:
+        """Ask how fast it is to be played, then for a file."""
+        if self.race.replayable:
+            dialog = SpeedDialog(self.race.race, self)
+            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+            dialog.accepted.connect(self._ask_race_file)
+            self._dialog = dialog
+            dialog.open()
+
+    @Slot()
+    def _ask_race_file(self) -> None:
+        self._animated = self._dialog.race, self._dialog.speed
+        self._ask_file(tr("Save the race"), "race.gif", ANIMATIONS, self._write_race)
+
+    @Slot(str)
+    def _write_race(self, path: str) -> None:
+        raced, speed = self._animated
+        progress = QProgressDialog(
+            tr("Painting the race …"), tr("Stop"), 0, len(animation.moments(raced, speed)[0]), self
+        )
+        progress.setWindowTitle(tr("Save the race"))
+        progress.setWindowModality(Qt.WindowModality.WindowModal)  # so that each picture lets the window live
+        progress.setMinimumDuration(400)
+
+        def told(done: int) -> None:
+            progress.setValue(done)
+            if progress.wasCanceled() or self.engine is None:
+                raise animation.Stopped
+
+        try:
+            self._try(animation.write, Path(path), raced, speed, self.theme, told, said=tr("Saved {}").format(path))
+        except animation.Stopped:
+            self.messages.say(tr("The race was not saved."), "note")
+        finally:
+            progress.close()
+            progress.deleteLater()
+
+    # --- what these share
+
+    def _ask_file(
+        self, title: str, name: str, kinds: str, chosen: Callable, mode: QFileDialog.FileMode | None = None
+    ) -> None:
+        """For a file to be written, or one that exists to be opened; `chosen` is called with its path."""
+        dialog = QFileDialog(self, title, name, kinds)
+        if mode is None:
+            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+            dialog.setDefaultSuffix(Path(name).suffix[1:])
+        else:
+            dialog.setFileMode(mode)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(chosen)
+        self._dialog = dialog
+        dialog.open()
+
+    def _try(self, do: Callable, *given, said: str) -> None:
+        """Say whether it could be done."""
+        try:
+            do(*given)
+        except UserError as error:
+            self.messages.say(str(error))
+        else:
+            self.messages.say(said, "note")
