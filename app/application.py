@@ -56,7 +56,10 @@ def _run(argv: list[str]) -> int:
     sys.excepthook = report  # after pyqtgraph has been loaded, which installs one of its own
     window.resize(window.sizeHint().boundedTo(app.primaryScreen().availableSize()))
     window.show()
-    signal.signal(signal.SIGINT, lambda *_: window.close())
+    if len(argv) > 1:
+        window.open_given(argv[1])
+    for end in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(end, lambda *_: window.close())
     beat = QTimer(interval=250)
     beat.timeout.connect(lambda: None)  # lets Python see the signal
     beat.start()

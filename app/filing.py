@@ -78,6 +78,10 @@ class Filing:
         if before := self.keeper.before:
             self._open_sitting(str(before))
 
+    def open_given(self, given: str) -> None:
+        """What stands after the program's name on a command line: a link, or the file of a sitting."""
+        (self.follow if links.is_link(given) else self._open_sitting)(given)
+
     @Slot(str)
     def _open_sitting(self, path: str) -> None:
         try:
@@ -120,6 +124,8 @@ class Filing:
 
     @Slot()
     def copy_link(self) -> None:
+        if self._waits(self.copy_link):  # only the models know their modes
+            return
         QGuiApplication.clipboard().setText(self.link().text)
         self.messages.say(tr("The link is on the clipboard: it gives this sketch, seed and settings."), "note")
 

@@ -1,0 +1,323 @@
+"""Nothing is lost: the sitting is kept while the window is open, opened and saved as a file, and survives whatever
+becomes of its file."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import at, opened
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QFileDialog, QLineEdit
+from windows import LEFT, press, type_in
+
+from app import keeping, session
+from app.keeping import Keeper
+from app.pinned import Pinned
+from app.session import Session, Sheet
+from vssm import data
+from vssm.errors import UserError
+from vssm.prompt import Prompt
+
+
+@pytest.fixture
+def mnist(no_threads_left, qtbot, tmp_path):
+    """The window without weights, which is quick."""
+    yield from opened(qtbot, tmp_path / "sitting.json", tmp_path)
+
+
+def look(window) -> None:
+    """What happens every few seconds."""
+    window.keeper._timer.timeout.emit()
+
+
+def pin(number: int, dataset: data.DataSet = data.MNIST) -> Pinned:
+    rng = np.random.default_rng(number)
+    image, known = rng.integers(0, 256, dataset.shape).astype(np.uint8), rng.random(dataset.shape[:2]) > 0.5
+    return Pinned(image, known, "vssm", "VSSM", number, 0.5, 1, 0.01)
+
+
+def accept(qtbot, window, path: Path) -> None:
+    dialog = window.findChild(QFileDialog)
+    dialog.selectFile(str(path))
+    qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
+    with qtbot.waitActive(window):
+        window.activateWindow()
+
+
+# --- kept while the program runs
+
+
+def test_all_comes_back(qtbot, tmp_path, draw, no_threads_left):
+    """Sketches, what is known and why, who races, settings, seed, pinned results."""
+    state = tmp_path / "sitting.json"
+    for window in opened(qtbot, state, tmp_path):
+        draw(window.canvas, [(5, 20), (22, 20)])
+        press(qtbot, window, "U")
+        draw(window.canvas, [(5, 20)])
+        window.desk.absent |= {"mamba", "vssm"}
+        window.desk.pinned = (pin(1), pin(2))
+        type_in(qtbot, window.seed, "77")
+        left = window.sitting()
+    for window in opened(qtbot, state, tmp_path):
+        assert window.sitting() == left == session.load(state)
+        assert window.seed.value() == 77 and window.desk.pinned == (pin(1), pin(2))
+        sketch = window.canvas.sketch
+        assert not sketch.known[20, 5] and sketch.pixels[20, 5] == 255  # ink under what was made unknown
+        press(qtbot, window, "K")
+        draw(window.canvas, [(5, 20)])
+        assert sketch.known[20, 5] and sketch.prompt.pixels[20, 5] == 255
+        press(qtbot, window, "E")
+        draw(window.canvas, [(20, 20), (20, 5)])
+        assert (
+            not sketch.known[20, 20] and sketch.known[5, 20]
+        )  # known only because it was drawn on, and the upper half
+
+
+def test_it_is_kept_before_the_end(mnist, qtbot, draw):
+    window, path = mnist, mnist.keeper.path
+    assert window.keeper._timer.isActive() and window.keeper._timer.interval() <= 60_000 and not path.exists()
+    draw(window.canvas, [(5, 3), (22, 5)])
+    look(window)
+    assert session.load(path) == window.sitting() and sorted(p.name for p in path.parent.iterdir()) == [
+        "sitting.json",
+        "sitting.json.lock",
+    ]
+    written = path.stat().st_ino
+    look(window)
+    assert path.stat().st_ino == written  # nothing has changed
+    window.samples.setValue(9)
+    look(window)
+    assert path.stat().st_ino != written and session.load(path).samples == 9
+
+
+def test_a_save_waits_for_the_pen(mnist, qtbot):
+    window, path = mnist, mnist.keeper.path
+    qtbot.mousePress(window.canvas, LEFT, pos=at(window.canvas, 5, 3))
+    look(window)
+    assert not path.exists()
+    window.keeper._when -= keeping.LONGEST  # but not for ever
+    look(window)
+    assert session.load(path).sheet.prompt.pixels[3, 5] == 255
+    qtbot.mouseMove(window.canvas, at(window.canvas, 20, 3))
+    qtbot.mouseRelease(window.canvas, LEFT, pos=at(window.canvas, 20, 3))
+    look(window)
+    assert session.load(path).sheet.prompt.pixels[3, 20] == 255
+
+
+def test_a_folder_that_takes_no_files_is_told_once(qtbot, tmp_path, no_threads_left, capfd):
+    (tmp_path / "file").write_text("")
+    for window in opened(qtbot, tmp_path / "file" / "sitting.json", tmp_path):
+        window.messages.clear()
+        look(window)
+        assert "cannot be saved" in window.messages.text and "\n" not in window.messages.text
+        window.messages.clear()
+        look(window)
+        assert window.messages.text == ""
+    assert "cannot be saved" in capfd.readouterr().err
+
+
+def two(number: int) -> str:
+    """One of two sittings that differ in every row, and take a while to write."""
+    rng = np.random.default_rng(number)
+    sheet = Sheet(Prompt(rng.integers(0, 256, (28, 28, 1)).astype(np.uint8), np.full((28, 28), number == 0)))
+    return session.text(Session(samples=number + 1, sheets={"mnist": sheet}))
+
+
+def in_a_child(do, *given) -> int:
+    """Start it in a process of its own; returns its number."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        do(*given)
+    finally:
+        os._exit(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("pause", [0.0, 0.003, 0.011])
+def test_a_kill_in_the_middle_of_a_write_leaves_a_whole_file(tmp_path, pause):
+    path, texts = tmp_path / "sitting.json", [two(0), two(1)]
+    session.write(texts[0], path)
+
+    def write_on():
+        for i in range(10**6):
+            session.write(texts[i % 2], path)
+
+    child = in_a_child(write_on)
+    first, deadline = path.stat().st_ino, time.monotonic() + 30
+    while path.stat().st_ino == first and time.monotonic() < deadline:
+        pass  # until it writes
+    time.sleep(pause)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert path.read_text() in texts and session.restore(path)[1] == ""
+    session.write(texts[1], path)  # whatever it left behind does not matter
+    assert [p.name for p in tmp_path.iterdir()] == ["sitting.json"]
+
+
+# --- two programs at once
+
+
+def test_a_second_window_keeps_a_sitting_of_its_own(mnist, qtbot, tmp_path, draw):
+    draw(mnist.canvas, [(5, 3), (22, 5)])
+    for second in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+        assert "kept apart, as sitting-2.json" in second.messages.text and not second.canvas.sketch.pixels.any()
+        second.samples.setValue(9)
+        look(second)
+        look(mnist)
+    assert session.load(tmp_path / "sitting-2.json").samples == 9
+    assert session.load(tmp_path / "sitting.json") == mnist.sitting()
+    for second in opened(qtbot, tmp_path / "sitting.json", tmp_path):  # it has not lost its own
+        assert second.samples.value() == 9
+    mnist.close()
+    for third in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+        assert third.keeper.path.name == "sitting.json" and third.canvas.sketch.pixels.any()
+    assert not list(tmp_path.glob("*.lock"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_program_that_was_killed_holds_nothing(tmp_path, qapp):
+    path = tmp_path / "sitting.json"
+
+    def die():
+        kept = Keeper(path)
+        assert kept.path == path
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    os.waitpid(in_a_child(die), 0)
+    assert Path(f"{path}.lock").exists()
+    assert Keeper(path).path == path
+
+
+# --- files of sittings
+
+
+def test_a_sitting_is_saved_and_opened_and_the_one_before_brought_back(mnist, qtbot, tmp_path, draw):
+    window = mnist
+    draw(window.canvas, [(5, 3), (22, 5)])
+    window.desk.pinned = (pin(3),)
+    window.actions_["choose_theme", "dark"].trigger()
+    digits = window.sitting()
+    press(qtbot, window, "Ctrl+Alt+S")
+    accept(qtbot, window, tmp_path / "digits")
+    assert session.load(tmp_path / "digits.json") == digits and not window.actions_["sitting_before"].isEnabled()
+    press(qtbot, window, "Ctrl+2")
+    draw(window.canvas, [(5, 20), (25, 20)])
+    press(qtbot, window, "I")
+    window.samples.setValue(9)
+    window.actions_["choose_theme", "light"].trigger()
+    colour = window.sitting()
+    press(qtbot, window, "Ctrl+Shift+O")
+    accept(qtbot, window, tmp_path / "digits.json")
+    assert window.data is data.MNIST and window.windowTitle().endswith("MNIST") and window.canvas.tool == "brush"
+    assert window.desk.pinned == (pin(3),) and window.canvas.sketch.pixels[3, 5] == 255
+    assert window.theme.dark is False  # how the window looks is not the sitting's business
+    kept = window.keeper.before
+    assert kept.name in window.messages.text and session.load(kept) == colour
+    draw(window.canvas, [(5, 10)])
+    drawn = window.sitting()
+    window.actions_["sitting_before"].trigger()
+    assert window.sitting() == colour and window.canvas.sketch.pixels.shape == (32, 32, 3)
+    window.actions_["sitting_before"].trigger()
+    assert window.sitting() == drawn
+    assert window.race.boxes["mamba"].isEnabled() is False and window.messages.text.startswith("Opened sitting-before-")
+
+
+def test_only_the_latest_of_those_before_are_kept(tmp_path, qapp):
+    path = tmp_path / "sitting.json"
+    keeper = Keeper(path)
+    keeper._sitting = Session
+    made = [keeper.put_by() for _ in range(keeping.MOST_BEFORE + 2)]
+    assert keeper.before == made[-1] and [p.exists() for p in made] == [False] * 2 + [True] * keeping.MOST_BEFORE
+    del keeper
+    assert Keeper(path).before == made[-1]
+
+
+BROKEN = {
+    "half": json.dumps(Session().to_dict())[:2000],
+    "foreign": '{"hello": "world"}',
+    "newer": json.dumps(Session().to_dict() | {"format": "vssm-sitting/99"}),
+    "unknown key": json.dumps(Session().to_dict() | {"colour": "red"}),
+    "endless number": "1" * 5000,
+    "deep": "[" * 100_000,
+    "huge": " " * (session.MOST_BYTES + 1),
+    "not text": "\xff\xfe\x00",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_gives_a_sentence(tmp_path, text):
+    path = tmp_path / "sitting.json"
+    for number in ("", "-2"):  # what was set aside stays, however often it happens
+        path.write_bytes(text.encode("latin-1"))
+        restored, said = session.restore(path)
+        aside = tmp_path / f"sitting.json.broken{number}"
+        assert restored == Session() and aside.name in said and aside.read_bytes() == text.encode("latin-1")
+    assert len(said) < 500 and not path.exists()
+
+
+def test_a_broken_file_changes_nothing(mnist, qtbot, tmp_path, draw):
+    draw(mnist.canvas, [(5, 3), (22, 5)])
+    before = mnist.sitting()
+    for text in (BROKEN["half"], BROKEN["newer"], BROKEN["unknown key"]):
+        (tmp_path / "given.json").write_text(text)
+        mnist.open_given(str(tmp_path / "given.json"))
+        assert mnist.messages.text and mnist.sitting() == before and mnist.canvas.sketch.can_undo
+    mnist.open_given(str(tmp_path))
+    assert "not a file" in mnist.messages.text
+    mnist.open_given(str(tmp_path / "none.json"))
+    assert "cannot be read" in mnist.messages.text and mnist.keeper.before is None
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside, max_size=3),
+    max_leaves=5,
+)
+WHOLE = Session(sheets={"mnist": Sheet(Prompt.empty(28, 28, 1), modes={"asarm": ("assd", 4)}, pinned=(pin(4),))})
+
+
+def places(plain: object, above: tuple = ()) -> list[tuple]:
+    """The keys that lead to every value of it."""
+    inside = plain.items() if isinstance(plain, dict) else enumerate(plain[:2]) if isinstance(plain, list) else ()
+    return [above, *(place for key, value in inside for place in places(value, (*above, key)))]
+
+
+@given(st.sampled_from(places(WHOLE.to_dict())[1:]), ANYTHING)
+@settings(max_examples=150, deadline=None)
+def test_a_value_changed_to_anything_is_read_or_told(place, value):
+    plain = json.loads(session.text(WHOLE))
+    inside = plain
+    for key in place[:-1]:
+        inside = inside[key]
+    inside[place[-1]] = value
+    try:
+        made = Session.from_dict(json.loads(json.dumps(plain)))
+    except UserError:
+        return
+    assert Session.from_dict(json.loads(session.text(made))) == made
+
+
+def test_race_ticks_come_back(qtbot, tmp_path, no_threads_left):
+    from test_race import weights
+
+    folder = weights(tmp_path, "vssm", "transformer")
+    for window in opened(qtbot, tmp_path / "sitting.json", folder):
+        press(qtbot, window, "V")
+        box = window.race.boxes["transformer"]
+        qtbot.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
+        assert window.race.chosen == ["vssm"]
+    for window in opened(qtbot, tmp_path / "sitting.json", folder):
+        assert window.race.chosen == ["vssm"] and window.sitting().sheet.absent == ("transformer",)
+        window.race.boxes["transformer"].setFocus()
+        press(qtbot, window, "V")
+        qtbot.keyClick(window.race.boxes["transformer"], Qt.Key.Key_Space)
+        assert window.race.chosen == ["vssm", "transformer"] and window.sitting().sheet.absent == ()
