@@ -67,7 +67,7 @@ def table() -> list[Spec]:
              "was copied", ("Ctrl+V",)),
         Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG", ("Ctrl+S",),
              rule=True),
-        Spec("save_all", "Save all samples…", "File", "Write all samples of this run as one PNG", ("Ctrl+Shift+S",)),
+        Spec("save_all", "Save all samples…", "File", "Write the prompt and all samples as one PNG", ("Ctrl+Shift+S",)),
         Spec("save_race", "Save race…", "File", "Write the race shown as an animated picture, at true speed or slowed",
              ("Ctrl+R",)),
         Spec("open_sitting", "Open sitting…", "File", "Go on with a saved sitting: sketches, settings, pinned results; "

@@ -1,4 +1,4 @@
-"""What the File menu does with sittings, links and races. A part of the window, in a file of its own."""
+"""What the File menu does with completions, sittings, links and races. A part of the window, in a file of its own."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QButtonGroup,
+    QComboBox,
     QDialog,
     QDialogButtonBox,
     QFileDialog,
     QInputDialog,
     QLabel,
     QProgressDialog,
-    QRadioButton,
     QVBoxLayout,
     QWidget,
 )
 
-from vssm import data
+from vssm import data, picture
 from vssm.errors import UserError
+from vssm.events import Finished
 
 from . import animation, links, runs, session
 from .desk import Desk
@@ -32,9 +33,8 @@ from .session import Session
 from .words import tr
 
 SITTINGS = "Sittings (*.json);;All files (*)"
-
-
 ANIMATIONS = "Animated pictures (*.gif)"
+ROW = 9  # most pictures in a row of a sheet
 WAYS = {1.0: "True speed", 1 / 4: "A quarter of it", 1 / 16: "A sixteenth of it"}
 
 
@@ -47,12 +47,12 @@ class SpeedDialog(QDialog):
         self.setWindowTitle(tr("Save the race"))
         rows = QVBoxLayout(self)
         rows.addWidget(QLabel(tr("The race took {}. Play it at:").format(runs.seconds(raced.duration))))
-        self._ways = QButtonGroup(self)
-        for number, speed in enumerate(SPEEDS):
-            way = QRadioButton(f"{tr(WAYS[speed])}: {runs.seconds(raced.duration / speed)}")
-            way.setChecked(speed == animation.slow(raced))
-            self._ways.addButton(way, number)
-            rows.addWidget(way)
+        self._ways = QComboBox()
+        self._ways.setAccessibleName(tr("Speed of the animated picture"))
+        for speed in SPEEDS:
+            self._ways.addItem(f"{tr(WAYS[speed])}: {runs.seconds(raced.duration / speed)}", speed)
+        self._ways.setCurrentIndex(SPEEDS.index(animation.slow(raced)))
+        rows.addWidget(self._ways)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel)
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
@@ -60,11 +60,41 @@ class SpeedDialog(QDialog):
 
     @property
     def speed(self) -> float:
-        return SPEEDS[self._ways.checkedId()]
+        return self._ways.currentData()
 
 
 class Filing:
     """The part of `Window` that gives its state away and takes another."""
+
+    # --- pictures
+
+    @Slot()
+    def save_one(self) -> None:
+        if self._finished:
+            self._ask_picture("completion.png", self._finished.images[[self.shown.shown]])
+
+    @Slot()
+    def save_all(self) -> None:
+        """The prompt, in which unknown pixels are grey, and then all samples."""
+        if self._finished:
+            prompt = self.shown.request.prompt
+            given = np.where(prompt.known[..., None], prompt.pixels, np.uint8(128))
+            self._ask_picture("samples.png", np.concatenate([given[None], self._finished.images]))
+
+    @property
+    def _finished(self) -> Finished | None:
+        """What the run shown has come to, if it has."""
+        return self.shown.finished if self.shown else None
+
+    def _ask_picture(self, name: str, images: np.ndarray) -> None:
+        self._to_save = images
+        self._ask_file(tr("Save as PNG"), name, tr("PNG pictures (*.png)"), self._write)
+
+    @Slot(str)
+    def _write(self, path: str) -> None:
+        images = self._to_save
+        gap = 2 if len(images) > 1 else 0
+        self._try(picture.write_png, path, images, min(len(images), ROW), gap, said=tr("Saved {}").format(path))
 
     # --- sittings
 

@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vssm import checkpoint, data, models, picture, scaling
+from vssm import checkpoint, data, models, scaling
 from vssm.errors import UserError
 from vssm.events import Event, GenerationRequest, Progress
 from vssm.prompt import Prompt
@@ -734,14 +734,6 @@ class Window(Filing, Arranging, QMainWindow):
         self.messages.say(tr(TAKEN).format(result.words, actions.shown("Ctrl+Z")), "note")
 
     @Slot()
-    def save_one(self) -> None:
-        self._save("completion.png", slice(self.shown.shown, self.shown.shown + 1) if self.shown else None)
-
-    @Slot()
-    def save_all(self) -> None:
-        self._save("samples.png", slice(None))
-
-    @Slot()
     def show_shortcuts(self) -> None:
         self._show_page("Keyboard shortcuts", actions.cheat_sheet())
 
@@ -1002,30 +994,7 @@ class Window(Filing, Arranging, QMainWindow):
         self.race.retheme(self.theme)
         self._show(self.shown)
 
-    # --- files and pages
-
-    def _save(self, name: str, which: slice | None) -> None:
-        if self.shown is None or self.shown.finished is None:
-            return
-        dialog = QFileDialog(self, "Save as PNG", name, "PNG pictures (*.png)")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("png")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setProperty("images", self.shown.finished.images[which])
-        dialog.fileSelected.connect(self._write)
-        self._dialog = dialog
-        dialog.open()
-
-    @Slot(str)
-    def _write(self, path: str) -> None:
-        images = self._dialog.property("images")
-        columns = min(len(images), 8)
-        try:
-            picture.write_png(path, images, columns, gap=2 if len(images) > 1 else 0)
-        except UserError as error:
-            self.messages.say(str(error))
-        else:
-            self.messages.say(f"Saved {path}", "note")
+    # --- pages
 
     def _show_page(self, title: str, html: str) -> None:
         page = QDialog(self)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageSequence
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QFileDialog, QLineEdit, QProgressDialog, QRadioButton
+from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QProgressDialog
 from test_race import contestant, events, raced
 from windows import press
 
@@ -113,10 +113,10 @@ def raced_window(no_threads_left, qtbot, tmp_path):
 def ask(qtbot, window, number: int) -> None:
     """The key, and the speed of that number."""
     press(qtbot, window, "Ctrl+R")
-    ways = window._dialog.findChildren(QRadioButton)
-    assert [way.isChecked() for way in ways] == [False, True, False]  # a quarter, for so short a race
-    ways[number].setFocus()
-    qtbot.keyClick(ways[number], Qt.Key.Key_Space)
+    ways = window._dialog.findChild(QComboBox)
+    assert ways.currentIndex() == 1 and "1.20 s" in ways.currentText()  # a quarter, for so short a race
+    ways.setFocus()
+    qtbot.keyClick(ways, Qt.Key.Key_Down if number == 2 else Qt.Key.Key_Up)
     qtbot.keyClick(window._dialog, Qt.Key.Key_Return)
 
 

@@ -18,6 +18,7 @@ from windows import LEFT, press, type_in
 
 from app import keeping, session
 from app.keeping import Keeper
+from app.panels.race import RacePanel
 from app.pinned import Pinned
 from app.session import Session, Sheet
 from vssm import data
@@ -321,3 +322,48 @@ def test_race_ticks_come_back(qtbot, tmp_path, no_threads_left):
         press(qtbot, window, "V")
         qtbot.keyClick(window.race.boxes["transformer"], Qt.Key.Key_Space)
         assert window.race.chosen == ["vssm", "transformer"] and window.sitting().sheet.absent == ()
+
+
+# --- races of before
+
+
+def run_recorded(qtbot, panel, seconds: float) -> None:
+    """A race of two, whose events are told to the panel as the models' would be."""
+    from test_race import contestant, events
+
+    asked = contestant("vssm"), contestant("transformer")
+    with qtbot.waitSignal(panel.asked):
+        panel.begin(asked)
+    for one, more in zip(asked, (True, False), strict=True):
+        for event in events(one, [seconds / 2, seconds], [6, 12]):
+            panel.add(event)
+        if more:
+            with qtbot.waitSignal(panel.asked):
+                panel.ended()
+    panel.ended()
+    assert not panel.running
+
+
+def test_the_latest_races_can_be_looked_at_again(mnist, qtbot):
+    panel = RacePanel(mnist.actions_)
+    qtbot.addWidget(panel)
+    panel.offer("mnist", [], set())
+    panel.resize(800, 600)
+    panel.show()
+    run_recorded(qtbot, panel, 0.1)
+    assert not panel.races.isVisible() and len(panel.past["mnist"]) == 1  # it is the one that is shown
+    for seconds in (0.2, 0.3, 0.4):
+        run_recorded(qtbot, panel, seconds)
+    texts = [panel.races.itemText(i) for i in range(panel.races.count())]
+    assert texts == ["Race 2: VSSM 0.20 s", "Race 3: VSSM 0.30 s", "Race 4: VSSM 0.40 s"]
+    assert panel.races.isVisible() and panel.races.currentIndex() == 2
+    panel.races.setFocus()
+    qtbot.keyClick(panel.races, Qt.Key.Key_Up)
+    assert panel.race.duration == 0.3 == panel.seconds and not panel.playing and panel.replayable
+    assert [runner.clock.text() for runner in panel.runners] == ["0.30 s"] * 2
+    panel.step(-1)
+    assert panel.seconds == 0.15
+    panel.offer("cifar10", [], set())
+    assert panel.race is None and not panel.races.isVisible()
+    panel.offer("mnist", [], set())
+    assert panel.race.duration == 0.4

@@ -310,7 +310,11 @@ def test_completions_are_saved(window, qtbot, tmp_path):
     assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), run.finished.images[0, ..., 0])
     press(qtbot, window, "Ctrl+Shift+S")
     dialog_accepts(qtbot, window, tmp_path / "all")
-    assert Image.open(tmp_path / "all.png").size == (4 * 28 + 3 * 2, 28)
+    sheet = np.asarray(Image.open(tmp_path / "all.png"))
+    prompt = run.request.prompt
+    assert sheet.shape == (28, 5 * 28 + 4 * 2)  # the prompt, and four samples
+    assert np.array_equal(sheet[:, :28], np.where(prompt.known, prompt.pixels[..., 0], 128))
+    assert np.array_equal(sheet[:, -28:], run.finished.images[3, ..., 0])
     assert window.messages.text.startswith("Saved ")
 
 

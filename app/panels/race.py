@@ -27,6 +27,7 @@ from vssm.events import Event
 
 from .. import draw, race, runs, theme
 from ..race import Axis, Clock, Contestant, Frame, Race, State
+from ..words import tr
 from .card import Card, OneLine, button, label, named
 from .latents import enlarge, paint, sequential
 from .plot import Seconds
@@ -47,6 +48,7 @@ ROUNDS = (
     "A round of drafting: drafted pixels wait for the next network call, which accepts them up to the first that does "
     "not hold; that one is drawn anew, and those after it are rejected, to be drafted again."
 )
+MOST_PAST = 3  # races of a data set that are kept; a long one takes some 20 MB
 SPEEDS = {1.0: "1 ×", 1 / 4: "1/4 ×", 1 / 16: "1/16 ×"}
 
 
@@ -57,6 +59,22 @@ class Offer:
     model: str
     title: str
     lacks: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """A race that has been run, as it can be played again. stopped: before all came to their end."""
+
+    number: int
+    race: Race
+    stopped: bool
+
+    @property
+    def title(self) -> str:
+        """Who won it, in short."""
+        first = self.race.ranking[0] if self.race.ranking else None
+        won = f"{first.contestant.title} {runs.seconds(first.end)}" if first else tr("stopped")
+        return tr("Race {}: {}").format(self.number, won)
 
 
 def colours_of(frame: Frame, known: np.ndarray) -> np.ndarray:
@@ -330,7 +348,13 @@ class RacePanel(Card):
         self._data = ""
         self.boxes: dict[str, QCheckBox] = {}
         self.runners: list[Runner] = []
+        self.past: dict[str, list[Past]] = {}  # by data set, the latest last
 
+        self.races = QComboBox()
+        self.races.setAccessibleName(tr("Races"))
+        self.races.setToolTip(tr("The latest races, to be looked at again"))
+        self.races.activated.connect(self.look_back)
+        self.header.addWidget(self.races)
         for name, text in (("start_race", "Race  ⇧R"), ("show_race", "Race view  V")):
             made = button(actions[name], text)
             self.header.addWidget(made)
@@ -392,10 +416,14 @@ class RacePanel(Card):
     # --- who takes part
 
     def offer(self, dataset: str, offered: list[Offer], absent: set[str]) -> None:
-        """Who may race; those in `absent`, which is kept up to date, are not ticked. A race of another data set is
-        forgotten."""
+        """Who may race; those in `absent`, which is kept up to date, are not ticked. A race of another data set gives
+        way to the latest of this one."""
         if dataset != self._data:
+            self._data = dataset
+            self._fill_races()
             self.forget()
+            if self.races.count():
+                self.look_back(self.races.count() - 1)
         if (dataset, offered) == (self._data, self._offered) and absent is self._absent:
             return
         self._data, self._offered, self._absent = dataset, offered, absent
@@ -433,17 +461,21 @@ class RacePanel(Card):
         self.hold()
         self.race = Race.of(contestants)
         self.running, self._stopping, self._number, self._under_way = True, False, 0, False
+        self._deal()
+        self._show()
+        self._start.start()
+        self.changed.emit()
+
+    def _deal(self) -> None:
+        """A card for each contestant."""
         for runner in self.runners:
             self._row.removeWidget(runner)
             runner.hide()
             runner.deleteLater()
-        self.runners = [Runner(contestant) for contestant in contestants]
+        self.runners = [Runner(lane.contestant) for lane in self.race.lanes]
         for runner in self.runners:
             runner.retheme(self._theme)
             self._row.addWidget(runner, 1)
-        self._show()
-        self._start.start()
-        self.changed.emit()
 
     @Slot()
     def _ask(self) -> None:
@@ -483,6 +515,11 @@ class RacePanel(Card):
     def _finish(self) -> None:
         self.running = self._under_way = False
         self._clock = Clock(self.race.duration, self.speed.currentData())
+        if self.replayable:
+            past = self.past.setdefault(self._data, [])
+            past.append(Past(past[-1].number + 1 if past else 1, self.race, self._stopping))
+            del past[:-MOST_PAST]
+            self._fill_races()
         if self._stopping:
             self._clock.put(self.race.duration, time.perf_counter())
         elif self.race.ranking:
@@ -496,6 +533,26 @@ class RacePanel(Card):
         self._start.stop()
         self.race, self.running, self._under_way, self._stopping = None, False, False, False
         self._show()
+
+    # --- races of before
+
+    def _fill_races(self) -> None:
+        past = self.past.get(self._data, [])
+        self.races.clear()
+        self.races.addItems([one.title for one in past])
+        self.races.setCurrentIndex(len(past) - 1)
+
+    @Slot(int)
+    def look_back(self, number: int) -> None:
+        """Show one of the races that are kept, at its end."""
+        self.hold()
+        past = self.past[self._data][number]
+        self.race, self._stopping = past.race, past.stopped
+        self._clock = Clock(self.race.duration, self.speed.currentData())
+        self._clock.put(self.race.duration, time.perf_counter())
+        self._deal()
+        self._show()
+        self.changed.emit()
 
     # --- the replay
 
@@ -610,6 +667,8 @@ class RacePanel(Card):
         self.words.setVisible(bool(words))
         for box, one in zip(self.boxes.values(), self._offered, strict=True):
             box.setEnabled(not self.running and not one.lacks)
+        self.races.setVisible(self.races.count() > 1)
+        self.races.setEnabled(not self.running)
         for one in (self.speed, self.log):
             one.setEnabled(self.replayable)
         for one in (self.axis, self.time):
