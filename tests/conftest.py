@@ -8,7 +8,7 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
 import numpy as np
 import pytest
 import torch  # noqa: F401 - before Qt
-from PySide6.QtCore import QPoint, Qt, QThread
+from PySide6.QtCore import QEvent, QPoint, Qt, QThread
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -28,6 +28,19 @@ def pytest_collection_modifyitems(items):
         if "qtbot" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
             item.add_marker(pytest.mark.qt_log_ignore(OURS_TO_IGNORE))
+
+
+def pytest_collection_finish():
+    """What is loaded by now is here to stay: the collections of `bury` need not look through it."""
+    gc.collect()
+    gc.freeze()
+
+
+def bury():
+    """End, in this thread, what is left of earlier windows. The inference thread would else come upon it in one of
+    Python's collections, at any time, and a widget that ends there brings the process down."""
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
 
 
 def running_threads() -> list[QThread]:
@@ -56,6 +69,7 @@ def opened(qtbot, state, folder=None):
     from app import application
     from app.window import Window
 
+    bury()
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
     application.prepare(QApplication.instance())
     window = Window(state, folder)
