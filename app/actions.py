@@ -183,6 +183,9 @@ def table() -> list[Spec]:
                                 strict=True)
         ),
         Spec("reset_layout", "Reset layout", "View/Panels", "Put all panels back where they were at first", rule=True),
+        Spec("to_message", "Go to the message", "View", "Bring the keyboard to the latest message; Esc closes it",
+             ("F8",), rule=True),
+        Spec("close_message", "Close the message", "View", "Close the latest message", ("Shift+F8",)),
         Spec("show_shortcuts", "Keyboard shortcuts", "Help", "All keys on one page", ("F1", "?")),
         Spec("show_about", "About VSSM Sketchpad", "Help", "What this is", rule=True),
     ]  # fmt: skip

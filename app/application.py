@@ -47,13 +47,7 @@ def _run(argv: list[str]) -> int:
     window = Window()
     hook = sys.excepthook
 
-    def report(kind, error, trace):
-        """A mistake of the program in a slot: told in the window, in full on the terminal; the program lives on."""
-        traceback.print_exception(kind, error, trace)
-        if not issubclass(kind, KeyboardInterrupt):
-            window.messages.say(f"Something went wrong in the program ({kind.__name__}: {error}).")
-
-    sys.excepthook = report  # after pyqtgraph has been loaded, which installs one of its own
+    sys.excepthook = told(window)  # after pyqtgraph has been loaded, which installs one of its own
     window.resize(window.sizeHint().boundedTo(app.primaryScreen().availableSize()))
     window.show()
     if len(argv) > 1:
@@ -71,6 +65,19 @@ def _run(argv: list[str]) -> int:
         sys.stdout.flush()
         os._exit(code)  # a network call still under way: a thread in it must not be destroyed
     return code
+
+
+def told(window):
+    """For sys.excepthook: a mistake of the program in a slot is told in the window, in full on the terminal; the
+    program lives on."""
+
+    def tell(kind, error, trace) -> None:
+        traceback.print_exception(kind, error, trace)
+        if not issubclass(kind, KeyboardInterrupt):
+            details = "".join(traceback.format_exception(kind, error, trace))
+            window.messages.say(f"Something went wrong in the program ({kind.__name__}: {error}).", details=details)
+
+    return tell
 
 
 def settle() -> None:

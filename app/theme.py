@@ -143,10 +143,15 @@ def _style_sheet(t: Theme) -> str:
     QLabel#title {{ font-weight: 600; font-size: 11pt; }}
     QLabel#muted {{ color: {t.muted}; }}
     QLabel#number {{ font-weight: 600; font-size: 13pt; }}
-    QFrame#error {{ background: {t.error}; }}  QFrame#error QLabel {{ color: {t.on_error}; }}
-    QFrame#note {{ background: {t.note}; }}  QFrame#note QLabel {{ color: {t.on_note}; }}
-    QFrame#error QToolButton, QFrame#note QToolButton {{ border: none; background: transparent; }}
+    QFrame#error {{ background: {t.error}; border: 1px solid {t.on_error}; border-radius: 8px; }}
+    QFrame#note {{ background: {t.note}; border: 1px solid {t.on_note}; border-radius: 8px; }}
+    QFrame#error:focus, QFrame#note:focus {{ border: 2px solid {t.accent}; }}
+    QFrame#error QLabel {{ color: {t.on_error}; }}  QFrame#note QLabel {{ color: {t.on_note}; }}
+    QFrame#error QToolButton, QFrame#note QToolButton {{ border: 1px solid transparent; background: transparent; }}
     QFrame#error QToolButton {{ color: {t.on_error}; }}  QFrame#note QToolButton {{ color: {t.on_note}; }}
+    QFrame#error QToolButton:hover, QFrame#error QToolButton:checked {{ border-color: {t.on_error}; }}
+    QFrame#note QToolButton:hover {{ border-color: {t.on_note}; }}
+    QFrame#error QToolButton:focus, QFrame#note QToolButton:focus {{ border: 2px solid {t.accent}; padding: 3px 5px; }}
     QToolButton {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px;
                    padding: 4px 6px; }}
     QToolButton:hover {{ border-color: {t.muted}; }}

@@ -45,7 +45,7 @@ from .panels.completions import CompletionPanel
 from .panels.crop import CropDialog
 from .panels.docks import PANELS, RACE, Arranging, Docks
 from .panels.latents import LatentPanel
-from .panels.messages import MessageBar
+from .panels.messages import Messages
 from .panels.modes import ModePicker
 from .panels.palette import COLOURS
 from .panels.plot import Plot
@@ -101,7 +101,7 @@ class Window(Filing, Arranging, QMainWindow):
         self.setAcceptDrops(True)
 
         self.actions_ = actions.Actions(self)
-        self.messages = MessageBar()
+        self.messages = Messages(self)
         self.sketch = SketchPanel(self.data, self.desk, self.actions_)
         self.canvas = self.sketch.canvas
         self.completion = CompletionPanel()
@@ -174,7 +174,6 @@ class Window(Filing, Arranging, QMainWindow):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
         rows.addWidget(self._bar())
-        rows.addWidget(self.messages)
         rows.addWidget(self.docks, 1)
         self.setCentralWidget(whole)
         self._fill_status_bar()
@@ -734,6 +733,14 @@ class Window(Filing, Arranging, QMainWindow):
         self.messages.say(tr(TAKEN).format(result.words, actions.shown("Ctrl+Z")), "note")
 
     @Slot()
+    def to_message(self) -> None:
+        self.messages.focus_latest()
+
+    @Slot()
+    def close_message(self) -> None:
+        self.messages.close_latest()
+
+    @Slot()
     def show_shortcuts(self) -> None:
         self._show_page("Keyboard shortcuts", actions.cheat_sheet())
 
@@ -828,9 +835,9 @@ class Window(Filing, Arranging, QMainWindow):
     @Slot(int, str)
     def _failed(self, number: int, sentence: str) -> None:
         if number == 0:  # while models were made ready: each may have something to say
-            self.messages.add(sentence)
+            self.messages.add(sentence, details=self.engine.cause(sentence))
         elif self._running is None or number in (self._running.number, self._racing):
-            self.messages.say(sentence)
+            self.messages.say(sentence, details=self.engine.cause(sentence))
 
     @Slot(int)
     def _ended(self, number: int) -> None:

@@ -77,6 +77,7 @@ class Worker(QObject):
         self._left.connect(self.preload, Qt.ConnectionType.QueuedConnection)
         self._folder, self._device = folder, "auto"
         self._generators: dict[tuple[str, str], Generator] = {}
+        self.causes: dict[str, str] = {}  # by the sentence that tells of it, for those who ask; read by the window
 
     @Slot()
     def prepare(self) -> None:
@@ -174,7 +175,10 @@ class Worker(QObject):
 
     def _report(self, number: int, error: Exception) -> None:
         traceback.print_exc()
-        self.failed.emit(number, f"The model failed ({type(error).__name__}: {str(error).strip().splitlines()[0]}).")
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        sentence = f"The model failed ({type(error).__name__}: {reason})."
+        self.causes[sentence] = traceback.format_exc()
+        self.failed.emit(number, sentence)
 
 
 class Engine(QObject):
@@ -221,6 +225,10 @@ class Engine(QObject):
     def measure(self, request: scaling.ScalingRequest) -> int:
         """Ask for the timing of equal networks, giving up the run under way; returns its number."""
         return self.complete("", request.data, request)
+
+    def cause(self, sentence: str) -> str:
+        """What is known of the cause of a failure; empty for one that its sentence explains."""
+        return self._worker.causes.get(sentence, "")
 
     def stop(self) -> None:
         self._want(0)

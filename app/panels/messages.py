@@ -1,52 +1,201 @@
-"""The message bar: one sentence under the toolbar, which waits for nobody."""
+"""Messages over the lower right corner of the window, which wait for nobody and move nothing."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QAccessible, QAccessibleEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
 
+from .. import faults
+from ..words import tr
 from .card import label
 
+MOST = 3  # at a time
+STAY = 6000  # milliseconds that a note stays, and longer where somebody reads it
+WIDE, OFF = 560, 12  # pixels: of a message at most, and from the edges
+DETAILS = 150  # pixels
 
-class MessageBar(QFrame):
-    """Hidden until it has something to say; "error" or "note" is its colour."""
 
-    def __init__(self):
+class Toast(QFrame):
+    """One message: "error" stays until it is closed, "note" goes by itself. `closed` asks to be taken away."""
+
+    closed = Signal()
+
+    def __init__(self, text: str, kind: str, details: str):
         super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(14, 6, 8, 6)
-        self._text = label("", wrap=True)
-        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        row.addWidget(self._text, 1)
-        close = QToolButton()
-        close.setText("×")
-        close.setAccessibleName("Close the message")
-        close.setToolTip("Close the message")
-        close.clicked.connect(self.clear)
+        self.setObjectName(kind)
+        self.setAccessibleName(text)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.text, self.kind, self._details = text, kind, details
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(14, 8, 8, 8)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        rows.addLayout(row)
+        words = label(text, wrap=True)
+        words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row.addWidget(words, 1)
+        if details:
+            self.more = self._button(tr("Details"), tr("Show what is known of the cause, or hide it"), self._unfold)
+            self.more.setCheckable(True)
+            row.addWidget(self.more, 0, Qt.AlignmentFlag.AlignTop)
+        if kind == "error":
+            tip = tr("Copy this message, its cause and the versions of all that takes part, for a report")
+            self.copy = self._button(tr("Copy report"), tip, self._copy)
+            row.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignTop)
+        close = self._button("×", tr("Close the message (Esc)"), self.closed)
+        close.setAccessibleName(tr("Close the message"))
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        self.cause = QPlainTextEdit(details)
+        self.cause.setReadOnly(True)
+        self.cause.setTabChangesFocus(True)
+        self.cause.setAccessibleName(tr("Cause"))
+        self.cause.setFixedHeight(DETAILS)
+        self.cause.hide()
+        rows.addWidget(self.cause)
+        self.end = QTimer(self, singleShot=True, interval=STAY)
+        self.end.timeout.connect(self._go)
+        if kind == "note":
+            self.end.start()
+
+    def _button(self, text: str, tip: str, pressed) -> QToolButton:
+        made = QToolButton()
+        made.setText(text)
+        made.setAccessibleName(text)
+        made.setToolTip(tip)
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        made.clicked.connect(pressed)
+        return made
+
+    @property
+    def read(self) -> bool:
+        """Whether somebody has the mouse or the keyboard's focus on it."""
+        return self.underMouse() or self.isAncestorOf(QApplication.focusWidget()) or self.hasFocus()
+
+    @Slot()
+    def _go(self) -> None:
+        if self.read:
+            self.end.start()
+        else:
+            self.closed.emit()
+
+    @Slot()
+    def _unfold(self) -> None:
+        self.cause.setVisible(self.more.isChecked())
+
+    @Slot()
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(faults.report(self.text, self._details))
+        self.copy.setText(tr("Copied"))
+
+    def event(self, event) -> bool:
+        """Esc closes it, and stops nothing."""
+        if event.type() in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress) and event.key() == Qt.Key.Key_Escape:
+            event.accept()
+            if event.type() == QEvent.Type.KeyPress:
+                self.closed.emit()
+            return True
+        return super().event(event)
+
+
+class Messages(QWidget):
+    """A stack of messages over the lower right corner of `over`, the latest at the bottom."""
+
+    def __init__(self, over: QWidget):
+        super().__init__(over)
+        self.setAccessibleName(tr("Messages"))
+        self.toasts: list[Toast] = []
+        self._before: QWidget | None = None  # had the focus
+        self._rows = QVBoxLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setSpacing(6)
+        over.installEventFilter(self)
         self.hide()
 
     @property
     def text(self) -> str:
-        """What is being said; empty when hidden."""
-        return "" if self.isHidden() else self._text.text()
+        """What was said last; empty where nothing is being said."""
+        return self.toasts[-1].text if self.toasts else ""
 
-    def say(self, text: str, kind: str = "error") -> None:
-        self.setObjectName(kind)
-        self._text.setText(text)
-        self.setAccessibleName(text)
-        for one in (self, *self.findChildren(QWidget)):
-            one.style().unpolish(one)
-            one.style().polish(one)
-        self.show()
-        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
+    def say(self, text: str, kind: str = "error", details: str = "") -> None:
+        """details: what is known of the cause, for those who ask."""
+        for one in [t for t in self.toasts if t.text == text] or self.toasts[: 1 - MOST]:
+            self._take(one)
+        toast = Toast(text, kind, details)
+        toast.closed.connect(self._closed)
+        self.toasts.append(toast)
+        self._rows.addWidget(toast)
+        toast.show()
+        self._place()
+        _announce(toast)
 
-    def add(self, text: str, kind: str = "error") -> None:
-        """Say it besides what is being said already."""
-        lines = self.text.split("\n") if self.text and self.objectName() == kind else []
-        self.say("\n".join([*lines, text] if text not in lines else lines), kind)
+    def add(self, text: str, kind: str = "error", details: str = "") -> None:
+        """Say it where it is not being said already."""
+        if text not in [one.text for one in self.toasts]:
+            self.say(text, kind, details)
 
     @Slot()
     def clear(self) -> None:
-        self.hide()
+        for one in list(self.toasts):
+            self._take(one)
+        self._place()
+
+    def focus_latest(self) -> None:
+        """Bring the keyboard to the latest message."""
+        if self.toasts:
+            self._before = QApplication.focusWidget()
+            self.toasts[-1].setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def close_latest(self) -> None:
+        if self.toasts:
+            self.toasts[-1].closed.emit()
+
+    @Slot()
+    def _closed(self) -> None:
+        self._take(self.sender())
+        self._place()
+
+    def _take(self, toast: Toast) -> None:
+        if toast.hasFocus() or toast.isAncestorOf(QApplication.focusWidget()):
+            (self._before or self.parentWidget()).setFocus()
+        toast.end.stop()
+        self.toasts.remove(toast)
+        self._rows.removeWidget(toast)
+        toast.hide()
+        toast.deleteLater()
+
+    def _place(self) -> None:
+        """Over the status bar, to the right, where they hide nothing of the sketch."""
+        self.setVisible(bool(self.toasts))
+        over = self.parentWidget()
+        wide = min(WIDE, over.width() - 2 * OFF)
+        high = self._rows.totalHeightForWidth(wide) if self.toasts else 0
+        foot = over.statusBar().height() + OFF if hasattr(over, "statusBar") else OFF
+        high = min(high, over.height() - foot - OFF)
+        self.setGeometry(over.width() - wide - OFF, over.height() - foot - high, wide, high)
+        self.raise_()
+
+    def event(self, event) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # details were unfolded
+            self._place()
+        return super().event(event)
+
+    def eventFilter(self, watched, event) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._place()
+        return False
+
+
+def _announce(toast: Toast) -> None:
+    """Let a screen reader say it, at once where it is an error."""
+    try:
+        from PySide6.QtGui import QAccessibleAnnouncementEvent
+    except ImportError:  # before Qt 6.8
+        QAccessible.updateAccessibility(QAccessibleEvent(toast, QAccessible.Event.Alert))
+        return
+    told = QAccessibleAnnouncementEvent(toast, toast.text)
+    urgent = toast.kind == "error"
+    politeness = QAccessible.AnnouncementPoliteness
+    told.setPoliteness(politeness.Assertive if urgent else politeness.Polite)
+    QAccessible.updateAccessibility(told)
