@@ -260,6 +260,20 @@ def shown(key: str) -> str:
     )
 
 
+GESTURES = (  # what is done without an action, by menu
+    ("Sketch", "Left button, pen, finger", "Draw with the chosen tool"),
+    ("Sketch", "Right button, pen's rubber", "Erase"),
+    ("Sketch", "Shift, with the rectangle", "Make unknown"),
+    ("Sketch", "Alt + click", "Take a pixel's colour"),
+    ("Sketch", "Arrows, Space, Delete", "Move the pen, draw, erase (with the sketch in focus)"),
+    ("Race", "Arrows, Home, End", "Frame by frame (on the race's axis)"),
+    ("View", "Drag a panel's title", "Move the panel"),
+    ("View", "Double click on a title", "Float the panel, or dock it"),
+    ("View", "Drag a border", "Resize panels"),
+    ("View", "Esc, in a message", "Close the message"),
+)
+
+
 def cheat_sheet() -> str:
     """All shortcuts and gestures as one page of HTML."""
     menus: dict[str, list[str]] = {}
@@ -267,25 +281,26 @@ def cheat_sheet() -> str:
         if spec.keys:
             keys = ", ".join(f"<b>{shown(k)}</b>" for k in spec.keys)
             menus.setdefault(spec.menu.partition("/")[0], []).append(
-                f"<tr><td align=right>{keys}&nbsp;&nbsp;</td><td>{spec.text}</td></tr>"
+                f"<tr><td align=right width='45%' style='white-space: nowrap'>{keys}&nbsp;&nbsp;</td>"
+                f"<td>{spec.text}</td></tr>"
             )
-    menus.setdefault("Sketch", []).extend(
-        f"<tr><td align=right><b>{keys}</b>&nbsp;&nbsp;</td><td>{text}</td></tr>"
-        for keys, text in (
-            ("Left button, pen, finger", "Draw with the chosen tool"),
-            ("Right button, pen's rubber", "Erase"),
-            ("Shift, with the rectangle", "Make unknown"),
-            ("Alt + click", "Take a pixel's colour"),
-            ("Arrows, Space, Delete", "Move the pen, draw, erase (with the sketch in focus)"),
-        )
-    )
-    menus.setdefault("Race", []).append(
-        "<tr><td align=right><b>Arrows, Home, End</b>&nbsp;&nbsp;</td><td>Frame by frame (on the race's axis)</td></tr>"
-    )
-    left = _section("Sketch", menus.pop("Sketch"))
-    right = "".join(_section(name, rows) for name, rows in menus.items())
-    return f"<table cellspacing=12><tr><td>{left}</td><td>&nbsp;&nbsp;</td><td>{right}</td></tr></table>"
+    for menu, keys, text in GESTURES:
+        menus.setdefault(menu, []).append(f"<tr><td colspan=2><b>{keys}</b>: {text}</td></tr>")
+    sections = {name: _section(name, rows) for name, rows in menus.items()}
+    columns = _columns(sections, {name: len(rows) for name, rows in menus.items()})
+    cells = "".join(f"<td width='{100 // len(columns)}%'>{column}</td>" for column in columns)
+    return f"<table cellspacing=8 width='100%'><tr>{cells}</tr></table>"
+
+
+def _columns(sections: dict[str, str], rows: dict[str, int], number: int = 3) -> list[str]:
+    """In so many columns, in order, of about the same height."""
+    heights = [rows[name] + 3 for name in sections]
+    columns, done = [""] * number, 0
+    for (_, section), height in zip(sections.items(), heights, strict=True):
+        columns[min(number - 1, (done + height // 2) * number // sum(heights))] += section
+        done += height
+    return [column for column in columns if column]
 
 
 def _section(name: str, rows: list[str]) -> str:
-    return f"<h3>{name}</h3><table cellspacing=3>{''.join(rows)}</table>"
+    return f"<h3>{name}</h3><table cellspacing=3 width='100%'>{''.join(rows)}</table>"

@@ -16,7 +16,6 @@ from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
     QColorDialog,
-    QDialog,
     QDoubleSpinBox,
     QFileDialog,
     QFrame,
@@ -47,6 +46,7 @@ from .panels.docks import PANELS, RACE, Arranging, Docks
 from .panels.latents import LatentPanel
 from .panels.messages import Messages
 from .panels.modes import ModePicker
+from .panels.page import Page
 from .panels.palette import COLOURS
 from .panels.plot import Plot
 from .panels.race import Offer, RacePanel
@@ -742,7 +742,7 @@ class Window(Filing, Arranging, QMainWindow):
 
     @Slot()
     def show_shortcuts(self) -> None:
-        self._show_page("Keyboard shortcuts", actions.cheat_sheet())
+        self._show_page("Keyboard shortcuts", actions.cheat_sheet(), 900)
 
     @Slot()
     def show_about(self) -> None:
@@ -1003,20 +1003,9 @@ class Window(Filing, Arranging, QMainWindow):
 
     # --- pages
 
-    def _show_page(self, title: str, html: str) -> None:
-        page = QDialog(self)
-        page.setWindowTitle(title)
-        page.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        text = QLabel(html)
-        text.setTextFormat(Qt.TextFormat.RichText)
-        text.setOpenExternalLinks(True)
-        text.setMargin(14)
-        if not html.startswith("<table"):
-            text.setWordWrap(True)
-            text.setFixedWidth(480)
-        QVBoxLayout(page).addWidget(text)
-        self._dialog = page
-        page.show()
+    def _show_page(self, title: str, html: str, wide: int = 480) -> None:
+        self._dialog = Page(title, html, self, wide)
+        self._dialog.show()
 
     # --- leaving
 

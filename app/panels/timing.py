@@ -33,7 +33,7 @@ class TimingPanel(Card):
         self.log.setToolTip("Logarithmic time, so that 10 ms and a second are both readable")
         self.log.toggled.connect(self._set_log)
         self.header.addWidget(self.log)
-        self.header.addWidget(button(clear))
+        self.header.addWidget(button(clear, "Clear"))
         self.words = label("", wrap=True)  # the legend, too
         self.words.setTextFormat(Qt.TextFormat.RichText)
         self.words.setAccessibleName("Comparison")
