@@ -32,7 +32,8 @@ def test_the_cheat_sheet_fits_and_scrolls_by_keys(window, qtbot, size, colours):
     assert page.width() <= size[0] and page.height() <= size[1]
     assert page.text.horizontalScrollBar().maximum() == 0
     bar = page.text.verticalScrollBar()
-    qtbot.keyClick(page.text, Qt.Key.Key_End, Qt.KeyboardModifier.ControlModifier)
+    for _ in range(3):
+        qtbot.keyClick(page.text, Qt.Key.Key_PageDown)
     assert bar.value() == bar.maximum() and (size[1] > 600 or bar.maximum() > 0)
     qtbot.keyClick(page, Qt.Key.Key_Escape)
     assert not page.isVisible()
