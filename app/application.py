@@ -50,6 +50,7 @@ def _run(argv: list[str]) -> int:
     sys.excepthook = told(window)  # after pyqtgraph has been loaded, which installs one of its own
     window.resize(window.sizeHint().boundedTo(app.primaryScreen().availableSize()))
     window.show()
+    window.tour.offer()
     if len(argv) > 1:
         window.open_given(argv[1])
     for end in (signal.SIGINT, signal.SIGTERM):

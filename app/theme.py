@@ -139,6 +139,8 @@ def _style_sheet(t: Theme) -> str:
     off = faint.name(QColor.NameFormat.HexArgb)
     return f"""
     QFrame#card, QDockWidget {{ background: {t.card}; border: 1px solid {t.line}; border-radius: 8px; }}
+    QFrame#tour {{ background: {t.card}; border: 2px solid {t.accent}; border-radius: 8px; }}
+    QLabel#now {{ font-weight: 600; }}
     QFrame#bar {{ background: {t.card}; border: none; border-bottom: 1px solid {t.line}; }}
     QLabel#title {{ font-weight: 600; font-size: 11pt; }}
     QLabel#muted {{ color: {t.muted}; }}

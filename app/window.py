@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QMainWindow,
     QSpinBox,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -53,9 +54,11 @@ from .panels.race import Offer, RacePanel
 from .panels.scaling import ScalingPanel
 from .panels.sketch import SIZES, SketchPanel
 from .panels.timing import KEPT, TimingPanel
+from .panels.tour import TourCard
 from .pinned import Pinned
 from .race import Contestant
 from .runs import Run
+from .tour import Tour
 from .words import tr
 from .worker import Engine, Loaded
 
@@ -113,6 +116,10 @@ class Window(Filing, Arranging, QMainWindow):
         self._lay_out()
         self._fill_in(restored)
         self.docks.restore(restored.layout)
+        self.tour = Tour(self)
+        self.tour.toured = restored.toured
+        self.tour_card = self.messages.beneath = TourCard(self.tour, self)
+        self.tour.turned.connect(self.messages.place)
 
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint_run)
@@ -745,6 +752,15 @@ class Window(Filing, Arranging, QMainWindow):
         self._show_page("Keyboard shortcuts", actions.cheat_sheet(), 900)
 
     @Slot()
+    def show_tour(self) -> None:
+        self.tour.begin()
+
+    def button_of(self, name) -> QWidget | None:
+        """The button in sight of an action."""
+        buttons = (one for one in self.actions_[name].associatedObjects() if isinstance(one, QToolButton))
+        return next((one for one in buttons if one.isVisible()), None)
+
+    @Slot()
     def show_about(self) -> None:
         self._show_page("About VSSM Sketchpad", about())
 
@@ -999,6 +1015,7 @@ class Window(Filing, Arranging, QMainWindow):
         self.latents.retheme(self.theme)
         self.scaling.retheme(self.theme)
         self.race.retheme(self.theme)
+        self.tour_card.retheme(self.theme)
         self._show(self.shown)
 
     # --- pages
@@ -1023,6 +1040,7 @@ class Window(Filing, Arranging, QMainWindow):
             theme=self._theme_name,
             device=self._device,
             layout=self.docks.layout_,
+            toured=self.tour.toured,
             sheets={name: desk.sheet for name, desk in self._desks.items()},
         )
 

@@ -11,7 +11,7 @@ from windows import LEFT, press
 
 import vssm
 from app import application
-from app.panels import messages
+from app.panels import card, messages
 from app.panels.messages import Toast
 
 
@@ -122,9 +122,9 @@ def test_details_and_the_report(window, qtbot, clipboard):
 
 def test_messages_are_told_to_screen_readers(window, monkeypatch):
     told = []
-    monkeypatch.setattr(messages.QAccessible, "updateAccessibility", told.append)
+    monkeypatch.setattr(card.QAccessible, "updateAccessibility", told.append)
     window.messages.say("wrong")
     window.messages.say("done", "note")
     assert [event.message() for event in told] == ["wrong", "done"]
-    polite = messages.QAccessible.AnnouncementPoliteness
+    polite = card.QAccessible.AnnouncementPoliteness
     assert [event.politeness() for event in told] == [polite.Assertive, polite.Polite]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QPainter
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QAction, QPainter
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 HEAD = 30  # so that the titles of neighbours stand on one line, with buttons beside them or without
@@ -84,3 +84,16 @@ def named(row: QHBoxLayout, name: str, field: QWidget, tip: str = "") -> QLabel:
     row.addWidget(words)
     row.addWidget(field)
     return words
+
+
+def announce(widget: QWidget, text: str, urgent: bool = False) -> None:
+    """Let a screen reader say it, at once where it is urgent."""
+    try:
+        from PySide6.QtGui import QAccessibleAnnouncementEvent
+    except ImportError:  # before Qt 6.8
+        QAccessible.updateAccessibility(QAccessibleEvent(widget, QAccessible.Event.Alert))
+        return
+    told = QAccessibleAnnouncementEvent(widget, text)
+    politeness = QAccessible.AnnouncementPoliteness
+    told.setPoliteness(politeness.Assertive if urgent else politeness.Polite)
+    QAccessible.updateAccessibility(told)

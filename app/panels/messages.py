@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QGuiApplication
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
 
 from .. import faults
 from ..words import tr
-from .card import label
+from .card import announce, label
 
 MOST = 3  # at a time
 STAY = 6000  # milliseconds that a note stays, and longer where somebody reads it
@@ -107,6 +107,7 @@ class Messages(QWidget):
         self.setAccessibleName(tr("Messages"))
         self.toasts: list[Toast] = []
         self._before: QWidget | None = None  # had the focus
+        self.beneath: QWidget | None = None  # stands in the corner, too
         self._rows = QVBoxLayout(self)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setSpacing(6)
@@ -127,8 +128,8 @@ class Messages(QWidget):
         self.toasts.append(toast)
         self._rows.addWidget(toast)
         toast.show()
-        self._place()
-        _announce(toast)
+        self.place()
+        announce(toast, text, kind == "error")
 
     def add(self, text: str, kind: str = "error", details: str = "") -> None:
         """Say it where it is not being said already."""
@@ -139,7 +140,7 @@ class Messages(QWidget):
     def clear(self) -> None:
         for one in list(self.toasts):
             self._take(one)
-        self._place()
+        self.place()
 
     def focus_latest(self) -> None:
         """Bring the keyboard to the latest message."""
@@ -154,7 +155,7 @@ class Messages(QWidget):
     @Slot()
     def _closed(self) -> None:
         self._take(self.sender())
-        self._place()
+        self.place()
 
     def _take(self, toast: Toast) -> None:
         if toast.hasFocus() or toast.isAncestorOf(QApplication.focusWidget()):
@@ -165,37 +166,26 @@ class Messages(QWidget):
         toast.hide()
         toast.deleteLater()
 
-    def _place(self) -> None:
+    @Slot()
+    def place(self) -> None:
         """Over the status bar, to the right, where they hide nothing of the sketch."""
         self.setVisible(bool(self.toasts))
         over = self.parentWidget()
         wide = min(WIDE, over.width() - 2 * OFF)
         high = self._rows.totalHeightForWidth(wide) if self.toasts else 0
-        foot = over.statusBar().height() + OFF if hasattr(over, "statusBar") else OFF
+        foot = over.statusBar().height() + OFF
+        if self.beneath is not None and self.beneath.isVisible():
+            foot = over.height() - self.beneath.y() + OFF // 2
         high = min(high, over.height() - foot - OFF)
         self.setGeometry(over.width() - wide - OFF, over.height() - foot - high, wide, high)
         self.raise_()
 
     def event(self, event) -> bool:
         if event.type() == QEvent.Type.LayoutRequest:  # details were unfolded
-            self._place()
+            self.place()
         return super().event(event)
 
     def eventFilter(self, watched, event) -> bool:
         if event.type() == QEvent.Type.Resize:
-            self._place()
+            self.place()
         return False
-
-
-def _announce(toast: Toast) -> None:
-    """Let a screen reader say it, at once where it is an error."""
-    try:
-        from PySide6.QtGui import QAccessibleAnnouncementEvent
-    except ImportError:  # before Qt 6.8
-        QAccessible.updateAccessibility(QAccessibleEvent(toast, QAccessible.Event.Alert))
-        return
-    told = QAccessibleAnnouncementEvent(toast, toast.text)
-    urgent = toast.kind == "error"
-    politeness = QAccessible.AnnouncementPoliteness
-    told.setPoliteness(politeness.Assertive if urgent else politeness.Polite)
-    QAccessible.updateAccessibility(told)
