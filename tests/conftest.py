@@ -86,7 +86,10 @@ def opened(qtbot, state, folder=None):
 def bare(request, qapp, tmp_path_factory):
     """A window without weights for all tests of a file, which is quick; each has to set it up."""
     folder = tmp_path_factory.mktemp("bare")
-    yield from opened(QtBot(request), folder / "sitting.json", folder)
+    for window in opened(QtBot(request), folder / "sitting.json", folder):
+        yield window
+    window.deleteLater()  # now and here: Python might do it in another thread
+    QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture
