@@ -139,6 +139,7 @@ def table() -> list[Spec]:
              "result", ("Shift+Return",)),
         Spec("show_spread", "Where samples differ", "Result", "Spread: lay over the large picture how far the samples "
              "lie apart at each pixel: where the model is unsure", ("D",), check=True, rule=True),
+        Spec("untouch", "Take back a touch", "Result", "Take the last touch of the latents back", ("Shift+Z",)),
         Spec("start_race", "Race", "Race", "Let all ticked models complete the sketch from one seed, each alone on the "
              "clock", ("Shift+R",)),
         Spec("show_race", "Race view", "Race", "Show the race in place of completions, or these again", ("V",),
@@ -268,6 +269,8 @@ GESTURES = (  # what is done without an action, by menu
     ("Sketch", "Shift, with the rectangle", "Make unknown"),
     ("Sketch", "Alt + click", "Take a pixel's colour"),
     ("Sketch", "Arrows, Space, Delete", "Move the pen, draw, erase (with the sketch in focus)"),
+    ("Result", "Click or drag on latents", "Draw these codes anew, all others held"),
+    ("Result", "Arrows, Shift, Space, Backspace", "Move, mark several, draw anew, take back (on the latents)"),
     ("Race", "Arrows, Home, End", "Frame by frame (on the race's axis)"),
     ("View", "Drag a panel's title", "Move the panel"),
     ("View", "Double click on a title", "Float the panel, or dock it"),

@@ -106,6 +106,7 @@ class Picture(QWidget):
         self._image: QImage | None = None
         self._lines: list[QLineF] = []
         self._hatch = hatch()
+        self._part: QRectF | None = None
 
     def sizeHint(self) -> QSize:
         return QSize(336, 336)
@@ -122,6 +123,11 @@ class Picture(QWidget):
             colours = np.concatenate([colours, np.where(filled, 255, veil)[..., None].astype(np.uint8)], -1)
         self._image = None if colours is None else qimage(colours)
         self._lines = [] if known is None else outline(known)
+        self.update()
+
+    def mark(self, part: QRectF | None) -> None:
+        """Frame a part of the picture, given as shares of its sides, or none."""
+        self._part = part
         self.update()
 
     def field(self) -> QRectF:
@@ -152,6 +158,10 @@ class Picture(QWidget):
         painter.drawImage(field, self._image)
         paint_outline(painter, self._lines, field, field.width() / self._image.width())
         self.paint_over(painter, field)
+        if self._part is not None:
+            w, h, part = self._image.width(), self._image.height(), self._part
+            box = QRectF(part.x() * w, part.y() * h, part.width() * w, part.height() * h)
+            paint_rim(painter, box, field, field.width() / w, True)
 
     def paint_over(self, painter: QPainter, field: QRectF) -> None:
         """For what a kind of picture adds on top."""

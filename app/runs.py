@@ -19,7 +19,8 @@ class Run:
     """One completion, from being asked for to its end; `add` takes the events in their order.
 
     points: (seconds of the model's time, tokens done), for the curve. ended: finished, stopped, or failed. gesture: of
-    the pen, which it follows live; runs of one gesture replace each other.
+    the pen, which it follows live; runs of one gesture replace each other. base: the run whose latents it holds, but
+    for those that a touch has drawn anew.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Run:
     ended: bool = False
     shown: int = 0  # the sample a person looks at
     gesture: int = 0
+    base: Run | None = field(default=None, repr=False)
 
     @cached_property
     def variant(self) -> str:
@@ -58,7 +60,19 @@ class Run:
     @property
     def title(self) -> str:
         """Model and, where it is not the usual one, mode: "VSSM", "VSSM chunked 49"."""
-        return f"{models.get(self.model).title} {self.variant}".rstrip()
+        return f"{models.get(self.model).title} {self.variant}".rstrip() + (", touched" if self.base else "")
+
+    @property
+    def origin(self) -> Run:
+        """The run before any touch, whose time is that of completing the prompt."""
+        return self if self.base is None else self.base.origin
+
+    @property
+    def changed(self) -> int | None:
+        """How many pixels of the sample shown the last touch has changed, once that is known."""
+        if self.base is None or self.finished is None:
+            return None
+        return int((self.images[self.shown] != self.base.images[self.shown]).any(-1).sum())
 
     def add(self, event: Event) -> None:
         match event:

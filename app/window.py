@@ -58,6 +58,7 @@ from .panels.tour import TourCard
 from .pinned import Pinned
 from .race import Contestant
 from .runs import Run
+from .touch import Touching
 from .tour import Tour
 from .words import tr
 from .worker import Engine, Loaded
@@ -71,7 +72,7 @@ HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whet
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
 
-class Window(Filing, Arranging, QMainWindow):
+class Window(Filing, Arranging, Touching, QMainWindow):
     """state: the file of the sitting. folder: where the checkpoints lie, where not in their usual place. `settled`
     follows once torch and the models are loaded, or cannot be."""
 
@@ -141,6 +142,7 @@ class Window(Filing, Arranging, QMainWindow):
         self.completion.pinned.connect(self._keep)
         self.completion.taken.connect(self._take_result)
         self.completion.said.connect(self.messages.say)
+        self._connect_touch()
         self.engine.happened.connect(self._happened)
         self.engine.failed.connect(self._failed)
         self.engine.ended.connect(self._ended)
@@ -872,7 +874,9 @@ class Window(Filing, Arranging, QMainWindow):
         if self._running is not None and self._running.number == number:
             ended, self._running = self._running, None
             self._timer.stop()
-            if not ended.points and ended in self.history:  # it failed or was stopped before anything stood
+            if ended.base is not None:
+                self._touch_ended(ended)
+            elif not ended.points and ended in self.history:  # it failed or was stopped before anything stood
                 self.history.remove(ended)
             self.live.ended()
         elif any(run.number == number and not run.gesture for run in self.history):
@@ -903,7 +907,7 @@ class Window(Filing, Arranging, QMainWindow):
         if now - self._rested < SELDOM and not whole:
             return
         self._rested = now
-        if run.data == self.data.name and not run.gesture:  # else it is coming to its end, or will be replaced
+        if run.data == self.data.name and not (run.gesture or run.base):  # else it ends, or is replaced
             self.timing.follow(run)
         if shown:
             self.latents.show_run(run)
@@ -930,7 +934,7 @@ class Window(Filing, Arranging, QMainWindow):
 
     def _show_history(self) -> None:
         self.completion.show_earlier(self._here, self.theme)
-        self.timing.show_runs(self._here)
+        self.timing.show_runs([run.origin for run in self._here])  # a touched run has not completed the prompt
 
     def _show_desk(self) -> None:
         """What depends on the data set, the sketch aside."""

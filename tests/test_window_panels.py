@@ -56,25 +56,59 @@ def panel(qtbot):
 def test_latents_are_shown_by_level_and_follow_the_sample(panel, kind, classes):
     run = run_with(kind, classes)
     panel.show_run(run)
-    assert sorted(panel._items) == [1, 2] and panel.view.isVisible()
-    plain = panel._items[1][0].image.copy()
-    assert (plain[0, 0] == plain[27, 27]).all()
+    assert sorted(panel.strip.pictures) == [1, 2] and panel.view.isVisible()
+    plain = panel.strip.pictures[1]
+    assert plain.shape == (7, 7, 3) and (plain[0, 0] == plain[6, 6]).all()
     run.shown = 1
     panel.show_run(run)
-    lit = panel._items[1][0].image
-    assert not (lit[0, 0] == plain[0, 0]).all() and (lit[27, 27] == plain[0, 0]).all()
+    lit = panel.strip.pictures[1]
+    assert not (lit[0, 0] == plain[0, 0]).all() and (lit[6, 6] == plain[0, 0]).all()
     assert panel._scale.isVisible()
 
 
 def test_entropy_is_one_map_a_level(panel, qtbot):
     panel.show_run(run_with("gaussian", 0))
     look(panel, qtbot, "prior entropy")
-    assert panel._items[2][0].image.shape == (28, 28, 3)
-    assert "2" in title(panel, 2) and "0.0 nats" in title(panel, 2)
+    assert title(panel, qtbot, 2) == "14×14 codes · 0.0 nats" and not panel.variable.isEnabled()
+    look(panel, qtbot, "values")
+    assert title(panel, qtbot, 2) == "14×14 codes · variable 1" and panel.variable.isEnabled()
 
 
-def title(panel, level: int) -> str:
-    return panel._items[level][1].toPlainText()
+def title(panel, qtbot, level: int) -> str:
+    """Of a level, once it has been clicked to be seen large."""
+    qtbot.mouseClick(panel.strip, Qt.MouseButton.LeftButton, pos=panel.strip.cells()[level].center().toPoint())
+    return panel.title.text()
+
+
+@pytest.mark.parametrize(("kind", "classes"), [("gaussian", 0), ("categorical", 4)])
+def test_the_variable_that_differs_most_is_shown_unless_another_is_chosen(panel, qtbot, kind, classes):
+    run = run_with(kind, classes)
+    codes = run.latents[1].codes
+    codes[..., 1], codes[..., 3] = 2, np.arange(49).reshape(7, 7) % 3
+    panel.show_run(run)
+    assert title(panel, qtbot, 1) == "7×7 codes · variable 4"
+    assert len({tuple(c) for c in panel.strip.pictures[1].reshape(-1, 3)}) == 3
+    for _ in range(2):
+        qtbot.keyClick(panel.variable, Qt.Key.Key_Up)
+    assert title(panel, qtbot, 1) == "7×7 codes · variable 2"
+    assert len({tuple(c) for c in panel.strip.pictures[1].reshape(-1, 3)}) == 1
+    for _ in range(9):
+        qtbot.keyClick(panel.variable, Qt.Key.Key_Up)
+    assert title(panel, qtbot, 1) == "7×7 codes · variable 5"
+
+
+def test_dots_are_as_wide_as_the_entropy(panel, qtbot):
+    run = run_with("gaussian", 0)
+    run.latents[1].entropy[:] = np.arange(49, dtype=np.float32).reshape(7, 7)
+    run.latents[1].entropy[0, 3, 3] = np.nan
+    panel.show_run(run)
+    plain = panel.map.grab().toImage()
+    qtbot.mouseClick(panel.dots, Qt.MouseButton.LeftButton)
+    widths = panel.map._dots
+    assert widths[3, 3] == 0 and widths[0, 0] == pytest.approx(0.1) and widths[6, 6] == pytest.approx(1)
+    assert panel.map.grab().toImage() != plain
+    qtbot.mouseClick(panel.dots, Qt.MouseButton.LeftButton)
+    assert panel.map.grab().toImage() == plain
 
 
 def test_the_posterior_is_shown_once_it_is_known(panel, qtbot):
@@ -87,10 +121,10 @@ def test_the_posterior_is_shown_once_it_is_known(panel, qtbot):
         entropy, divergence = np.full((2, n, n), 0.5, np.float32), np.full((2, n, n), 0.1, np.float32)
         run.add(Posterior(number, 2, entropy, divergence))
     panel.show_run(run)
-    assert "4.9 nats" in title(panel, 1) and "19.6 nats" in title(panel, 2)
+    assert "· 4.9 nats" in title(panel, qtbot, 1) and "· 19.6 nats" in title(panel, qtbot, 2)
     assert panel.sums.text() == "prior 0.0 · posterior 122.5 · KL 24.5 nats"
     look(panel, qtbot, "posterior entropy")
-    assert "24.5 nats" in title(panel, 1) and "98.0 nats" in title(panel, 2)
+    assert "· 24.5 nats" in title(panel, qtbot, 1) and "· 98.0 nats" in title(panel, qtbot, 2)
 
 
 @pytest.mark.parametrize("side", [14, 28])
@@ -105,15 +139,14 @@ def test_positions_not_drawn_yet_stand_open(panel, qtbot, kind, classes, side):
     panel.show_run(run)
     for view in ("values", "prior entropy"):
         look(panel, qtbot, view)
-        image = panel._items[1][0].image
-        upper, lower = image[:14, :28].reshape(-1, 3), image[14:28, :28].reshape(-1, 3)
+        image = panel.map._picture
+        upper, lower = image[: side // 2].reshape(-1, 3), image[side // 2 :].reshape(-1, 3)
         assert {tuple(c) for c in lower} == {tuple(c) for c in OPEN}
         assert not {tuple(c) for c in upper} & {tuple(c) for c in OPEN}
-    assert f"{side}×{side} positions" in title(panel, 1)
-    assert f"{0.01 * side * side / 2:.1f} nats" in title(panel, 1)
+    assert panel.title.text() == f"{side}×{side} codes · {0.01 * side * side / 2:.1f} nats"
     run.add(Latents(0.5, 1, 1, kind, classes, np.ones((2, side, side, 3), np.float32), np.ones((2, side, side))))
     panel.show_run(run)  # the latest counts
-    assert not {tuple(c) for c in panel._items[1][0].image.reshape(-1, 3)} & {tuple(c) for c in OPEN}
+    assert not {tuple(c) for c in panel.map._picture.reshape(-1, 3)} & {tuple(c) for c in OPEN}
 
 
 @pytest.mark.parametrize("classes", [2, 8, 20])
@@ -127,16 +160,18 @@ def test_a_model_without_latents_says_so(panel):
     assert not panel.view.isVisible()
 
 
-def test_blocks_of_latents_never_overlap_or_leave_the_panel(panel, qtbot):
-    for size in ((320, 160), (900, 200), (400, 700)):
+def test_levels_never_overlap_or_leave_the_panel(panel, qtbot):
+    for size in ((320, 190), (900, 200), (400, 700)):
         panel.resize(*size)
         qtbot.wait(10)
         panel.show_run(run_with("gaussian", 0, levels=((7, 7),) * 3 + ((14, 14),) * 4, variables=8))
-        assert {title(panel, i)[-3:] for i in range(1, 8)} == {"7×7", "×14"}
-        rects = [item.mapRectToParent(item.boundingRect()) for item, _ in panel._items.values()]
+        assert [title(panel, qtbot, i)[:3] for i in range(1, 8)] == ["7×7"] * 3 + ["14×"] * 4
+        rects = list(panel.strip.cells().values())
         for i, one in enumerate(rects):
-            assert one.right() <= panel.view.width() + 1 and one.bottom() <= panel.view.height() + 1
+            assert panel.strip.rect().contains(one.toAlignedRect())
             assert not any(one.intersects(other) for other in rects[i + 1 :])
+        assert panel.map.rect().contains(panel.map.field.toRect()) and panel.map.field.width() >= 84
+        assert panel.rect().contains(panel.back.geometry().translated(panel.back.parent().pos()))
 
 
 def test_enlarging_keeps_places():

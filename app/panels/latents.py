@@ -1,24 +1,33 @@
-"""The latents of one sample: a block of maps for every level, coarse levels first, and what they cost in nats."""
+"""The latents of one sample: every level as a picture over positions, to be looked at and to be touched."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Qt, Slot
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPixmap
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QStackedLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QSpinBox,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from vssm import models
 
 from .. import draw, theme
 from ..runs import Run
-from .card import Card, label
+from ..words import tr
+from .card import Card, OneLine, label
+from .levels import Map, Strip
 
-GAP, BETWEEN, HEAD = 1 / 9, 16, 20  # between maps (of a map's side), between blocks and for their titles (pixels)
-SIDE = 28  # picture elements along a map at least, whatever its own grid
-SCALE = 116, 16  # of the colour scale, in pixels
+SCALE = 92, 16  # of the colour scale, in pixels
 SPAN = 3.0  # values beyond ± this take the strongest colour
 CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 VIEWS = {
@@ -28,8 +37,19 @@ VIEWS = {
     "KL": "KL divergence of the posterior from the prior: what the picture tells of the latents beyond the prompt",
 }
 EMPTY = "Latents appear here as a VSSM draws them: the plan of the picture, coarse levels first."
-NONE = "{} has no latents: it settles each pixel when it comes to it, with no plan drawn before."
+NONE = (
+    "{} has no latents: it settles each pixel when it comes to it, with no plan drawn before. A VSSM shows its plan "
+    "here, and lets it be touched."
+)
 LATER = "The posterior is worked out when the picture is finished."
+LEVEL = (
+    "Draw the whole level anew, given the prompt and the levels above; the levels below keep their codes, although "
+    "they would be drawn otherwise now"
+)
+VARIABLE = (
+    "Which of a position's variables is shown; “widest” is, for each level, the one that differs most by position"
+)
+DOTS = "The larger the dot, the larger the entropy of what the code was drawn from, within its level"
 
 
 def enlarge(map_: np.ndarray, side: int) -> np.ndarray:
@@ -67,26 +87,21 @@ def paint(shares: np.ndarray, palette: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(shares)[..., None], checker, drawn)
 
 
-def block(columns: int, maps: list[np.ndarray], ground: np.ndarray) -> np.ndarray:
-    """Square maps [side, side, 3] in rows of `columns`, GAP apart, on a ground colour."""
-    side = len(maps[0])
-    gap = round(side * GAP)
-    apart = side + gap
-    sheet = np.empty((math.ceil(len(maps) / columns) * apart - gap, columns * apart - gap, 3), np.uint8)
-    sheet[:] = ground
-    for i, one in enumerate(maps):
-        y, x = i // columns * apart, i % columns * apart
-        sheet[y : y + side, x : x + side] = one
-    return sheet
-
-
 class LatentPanel(Card):
-    """Values, entropies or divergence of the sample that the completion panel shows large."""
+    """Values, entropies or divergence of the sample that the completion panel shows large. `touched` asks for codes of
+    a level to be drawn anew, [h, w] or None for all of them; `taken_back` for the last touch to be undone; `pointed`
+    tells what part of the picture, as shares of its sides, lies under the code that is looked at, or None."""
+
+    touched = Signal(int, object)
+    taken_back = Signal()
+    pointed = Signal(object)
 
     def __init__(self):
         super().__init__("Latents", "Latent: a variable the model draws before the pixels, and from which they follow")
         self._run: Run | None = None
         self._theme = theme.LIGHT
+        self._level = 1
+        self._cell: tuple[int, int] | None = None
         self.what = QComboBox()
         for i, (view, tip) in enumerate(VIEWS.items()):
             self.what.addItem(view)
@@ -96,37 +111,76 @@ class LatentPanel(Card):
         self.what.setAccessibleName("What is shown of the latents")
         self.what.currentIndexChanged.connect(self._draw)
         self.header.addWidget(self.what)
-        self.view = pg.GraphicsView()
-        self.view.setAccessibleName("Latents by level and position")
-        self.view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._box = pg.ViewBox(invertY=True, enableMouse=False, enableMenu=False, defaultPadding=0)
-        self.view.setCentralItem(self._box)
-        self._items: dict[int, tuple[pg.ImageItem, pg.TextItem]] = {}
         self._message = label(EMPTY, "muted", wrap=True)
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
         self._stack.addWidget(self._message)
-        self._stack.addWidget(self.view)
+        self._stack.addWidget(self._levels())
         self.body.addWidget(holder, 1)
         self.sums = label("", "muted", wrap=True)
-        self.sums.setAccessibleName("Sums over all levels")
-        self.sums.setToolTip("Of this sample, over all levels and positions:\n" + "\n".join(list(VIEWS.values())[1:]))
+        self.sums.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self.sums.setFixedHeight(2 * self.sums.fontMetrics().lineSpacing())  # whatever it says, no map moves
+        self.sums.setAccessibleName("About the latents")
         self._scale = QLabel()
         self._scale.setAccessibleName("Colour scale")
         self._scale.hide()
         row = QHBoxLayout()
         row.addWidget(self.sums, 1)
-        row.addWidget(self._scale)
+        row.addWidget(self._scale, 0, Qt.AlignmentFlag.AlignTop)
         self.body.addLayout(row)
 
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
-        self.view.setBackground(colours.card)
-        self._draw()
+    def _levels(self) -> QWidget:
+        """One level large, all of them small, and what can be done."""
+        self.view = QWidget()
+        self.map, self.strip = Map(), Strip()
+        self.map.touched.connect(self._touch)
+        self.map.pointed.connect(self._point)
+        self.map.turned.connect(self._turn)
+        self.map.back.connect(self.taken_back)
+        self.strip.chosen.connect(self._choose)
+        self.title = OneLine()
+        self.variable = QSpinBox()
+        self.variable.setRange(0, 1)
+        self.variable.setSpecialValueText(tr("widest"))
+        self.variable.setAccessibleName(tr("Variable shown"))
+        self.variable.setToolTip(tr(VARIABLE))
+        self.variable.valueChanged.connect(self._draw)
+        self.dots = QCheckBox(tr("entropy"))
+        self.dots.setToolTip(tr(DOTS))
+        self.dots.toggled.connect(self._draw)
+        self.anew, self.back = QToolButton(), QToolButton()
+        self.anew.setToolTip(tr(LEVEL))
+        self.anew.clicked.connect(self._touch_level)
+        self.back.setText(tr("Back"))
+        self.back.setAccessibleName(tr("Take the last touch back"))
+        self.back.setToolTip(tr("Take the last touch of the latents back, until they are as they were drawn"))
+        self.back.clicked.connect(self.taken_back)
+        side = QVBoxLayout()
+        side.setSpacing(4)
+        side.addWidget(self.title)
+        side.addWidget(self.strip, 1)
+        for pair in ((self.variable, self.dots), (self.anew, self.back)):
+            row = QHBoxLayout()
+            row.setSpacing(4)
+            for one in pair:
+                row.addWidget(one)
+            row.addStretch(1)
+            side.addLayout(row)
+        across = QHBoxLayout(self.view)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.setSpacing(10)
+        across.addWidget(self.map, 100)
+        across.addLayout(side, 1)
+        return self.view
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
+        self.layout().activate()
+        self.map.setMaximumWidth(max(90, self._stack.parentWidget().height()))  # more it cannot use, the strip can
+
+    def retheme(self, colours: theme.Theme) -> None:
+        self._theme = colours
         self._draw()
 
     def show_run(self, run: Run | None) -> None:
@@ -144,34 +198,122 @@ class LatentPanel(Card):
             self._message.setText(message or LATER)
             self._stack.setCurrentWidget(self._message)
             self._scale.hide()
-            self.sums.setText("" if message else self._sums(run))
-            self.sums.setVisible(bool(self.sums.text()))
+            if self._cell is not None:
+                self._point(None)
+            self._tell()
             return
         self._stack.setCurrentWidget(self.view)
-        self.sums.setText(self._sums(run))
-        self.sums.show()
         event = next(iter(run.latents.values()))
+        self.variable.setEnabled(view == "values")
+        self.variable.setMaximum(event.codes.shape[-1])
         palette, least, most = self._palette(run, view)
-        side = math.lcm(*(n for grid in maps.values() for n in grid.shape[:2]))
-        side *= math.ceil(SIDE / side)
-        titles = self._titles(run, view, maps)
-        count = next(iter(maps.values())).shape[2]
-        options = [self._arrange(run.started.levels, count, words) for words in titles]
-        short = options[1][0] > 1.3 * options[0][0]  # where it gains much
-        _, across, columns, wide, high = options[short]
-        apart = max(wide, self._widest(titles[short])) + BETWEEN
-        ground = np.array(QColor(self._theme.card).getRgb()[:3], np.uint8)
-        for level in set(self._items) - set(maps):
-            for item in self._items.pop(level):
-                self._box.removeItem(item)
+        self.pictures = {}
         for level, grid in maps.items():
-            shares = grid if event.kind == "categorical" and view == "values" else (grid - least) / (most - least) * 255
-            drawn = [enlarge(paint(shares[..., i], palette), side) for i in range(count)]
-            x = (level - 1) % across * apart
-            y = (level - 1) // across * (high + HEAD) + HEAD
-            self._place(level, titles[short][level], block(columns, drawn, ground), QRectF(x, y, wide, high))
-        self._box.setRange(QRectF(0, 0, self.view.width(), self.view.height()), padding=0)
+            values = grid[..., self._variable(level) if view == "values" else 0]
+            by_class = event.kind == "categorical" and view == "values"
+            self.pictures[level] = paint(values if by_class else (values - least) / (most - least) * 255, palette)
+        self._level = min(max(self._level, min(maps)), max(maps))
+        many = run.started.levels > 1
+        self.strip.show_levels(self.pictures if many else {}, self._level, self._theme)
+        self.map.show_level(self.pictures[self._level], self._openness(), self._theme)
+        self.map.setAccessibleName(tr("Codes of level {}").format(self._level))
+        self.title.setText(self._title(maps))
+        self.anew.setText(tr("↻ Level {}").format(self._level) if many else tr("↻ All"))
+        self.anew.setAccessibleName(tr("Resample level {}, all other codes held").format(self._level))
+        self.back.setEnabled(run.base is not None)
         self._show_scale(view, palette, event.classes if event.kind == "categorical" else 0, (least, most))
+        self._tell()
+
+    def _variable(self, level: int) -> int:
+        """Which variable is shown of that level, from 0."""
+        if self.variable.value():
+            return self.variable.value() - 1
+        event = self._run.latents[level]
+        codes = event.codes[self._run.shown].reshape(-1, event.codes.shape[-1])
+        codes = codes[~np.isnan(codes).any(-1)]
+        if event.kind == "gaussian" or not len(codes):
+            return int(codes.var(0).argmax()) if len(codes) else 0
+        shares = (codes[..., None] == np.arange(event.classes)).mean(0)
+        return int((shares**2).sum(-1).argmin())
+
+    def _openness(self) -> np.ndarray | None:
+        """Of the dots on the level shown, from its least entropy to its largest; 0 where nothing is drawn yet."""
+        entropy = self._run.latents[self._level].entropy[self._run.shown]
+        if not self.dots.isChecked() or np.isnan(entropy).all():
+            return None
+        least, most = np.nanmin(entropy), np.nanmax(entropy)
+        return np.nan_to_num(0.1 + 0.9 * (entropy - least) / max(most - least, 1e-6))
+
+    def _title(self, maps: dict[int, np.ndarray]) -> str:
+        """Of the level shown large: its grid, and which variable or what sum."""
+        grid = maps[self._level]
+        words = tr("{}×{} codes").format(*grid.shape[:2])
+        if self.what.currentText() == "values":
+            return f"{words} · {tr('variable {}').format(self._variable(self._level) + 1)}"
+        return f"{words} · {tr('{} nats').format(_nats(np.nansum(grid)))}"
+
+    # --- touching
+
+    @Slot(int)
+    def _choose(self, level: int) -> None:
+        self._level = level
+        self._draw()
+        if self._cell is not None:
+            self._point(self.map.cell)
+
+    @Slot(int)
+    def _turn(self, by: int) -> None:
+        levels = list(self.pictures)
+        self._choose(levels[min(max(levels.index(self._level) + by, 0), len(levels) - 1)])
+
+    @Slot(object)
+    def _touch(self, anew: np.ndarray) -> None:
+        self.touched.emit(self._level, anew)
+
+    @Slot()
+    def _touch_level(self) -> None:
+        self.touched.emit(self._level, None)
+
+    @Slot(object)
+    def _point(self, cell: tuple[int, int] | None) -> None:
+        self._cell = cell
+        part = None
+        if cell is not None:
+            (h, w), (y, x) = self.pictures[self._level].shape[:2], cell
+            part = QRectF(x / w, y / h, 1 / w, 1 / h)
+        self.pointed.emit(part)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Of the code that is looked at, else of all levels; and what the last touch has changed."""
+        run = self._run
+        if self._nothing(run):
+            self.sums.setText("")
+            self.sums.hide()
+            return
+        words = [self._sums(run)]
+        if self._cell is not None and self._stack.currentWidget() is self.view:
+            words = self._code_words(run, self._cell)
+        for text in (tr("{} px changed"), tr("Δ {} px")):  # as fits
+            told = [*words, text.format(run.changed)] if run.changed is not None else words
+            self.sums.setText(" · ".join(told))
+            if self.sums.heightForWidth(self.sums.width()) <= self.sums.height():
+                break
+        whole = tr("Of this sample, over all levels and positions:\n") + "\n".join(list(VIEWS.values())[1:])
+        self.sums.setToolTip(self.sums.text() if self._cell is not None else whole)
+        self.sums.show()
+
+    def _code_words(self, run: Run, cell: tuple[int, int]) -> list[str]:
+        """Of one code: its place, the variable shown, and how open its drawing was."""
+        event, variable = run.latents[self._level], self._variable(self._level)
+        y, x = (min(i, n - 1) for i, n in zip(cell, event.entropy.shape[1:], strict=True))
+        value, entropy = event.codes[run.shown, y, x, variable], event.entropy[run.shown, y, x]
+        if np.isnan(entropy):
+            return [tr("row {}, column {}: still to be drawn").format(y + 1, x + 1)]
+        gaussian = event.kind == "gaussian"
+        what = f"{value:.2f}".replace("-", "−") if gaussian else tr("class {}").format(int(value) + 1)
+        where = tr("row {}, column {}: {}").format(y + 1, x + 1, what)
+        return [where, tr("entropy {} bits").format(_nats(entropy / math.log(2)))]
 
     def _nothing(self, run: Run | None) -> str:
         """Why there is nothing to see; empty where there is."""
@@ -202,20 +344,6 @@ class LatentPanel(Card):
         low = 0.0 if view == "KL" else low
         return sequential(self._theme), low, max(high, low + 1e-6)
 
-    def _titles(self, run: Run, view: str, maps: dict[int, np.ndarray]) -> tuple[dict[int, str], dict[int, str]]:
-        """Titles of the blocks, long and short."""
-        many = run.started.levels > 1
-        grids = {level: f"{grid.shape[0]}×{grid.shape[1]}" for level, grid in maps.items()}
-        long = {level: f"level {level} · {text}" if many else f"{text} positions" for level, text in grids.items()}
-        short = {level: f"{level} · {text}" if many else text for level, text in grids.items()}
-        if view == "values":
-            return long, short
-        sums = {level: f"{_nats(np.nansum(grid))} nats" for level, grid in maps.items()}
-        return (
-            {level: f"{text} · {sums[level]}" for level, text in long.items()},
-            {level: f"{level}: {text}" if many else text for level, text in sums.items()},
-        )
-
     def _sums(self, run: Run) -> str:
         """Entropies of prior and posterior, and the divergence, over all levels, as far as they are known."""
         shown = []
@@ -224,53 +352,24 @@ class LatentPanel(Card):
                 shown.append(f"{view.removesuffix(' entropy')} {_nats(sum(map(np.nansum, maps.values())))}")
         return " · ".join(shown) + " nats"
 
-    def _place(self, level: int, words: str, image: np.ndarray, where: QRectF) -> None:
-        if level not in self._items:
-            self._items[level] = pg.ImageItem(axisOrder="row-major"), pg.TextItem(anchor=(0, 1))
-            for item in self._items[level]:
-                self._box.addItem(item, ignoreBounds=True)
-        picture, title = self._items[level]
-        picture.setImage(image, autoLevels=False, levels=(0, 255))
-        picture.setRect(where)
-        title.setText(words, color=self._theme.muted)
-        title.setPos(where.x() - 3, where.y() + 3)
-
-    def _widest(self, titles: dict[int, str]) -> int:
-        return max(map(self.view.fontMetrics().horizontalAdvance, titles.values())) + 4
-
-    def _arrange(self, levels: int, count: int, titles: dict[int, str]) -> tuple[float, int, int, float, float]:
-        """Side of a map, blocks in a row, maps in a row of a block, and a block's width and height in pixels, such
-        that the maps come out largest and no title runs into the next."""
-        w, h, title = self.view.width(), self.view.height(), self._widest(titles)
-        best = (0.0, 1, 1, 1.0, 1.0)
-        for across in range(1, levels + 1):
-            room = (w - (across - 1) * BETWEEN) / across, h / math.ceil(levels / across) - HEAD
-            if room[0] < title and across > 1:
-                break
-            for columns in range(1, count + 1):
-                wide, high = (n * (1 + GAP) - GAP for n in (columns, math.ceil(count / columns)))
-                side = min(room[0] / wide, room[1] / high)
-                best = max(best, (side, across, columns, wide * side, high * side))
-        return best
-
     def _show_scale(self, view: str, palette: np.ndarray, classes: int, ends: tuple[float, float]) -> None:
         """The colours between their two ends: of values, nats, or classes."""
         classes = classes if view == "values" else 0
         self._scale.show()
         self._scale.setToolTip(f"Classes 1 to {classes}" if classes else "Values" if view == "values" else "In nats")
         texts = ("1", f"{classes}") if classes else (_signed(ends[0]), _signed(ends[1]))
-        steps = classes or 52
+        steps = classes or 40
         made = QPixmap(SCALE[0] * 2, SCALE[1] * 2)
         made.setDevicePixelRatio(2)
         made.fill(Qt.GlobalColor.transparent)
         painter = QPainter(made)
         painter.setPen(QColor(self._theme.muted))
         painter.setFont(self.font())
-        painter.drawText(QRectF(0, 0, 28, 16), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, texts[0])
+        painter.drawText(QRectF(0, 0, 22, 16), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, texts[0])
         for i in range(steps):
             colour = QColor(*map(int, palette[i * (len(palette) - 1) // max(steps - 1, 1)]))
-            painter.fillRect(QRectF(32 + i * 52 / steps, 3, 52 / steps + 0.1, 10), colour)
-        painter.drawText(QRectF(88, 0, SCALE[0] - 88, 16), Qt.AlignmentFlag.AlignVCenter, texts[1])
+            painter.fillRect(QRectF(26 + i * 40 / steps, 3, 40 / steps + 0.1, 10), colour)
+        painter.drawText(QRectF(70, 0, SCALE[0] - 70, 16), Qt.AlignmentFlag.AlignVCenter, texts[1])
         painter.end()
         self._scale.setPixmap(made)
 
