@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from . import display
@@ -14,8 +15,9 @@ from . import display
 FONTS = Path(__file__).resolve().parent.parent / "assets" / "fonts"
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Open the window; where there is no display, say so and show what the models do in the terminal."""
+def main(argv: list[str] | None = None, watch: Callable = lambda window: None) -> int:
+    """Open the window; where there is no display, say so and show what the models do in the terminal. `watch` is given
+    the window before it is shown."""
     argv = sys.argv if argv is None else argv
     try:
         if problem := display.find():
@@ -32,10 +34,10 @@ def main(argv: list[str] | None = None) -> int:
     except ImportError as error:
         print(f"The window cannot be opened: {error}", file=sys.stderr)
         return 1
-    return _run(argv)
+    return _run(argv, watch)
 
 
-def _run(argv: list[str]) -> int:
+def _run(argv: list[str], watch: Callable) -> int:
     from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
@@ -49,6 +51,7 @@ def _run(argv: list[str]) -> int:
 
     sys.excepthook = told(window)  # after pyqtgraph has been loaded, which installs one of its own
     window.resize(window.sizeHint().boundedTo(app.primaryScreen().availableSize()))
+    watch(window)
     window.show()
     window.tour.offer()
     if len(argv) > 1:

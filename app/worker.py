@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
-from vssm import checkpoint, models, scaling
+from vssm import checkpoint, scaling
 from vssm.errors import UserError
 from vssm.events import Finished, GenerationRequest
+
+from . import loading
 
 if TYPE_CHECKING:
     from vssm.generation import Generator
@@ -83,12 +85,7 @@ class Worker(QObject):
     def prepare(self) -> None:
         """Load what computes; this takes seconds where torch was not loaded before."""
         try:
-            import torch
-
-            from vssm import device, generation, measuring  # noqa: F401 - loaded now, used later
-
-            for preset in models.PRESETS.values():
-                preset.network  # noqa: B018 - likewise
+            loading.load()
         except (ImportError, OSError) as error:  # a library that is missing, or broken
             traceback.print_exc()
             self.unready.emit(
@@ -96,6 +93,10 @@ class Worker(QObject):
                 "Sketching and saving work without them."
             )
             return
+        import torch
+
+        from vssm import device
+
         torch.set_num_threads(threads())
         self.ready.emit(device.available())
 
