@@ -38,6 +38,12 @@ def fresh_prompt(dataset: data.DataSet) -> Prompt:
     return Prompt.empty(*dataset.shape).with_rows(dataset.height // 2 if dataset.channels == 1 else 0)
 
 
+def is_fresh(prompt: Prompt, dataset: data.DataSet) -> bool:
+    """Whether nothing has been done to it."""
+    fresh = fresh_prompt(dataset)
+    return bool((prompt.pixels == fresh.pixels).all() and (prompt.known == fresh.known).all())
+
+
 @dataclass(frozen=True)
 class Sheet:
     """What each data set has for itself. modes: by model, the sampler chosen and its number (None where it has none);

@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.child is not None:
         return _child(args.child)
-    starts = [_start() for _ in range(1 + args.repeat)][1:]
+    starts = [start() for _ in range(1 + args.repeat)][1:]
     if args.json:
         print(json.dumps(starts, indent=1))
         return 0
@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _start() -> dict[str, float]:
+def start() -> dict[str, float]:
     """Open the window once, in a process of its own and with a sitting of its own."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "VSSM_STATE": str(Path(folder) / "sitting.json")}

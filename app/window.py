@@ -28,7 +28,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vssm import checkpoint, data, models, scaling
+from vssm import beforehand, checkpoint, data, models, scaling
 from vssm.errors import UserError
 from vssm.events import Event, GenerationRequest, Progress
 from vssm.prompt import Prompt
@@ -595,11 +595,12 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     def _mode_of(self, model: str) -> tuple[Mode, int | None]:
         modes = models.get(model).modes(self.data)
-        name, size = self.desk.modes.get(model, (modes[0].name, None))
+        name, size = self.desk.modes.get(model, ("", None))
         mode = next((mode for mode in modes if mode.name == name), modes[0])
         if not mode.size:
             return mode, None
-        return mode, size if size is not None and size <= mode.most else mode.default
+        fits = mode.name == name and size is not None and size <= mode.most
+        return mode, size if fits else mode.default
 
     def choose_data(self, name: str) -> None:
         """Turn to another data set: its sketch, its examples, its models, its runs."""
@@ -948,6 +949,13 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._show_weights()
         self._show_status()
         self.completion.show_pinned(self.desk.pinned)
+        self.completion.offer(self._example)
+
+    @property
+    def _example(self) -> beforehand.Beforehand | None:
+        """For a person who has drawn and made nothing yet."""
+        begun = self._here or not session.is_fresh(self.desk.sketch.prompt, self.data)
+        return None if begun else beforehand.find(self.data)
 
     def _show_modes(self) -> None:
         if not self.ready:

@@ -8,11 +8,13 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from vssm import models
+from vssm.beforehand import Beforehand
 
 from .. import draw, runs, theme
 from ..pinned import MOST_PINNED, Pinned
 from ..runs import Run
 from ..words import tr
+from .beforehand import Waiting
 from .card import Card, OneLine, label
 from .gallery import Gallery
 from .result import ALONE, LEAST, POINT, Readout, ResultPicture, figures, overlaid, spread
@@ -60,8 +62,7 @@ class CompletionPanel(Card):
         self.picture = ResultPicture()
         self.picture.looked_at.connect(self._read)
         self.body.addWidget(self.picture, 50)
-        self._hint = label(EMPTY, "muted", wrap=True)
-        self._hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._hint = Waiting(EMPTY)
         within = QVBoxLayout(self.picture)
         within.setContentsMargins(24, 0, 24, 0)
         within.addWidget(self._hint)
@@ -135,6 +136,10 @@ class CompletionPanel(Card):
         self.picture.setMaximumHeight(max(140, self.width() - 24))
         self._caption.setVisible(self.height() >= LOW)
 
+    def offer(self, example: Beforehand | None) -> None:
+        """Show an example until a run is shown, or none."""
+        self._hint.offer(example)
+
     def show_run(self, run: Run | None, colours: theme.Theme) -> None:
         """Draw a run as it stands; cheap enough to be called thirty times a second."""
         if colours is not self._theme:
@@ -158,6 +163,7 @@ class CompletionPanel(Card):
             for value in self._figures.values():
                 value.setText("–")
             return
+        self._hint.offer(None)
         known = run.request.prompt.known
         drawn = draw.compose(run.images, known, run.filled)
         self._show_large(run, drawn[run.shown])

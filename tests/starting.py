@@ -1,0 +1,97 @@
+"""What happens in a program that has just been started, where nothing is loaded yet: `python starting.py NAME FOLDER`.
+
+Each function is told of by one test in test_startup.py, and prints what it saw as JSON. Nothing here may import torch.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QEventLoop, QPoint, Qt, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from app import application
+from app.window import Window
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def heavy() -> list[str]:
+    """What must not be loaded before the window stands."""
+    return [name for name in ("torch", "torchvision", "scipy") if name in sys.modules]
+
+
+def stroke(window) -> None:
+    """Draw a line through row 5."""
+    canvas, scale = window.canvas, window.canvas.field().width() / 28
+    places = [(canvas.field().topLeft() + QPoint(round(x * scale), round(5.5 * scale))).toPoint() for x in (9, 14, 19)]
+    QTest.mousePress(canvas, LEFT, pos=places[0])
+    for place in places[1:]:
+        QTest.mouseMove(canvas, place)
+    QTest.mouseRelease(canvas, LEFT, pos=places[-1])
+
+
+def click(action) -> None:
+    QTest.mouseClick(next(w for w in action.associatedObjects() if hasattr(w, "click")), LEFT)
+
+
+def until(condition) -> None:
+    """Let the program go on until then."""
+    loop, end = QEventLoop(), time.monotonic() + 100
+    look = QTimer(interval=10)
+    look.timeout.connect(lambda: loop.quit() if condition() or time.monotonic() > end else None)
+    look.start()
+    loop.exec()  # unlike QTest.qWait, it lets other threads have Python meanwhile
+    assert condition(), "it never came"
+
+
+def without_weights(folder: Path) -> dict:
+    """A window is painted whole, for both data sets and both kinds of view."""
+    window = Window(folder / "sitting.json", folder)
+    window.grab()
+    window.choose_data("cifar10")
+    window.show_scaling(True)
+    window.actions_["show_race"].trigger()
+    window.grab()
+    return {"heavy": heavy(), "mode": window.modes.mode.currentText(), "status": window._status.text()}
+
+
+def asked_early(folder: Path) -> dict:
+    """A stroke and Complete before torch is there."""
+    window = Window(folder / "sitting.json")
+    window.show()
+    example = window.completion._hint.words.text()
+    stroke(window)
+    click(window.actions_["complete"])
+    saw = {"heavy": heavy(), "example": example, "said": window.messages.text, "ready": window.ready}
+    saw |= {"stop": window.actions_["stop"].isEnabled(), "runs": len(window.history)}
+    prompt = window.canvas.sketch.prompt
+    until(lambda: window.history and window.history[-1].finished is not None and window._running is None)
+    run = window.history[-1]
+    saw |= {"ink": bool(prompt.pixels[5, 9:19].all()), "same": bool((run.request.prompt.pixels == prompt.pixels).all())}
+    saw |= {"later": window.messages.text, "shown": window.completion._hint.isVisible(), "samples": len(run.images)}
+    window.close()
+    return saw
+
+
+def without_torch(folder: Path) -> dict:
+    """Where torch cannot be imported, one draws and saves for all that."""
+    window = Window(folder / "sitting.json")
+    window.show()
+    until(lambda: window._unready)
+    saw = {"said": window.messages.text, "status": window._status.text(), "mode": window.modes.mode.isEnabled()}
+    stroke(window)
+    window.messages.clear()
+    click(window.actions_["complete"])
+    saw |= {"again": window.messages.text, "runs": len(window.history)}
+    window.close()
+    return saw
+
+
+if __name__ == "__main__":
+    program = application.prepare(QApplication([]))
+    print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))), flush=True)
+    os._exit(0)  # a thread may still be loading torch
