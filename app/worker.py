@@ -170,7 +170,9 @@ class Worker(QObject):
             self._generators.clear()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            self.failed.emit(number, "There is not enough memory for this; ask for fewer samples.")
+            timed = any(isinstance(one, Job) and isinstance(one.request, scaling.ScalingRequest) for one in given)
+            advice = "choose a smaller largest T" if timed else "ask for fewer samples"
+            self.failed.emit(number, f"There is not enough memory for this; {advice}.")
         except Exception as error:
             self._report(number, error)
 

@@ -335,6 +335,30 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     assert panel.isVisible() and panel.race is made and window.actions_["pause"].isEnabled()
 
 
+def test_a_card_fills_in_while_its_contestant_runs(three, qtbot):
+    window, panel = three, three.race
+    take(qtbot, window, 0)
+    press(qtbot, window, "V")
+    for name in ("vssm", "asarm"):
+        tick(qtbot, panel.boxes[name])
+
+    def hold(number, event):
+        """In the thread of the model, so that it stands there however seldom the window paints."""
+        if isinstance(event, Progress) and event.tokens == 9:
+            window.engine.pause()
+
+    window.engine.happened.connect(hold, Qt.ConnectionType.DirectConnection)
+    press(qtbot, window, "Shift+R")
+    (runner,) = panel.runners
+    empty = runner.picture.grab().toImage()
+    qtbot.waitUntil(lambda: runner.tokens.text().startswith("9 of "), timeout=LONG)
+    assert panel.running and runner.calls.text() == f"{panel.race.lanes[0].frames[-1].calls} network calls"
+    assert runner.clock.text() == runs.seconds(panel.race.lanes[0].end) and runner.place.text() == " "
+    assert runner.picture.grab().toImage() != empty
+    window.engine.go_on()
+    qtbot.waitUntil(lambda: not panel.running, timeout=LONG)
+
+
 def test_the_replay_by_keys_and_mouse(three, qtbot):
     window, panel, axis = three, three.race, three.race.axis
     nearly_whole(qtbot, window)

@@ -5,8 +5,8 @@ import pytest
 from PySide6.QtCore import QObject, Qt, Slot
 
 from app.session import fresh_prompt
-from app.worker import Engine
-from vssm import checkpoint, data
+from app.worker import Engine, Job, Worker
+from vssm import checkpoint, data, scaling
 from vssm.events import Finished, GenerationRequest, Latents, Progress, Started
 from vssm.examples import examples
 from vssm.prompt import Prompt
@@ -203,6 +203,18 @@ def test_too_much_for_memory_is_one_sentence(engine, qtbot):
     number = engine.complete("transformer", "mnist", GenerationRequest(prompt, 10**9))
     qtbot.waitUntil(lambda: number in ear.ends, timeout=30000)
     assert ear.sentences == [(number, "There is not enough memory for this; ask for fewer samples.")]
+
+
+def test_too_long_for_memory_is_told_what_to_do(qtbot, tmp_path):
+    """Of equal networks: there are no samples to ask fewer of."""
+    worker, heard = Worker(tmp_path), []
+    worker.failed.connect(lambda number, sentence: heard.append((number, sentence)))
+
+    def too_much(job):
+        np.zeros(2**60, np.uint8)
+
+    worker._guard(3, too_much, Job(3, "", "mnist", scaling.ScalingRequest()))
+    assert heard == [(3, "There is not enough memory for this; choose a smaller largest T.")]
 
 
 def test_an_unknown_device_is_one_sentence(engine, qtbot):
