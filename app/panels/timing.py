@@ -28,6 +28,7 @@ class TimingPanel(Card):
         super().__init__("Timing", "Tokens (pixels) done over the model's own seconds, painting not included")
         self._runs: list[Run] = []
         self._curves: dict[int, tuple[pg.PlotDataItem, pg.PlotDataItem]] = {}
+        self._drawn: dict[int, tuple[float, int]] = {}  # how strong, and how many points of a run
         self.log = QCheckBox("log time")
         self.log.setChecked(True)
         self.log.setToolTip("Logarithmic time, so that 10 ms and a second are both readable")
@@ -56,13 +57,14 @@ class TimingPanel(Card):
     def retheme(self, colours: theme.Theme) -> None:
         self._theme = colours
         self.plot.retheme(colours)
+        self._drawn.clear()
         self._draw()
 
     def show_runs(self, history: list[Run]) -> None:
         """Draw the last runs anew; called when one begins or ends."""
         self._runs = [run for run in history if run.points][-KEPT:]
-        self.words.setText(compare(history, self._name) or "Run two models on the same sketch to compare them.")
         self.plot.caption = compare(history, self._name)
+        self.words.setText(self.plot.caption or "Run two models on the same sketch to compare them.")
         self._draw()
 
     def _name(self, run: Run) -> str:
@@ -82,14 +84,18 @@ class TimingPanel(Card):
 
     def _draw(self) -> None:
         for number in set(self._curves) - {run.number for run in self._runs}:
+            self._drawn.pop(number, None)
             for item in self._curves.pop(number):
                 self.plot.removeItem(item)
         newest = {run.title: run for run in self._runs}
         for age, run in enumerate(reversed(self._runs)):
-            self._draw_run(run, 1.0 if newest[run.title] is run else max(0.18, 0.5 - 0.04 * age))
+            self._draw_run(run, 1.0 if newest[run.title] is run else 0.42 if age < 4 else 0.2)
         self._rescale()
 
     def _draw_run(self, run: Run, strength: float) -> None:
+        if self._drawn.get(run.number) == (strength, len(run.points)):
+            return
+        self._drawn[run.number] = strength, len(run.points)
         if run.number not in self._curves:
             self._curves[run.number] = self.plot.plot([], []), self.plot.plot([], [])
         line, end = self._curves[run.number]
@@ -135,4 +141,5 @@ class TimingPanel(Card):
     @Slot(bool)
     def _set_log(self, on: bool) -> None:
         self.plot.set_log(on, False)
+        self._drawn.clear()
         self._draw()
