@@ -37,7 +37,7 @@ class Meter:
         self._new: float | None = None  # the first that no run has been asked for
         self._marks = [0.0]  # the count's beginning, and when completions came
         self._last = 0.0
-        self.latency: float | None = None
+        self._latency = 0.0
 
     def change(self, now: float) -> None:
         if self._since is None and now - self._last > SPAN / 2:
@@ -54,7 +54,7 @@ class Meter:
         """The run asked for last is on screen."""
         if self._since is None:  # it is shown anew, with more than a glance
             return
-        self.latency = now - self._since
+        self._latency = now - self._since
         self._since, self._last = self._new, now
         self._marks = [*self._marks[self._first(now) :], now]
 
@@ -69,6 +69,11 @@ class Meter:
         """Completions a second."""
         first = self._first(now)
         return (len(self._marks) - 1 - first) / max(now - self._marks[first], 1e-3)
+
+    def delay(self, now: float) -> float:
+        """Seconds from a change to its picture: of the last one, or of one that has waited longer already; 0 before
+        there was any."""
+        return max(self._latency, 0.0 if self._since is None else now - self._since)
 
 
 class Live(QObject):
@@ -89,7 +94,7 @@ class Live(QObject):
         self.counter = label("", "muted")
         self.counter.setAccessibleName(tr("Live completions"))
         self.counter.setToolTip(
-            tr("Completions a second while the sketch changes, and the time from the last change to its picture")
+            tr("Completions a second while the sketch changes, and the time from a change to its picture on screen")
         )
         self.counter.hide()
         self._canvas = canvas
@@ -114,6 +119,7 @@ class Live(QObject):
     def again(self) -> None:
         """Something else than the sketch has changed, which makes another completion."""
         if self.on:
+            self.meter = Meter()
             self._change()
             self.rest()
 
@@ -197,14 +203,14 @@ class Live(QObject):
 
     def _tell(self, now: float) -> None:
         self._told = now
-        latency = self.meter.latency
-        if latency is None:
-            self.counter.setText(tr("Live: draw, and the completion follows"))
+        delay = self.meter.delay(now)
+        if not delay:
+            self.counter.setText(tr("Draw: the completion follows"))
         else:
             rate = self.meter.rate(now)
             often = f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}"
-            took = f"{latency * 1000:.0f} ms" if latency < 0.9995 else f"{latency:.1f} s"
-            self.counter.setText(tr("{} completions/s · {}").format(often, took))
+            took = f"{delay * 1000:.0f} ms" if delay < 0.9995 else f"{delay:.1f} s"
+            self.counter.setText(tr("{} completions/s · {} delay").format(often, took))
 
 
 def _alike(a: Prompt, b: Prompt) -> bool:

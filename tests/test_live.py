@@ -8,6 +8,7 @@ from conftest import at, ended, opened
 from PySide6.QtCore import Qt
 from windows import LEFT, LONG, choose, press, take
 
+from app import measure
 from app.live import Meter
 from app.session import restore
 
@@ -187,6 +188,16 @@ def test_it_is_remembered_and_without_weights_told_once(qtbot, tmp_path, no_thre
     assert restore(state)[0].live
 
 
+def test_the_benchmark_sees_every_change_painted(live, qtbot, monkeypatch):
+    monkeypatch.setattr(measure, "STROKE", 0.2)
+    pen = measure.Pen(live, measure.stroke(live.canvas, 0))
+    qtbot.waitUntil(lambda: pen.done, timeout=LONG)
+    pen.lift()
+    assert len(pen.waits) > 5 and min(pen.waits) > 0
+    assert live.engine._last <= len(pen.waits) + 4  # a run for every change at most, and little else
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+
+
 # --- the count
 
 
@@ -197,7 +208,7 @@ def test_completions_are_counted_over_the_last_second():
         meter.ask()
         meter.show(100.01 + i / 50)
     assert meter.rate(100.01 + 199 / 50) == pytest.approx(50, rel=0.05)
-    assert meter.latency == pytest.approx(0.01)
+    assert meter.delay(104) == pytest.approx(0.01)
 
 
 def test_a_slow_model_is_counted_by_what_it_takes():
@@ -206,9 +217,9 @@ def test_a_slow_model_is_counted_by_what_it_takes():
     for i in range(20):
         meter.change(50 + i / 10)
         meter.ask()
-    assert meter.rate(52) == 0
+    assert meter.rate(52) == 0 and meter.delay(52) == 2
     meter.show(52.5)
-    assert meter.rate(52.5) == pytest.approx(0.4) and meter.latency == pytest.approx(2.5)
+    assert meter.rate(52.5) == pytest.approx(0.4) and meter.delay(55) == pytest.approx(2.5)
     meter.change(60)  # after a rest, a new count
     meter.ask()
     meter.change(60.1)
@@ -216,6 +227,6 @@ def test_a_slow_model_is_counted_by_what_it_takes():
     assert meter.rate(61.25) == pytest.approx(0.8)
     meter.ask()
     meter.show(61.5)
-    assert meter.latency == pytest.approx(1.4)  # the second change came after the first run was asked for
+    assert meter.delay(62) == pytest.approx(1.4)  # the second change came after the first run was asked for
     meter.show(70)  # shown anew: nobody waited
-    assert meter.latency == pytest.approx(1.4)
+    assert meter.delay(70) == pytest.approx(1.4)
