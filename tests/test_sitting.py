@@ -170,7 +170,8 @@ def test_a_kill_in_the_middle_of_a_write_leaves_a_whole_file(tmp_path, pause):
 def test_a_second_window_keeps_a_sitting_of_its_own(mnist, qtbot, tmp_path, draw):
     draw(mnist.canvas, [(5, 3), (22, 5)])
     for second in opened(qtbot, tmp_path / "sitting.json", tmp_path):
-        assert "kept apart, as sitting-2.json" in second.messages.text and not second.canvas.sketch.pixels.any()
+        assert any("kept apart, as sitting-2.json" in toast.text for toast in second.messages.toasts)
+        assert not second.canvas.sketch.pixels.any()
         second.samples.setValue(9)
         look(second)
         look(mnist)
