@@ -44,7 +44,7 @@ SEVEN = ((7, 7.5), (9, 6.5), (14, 6.5), (20, 6), (20.5, 8), (18, 12))  # the top
 def opened(folder: Path, size: tuple[int, int], **sitting) -> Iterator[Stage]:
     """A window of that size with all models ready, on a sitting of its own."""
     state = folder / "sitting.json"
-    session.save(session.Session(keep_seed=True, device="cpu", **sitting), state)
+    session.save(session.Session(keep_seed=True, device="cpu", toured=True, **sitting), state)
     window = Window(state)
     window.resize(*size)
     window.show()
@@ -118,11 +118,15 @@ class Stage:
         along = np.concatenate([[0], np.hypot(*np.diff(way, axis=0).T).cumsum()])
         self.travel(self.on_sketch(points[0]))
         QTest.mousePress(screen, Qt.MouseButton.LeftButton, pos=self.pointer)
-        begun = time.monotonic()
-        while (share := (time.monotonic() - begun) / seconds) < 1:
-            self._point(self.on_sketch(tuple(np.interp(share * along[-1], along, axis) for axis in way.T)))
-            QTest.qWait(8)
-        self._point(self.on_sketch(points[-1]))
+        begun, turn = time.monotonic(), 1
+        while turn < len(points):
+            here = (time.monotonic() - begun) / seconds * along[-1]
+            while turn < len(points) and along[turn] <= here:  # no turn is missed, however slow the machine
+                self._point(self.on_sketch(points[turn]))
+                turn += 1
+            if turn < len(points):
+                self._point(self.on_sketch(tuple(np.interp(here, along, axis) for axis in way.T)))
+                QTest.qWait(8)
         QTest.mouseRelease(screen, Qt.MouseButton.LeftButton, pos=self.pointer)
 
     def save(self, path: Path) -> Path:

@@ -56,7 +56,7 @@ def test_a_person_draws_completes_and_quits(screen, tmp_path):
     prompt = Prompt.empty(*MNIST.shape).with_rows(14)
     for (x, y), grey in MARKS.items():
         prompt.pixels[y, x] = grey
-    session.save(session.Session(samples=1, theme="light", sheets={"mnist": session.Sheet(prompt)}), state)
+    session.save(session.Session(samples=1, theme="light", toured=True, sheets={"mnist": session.Sheet(prompt)}), state)
     process = subprocess.Popen(
         [sys.executable, ROOT / "main.py"],
         env=screen | {"VSSM_STATE": str(state)},
