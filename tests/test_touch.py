@@ -145,6 +145,8 @@ def test_keys_move_mark_touch_and_take_back(window, qtbot):
     window.latents.strip.setFocus()
     qtbot.keyClick(window.latents.strip, Qt.Key.Key_Left)
     assert window.latents.anew.accessibleName().startswith("Resample level 6")
+    qtbot.keyClick(window.latents.strip, Qt.Key.Key_Return)
+    assert differing(touched, done(window, qtbot))[6][0].all() and len(window.history) == 1
 
 
 def test_a_code_pointed_at_is_told_and_framed_on_the_picture(window, qtbot):

@@ -25,7 +25,7 @@ from .. import draw, theme
 from ..runs import Run
 from ..words import tr
 from .card import Card, OneLine, label
-from .levels import Map, Strip
+from .levels import KEYS, Map, Strip
 
 SCALE = 92, 16  # of the colour scale, in pixels
 SPAN = 3.0  # values beyond ± this take the strongest colour
@@ -139,6 +139,7 @@ class LatentPanel(Card):
         self.map.turned.connect(self._turn)
         self.map.back.connect(self.taken_back)
         self.strip.chosen.connect(self._choose)
+        self.strip.touched.connect(self._touch_level)
         self.title = OneLine()
         self.variable = QSpinBox()
         self.variable.setRange(0, 1)
@@ -297,6 +298,7 @@ class LatentPanel(Card):
         for text in (tr("{} px changed"), tr("Δ {} px")):  # as fits
             told = [*words, text.format(run.changed)] if run.changed is not None else words
             self.sums.setText(" · ".join(told))
+            self.map.setAccessibleDescription(f"{self.sums.text()}. {tr(KEYS)}")
             if self.sums.heightForWidth(self.sums.width()) <= self.sums.height():
                 break
         whole = tr("Of this sample, over all levels and positions:\n") + "\n".join(list(VIEWS.values())[1:])

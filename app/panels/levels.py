@@ -15,8 +15,8 @@ from ..words import tr
 GAP, HEAD, THUMB = 6, 14, 84  # between thumbnails of levels, above them for their numbers, and their largest side
 DOT = 0.6  # the widest, of a code's side
 TOUCH = (
-    "Code: the variables of a level at one position. Click one to draw another in its place, drag over several; all "
-    "other codes are held, so the picture changes only by what these bring"
+    "Code: the variables of a level at one position. Click one to draw another in its place (from the prior, given "
+    "that it is another), drag over several; all other codes are held, so the picture changes only by what these bring"
 )
 KEYS = (
     "Arrows move, with Shift they mark several; Space or Enter draws these anew; Page Up and Page Down change the "
@@ -189,9 +189,10 @@ class Map(QWidget):
 
 
 class Strip(QWidget):
-    """All levels small, numbered; `chosen` asks for one to be shown large."""
+    """All levels small, numbered; `chosen` asks for one to be shown large, `touched` for that one to be drawn anew."""
 
     chosen = Signal(int)
+    touched = Signal()
 
     def __init__(self):
         super().__init__()
@@ -208,7 +209,8 @@ class Strip(QWidget):
         """pictures: [h, w, 3] by level."""
         self.pictures, self._level, self._theme = pictures, level, colours
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus if len(pictures) > 1 else Qt.FocusPolicy.NoFocus)
-        self.setAccessibleDescription(tr("Level {} is shown large; arrows choose another").format(level))
+        words = tr("Level {} is shown large; arrows choose another, Space or Enter draw it anew")
+        self.setAccessibleDescription(words.format(level))
         self.update()
 
     def cells(self) -> dict[int, QRectF]:
@@ -248,11 +250,24 @@ class Strip(QWidget):
             if cell.adjusted(-2, -HEAD, 2, 2).contains(event.position()):
                 self.chosen.emit(level)
 
+    @staticmethod
+    def _draws(event) -> bool:
+        """Whether a key asks for a level to be drawn anew."""
+        return event.key() in DRAW and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+
+    def event(self, event) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and self._draws(event):
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event) -> None:
         steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
         if event.key() in steps and self.pictures:
             levels = list(self.pictures)
             at = levels.index(self._level) + steps[event.key()]
             self.chosen.emit(levels[min(max(at, 0), len(levels) - 1)])
+        elif self._draws(event):
+            self.touched.emit()
         else:
             super().keyPressEvent(event)
