@@ -188,6 +188,7 @@ def table() -> list[Spec]:
              ("F8",), rule=True),
         Spec("close_message", "Close the message", "View", "Close the latest message", ("Shift+F8",)),
         Spec("show_shortcuts", "Keyboard shortcuts", "Help", "All keys on one page", ("F1", "?")),
+        Spec("show_glossary", "Glossary", "Help", "The terms of this window, each with a picture", ("Shift+F1",)),
         Spec("show_tour", "Show me around", "Help", "Five steps that show what there is; they can be left at any time",
              rule=True),
         Spec("show_about", "About VSSM Sketchpad", "Help", "What this is", rule=True),

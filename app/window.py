@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyqtgraph as pg
 from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QGuiApplication
+from PySide6.QtGui import QAction, QColor, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
     QColorDialog,
@@ -34,7 +34,7 @@ from vssm.events import Event, GenerationRequest, Progress
 from vssm.prompt import Prompt
 from vssm.work import Mode
 
-from . import actions, links, opening, runs, session, theme
+from . import actions, glossary, links, opening, runs, session, theme
 from .canvas import COLOUR_TOOLS
 from .desk import Desk
 from .filing import Filing
@@ -117,6 +117,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._lay_out()
         self._fill_in(restored)
         self.docks.restore(restored.layout)
+        glossary.explain(self)
         self.tour = Tour(self)
         self.tour.toured = restored.toured
         self.tour_card = self.messages.beneath = TourCard(self.tour, self)
@@ -755,13 +756,23 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._show_page("Keyboard shortcuts", actions.cheat_sheet(), 900)
 
     @Slot()
+    def show_glossary(self) -> None:
+        self._show_page(tr("Glossary"), glossary.page(self.theme), 760)
+
+    @Slot()
     def show_tour(self) -> None:
         self.tour.begin()
 
-    def button_of(self, name) -> QWidget | None:
-        """The button in sight of an action."""
-        buttons = (one for one in self.actions_[name].associatedObjects() if isinstance(one, QToolButton))
-        return next((one for one in buttons if one.isVisible()), None)
+    @staticmethod
+    def button_of(action: QAction) -> QWidget | None:
+        """The button of an action that is not hidden."""
+        buttons = (one for one in action.associatedObjects() if isinstance(one, QToolButton))
+        return next((one for one in buttons if not one.isHidden()), None)
+
+    @property
+    def status(self) -> QWidget:
+        """Where device, size and score are told."""
+        return self._status
 
     @Slot()
     def show_about(self) -> None:

@@ -85,7 +85,7 @@ def test_the_outline_is_around_what_the_step_is_done_with(quiet, qtbot):
     qtbot.waitUntil(lambda: around(window.canvas))
     window.canvas.setFocus()
     qtbot.keyClick(window.canvas, Qt.Key.Key_Space)  # drawn by a key
-    assert ticked(window) == ["Draw"] and around(window.button_of("complete"))
+    assert ticked(window) == ["Draw"] and around(window.button_of(window.actions_["complete"]))
     press(qtbot, window, "Ctrl+Z")
 
 

@@ -131,6 +131,10 @@ class CompletionPanel(Card):
             self._figures[name] = value
         return row
 
+    def figure(self, name: str) -> list[QLabel]:
+        """A figure, and what it is."""
+        return self._figures[name].parentWidget().findChildren(QLabel)
+
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         self.picture.setMaximumHeight(max(140, self.width() - 24))

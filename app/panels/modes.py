@@ -48,6 +48,11 @@ class ModePicker(QWidget):
         for one in (self.name, self.number, self._pixels_name, self.pixels):
             one.hide()
 
+    @property
+    def size(self) -> str:
+        """What the number of the chosen mode is of; empty where it has none."""
+        return (self._offered.size or "") if self._offered else ""
+
     def offer(self, modes: tuple[Mode, ...], chosen: Mode, number: int | None) -> None:
         """Show a model's modes, which of them is chosen, and its number."""
         self._offered = chosen
