@@ -1,14 +1,23 @@
 """Habits of the whole window: pages, focus, names, contrast, words."""
 
 import itertools
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QHelpEvent
-from PySide6.QtWidgets import QApplication, QToolTip
+from PIL import Image
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QHelpEvent, QImage
+from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QToolButton, QToolTip
 from windows import plain, press
 
 from app import actions, glossary, theme
+from app.panels import timing
+from app.panels.race import TINTS
+from vssm import models
 
 
 @pytest.fixture
@@ -100,3 +109,113 @@ def test_the_glossary_is_a_page_of_all_terms(window, qtbot):
     text = window._dialog.text.toPlainText()
     assert all(term.title in text and term.line in text for term in glossary.terms().values())
     window._dialog.close()
+
+
+# --- colours
+
+
+def luminance(colour: QColor) -> float:
+    parts = np.array(colour.getRgbF()[:3])
+    return float(np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(a: str, b: str) -> float:
+    """By WCAG."""
+    light, dark = sorted((luminance(QColor(a)), luminance(QColor(b))), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("t", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
+def test_every_pair_of_colours_has_contrast_enough(t):
+    grounds = t.window, t.card, t.raised
+    for text, ground in (
+        *itertools.product((t.text, t.muted, t.accent, *t.models), grounds),
+        (t.on_accent, t.accent),
+        (t.on_accent, t.muted),  # the primary button, pressed
+        (t.text, t.line),  # any other
+        (t.on_error, t.error),
+        (t.on_note, t.note),
+    ):
+        assert contrast(text, ground) >= 4.5, (text, ground)
+    for part, ground in (  # focus rings, the ends of maps, curves
+        *itertools.product((t.accent, t.low, t.high, *t.models), grounds),
+        (t.accent, t.error),
+        (t.accent, t.note),
+        *((tint, "black") for tint in TINTS.values()),
+    ):
+        assert contrast(part, ground) >= 3, (part, ground)
+
+
+def seen(pixels: np.ndarray) -> float:
+    """The contrast of what is written to its ground, the commonest colour, as it is painted."""
+    colours, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
+    names = [QColor(*map(int, c)).name() for c in colours]
+    ground = names[counts.argmax()]
+    return max(contrast(name, ground) for name in names)
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_all_that_is_written_can_be_read(window, qtbot, colours):
+    """As it is painted, in the window with messages and the tour."""
+    window.actions_["choose_theme", colours].trigger()
+    window.messages.say("wrong", details="cause")
+    window.messages.say("saved", "note")
+    window.tour.begin()
+    image = window.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    pixels = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)[..., 2::-1]
+    read = 0
+    for one in itertools.chain(*map(window.findChildren, (QLabel, QToolButton, QCheckBox))):
+        where = QRect(one.mapTo(window, QPoint()), one.size()).adjusted(3, 2, -3, -2)
+        if one.isVisible() and one.isEnabled() and one.text() and window.childAt(where.center()) is one:
+            inside = pixels[where.top() : where.bottom() + 1, where.left() : where.right() + 1]
+            assert seen(inside) >= 4.5, one.text()
+            read += 1
+    window.tour.leave()
+    assert read > 40
+
+
+def test_the_window_follows_the_system_live(window, monkeypatch):
+    window.actions_["choose_theme", "system"].trigger()
+    hints = QGuiApplication.styleHints()
+    for scheme, dark in ((Qt.ColorScheme.Dark, True), (Qt.ColorScheme.Light, False)):
+        told = SimpleNamespace(colorScheme=lambda scheme=scheme: scheme)  # the offscreen desktop has no scheme
+        monkeypatch.setattr(theme, "QGuiApplication", SimpleNamespace(styleHints=lambda told=told: told))
+        hints.colorSchemeChanged.emit(scheme)
+        t = theme.DARK if dark else theme.LIGHT
+        assert window.theme is t
+        assert window.timing.plot.backgroundBrush().color() == QColor(t.card)
+        assert window.grab().toImage().pixelColor(window.docks.mapTo(window, QPoint(4, 4))) == QColor(t.window)
+
+
+def test_models_differ_in_dash_and_marker_too():
+    names = list(models.PRESETS)
+    assert len({timing.STYLES[theme.place(name) % len(timing.STYLES)] for name in names}) == len(names)
+    assert len({theme.symbol(name) for name in names}) == len(names)
+
+
+SHARP = """
+import sys
+from pathlib import Path
+from PySide6.QtWidgets import QApplication
+from app import application
+from app.window import Window
+app = application.prepare(QApplication([]))
+window = Window(Path(sys.argv[1]) / "sitting.json", Path(sys.argv[1]))
+window.resize(1280, 760)
+window.show()
+app.processEvents()
+window.grab().save(sys.argv[1] + "/window.png")
+window.close()
+"""
+
+
+def test_a_screen_of_twice_the_density_is_sharp(tmp_path):
+    """Letters and the pictures have detail within what would be one pixel elsewhere."""
+    surroundings = {**os.environ, "QT_SCALE_FACTOR": "2", "QT_QPA_PLATFORM": "offscreen", "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-c", SHARP, tmp_path], env=surroundings, check=True, timeout=100)
+    with Image.open(tmp_path / "window.png") as picture:
+        assert picture.size == (2560, 1520)
+        pixels = np.asarray(picture.convert("L"), int)
+    within = np.abs(pixels[:, ::2] - pixels[:, 1::2]) > 60
+    for part in (np.s_[:200], np.s_[200:300], np.s_[300:1440, 820:], np.s_[1460:]):  # bar, titles, panels, status
+        assert within[part].sum() > 40

@@ -376,7 +376,10 @@ class RacePanel(Card):
         self._stack.addWidget(self._cards)
         self.body.addWidget(holder, 100)
 
-        legend = " &nbsp; ".join(f'<span style="color:{tint}">■</span>&nbsp;{name}' for name, tint in TINTS.items())
+        legend = " &nbsp; ".join(  # on black, as pictures are
+            f'<span style="color:{tint}; background:#000000">&nbsp;■&nbsp;</span>&nbsp;{name}'
+            for name, tint in TINTS.items()
+        )
         self.legend = label("", "muted", wrap=True)
         self.legend.setTextFormat(Qt.TextFormat.RichText)
         self.legend.setText(f"Drafts of this round: &nbsp;{legend}")
