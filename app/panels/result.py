@@ -17,8 +17,8 @@ from .card import OneLine, label
 SPREAD = np.array((255, 92, 168))  # on a grey picture, unlike gold and white
 DIM = 0.45  # of the picture under the spread
 LEAST = 0.01  # the scale's end is never less, so that rounding is not taken for spread
-SCALE = 48, 10  # of the legend, in pixels
-POINT = "Point at a pixel:", "how likely was it, and when?"
+SCALE = 84, 10  # of the legend, in pixels
+POINT = "Point at a pixel:", "how likely, and when?"
 LATER = "more when it has finished"
 ALONE = "Spread needs two samples:", "set Samples to 2 or more"
 ABOUT = """\
@@ -177,14 +177,18 @@ class Readout(QWidget):
             one.setObjectName("muted")
             rows.addWidget(one)
         self.legend = QWidget()
-        row = QHBoxLayout(self.legend)
-        row.setContentsMargins(0, 0, 0, 0)
+        both = QVBoxLayout(self.legend)
+        both.setContentsMargins(0, 0, 0, 0)
+        both.setSpacing(0)
+        row = QHBoxLayout()
         row.setSpacing(5)
         ramp, self._end = QLabel(), label("", "muted")
         ramp.setPixmap(_ramp())
-        for one in (label(tr("spread 0"), "muted"), ramp, self._end):
+        for one in (label("0", "muted"), ramp, self._end):
             row.addWidget(one)
         row.addStretch(1)
+        both.addWidget(label(tr("spread of the samples"), "muted"))
+        both.addLayout(row)
         self.legend.setToolTip(tr(ABOUT_SPREAD))
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.words)
