@@ -75,7 +75,13 @@ def test_order_and_time_are_those_of_the_calls(name, mode):
         stood = settled
         assert np.allclose(details.seconds[fresh], e.seconds, rtol=1e-6)
     assert stood.any() and (stood == ~given.known).all()
-    blind, *_ = told(made, prompt=given, samples=2, every=1e9, mode=mode, size=size)
+    blind, events, _ = told(made, prompt=given, samples=2, every=1e9, mode=mode, size=size)
+    by_call = [blind.seconds[blind.order == call] for call in range(1, blind.order.max() + 1)]
+    by_call = [each for each in by_call if each.size]
+    assert all((each == each[0]).all() for each in by_call)
+    clock = [0.0, *(each[0] for each in by_call)]
+    assert all(a < b for a, b in itertools.pairwise(clock))
+    assert clock[-1] <= np.float32(events[-1].seconds + events[-1].prompt_seconds)
     assert np.array_equal(blind.order, details.order)
     assert np.array_equal(blind.log_probability, details.log_probability, equal_nan=True)
 

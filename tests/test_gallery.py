@@ -233,13 +233,17 @@ def test_a_run_under_way_is_neither_previewed_nor_pinned_before_its_end(mnist, q
     assert seen(window.canvas) == before  # other pictures have come under it
 
 
-def test_drawing_ends_a_preview(mnist, draw, qtbot):
+def test_a_change_of_the_sketch_ends_a_preview(mnist, draw, qtbot):
     window, gallery = mnist, mnist.completion.gallery
     made(window)
     gallery.setFocus(TAB)
     assert window.canvas._preview is not None
     draw(window.canvas, [(5, 3), (9, 3)])
     assert window.canvas._preview is None and window.canvas.sketch.pixels[3, 7] == 255
+    gallery.setFocus(TAB)
+    assert window.canvas._preview is not None
+    press(qtbot, window, "Ctrl+Z")  # the focus stays in the gallery
+    assert window.canvas._preview is None
 
 
 # --- where samples differ
