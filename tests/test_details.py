@@ -131,7 +131,7 @@ def test_an_any_order_model_is_scored_by_what_stood(mode, size, dataset):
         order, count = network.order(
             known, mixed, torch.Generator().manual_seed(0)
         )  # as the seed of the request has it
-        for rank in range(int(count), network.tokens):
+        for rank in range(int(count), network.tokens, 3):
             place = int(order[0, rank])
             stood = int((calls < calls[place]).sum()) if mode == "masked" else rank
             swapped = order.clone()
