@@ -147,7 +147,8 @@ class Live(QObject):
         if not self._busy:
             self._due.start(0)  # once the event has been dealt with, which may bring further changes
         elif not self._due.isActive():
-            self._due.start(max(0, PATIENCE - round((now - self._begun) * 1000)))
+            patience = 0 if self._run.request.posterior else PATIENCE  # the pen is not to wait for more than a glance
+            self._due.start(max(0, patience - round((now - self._begun) * 1000)))
         if now - self._told > TOLD:
             self._tell(now)
 

@@ -125,7 +125,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint_run)
-        self._rested = 0.0  # when what takes long was painted
+        self._last_seldom = 0.0  # when what is painted seldom was
         self.live.asked.connect(self._follow)
         self.live.settled.connect(self._settle)
         self.canvas.picked.connect(self._picked)
@@ -410,9 +410,10 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self.history = [*others[1 - KEPT :], run]
             self.shown = run
         if run.progress.filled.all() and self.shown is run:
-            self._paint_run()
+            self.completion.show_run(run, self.theme)
             self.completion.picture.repaint()
             self.live.shown()
+            self._paint_seldom()
 
     def _turn_seed(self) -> None:
         """A new one, unless it is to be kept."""
@@ -908,20 +909,22 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     @Slot()
     def _paint_run(self, whole: bool = False) -> None:
-        """One timer paints; events only fill the run. So however fast a model reports, the window stays free. What
-        takes long to paint, and so time from the model, is painted less often, unless the `whole` is to be."""
-        run, shown = self._running, self.shown is self._running
-        if run is None:
+        """One timer paints; events only fill the run. So however fast a model reports, the window stays free.
+        whole: the panels, too, that are painted seldom."""
+        if self._running is not None:
+            if self.shown is self._running:
+                self.completion.show_run(self._running, self.theme)
+            self._paint_seldom(whole)
+
+    def _paint_seldom(self, at_once: bool = False) -> None:
+        """What takes long to paint, and so takes time from the model and the pen."""
+        run, now = self._running, time.perf_counter()
+        if now - self._last_seldom < SELDOM and not at_once:
             return
-        if shown:
-            self.completion.show_run(run, self.theme)
-        now = time.perf_counter()
-        if now - self._rested < SELDOM and not whole:
-            return
-        self._rested = now
+        self._last_seldom = now
         if run.data == self.data.name and not (run.gesture or run.base):  # else it ends, or is replaced
             self.timing.follow(run)
-        if shown:
+        if self.shown is run:
             self.latents.show_run(run)
 
     def _show(self, run: Run | None) -> None:
