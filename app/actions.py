@@ -144,6 +144,10 @@ def table() -> list[Spec]:
              "clock", ("Shift+R",)),
         Spec("show_race", "Race view", "Race", "Show the race in place of completions, or these again", ("V",),
              check=True),
+        Spec("show_times", "Times of the race", "Race", "Show bars of the contestants' seconds, and how repeats "
+             "spread, in place of the pictures, or these again", ("Shift+T",), check=True),
+        Spec("repeat_race", "Repeat the timing", "Race", "Time the contestants of the last race some more times, for "
+             "the median and the spread of their seconds; the pictures stay", ("Ctrl+Shift+R",)),
         Spec("earlier_frame", "Previous frame", "Race", "Take the race back by one network call", ("Shift+Left",),
              rule=True),
         Spec("later_frame", "Next frame", "Race", "Take the race on by one network call", ("Shift+Right",)),
@@ -281,6 +285,11 @@ GESTURES = (  # what is done without an action, by menu
     ("View", "Double click on a title", "Float the panel, or dock it"),
     ("View", "Drag a border", "Resize panels"),
     ("View", "Esc, in a message", "Close the message"),
+    ("Plots", "Wheel, drag", "Zoom (over an axis: that one); Shift + drag moves"),
+    ("Plots", "Double click, Home", "The whole again"),
+    ("Plots", "Arrows", "From point to point, with its values (with the plot in focus)"),
+    ("Plots", "+, −, Shift + arrows", "Zoom, move"),
+    ("Plots", "Right button, menu key", "Copy or save as PNG, SVG, CSV"),
 )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from vssm import __version__
 from vssm.events import Finished, GenerationRequest, Progress, Started
+from vssm.scaling import Measured
 
 from .runs import Run
 
@@ -69,6 +70,30 @@ def spent(finished: Finished | None) -> Row:
         "seconds": finished.seconds if finished else None,
         "prompt_seconds": finished.prompt_seconds if finished else None,
     }
+
+
+def of_scaling(points: list[Measured]) -> list[Row]:
+    """A row a point: the median of so many runs."""
+    return dated(
+        {
+            "model": p.model,
+            "mode": p.mode,
+            "size": p.size,
+            "samples": 1,
+            "device": p.device,
+            "threads": p.threads,
+            "tokens": p.length,
+            "height": p.shape[0],
+            "width": p.shape[1],
+            "parameters": p.parameters,
+            "position_parameters": p.positions,
+            "network_calls": p.network_calls,
+            "repeats": p.repeats,
+            "total_seconds": p.seconds,
+            "acceptance": p.acceptance,
+        }
+        for p in points
+    )
 
 
 def drafts(last: Progress | Finished | None) -> Row:

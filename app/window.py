@@ -466,6 +466,26 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.actions_["show_race"].setChecked(on)
         self.show_race(on)
 
+    @Slot(bool)
+    def show_times(self, on: bool) -> None:
+        if on:
+            self._turn_race(True)
+        self.race.show_times(on)
+
+    @Slot()
+    def repeat_race(self) -> None:
+        """Time the last race some more times; its pictures stay. A run under way is given up, but not a scaling run."""
+        if self.scaling.running:
+            self.messages.say("The models are being timed: repeat when that is done, or stop it first (Esc).", "note")
+            return
+        self.stop()
+        if self.race.repeatable:
+            self.messages.clear()
+            self.actions_["show_times"].setChecked(True)
+            self.show_times(True)
+            self._racing = None
+            self.race.repeat()
+
     @Slot()
     def earlier_frame(self) -> None:
         self.race.step(-1)
@@ -1029,6 +1049,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self.actions_[name].setEnabled(self._replaying)
         for name in ("save_one", "pin_sample", "use_sample"):
             self.actions_[name].setEnabled(done)
+        self.actions_["repeat_race"].setEnabled(self.race.repeatable)
         self.actions_["save_all"].setEnabled(done)
         self.actions_["save_race"].setEnabled(self.race.replayable)
         self.actions_["sitting_before"].setEnabled(self.keeper.before is not None)

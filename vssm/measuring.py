@@ -156,6 +156,8 @@ def _point(
         positions=made.checkpoint.parameters - parameters,
         network_calls=statistics.median_low(r.network_calls for r in runs),
         acceptance=benchmark.drafting(runs, 1).get("acceptance"),
+        device=runs[0].device,
+        threads=runs[0].threads,
     )
 
 

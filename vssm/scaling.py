@@ -93,6 +93,8 @@ class Measured:
     positions: int
     network_calls: int
     acceptance: float | None = None
+    device: str = ""
+    threads: int = 0
 
 
 Event = Began | Working | Measured

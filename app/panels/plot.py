@@ -223,6 +223,11 @@ class Plot(pg.PlotWidget):
         self.setLogMode(x, y)
 
     @property
+    def logs(self) -> tuple[bool, bool]:
+        """Whether x and y are logarithmic."""
+        return self._log
+
+    @property
     def zoomed(self) -> bool:
         return self._zoomed
 

@@ -5,11 +5,12 @@ First every contestant runs by itself, and its card fills in; then the recording
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -19,15 +20,17 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QSlider,
     QStackedLayout,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
 
 from vssm.events import Event
 
-from .. import draw, race, runs, theme
+from .. import draw, race, repeats, runs, theme
 from ..race import Axis, Clock, Contestant, Frame, Race, State
 from ..words import tr
+from .bars import BarsPanel
 from .card import Card, OneLine, button, label, named
 from .latents import enlarge, paint, sequential
 from .plot import Seconds
@@ -252,6 +255,22 @@ class TimeAxis(QSlider):
             self.setAccessibleDescription(f"{runs.seconds(seconds)} of {runs.seconds(self.axis.duration)}")
         self.update()
 
+    def words_at(self, place: QPointF) -> str:
+        """What the contestant of that row had at that time; empty beside the rows."""
+        field = self._field()
+        lanes = self._race.lanes if self._race else ()
+        row = math.floor((place.y() - field.top()) / field.height() * len(lanes))
+        if not 0 <= row < len(lanes) or not field.left() <= place.x() <= field.right():
+            return ""
+        seconds = self.axis.seconds((place.x() - field.left()) / field.width())
+        return self._race.at(seconds)[row].words
+
+    def event(self, event) -> bool:
+        if event.type() == QEvent.Type.ToolTip and (words := self.words_at(QPointF(event.pos()))):
+            QToolTip.showText(event.globalPos(), words, self)
+            return True
+        return super().event(event)
+
     @Slot(int)
     def _valued(self, value: int) -> None:
         self.scrubbed.emit(self.axis.seconds(value / STEPS))
@@ -341,6 +360,11 @@ class RacePanel(Card):
         self._stopping = False
         self._number = -1  # of the contestant on the clock
         self._under_way = False  # whether it has been asked for, and not ended
+        self._again: Race | None = None  # on the clock once more, for its times alone
+        self._turn = self._turns = 0  # of such repeats
+        self._quit = False  # whether no more of them are wanted
+        self._barred = False  # whether bars are shown
+        self._timed = repeats.Record()
         self._clock = Clock(0.0)
         self._theme = theme.LIGHT
         self._absent: set[str] = set()  # models not ticked
@@ -355,7 +379,7 @@ class RacePanel(Card):
         self.races.setToolTip(tr("The latest races, to be looked at again"))
         self.races.activated.connect(self.look_back)
         self.header.addWidget(self.races)
-        for name, text in (("start_race", "Race  ⇧R"), ("show_race", "Race view  V")):
+        for name, text in (("start_race", "Race  ⇧R"), ("show_times", "Times"), ("show_race", "Race view  V")):
             made = button(actions[name], text)
             self.header.addWidget(made)
         self._entries = QHBoxLayout()
@@ -374,6 +398,8 @@ class RacePanel(Card):
         self._stack = QStackedLayout(holder)
         self._stack.addWidget(self._message)
         self._stack.addWidget(self._cards)
+        self.bars = BarsPanel(actions["repeat_race"])
+        self._stack.addWidget(self.bars)
         self.body.addWidget(holder, 100)
 
         legend = " &nbsp; ".join(  # on black, as pictures are
@@ -389,7 +415,9 @@ class RacePanel(Card):
         self.axis.scrubbed.connect(self.put)
         self.axis.stepped.connect(self.step)
         self.body.addWidget(self.axis, 60)
-        controls = QHBoxLayout()
+        self._controls = QWidget()
+        controls = QHBoxLayout(self._controls)
+        controls.setContentsMargins(0, 0, 0, 0)
         controls.setSpacing(5)
         for name, text in (("earlier_frame", "◀ Frame"), ("pause", ""), ("later_frame", "Frame ▶")):
             made = button(actions[name], text)
@@ -408,7 +436,7 @@ class RacePanel(Card):
         self.time = label("", "muted")
         self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         controls.addWidget(self.time, 1)
-        self.body.addLayout(controls)
+        self.body.addWidget(self._controls)
 
         self._start = QTimer(self, interval=GAP, singleShot=True)
         self._start.timeout.connect(self._ask)
@@ -462,7 +490,7 @@ class RacePanel(Card):
 
     def begin(self, contestants: tuple[Contestant, ...]) -> None:
         self.hold()
-        self.race = Race.of(contestants)
+        self.race, self._again = Race.of(contestants), None
         self.running, self._stopping, self._number, self._under_way = True, False, 0, False
         self._deal()
         self._show()
@@ -483,11 +511,14 @@ class RacePanel(Card):
     @Slot()
     def _ask(self) -> None:
         self._under_way = True
-        self._timer.start(SELDOM)
-        self.asked.emit(self.race.lanes[self._number].contestant)
+        if not self.repeating:  # else there is nothing to paint
+            self._timer.start(SELDOM)
+        self.asked.emit((self._again or self.race).lanes[self._number].contestant)
 
     def add(self, event: Event) -> None:
-        if self._under_way:
+        if self._under_way and self.repeating:
+            self._again = self._again.add(self._number, event)
+        elif self._under_way:
             self.race = self.race.add(self._number, event)
 
     def ended(self) -> None:
@@ -496,8 +527,10 @@ class RacePanel(Card):
             return
         self._under_way = False
         self._timer.stop()
-        if self._stopping or self._number + 1 == len(self.race.lanes):
-            self._finish()
+        on_clock = self._again or self.race
+        if self._ending or self._number + 1 == len(on_clock.lanes):
+            self._timed.add(on_clock)
+            (self._end_turn if self.repeating else self._finish)()
             return
         self._number += 1
         self._show()
@@ -505,36 +538,36 @@ class RacePanel(Card):
 
     def stopping(self) -> None:
         """No more contestants; a network call may still be under way."""
-        if not self.running:
+        if not self.stoppable:
             return
-        self._stopping = True
+        self._quit, self._stopping = self.repeating, self._stopping or not self.repeating
         self._start.stop()
         if self._under_way:
             self._show()
             self.changed.emit()
         else:
-            self._finish()
+            (self._end_turn if self.repeating else self._finish)()
 
     def _finish(self) -> None:
         self.running = self._under_way = False
         self._clock = Clock(self.race.duration, self.speed.currentData())
-        if self.replayable:
+        if self.race.duration > 0:
             past = self.past.setdefault(self._data, [])
             past.append(Past(past[-1].number + 1 if past else 1, self.race, self._stopping))
             del past[:-MOST_PAST]
             self._fill_races()
-        if self._stopping:
+        if self._stopping or self._barred:
             self._clock.put(self.race.duration, time.perf_counter())
         elif self.race.ranking:
             self.play()
-        self._show()
+        self._show_bars()
         self.changed.emit()
 
     def forget(self) -> None:
         """Nothing is shown; a run under way, if any, is nobody's."""
         self.hold()
         self._start.stop()
-        self.race, self.running, self._under_way, self._stopping = None, False, False, False
+        self.race, self._again, self.running, self._under_way, self._stopping = None, None, False, False, False
         self._show()
 
     # --- races of before
@@ -554,18 +587,74 @@ class RacePanel(Card):
         self._clock = Clock(self.race.duration, self.speed.currentData())
         self._clock.put(self.race.duration, time.perf_counter())
         self._deal()
-        self._show()
+        self._show_bars()
         self.changed.emit()
+
+    # --- its times
+
+    @property
+    def repeating(self) -> bool:
+        """Whether its contestants run once more; what is shown of the race stays."""
+        return self._again is not None
+
+    @property
+    def repeatable(self) -> bool:
+        return self.race is not None and not (self.running or self.repeating) and bool(self.race.ranking)
+
+    def repeat(self) -> None:
+        """Time those that came to their end as often again as is asked for."""
+        self.hold()
+        self._turn, self._turns, self._quit = 0, self.bars.times.value(), False
+        self._begin_turn()
+        self.changed.emit()
+
+    def _begin_turn(self) -> None:
+        self._again = Race.of(tuple(lane.contestant for lane in self.race.lanes if lane.finished))
+        self._turn, self._number = self._turn + 1, 0
+        self._show_bars()
+        self._start.start()
+
+    def _end_turn(self) -> None:
+        if self._turn < self._turns and not self._quit:
+            self._begin_turn()
+            return
+        self._again = None
+        self._show_bars()
+        self.changed.emit()
+
+    def show_times(self, on: bool) -> None:
+        """Bars in the place of pictures, or these again; a replay rests meanwhile."""
+        self.hold()
+        self._barred = on
+        self._show_bars()
+        self.changed.emit()
+
+    def _show_bars(self) -> None:
+        if self._barred:
+            self.bars.show_bars(self._timed.bars(self.race), self.race)
+        self._show()
+
+    def _progress(self) -> str:
+        """Of the repeats."""
+        if not self.repeating:
+            return ""
+        title = self._again.lanes[self._number].contestant.title
+        return "Stopping …" if self._quit else f"{title} is on the clock (turn {self._turn} of {self._turns})"
 
     # --- the replay
 
     @property
     def stoppable(self) -> bool:
-        return self.running and not self._stopping
+        return (self.running or self.repeating) and not self._ending
+
+    @property
+    def _ending(self) -> bool:
+        return self._quit if self.repeating else self._stopping
 
     @property
     def replayable(self) -> bool:
-        return self.race is not None and not self.running and self.race.duration > 0
+        busy = self.running or self.repeating or self._barred
+        return self.race is not None and not busy and self.race.duration > 0
 
     @property
     def playing(self) -> bool:
@@ -626,6 +715,7 @@ class RacePanel(Card):
     def retheme(self, colours: theme.Theme) -> None:
         self._theme = colours
         self.axis.retheme(colours)
+        self.bars.retheme(colours)
         self._colour_boxes()
         for runner in self.runners:
             runner.retheme(colours)
@@ -662,24 +752,28 @@ class RacePanel(Card):
     @Slot()
     def _show(self) -> None:
         raced, seconds = self.race, self.seconds
-        self._stack.setCurrentWidget(self._message if raced is None else self._cards)
+        barred = self._barred and raced is not None and not self.running
+        self._stack.setCurrentWidget(self._message if raced is None else self.bars if barred else self._cards)
+        self.bars.state.setText(self._progress())
+        self._controls.setVisible(not barred)
         words = self._words()
         if words != self.words.text():
             self.words.setText(words)
             self.words.setAccessibleName(words)
         self.words.setVisible(bool(words))
         for box, one in zip(self.boxes.values(), self._offered, strict=True):
-            box.setEnabled(not self.running and not one.lacks)
+            box.setEnabled(not (self.running or self.repeating) and not one.lacks)
         self.races.setVisible(self.races.count() > 1)
-        self.races.setEnabled(not self.running)
+        self.races.setEnabled(not (self.running or self.repeating))
         for one in (self.speed, self.log):
             one.setEnabled(self.replayable)
         for one in (self.axis, self.time):
-            one.setVisible(raced is not None)
+            one.setVisible(raced is not None and not barred)
         resting = not (self.running or self.playing)
         self.axis.show_time(raced, seconds, self.log.isChecked(), resting)
-        self.legend.setVisible(raced is not None and any(lane.frames[-1].drafted for lane in raced.lanes))
-        if raced is None:
+        drafted = raced is not None and any(lane.frames[-1].drafted for lane in raced.lanes)
+        self.legend.setVisible(drafted and not barred)
+        if raced is None or barred:
             return
         for i, (runner, state) in enumerate(zip(self.runners, raced.at(seconds), strict=True)):
             if self.running:  # each has its own time still

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QColor
@@ -12,10 +13,11 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedLayout, QToolButto
 
 from vssm import scaling
 
-from .. import theme
+from .. import tables, theme
 from ..runs import seconds, times
+from ..words import tr
 from .card import Card, OneLine, label
-from .plot import STYLES, Seconds
+from .plot import STYLES, Curve, Plot, Seconds
 
 OFFERED = {1024: "some 10 seconds", 2048: "some 20 seconds", 4096: "half a minute"}  # on two cores
 EMPTY = (
@@ -69,6 +71,8 @@ class ScalingPanel(Card):
             row.addWidget(widget)
         row.addSpacing(4)
         row.addWidget(self.state, 1)
+        self.plot = self._make_plot()
+        row.addWidget(self.plot.button)
         self.body.addLayout(row)
         self.words = label("", wrap=True)  # the legend
         self.words.setTextFormat(Qt.TextFormat.RichText)
@@ -77,7 +81,6 @@ class ScalingPanel(Card):
         self.body.addWidget(self.words)
         self._message = label("", "muted", wrap=True)
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.plot = self._make_plot()
         holder = QWidget()
         self._stack = QStackedLayout(holder)
         self._stack.addWidget(self._message)
@@ -86,15 +89,14 @@ class ScalingPanel(Card):
         self._explain()
         self._show()
 
-    def _make_plot(self) -> pg.PlotWidget:
-        plot = pg.PlotWidget(axisItems={"left": Seconds("left")})
-        plot.setAccessibleName("Plot of seconds over T, both logarithmic")
-        plot.setMouseEnabled(False, False)
-        plot.setMenuEnabled(False)
-        plot.hideButtons()
-        plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        plot.setLogMode(x=True, y=True)
-        plot.showGrid(x=True, y=True, alpha=0.15)
+    def _make_plot(self) -> Plot:
+        plot = Plot(
+            tr("Plot of seconds over T, both logarithmic"),
+            "scaling",
+            {"": lambda: tables.of_scaling(self.points)},
+            {"left": Seconds("left")},
+            log=(True, True),
+        )
         plot.setMinimumHeight(80)
         return plot
 
@@ -115,6 +117,7 @@ class ScalingPanel(Card):
         self.points, self._total = [], total
         self._running, self._stopping = True, False
         self.state.setText("Making the networks …")
+        self.plot.show_whole()
         self._draw()
 
     def add(self, event: scaling.Event) -> None:
@@ -154,7 +157,7 @@ class ScalingPanel(Card):
 
     def retheme(self, colours: theme.Theme) -> None:
         self._theme = colours
-        theme.dress(self.plot, colours)
+        self.plot.retheme(colours)
         self._draw()
 
     @Slot()
@@ -187,13 +190,15 @@ class ScalingPanel(Card):
         if len(lengths) > 1:
             legend.append(f"(T = {lengths[0]:,} to {lengths[-1]:,})".replace(" ", "&nbsp;"))  # names the axis, too
         self.words.setText("&ensp; ".join(legend))
+        self.plot.caption = self.words.text()
         if lengths:
             self._rescale(lengths)
+        self.plot.tell([self._curve([p for p in self.points if p.model == name]) for name in slopes])
         self._show()
 
     def _draw_curve(self, name: str, points: list[scaling.Measured]) -> None:
         if name not in self._curves:
-            dots = pg.ScatterPlotItem(hoverable=True, hoverSize=POINT + 4, tip=describe)
+            dots = pg.ScatterPlotItem()
             self._curves[name] = self.plot.plot([], []), dots
             self.plot.addItem(dots)
         line, dots = self._curves[name]
@@ -203,7 +208,6 @@ class ScalingPanel(Card):
         dots.setData(  # which, unlike a line, takes the places on logarithmic axes
             [math.log10(n) for n in lengths],
             [math.log10(s) for s in taken],
-            data=points,
             symbol=theme.symbol(name),
             size=POINT,
             brush=colour,
@@ -221,12 +225,16 @@ class ScalingPanel(Card):
     def _rescale(self, lengths: list[int]) -> None:
         found = [math.log10(p.seconds) for p in self.points]
         self.plot.getAxis("bottom").setTicks([[(math.log10(n), f"{n:,}") for n in lengths]])
-        self.plot.setXRange(math.log10(lengths[0]) - 0.1, math.log10(lengths[-1]) + 0.1, padding=0)
-        self.plot.setYRange(min(found) - 0.25, max(found) + 0.25, padding=0)
+        x = math.log10(lengths[0]) - 0.1, math.log10(lengths[-1]) + 0.1
+        self.plot.fit(x, (min(found) - 0.25, max(found) + 0.25))
+
+    def _curve(self, points: list[scaling.Measured]) -> Curve:
+        x, y = (np.array(v, float) for v in zip(*((p.length, p.seconds) for p in points), strict=True))
+        return Curve(x, y, lambda i: describe(points[i]))
 
 
-def describe(x: float, y: float, data: scaling.Measured) -> str:
-    """A point in words; x and y, its place on the axes, say the same."""
+def describe(data: scaling.Measured) -> str:
+    """A point in words."""
     height, width = data.shape
     runs = "one run" if data.repeats == 1 else f"the median of {data.repeats} runs"
     text = f"{data.title}, T = {data.length:,} ({height}×{width}): {seconds(data.seconds)}, {runs}"
