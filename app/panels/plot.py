@@ -126,7 +126,7 @@ class Plot(pg.PlotWidget):
         self.caption = ""
         self._file, self._written = file, written
         self._log = log
-        self._whole = QRectF(0, 0, 1, 1)
+        self._whole = QRectF()
         self._zoomed = False
         self._curves: list[Curve] = []
         self._mouse: QPointF | None = None  # where it points
@@ -211,7 +211,10 @@ class Plot(pg.PlotWidget):
 
     def fit(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         """The whole view, by the axes' own places (decades, where logarithmic). A view zoomed in stays where it is."""
-        self._whole = QRectF(x[0], y[0], x[1] - x[0], y[1] - y[0])
+        whole = QRectF(x[0], y[0], x[1] - x[0], y[1] - y[0])
+        if whole == self._whole:  # as often while a run is drawn
+            return
+        self._whole = whole
         if self._zoomed:
             self._look(self._shown)
         else:
@@ -219,7 +222,7 @@ class Plot(pg.PlotWidget):
 
     def set_log(self, x: bool, y: bool) -> None:
         """Other axes; the view is whole again."""
-        self._log, self._zoomed = (x, y), False
+        self._log, self._zoomed, self._whole = (x, y), False, QRectF()
         self.setLogMode(x, y)
 
     @property
