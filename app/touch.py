@@ -30,13 +30,17 @@ def untouchable(run: Run) -> str:
 
 def touched(run: Run, level: int, anew: np.ndarray | None, under_way: Held | None = None) -> GenerationRequest:
     """The request that draws these codes [h, w] of the sample shown anew, or the whole level, and holds all others of
-    a finished run; and those that a touch under way was to draw."""
+    a finished run; and those that a touch under way was to draw, which it may have shown already."""
     codes = tuple(run.latents[number].codes for number in sorted(run.latents))
     masks = [np.zeros(c.shape[:3], bool) for c in codes]
-    if under_way is not None:
-        masks = [mask | given for mask, given in zip(masks, under_way.anew, strict=True)]
     masks[level - 1][run.shown] |= True if anew is None else anew
-    held = Held(codes, tuple(masks), secrets.randbelow(MOST_SEED), other=anew is not None)
+    seed, other = secrets.randbelow(MOST_SEED), anew is not None
+    if under_way is not None:
+        if not any((mask & given).any() for mask, given in zip(masks, under_way.anew, strict=True)):
+            seed = under_way.seed  # what it draws, it draws again
+        masks = [mask | given for mask, given in zip(masks, under_way.anew, strict=True)]
+        other = other and under_way.other
+    held = Held(codes, tuple(masks), seed, other)
     return dataclasses.replace(run.request, held=held, posterior=True, details=True)
 
 
@@ -75,6 +79,12 @@ class Touching:
         if self._racing is not None:
             return tr("A race is run: touch latents when that is done, or stop it first (Esc).")
         return ""
+
+    def _show_touched(self, run: Run) -> None:
+        """Its picture is shown as soon as it is whole; once all is told of it, it takes the other's place."""
+        if self.shown is run.base and run.filled.all():
+            self.completion.show_run(run, self.theme)
+            self.latents.show_run(run)
 
     def _touch_ended(self, run: Run) -> None:
         """A touched run that finished takes the place of the one it came from; another leaves that as it is."""

@@ -880,6 +880,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             run.add(event)
             if run.gesture and isinstance(event, Progress) and run.data == self.data.name:
                 self._show_live(run)
+            if run.base is not None and isinstance(event, Progress):
+                self._show_touched(run)
             if run.paused:  # the timer rests; this is what stood when the pause came through
                 self._paint_run(True)
 

@@ -202,6 +202,18 @@ def test_stop_leaves_what_stood_and_a_second_click_joins_the_first(window, qtbot
     assert touched.base is run and only(differing(run, touched)[1], (5, 1), (5, 2))
 
 
+def test_a_touch_that_joins_another_draws_again_what_that_drew(window, qtbot):
+    run = complete(qtbot, window)
+    masks = np.zeros((3, 7, 7), bool)
+    masks[0, 5, 1] = masks[1, 5, 2] = masks[2, 5, 1:4] = True
+    first = touch.touched(run, 1, masks[0]).held
+    second, third = (touch.touched(run, 1, mask, first).held for mask in masks[1:])
+    assert second.seed == first.seed != third.seed  # where they meet, the later one draws anew
+    assert only(second.anew[0], (5, 1), (5, 2)) and only(third.anew[0], (5, 1), (5, 2), (5, 3))
+    level = touch.touched(run, 2, None, second).held
+    assert not level.other and only(level.anew[0], (5, 1), (5, 2)) and level.anew[1][0].all()
+
+
 def test_colour(window, qtbot):
     press(qtbot, window, "Ctrl+2")
     run = complete(qtbot, window)
