@@ -67,6 +67,7 @@ FRAME = 33  # milliseconds between two paintings of a run under way
 SELDOM = 0.2  # seconds between two of what takes long to paint
 EVERY = 0.02  # seconds between two reports of a generator
 TAKEN = "{} is your sketch now, and all of it is known: mark as unknown what is to be completed anew. {} takes it back."
+PATIENCE, LOADING = 8000, 300  # milliseconds for the inference thread to end; while torch is being loaded
 HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whether the run is paused
 
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
@@ -324,7 +325,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.modes.wait()
         self._show_status()
         self._enable()
-        self.messages.say(sentence)
+        self.messages.say(sentence, details=self.engine.cause(sentence))
 
     def _waits(self, asked: Callable, *given) -> bool:
         """Whether the models are still being loaded: what is asked for last is done once they are there."""
@@ -1109,7 +1110,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self.live.drop()
             self.race.forget()
             QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._retheme)
-            self._tidy_exit = self.engine.close()
+            loading = not (self.ready or self._unready)  # which cannot be given up, and nothing of it can be lost
+            self._tidy_exit = self.engine.close(LOADING if loading else PATIENCE)
             self.engine = None
             try:
                 self.keeper.close()

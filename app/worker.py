@@ -86,12 +86,14 @@ class Worker(QObject):
         """Load what computes; this takes seconds where torch was not loaded before."""
         try:
             loading.load()
-        except (ImportError, OSError) as error:  # a library that is missing, or broken
+        except Exception as error:  # mostly a library that is missing, or broken; else there would be no word of it
             traceback.print_exc()
-            self.unready.emit(
-                f"The models cannot be loaded ({str(error).strip().splitlines()[0]}); install the program anew. "
-                "Sketching and saving work without them."
+            sentence = (
+                f"The models cannot be loaded ({_reason(error)}); install the program anew. Sketching and saving work "
+                "without them."
             )
+            self.causes[sentence] = traceback.format_exc()
+            self.unready.emit(sentence)
             return
         import torch
 
@@ -178,10 +180,14 @@ class Worker(QObject):
 
     def _report(self, number: int, error: Exception) -> None:
         traceback.print_exc()
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
-        sentence = f"The model failed ({type(error).__name__}: {reason})."
+        sentence = f"The model failed ({type(error).__name__}: {_reason(error)})."
         self.causes[sentence] = traceback.format_exc()
         self.failed.emit(number, sentence)
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what it says."""
+    return (str(error).strip().splitlines() or ["no reason given"])[0]
 
 
 class Engine(QObject):

@@ -77,6 +77,26 @@ def asked_early(folder: Path) -> dict:
     return saw
 
 
+def closed_early(folder: Path) -> dict:
+    """The whole program, closed while torch is being loaded."""
+    saw, look = {}, QTimer(interval=5)
+
+    def leave(window) -> None:
+        if heavy() and not saw:
+            stroke(window)
+            saw.update(heavy=heavy(), ready=window.ready)
+            print(json.dumps(saw), flush=True)  # this process may end with the window
+            window.close()
+
+    def watch(window) -> None:
+        look.timeout.connect(lambda: leave(window))
+        look.start()
+
+    os.environ["VSSM_STATE"] = str(folder / "sitting.json")
+    application.main(sys.argv[:1], watch)
+    return saw | {"waited": True}  # else the process has ended within
+
+
 def without_torch(folder: Path) -> dict:
     """Where torch cannot be imported, one draws and saves for all that."""
     window = Window(folder / "sitting.json")
@@ -92,6 +112,7 @@ def without_torch(folder: Path) -> dict:
 
 
 if __name__ == "__main__":
-    program = application.prepare(QApplication([]))
+    if sys.argv[1] != "closed_early":
+        program = application.prepare(QApplication([]))
     print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))), flush=True)
     os._exit(0)  # a thread may still be loading torch

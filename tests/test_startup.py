@@ -58,6 +58,13 @@ def test_without_torch_one_can_draw_and_save(tmp_path):
     assert session.load(tmp_path / "sitting.json").sheets["mnist"].prompt.pixels[5, 9:19].all()
 
 
+def test_the_program_can_be_closed_while_torch_is_loaded(tmp_path):
+    """Nothing waits for that, and the sketch is kept."""
+    saw = started("closed_early", tmp_path)
+    assert "torch" in saw["heavy"] and not saw["ready"] and "waited" not in saw
+    assert session.load(tmp_path / "sitting.json").sheets["mnist"].prompt.pixels[5, 9:19].all()
+
+
 @pytest.fixture
 def early(no_threads_left, qtbot, tmp_path):
     """A window that has not been painted yet: nothing is being loaded before the event loop is reached."""
