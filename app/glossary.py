@@ -467,7 +467,7 @@ def explain(window) -> None:
     give("temperature", window.temperature)
     give("seed", window.seed)
     give("mean", modes.pixels, completion.pixels)
-    give(lambda: modes.size if modes.size in terms() else "", modes.number, modes.name)
+    give(lambda: modes.counted if modes.counted in terms() else "", modes.number, modes.name)
     give("call", *completion.figure("calls"))
     give("token", *completion.figure("rate"))
     give("clamped", completion.note)

@@ -34,7 +34,7 @@ from vssm.events import Event, GenerationRequest, Progress
 from vssm.prompt import Prompt
 from vssm.work import Mode
 
-from . import actions, glossary, links, opening, runs, session, theme
+from . import actions, focus, glossary, links, opening, runs, session, theme
 from .canvas import COLOUR_TOOLS
 from .desk import Desk
 from .filing import Filing
@@ -175,16 +175,16 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
         self.completion.body.insertWidget(self.completion.body.indexOf(self.completion.pixels), self.live.counter)
         self.completion.tools.addWidget(button(self.actions_["show_spread"], "Spread  D"))
-        self.sketch.setFocusProxy(self.canvas)
         cards = {name: getattr(self, name) for name in ("completion", "timing", "latents", "scaling", "race")}
-        self.docks = Docks(self.sketch, cards, self.actions_.of_a_panel())
+        self.docks = Docks(self.sketch, self.canvas, cards, self.actions_.of_a_panel())
         self.docks.turned.connect(self._panels_turned)
         self.docks.setContentsMargins(10, 10, 10, 10)
         whole = QWidget()
         rows = QVBoxLayout(whole)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
-        rows.addWidget(self._bar())
+        self._top = self._bar()
+        rows.addWidget(self._top)
         rows.addWidget(self.docks, 1)
         self.setCentralWidget(whole)
         self._fill_status_bar()
@@ -275,6 +275,10 @@ class Window(Filing, Arranging, Touching, QMainWindow):
                 action.setChecked(action.data() == value)
         self._show_desk()
         self._enable()
+
+    def focusNextPrevChild(self, onward: bool) -> bool:
+        parts = self._top, *self.docks.parts, self.messages, self.tour_card
+        return focus.step(self, parts, onward) or super().focusNextPrevChild(onward)
 
     def sizeHint(self) -> QSize:
         return QSize(1280, 760)

@@ -219,3 +219,52 @@ def test_a_screen_of_twice_the_density_is_sharp(tmp_path):
     within = np.abs(pixels[:, ::2] - pixels[:, 1::2]) > 60
     for part in (np.s_[:200], np.s_[200:300], np.s_[300:1440, 820:], np.s_[1460:]):  # bar, titles, panels, status
         assert within[part].sum() > 40
+
+
+# --- keys
+
+
+def walk(qtbot, window, key=Qt.Key.Key_Tab) -> list:
+    """All that Tab comes to, from the sketch until it comes there again."""
+    window.canvas.setFocus()
+    found = [window.canvas]
+    for _ in range(150):
+        qtbot.keyClick(QApplication.focusWidget(), key)
+        if QApplication.focusWidget() is window.canvas:
+            return found
+        assert QApplication.focusWidget() not in found, "Tab goes in a circle"
+        found.append(QApplication.focusWidget())
+    raise AssertionError("Tab never comes back")
+
+
+@pytest.mark.parametrize("key", ["Ctrl+1", "Ctrl+2", "V"])
+def test_tab_goes_through_the_window_as_one_reads(window, qtbot, key):
+    """Whatever is shown; and all it stops at has a name."""
+    press(qtbot, window, key)
+    window.messages.clear()
+    window.messages.say("wrong")
+    stops = walk(qtbot, window)
+    assert stops[1:] == walk(qtbot, window, Qt.Key.Key_Backtab)[:0:-1]
+    for one in stops:
+        assert one.accessibleName() or (isinstance(one, QCheckBox) and one.text()), one
+    able = {one for one in window.findChildren(QToolButton) if one.isVisible() and one.isEnabled()}
+    assert {one for one in able if one.focusPolicy() & Qt.FocusPolicy.TabFocus} <= set(stops)
+    places = [one.mapTo(window, QPoint()) for one in stops]
+    first = next(i for i, one in enumerate(stops) if not window.docks.isAncestorOf(one) and i > 0)  # messages, then bar
+    columns = [place.x() > window.sketch.mapTo(window, window.sketch.rect().topRight()).x() for place in places[:first]]
+    assert columns == sorted(columns)  # the sketch, then what is to its right
+    assert stops[first].accessibleName() == "wrong"
+    if key == "V":
+        press(qtbot, window, "V")
+    press(qtbot, window, "Ctrl+1")
+
+
+def test_every_action_is_in_a_menu(window):
+    def within(menu):
+        for action in menu.actions():
+            yield action
+            if action.menu():
+                yield from within(action.menu())
+
+    reachable = set(within(window.menuBar()))
+    assert all(window.actions_[spec.key] in reachable for spec in window.actions_.specs)

@@ -12,6 +12,7 @@ from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QMainWindow, QMenu, QToolButton, QWidget
 
+from ..focus import order
 from ..words import tr
 from .card import Card
 
@@ -63,16 +64,18 @@ class Dock(QDockWidget):
 
 
 class Docks(QMainWindow):
-    """Holds the sketch in the middle and docks around it. `turned` tells that some were shown or hidden."""
+    """Holds the sketch in the middle, with its canvas, and docks around it. `turned` tells that some were shown or
+    hidden."""
 
     turned = Signal()
 
-    def __init__(self, middle: QWidget, cards: dict[str, Card], menu: Iterable[QAction]):
+    def __init__(self, middle: QWidget, canvas: QWidget, cards: dict[str, Card], menu: Iterable[QAction]):
         super().__init__(None, Qt.WindowType.Widget)
         self.setDockOptions(QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AllowTabbedDocks)
         self.setCorner(Qt.Corner.BottomLeftCorner, AREAS["left"])
         self.setCorner(Qt.Corner.BottomRightCorner, AREAS["right"])
         self.setCentralWidget(middle)
+        self._canvas = canvas
         self.arrangement = PANELS
         self._kept: dict[str, tuple[QByteArray, dict]] = {}  # the other arrangements
         self._shares = dict(SHARES)
@@ -256,15 +259,23 @@ class Docks(QMainWindow):
 
     def step(self, by: int) -> None:
         """Give the focus to the next part of the window, the sketch among them."""
-        parts = [self.centralWidget(), *(dock for dock in self.docks.values() if dock.isVisible())]
-        here = self.current
+        parts = self.parts
+        here = self.current or self.centralWidget()
         to = parts[((parts.index(here) if here in parts else 0) + by) % len(parts)]
-        inner = to.widget() if isinstance(to, Dock) else to
         if isinstance(to, Dock):
             to.raise_()
         to.window().activateWindow()
-        ways = inner.focusProxy(), *_stops(inner), *_stops(to)
-        next((one for one in ways if one is not None), to).setFocus(Qt.FocusReason.TabFocusReason)
+        ways = order(to.window(), (to.widget(), to)) if isinstance(to, Dock) else [self._canvas]
+        inside = [one for one in ways if to.isAncestorOf(one)]
+        (inside[0] if inside else to).setFocus(Qt.FocusReason.TabFocusReason)
+
+    @property
+    def parts(self) -> list[QWidget]:
+        """The sketch and all docks in sight, from the left, each column from the top."""
+        docks = [dock for dock in self.docks.values() if dock.isVisible()]
+        floating = [dock for dock in docks if dock.isFloating()]
+        docked = [self.centralWidget(), *(dock for dock in docks if not dock.isFloating() and dock.x() >= 0)]
+        return sorted(docked, key=lambda one: (one.x(), one.y())) + floating
 
     def float_current(self) -> None:
         if dock := self.current:
@@ -330,15 +341,6 @@ class Arranging:
         racing = self.docks.arrangement == RACE and not docks["race"].isHidden()
         self.actions_["show_race"].setChecked(racing)
         self.show_race(racing)
-
-
-def _stops(widget: QWidget) -> list[QWidget]:
-    """Where Tab stops in it."""
-    return [
-        one
-        for one in widget.findChildren(QWidget)
-        if one.focusPolicy() & Qt.FocusPolicy.TabFocus and one.isVisible() and one.isEnabled()
-    ]
 
 
 def _read(layout: str) -> dict[str, tuple[QByteArray, dict]]:

@@ -49,7 +49,7 @@ class ModePicker(QWidget):
             one.hide()
 
     @property
-    def size(self) -> str:
+    def counted(self) -> str:
         """What the number of the chosen mode is of; empty where it has none."""
         return (self._offered.size or "") if self._offered else ""
 
