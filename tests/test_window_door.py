@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app import display
+from app import display, session
+from app.links import Link
+from vssm import data
+from vssm.prompt import Prompt
 
 ROOT = Path(__file__).parent.parent
 SCREENLESS = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
@@ -51,9 +54,12 @@ def test_a_missing_library_is_one_sentence_with_its_package(monkeypatch):
 
 
 def test_the_window_opens_and_closes_from_the_command_line(tmp_path):
-    """The whole door, offscreen: the program is asked to end as Ctrl+C would, saves its sitting and ends well."""
+    """The whole door, offscreen: the program takes a link, is asked to end as Ctrl+C would, saves its sitting and ends
+    well."""
+    prompt = Prompt.empty(*data.CIFAR10.shape).with_rows(3)
+    link = Link("cifar10", "mamba", "sequential", None, 7, 0.7, 12345, "sampled", prompt)
     process = subprocess.Popen(
-        [sys.executable, ROOT / "main.py"],
+        [sys.executable, ROOT / "main.py", link.text],
         env=SCREENLESS | {"VSSM_STATE": str(tmp_path / "sitting.json"), "QT_QPA_PLATFORM": "offscreen"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -69,7 +75,9 @@ def test_the_window_opens_and_closes_from_the_command_line(tmp_path):
         process.kill()
     errors = [line for line in errors.splitlines() if "propagateSizeHints" not in line]
     assert process.returncode == 0 and not errors and not out
-    assert (tmp_path / "sitting.json").exists()
+    saved = session.load(tmp_path / "sitting.json")
+    assert (saved.data, saved.model, saved.samples, saved.seed) == ("cifar10", "mamba", 7, 12345)
+    assert saved.keep_seed and saved.sheet.temperature == 0.7 and saved.sheet.prompt.known.sum() == 3 * 32
 
 
 def wait_for_qt(process: subprocess.Popen) -> None:
