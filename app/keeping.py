@@ -27,8 +27,9 @@ MOST_BEFORE = 9  # sittings kept that gave way to another
 
 
 class Keeper(QObject):
-    """`restored` is what was found at the start, `said` what is to be told about it, if anything; `failed` tells once
-    why the file cannot be written, and again only after it could be."""
+    """`restored` is what was found at the start, `said` what is wrong with it, if anything, and `apart` where this
+    sitting is kept, if not in the usual place; `failed` tells once why the file cannot be written, and again only after
+    it could be."""
 
     failed = Signal(str)
 
@@ -36,9 +37,8 @@ class Keeper(QObject):
         super().__init__(parent)
         self.path, self._lock = _claim(path)
         self.restored, self.said = session.restore(self.path)
-        if self.path != path:
-            apart = tr("Another window keeps the usual sitting; this one is kept apart, as {}.").format(self.path.name)
-            self.said = f"{apart} {self.said}".strip()
+        apart = tr("Another window keeps the usual sitting; this one is kept apart, as {}.")
+        self.apart = apart.format(self.path.name) if self.path != path else ""
         self._saved, self._when, self._failing = "", time.monotonic(), False
         self._before = self._find_before()
         self._timer = QTimer(self, interval=LOOK)

@@ -155,6 +155,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.choose_theme(restored.theme)
         if self.keeper.said:
             self.messages.say(self.keeper.said)
+        if self.keeper.apart:
+            self.messages.say(self.keeper.apart, "note")
         self.keeper.failed.connect(self.messages.add)
         self.keeper.begin(self.sitting, self._busy)
         self.canvas.setFocus()
