@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import math
 import os
 import sys
@@ -32,12 +33,13 @@ from vssm import models
 from . import application, session
 from .window import Window
 
-LARGE, SMALL = (1280, 760), (1000, 600)  # of the window, in pictures and in the animation
+LARGE, SMALL = (1280, 760), (1000, 660)  # of the window, in pictures and in the animation
 EVERY = 60  # milliseconds between two frames of the animation
 LONG = 120  # seconds to wait for anything
 COLOURS = 160  # of the animation
 ARROW = ((0, 0), (0, 17), (4, 13), (7, 20), (10, 19), (7, 12), (12, 12))  # a pointer
 SEVEN = ((7, 7.5), (9, 6.5), (14, 6.5), (20, 6), (20.5, 8), (18, 12))  # the top of a digit
+SERIF = ((7.5, 7.5), (7, 9), (7, 10.5))
 
 
 @contextlib.contextmanager
@@ -145,27 +147,23 @@ class Recorder:
         self._timer.start()
 
     def grab(self) -> None:
-        shot = self._stage.window.grab()
-        paint_pointer(shot, self._stage.pointer)
-        self.frames.append((time.monotonic(), array(shot.toImage())))
+        self._last, pixmap = time.monotonic(), self._stage.window.grab()
+        paint_pointer(pixmap, self._stage.pointer)
+        shot = array(pixmap.toImage())
+        if not self.frames or (shot != self.frames[-1][1]).any():
+            self.frames.append((self._last, shot))
 
     def save(self, path: Path, rest: float = 1.5) -> None:
-        """As an animated GIF that begins again; the last frame stands for `rest` seconds."""
+        """As an animated GIF that begins again; the last frame stands for `rest` seconds more."""
         self._timer.stop()
         self.grab()
-        moments = [moment for moment, _ in self.frames] + [self.frames[-1][0] + rest]
-        sheet = np.concatenate([self.frames[i][1] for i in np.linspace(0, len(self.frames) - 1, 6).astype(int)])
-        palette = Image.fromarray(sheet).quantize(COLOURS, dither=Image.Dither.NONE)
-        images, lasts, told = [], [], 0
-        for (_, shot), end in zip(self.frames, moments[1:], strict=True):
-            # whole hundredths of a second, as the format has them, without a sum of roundings
-            lasting = round((end - moments[0]) * 100) - told
-            if images and (shot == self._last).all():
-                lasts[-1] += 10 * lasting
-            else:
-                images.append(Image.fromarray(shot).quantize(palette=palette, dither=Image.Dither.NONE))
-                lasts.append(10 * lasting)
-            told, self._last = told + lasting, shot
+        moments, shots = zip(*self.frames, strict=True)
+        some = np.concatenate([shots[i] for i in np.linspace(0, len(shots) - 1, 6).astype(int)])
+        palette = Image.fromarray(some).quantize(COLOURS, dither=Image.Dither.NONE)
+        images = [Image.fromarray(shot).quantize(palette=palette, dither=Image.Dither.NONE) for shot in shots]
+        # whole hundredths of a second, as the format has them, without a sum of roundings
+        ends = [round(100 * (moment - moments[0])) for moment in (*moments, self._last + rest)]
+        lasts = [10 * (end - start) for start, end in itertools.pairwise(ends)]
         images[0].save(path, save_all=True, append_images=images[1:], duration=lasts, loop=0, optimize=False)
 
 
@@ -210,7 +208,7 @@ def stills(folder: Path, out: Path) -> Iterator[Path]:
 
 
 def animation(folder: Path, out: Path) -> Iterator[Path]:
-    """A stroke, completed by the VSSM as it is drawn, and then by the Transformer."""
+    """A stroke, completed by the VSSM as it is drawn, then by the Transformer, which cannot keep up with another."""
     with opened(folder, SMALL, samples=4, seed=4, theme="light") as stage:
         stage.press("[")
         QTest.qWait(300)
@@ -220,9 +218,12 @@ def animation(folder: Path, out: Path) -> Iterator[Path]:
         stage.until(lambda: stage.window._running is None)
         QTest.qWait(1000)
         stage.click(stage.button(("choose_model", "transformer")))
-        stage.click(stage.button("complete"))
         stage.until(lambda: stage.window.history[-1].model == "transformer" and stage.window._running is None)
-        QTest.qWait(500)
+        QTest.qWait(300)
+        stage.draw(SERIF, 1.0)
+        QTest.qWait(300)  # the pen rests
+        stage.until(lambda: stage.window._running is None)
+        QTest.qWait(300)
         recorder.save(out / "window.gif")
         yield out / "window.gif"
 
