@@ -1,8 +1,9 @@
 """Completion that follows the pen: every change of the sketch asks for a new one, and the latest wins.
 
-While the pen moves, the run under way is given up for the next once it has had `PATIENCE`: a model that needs less
-answers all the while, a slower one never gets far. When the pen rests the last run is left to its end, whatever it
-takes, and all that is worth more than a glance is worked out and shown.
+While the pen moves, the run under way is given up for the next once it has had `PATIENCE` and shown something: a model
+that needs less answers all the while, a slower one never gets far, and none is given up again and again before it has
+anything to show. When the pen rests the last run is left to its end, whatever it takes, and all that is worth more
+than a glance is worked out and shown.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .words import tr
 
 PATIENCE = 150  # milliseconds
 REST = 150  # milliseconds without a change after which the pen rests
+LOOK = 15  # milliseconds until it is seen whether a run shows something
 SPAN = 1.0  # seconds over which completions are counted
 TOLD = 0.25  # seconds between two counts shown, so that they can be read
 
@@ -166,10 +168,17 @@ class Live(QObject):
 
     @Slot()
     def _ask(self) -> None:
-        if self._pending or self._lacks_posterior():
+        if self._pending and self._busy and not self.resting and self._thinks():
+            self._due.start(LOOK)
+        elif self._pending or self._lacks_posterior():
             self.asked.emit()
         elif not self._busy:
             self.settled.emit()
+
+    def _thinks(self) -> bool:
+        """Whether the run under way is a glance that has begun and shows nothing yet, as its successor would."""
+        run = self._run
+        return run.started is not None and run.progress is None and not run.request.posterior
 
     def _lacks_posterior(self) -> bool:
         """Whether the last run was but a glance; only a model with latents has more to tell."""

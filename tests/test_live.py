@@ -4,24 +4,52 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import at, ended, opened
-from PySide6.QtCore import Qt
+from conftest import at, opened
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 from windows import LEFT, LONG, choose, press, take
 
 from app import measure
-from app.live import Meter
+from app.live import REST, Meter
 from app.session import restore
+from vssm import checkpoint
 
 PATH = [(6 + i, 4 + i % 5) for i in range(16)]
 
 
+@pytest.fixture(scope="module")
+def shared(request, qapp, tmp_path_factory):
+    """A window for all tests of this file, with the weights that they need."""
+    folder = tmp_path_factory.mktemp("live")
+    for name, dataset in (("vssm", "mnist"), ("transformer", "mnist"), ("vssm-paper", "mnist"), ("vssm", "cifar10")):
+        path = checkpoint.shipped(name, dataset)
+        (folder / path.name).symlink_to(path)
+    for window in opened(QtBot(request), folder / "sitting.json", folder):
+        yield window
+    window.deleteLater()  # now and here: Python might do it in another thread
+    QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
+
+
 @pytest.fixture
-def live(window, qtbot):
-    """The window with Live on, one sample, at rest."""
-    window.samples.setValue(1)
-    press(qtbot, window, "L")
-    qtbot.waitUntil(lambda: "vssm" in {model for model, _ in window._loaded} and ended(window)(), timeout=LONG)
-    return window
+def live(shared, qtbot):
+    """That window with Live on, the VSSM, one sample, the upper half known, at rest."""
+    shared.activateWindow()  # another test may have opened a window
+    qtbot.waitUntil(shared.isActiveWindow)
+    press(qtbot, shared, "Escape")
+    if shared.live.on:
+        press(qtbot, shared, "L")
+    press(qtbot, shared, "Ctrl+1")
+    choose(qtbot, shared, "vssm")
+    press(qtbot, shared, "Ctrl+Backspace")
+    shared.sketch.rows.setValue(0)
+    shared.sketch.rows.setValue(14)
+    shared.samples.setValue(1)
+    shared.live._rest.setInterval(REST)
+    press(qtbot, shared, "L")
+    qtbot.waitUntil(lambda: at_rest(shared)() and follows(shared)(), timeout=LONG)
+    press(qtbot, shared, "Ctrl+Shift+Backspace")
+    return shared
 
 
 def follows(window):
@@ -174,7 +202,7 @@ def test_turned_off_nothing_follows(live, draw, qtbot):
     assert live.engine._last == number and not live.live.counter.isVisible()
 
 
-def test_it_is_remembered_and_without_weights_told_once(qtbot, tmp_path, no_threads_left):
+def test_it_is_remembered_and_without_weights_told_once(qtbot, tmp_path):
     state = tmp_path / "sitting.json"
     for visible in (False, True):
         for window in opened(qtbot, state, tmp_path):
