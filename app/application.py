@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import signal
@@ -26,7 +27,8 @@ def main(argv: list[str] | None = None, watch: Callable = lambda window: None) -
 
             return vssm.demo.main()
         if sys.platform == "win32":
-            import torch  # noqa: F401 - before Qt: the other order fails to load its libraries
+            with contextlib.suppress(ImportError, OSError):  # which the window will tell
+                import torch  # noqa: F401 - before Qt: the other order fails to load its libraries
         from PySide6 import QtWidgets  # noqa: F401 - here, so that a library it lacks is told in a sentence
     except display.Missing as missing:
         print(missing, file=sys.stderr)
