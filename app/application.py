@@ -14,6 +14,7 @@ from pathlib import Path
 from . import display
 
 FONTS = Path(__file__).resolve().parent.parent / "assets" / "fonts"
+WORDS = FONTS.parent / "translations"  # app_de.qm and the like, of the context "app"
 
 
 def main(argv: list[str] | None = None, watch: Callable = lambda window: None) -> int:
@@ -94,6 +95,7 @@ def settle() -> None:
 
 def prepare(app):
     """Name, style, icon and, on a machine without any, a font."""
+    from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
     from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics
 
     from .icon import icon
@@ -107,4 +109,10 @@ def prepare(app):
         if added >= 0:
             app.setFont(QFont(QFontDatabase.applicationFontFamilies(added)[0], 10))
     app.setWindowIcon(icon())
+    if not app.findChild(QTranslator):
+        qt = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+        for name, folder in (("app", str(WORDS)), ("qtbase", qt)):
+            translator = QTranslator(app)
+            if translator.load(QLocale(), name, "_", folder):
+                app.installTranslator(translator)
     return app

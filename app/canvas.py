@@ -349,13 +349,14 @@ class Canvas(draw.Picture):
 
     def _paint_hint(self, painter: QPainter, field: QRectF) -> None:
         known = self.sketch.known
-        top, short = QRectF(field), "Draw here"
+        top, short = QRectF(field), tr("Draw here")
         if self.sketch.colour:
-            text, short = "Paint, open or drop a picture, or take an example.\nComplete invents the rest.", "Paint here"
+            text = tr("Paint, open or drop a picture, or take an example.\nComplete invents the rest.")
+            short = tr("Paint here")
         elif known.all() or not known.any():
-            text = "Nothing is known:\nComplete invents a whole picture" if not known.any() else "Draw here"
+            text = short if known.any() else tr("Nothing is known:\nComplete invents a whole picture")
         else:
-            text = f"Draw the top of a {self._subject} here"
+            text = tr("Draw the top of a {} here").format(tr(self._subject))
             if rows := self.sketch.rows:
                 top.setHeight(field.height() * rows / known.shape[0])
         font = QFont(self.font())

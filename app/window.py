@@ -252,7 +252,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     def _fill_status_bar(self) -> None:
         self._status = QLabel()
-        self._status.setAccessibleName("Status")
+        self._status.setAccessibleName(tr("Status"))
         self._status.setToolTip("Device, threads, and the chosen model's size and score on the test set")
         self.statusBar().addWidget(self._status, 1)
         self.statusBar().setSizeGripEnabled(False)
@@ -355,7 +355,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         if self._waits(self.complete):
             return
         if self.scaling.running:
-            self.messages.say("The models are being timed: complete when that is done, or stop it first (Esc).", "note")
+            timed = tr("The models are being timed: complete when that is done, or stop it first (Esc).")
+            self.messages.say(timed, "note")
             return
         if sentence := self._lacks(self.model):
             self.messages.say(sentence)
@@ -440,10 +441,10 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             return
         self._turn_race(True)
         if not self.race.chosen:
-            self.messages.say("Nobody is ticked for the race.")
+            self.messages.say(tr("Nobody is ticked for the race."))
             return
         if self.canvas.sketch.known.all():
-            self.messages.say("Every pixel is known, so there is nothing to race for; erase some first.")
+            self.messages.say(tr("Every pixel is known, so there is nothing to race for; erase some first."))
             return
         self.stop()
         self.messages.clear()
@@ -660,7 +661,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def choose_colour(self) -> None:
         """Ask for any colour."""
         dialog = QColorDialog(QColor(*self.desk.ink), self)
-        dialog.setWindowTitle("Colour to draw with")
+        dialog.setWindowTitle(tr("Colour to draw with"))
         dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)  # alike on every desktop
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.colorSelected.connect(self._colour_chosen)
@@ -781,7 +782,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     @Slot()
     def show_shortcuts(self) -> None:
-        self._show_page("Keyboard shortcuts", actions.cheat_sheet(), 900)
+        self._show_page(tr("Keyboard shortcuts"), actions.cheat_sheet(), 900)
 
     @Slot()
     def show_glossary(self) -> None:
@@ -804,7 +805,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     @Slot()
     def show_about(self) -> None:
-        self._show_page("About VSSM Sketchpad", about())
+        self._show_page(tr("About VSSM Sketchpad"), about())
 
     # --- pictures from outside
 
@@ -812,7 +813,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def open_picture(self) -> None:
         """Ask for a file, then for the part of it."""
         kinds = " ".join(f"*.{suffix}" for suffix in opening.SUFFIXES)
-        dialog = QFileDialog(self, "Open a picture", "", f"Pictures ({kinds});;All files (*)")
+        dialog = QFileDialog(self, tr("Open a picture"), "", f"Pictures ({kinds});;All files (*)")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(self._open)
@@ -1015,7 +1016,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         made = f"runs/{name}-{self.data.name}/{path.name}"
         train = f"python -m vssm train --model {name} --data {self.data.name} --minutes 60"
         title = models.get(name).title
-        return f"{title} has no weights for {self.data.title}: run “{train}” and copy {made} to {self._folder}."
+        said = tr("{} has no weights for {}: run “{}” and copy {} to {}.")
+        return said.format(title, self.data.title, train, made, self._folder)
 
     def _show_weights(self) -> None:
         """Let the models' buttons say which of them cannot complete for want of weights."""
@@ -1031,7 +1033,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             return
         loaded = self._loaded.get((self.model, self.data.name))
         if loaded is None:
-            self._status.setText(f"{title} {'has no weights' if self._lacks(self.model) else 'is not loaded'}")
+            said = tr("{} has no weights") if self._lacks(self.model) else tr("{} is not loaded")
+            self._status.setText(said.format(title))
             return
         score = runs.score(loaded.scores, self.data)
         parts = [loaded.device, f"{title}: {runs.count(loaded.parameters)} parameters", score]
@@ -1047,8 +1050,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         done = self.shown is not None and self.shown.finished is not None
         run = self._running
         paused = run.paused if run is not None else self._replaying and not self.race.playing
-        self.actions_["pause"].setText("Continue" if paused else "Pause")
-        self.actions_["pause"].setIconText(HOLD[paused])
+        self.actions_["pause"].setText(tr("Continue") if paused else tr("Pause"))
+        self.actions_["pause"].setIconText(tr(HOLD[paused]))
         for one in (self._pause, self.race.pause):
             one.setAccessibleName(self.actions_["pause"].text())
         self.actions_["pause"].setEnabled(not run.stopping if run is not None else self._replaying)

@@ -8,4 +8,4 @@ from PySide6.QtCore import QCoreApplication
 def tr(text: str) -> str:
     """What a translation of the context "app" has for this text, else the text. Values are put in afterwards:
     `tr("{} of {}").format(a, b)`."""
-    return QCoreApplication.translate("app", text)
+    return text and QCoreApplication.translate("app", text)

@@ -196,7 +196,7 @@ class LatentPanel(Card):
         message = self._nothing(run)
         maps = {} if message else self._maps(run, view)
         if not maps:
-            self._message.setText(message or LATER)
+            self._message.setText(message or tr(LATER))
             self._stack.setCurrentWidget(self._message)
             self._scale.hide()
             if self._cell is not None:
@@ -320,8 +320,8 @@ class LatentPanel(Card):
     def _nothing(self, run: Run | None) -> str:
         """Why there is nothing to see; empty where there is."""
         if run is None or run.started is None or (run.started.levels and not run.latents):
-            return EMPTY
-        return "" if run.started.levels else NONE.format(models.get(run.model).title)
+            return tr(EMPTY)
+        return "" if run.started.levels else tr(NONE).format(models.get(run.model).title)
 
     def _maps(self, run: Run, view: str) -> dict[int, np.ndarray]:
         """[h, w, maps] by level, of the sample shown; not a number where nothing has been drawn yet."""

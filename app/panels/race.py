@@ -187,7 +187,7 @@ class Runner(QFrame):
             self.picture.show_level(frame, known, shares, sequential(colours))
         self.place.setText(race.short(state.place) if state.place else " ")  # so that the line keeps its height
         self.clock.setText(said or runs.seconds(state.seconds))
-        self.tokens.setText(f"{frame.tokens:,} of {lane.tokens:,} tokens")
+        self.tokens.setText(tr("{} of {} tokens").format(f"{frame.tokens:,}", f"{lane.tokens:,}"))
         self.calls.setText(f"{frame.calls:,} network call{'s' * (frame.calls != 1)}")
         self.note.setText(self._note(frame))
         name = f"{state.words}, {said}" if said else state.words
@@ -408,7 +408,7 @@ class RacePanel(Card):
         )
         self.legend = label("", "muted", wrap=True)
         self.legend.setTextFormat(Qt.TextFormat.RichText)
-        self.legend.setText(f"Drafts of this round: &nbsp;{legend}")
+        self.legend.setText(tr("Drafts of this round: &nbsp;{}").format(legend))
         self.legend.setToolTip(ROUNDS)
         self.body.addWidget(self.legend)
         self.axis = TimeAxis()
@@ -429,7 +429,7 @@ class RacePanel(Card):
             self.speed.addItem(text, speed)
         self.speed.currentIndexChanged.connect(self._turn_speed)
         named(controls, "Speed", self.speed, "How fast the race is played: as it was, or slowed (S)")
-        self.log = QCheckBox("log time")
+        self.log = QCheckBox(tr("log time"))
         self.log.setToolTip("Logarithmic time, so that the steps of the fastest can be told apart")
         self.log.toggled.connect(self._show)
         controls.addWidget(self.log)

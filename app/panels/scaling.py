@@ -116,7 +116,7 @@ class ScalingPanel(Card):
         """Forget the last points; so many are to come."""
         self.points, self._total = [], total
         self._running, self._stopping = True, False
-        self.state.setText("Making the networks …")
+        self.state.setText(tr("Making the networks …"))
         self.plot.show_whole()
         self._draw()
 
@@ -133,7 +133,7 @@ class ScalingPanel(Card):
         """It has been asked to stop; a network call may still be under way."""
         if self._running:
             self._stopping = True
-            self.state.setText("Stopping …")
+            self.state.setText(tr("Stopping …"))
             self._show()
 
     def end(self) -> None:

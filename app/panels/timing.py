@@ -29,7 +29,7 @@ class TimingPanel(Card):
         self._runs: list[Run] = []
         self._curves: dict[int, tuple[pg.PlotDataItem, pg.PlotDataItem]] = {}
         self._drawn: dict[int, tuple[float, int]] = {}  # how strong, and how many points of a run
-        self.log = QCheckBox("log time")
+        self.log = QCheckBox(tr("log time"))
         self.log.setChecked(True)
         self.log.setToolTip("Logarithmic time, so that 10 ms and a second are both readable")
         self.log.toggled.connect(self._set_log)
@@ -64,7 +64,7 @@ class TimingPanel(Card):
         """Draw the last runs anew; called when one begins or ends."""
         self._runs = [run for run in history if run.points][-KEPT:]
         self.plot.caption = compare(history, self._name)
-        self.words.setText(self.plot.caption or "Run two models on the same sketch to compare them.")
+        self.words.setText(self.plot.caption or tr("Run two models on the same sketch to compare them."))
         self._draw()
 
     def _name(self, run: Run) -> str:
