@@ -76,6 +76,8 @@ def table() -> list[Spec]:
         Spec("save_all", "Save all samples…", "File", "Write the prompt and all samples as one PNG", ("Ctrl+Shift+S",)),
         Spec("save_race", "Save race…", "File", "Write the race shown as an animated picture, at true speed or slowed",
              ("Ctrl+R",)),
+        Spec("save_timings", "Save timings…", "File", "Write the runs that are compared as CSV, with machine and "
+             "versions", ("Ctrl+E",)),
         Spec("open_sitting", "Open sitting…", "File", "Go on with a saved sitting: sketches, settings, pinned results; "
              "the present one is kept", ("Ctrl+Shift+O",), rule=True),
         Spec("save_sitting", "Save sitting as…", "File", "Write sketches, settings and pinned results as one file",

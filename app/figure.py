@@ -18,18 +18,20 @@ from . import tables, theme
 SHARP = 2  # pixels for one on screen
 MARGIN = 8  # around the caption
 RIGHT = 10  # beside the plot
+LEAST = QSize(560, 320)  # of a plot: a panel may have less room than a reader needs
 
 
 def pixels(plot: pg.PlotWidget, caption: str, colours: theme.Theme) -> QImage:
     """caption: rich text."""
-    above = _caption(plot, caption, colours)
-    made = QImage(_size(plot, above) * SHARP, QImage.Format.Format_RGB32)
-    made.fill(QColor(colours.card))
-    painter = QPainter(made)
-    painter.scale(SHARP, SHARP)
-    with _thicker(plot):
-        _paint(painter, plot, above, SHARP)
-    painter.end()
+    with _roomy(plot):
+        above = _caption(plot, caption, colours)
+        made = QImage(_size(plot, above) * SHARP, QImage.Format.Format_RGB32)
+        made.fill(QColor(colours.card))
+        painter = QPainter(made)
+        painter.scale(SHARP, SHARP)
+        with _thicker(plot):
+            _paint(painter, plot, above, SHARP)
+        painter.end()
     return made
 
 
@@ -44,19 +46,20 @@ def svg(plot: pg.PlotWidget, caption: str, colours: theme.Theme) -> bytes:
     """By Qt, which clips curves at the axes since it writes SVG 1.1; pyqtgraph's exporter breaks on closed paths."""
     from PySide6.QtSvg import QSvgGenerator
 
-    above = _caption(plot, caption, colours)
-    size, into = _size(plot, above), QBuffer()
-    into.open(QIODevice.OpenModeFlag.WriteOnly)
-    device = QSvgGenerator(QSvgGenerator.SvgVersion.Svg11)
-    device.setOutputDevice(into)
-    device.setSize(size)
-    device.setViewBox(QRect(0, 0, size.width(), size.height()))
-    device.setResolution(plot.logicalDpiX())
-    device.setTitle(plot.accessibleName())
-    painter = QPainter(device)
-    painter.fillRect(QRectF(0, 0, size.width(), size.height()), QColor(colours.card))
-    _paint(painter, plot, above, 1)
-    painter.end()
+    with _roomy(plot):
+        above = _caption(plot, caption, colours)
+        size, into = _size(plot, above), QBuffer()
+        into.open(QIODevice.OpenModeFlag.WriteOnly)
+        device = QSvgGenerator(QSvgGenerator.SvgVersion.Svg11)
+        device.setOutputDevice(into)
+        device.setSize(size)
+        device.setViewBox(QRect(0, 0, size.width(), size.height()))
+        device.setResolution(plot.logicalDpiX())
+        device.setTitle(plot.accessibleName())
+        painter = QPainter(device)
+        painter.fillRect(QRectF(0, 0, size.width(), size.height()), QColor(colours.card))
+        _paint(painter, plot, above, 1)
+        painter.end()
     return re.sub(rb'font-family="([^"]*)"', rb'font-family="\1, sans-serif"', into.data().data())
 
 
@@ -91,6 +94,18 @@ def _paint(painter: QPainter, plot: pg.PlotWidget, above: QTextDocument, scale: 
         plot.scene().render(painter, area.translated(0, math.ceil(above.size().height())), area)
     finally:
         exporter.setExportMode(False)
+
+
+@contextmanager
+def _roomy(plot: pg.PlotWidget) -> Iterator[None]:
+    """As large as a picture ought to be; nothing is painted on screen meanwhile."""
+    before = plot.size()
+    try:
+        plot.resize(before.expandedTo(LEAST))
+        plot.grab()  # axes take the room they need when they are painted
+        yield
+    finally:
+        plot.resize(before)
 
 
 @contextmanager

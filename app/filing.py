@@ -81,6 +81,10 @@ class Filing:
             given = np.where(prompt.known[..., None], prompt.pixels, np.uint8(128))
             self._ask_picture("samples.png", np.concatenate([given[None], self._finished.images]))
 
+    @Slot()
+    def save_timings(self) -> None:
+        self.timing.plot.save("csv")
+
     @property
     def _finished(self) -> Finished | None:
         """What the run shown has come to, if it has."""

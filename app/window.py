@@ -1062,6 +1062,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         for name in ("save_one", "pin_sample", "use_sample"):
             self.actions_[name].setEnabled(done)
         self.actions_["repeat_race"].setEnabled(self.race.repeatable)
+        self.actions_["save_timings"].setEnabled(bool(self._here))
         self.actions_["save_all"].setEnabled(done)
         self.actions_["save_race"].setEnabled(self.race.replayable)
         self.actions_["sitting_before"].setEnabled(self.keeper.before is not None)

@@ -19,7 +19,7 @@ from test_race import contestant, events, nearly_whole, raced, run_race, weights
 from test_scaling import point
 from windows import LEFT, LONG, button_of, complete, press
 
-from app import repeats, session, theme
+from app import figure, repeats, session, theme
 from app.panels.bars import BarsPanel
 from app.panels.plot import Curve, Plot, Seconds
 from app.panels.scaling import ScalingPanel
@@ -144,14 +144,14 @@ def test_the_mouse_names_the_nearest_point_and_its_values(plot, qtbot):
             when, tokens = run.points[at]
             said = point_at(qtbot, plot, number, at)
             samples = ", 4 samples" if run.request.samples == 4 else ""
-            assert said == f"{run.title}{samples}: {seconds(when)}, {tokens:,} tokens"
+            assert said == f"{run.title}, run {run.number}{samples}: {seconds(when)}, {tokens:,} tokens"
             assert plot.value.isVisible() and plot.viewport().rect().contains(plot.value.geometry())
             assert plot.accessibleDescription() == said
             (marked,) = plot._marker.points()
             assert np.allclose([marked.pos().x(), marked.pos().y()], [math.log10(when), tokens])
     between = (place(plot, 0, 0) + place(plot, 0, 1)) / 2  # on the line, far from both of its points
     qtbot.mouseMove(plot.viewport(), between)
-    assert plot.value.text().startswith("VSSM: ")
+    assert plot.value.text().startswith("VSSM, run 1: ")
     qtbot.mouseMove(plot.viewport(), QPoint(3, 3))
     assert not plot.value.isVisible() and len(plot._marker.points()) == 0 and plot.accessibleDescription() == ""
 
@@ -261,7 +261,7 @@ def test_a_view_zoomed_in_stays_while_runs_come_and_another_axis_shows_all(panel
     panel.log.setFocus()
     qtbot.keyClick(panel.log, Qt.Key.Key_Space)
     assert not plot.zoomed and ranges(plot)[0, 0] == 0 and ranges(plot)[0, 1] == pytest.approx(0.5 * 1.05)
-    assert point_at(qtbot, plot, 1, 12).startswith("Transformer: ")
+    assert point_at(qtbot, plot, 1, 12).startswith("Transformer, run 2: ")
 
 
 def test_the_wheel_goes_by_in_an_area_that_scrolls(qtbot):
@@ -307,6 +307,11 @@ def saved(qtbot, plot, text: str, path) -> None:
     """Choose it in the menu by its words, and a file by name."""
     action = next(a for a in plot.menu.actions() if a.text() == text)
     action.trigger()
+    named(qtbot, plot, path)
+
+
+def named(qtbot, plot, path) -> None:
+    """Name the file in the dialog."""
     dialog = plot.window().findChild(QFileDialog)
     dialog.selectFile(str(path))
     qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
@@ -332,7 +337,8 @@ def same_runs(rows: list[dict], runs: list[Run]) -> None:
 
 def test_csv_is_what_ran(window, qtbot, tmp_path):
     plot = window.timing.plot
-    saved(qtbot, plot, "Save CSV…", tmp_path / "timing")
+    press(qtbot, window, "Ctrl+E")  # as by the menu's Save CSV…
+    named(qtbot, plot, tmp_path / "timing")
     text = (tmp_path / "timing.csv").read_text(encoding="utf-8")
     same_runs(rows_of(text), RUNS)
     assert window.messages.text.startswith("Saved ") and list(tmp_path.glob("*.part")) == []
@@ -356,14 +362,16 @@ def test_png_is_sharp_and_shows_the_curves(panel, plot, qtbot, tmp_path, colours
     panel.retheme(colours)
     saved(qtbot, plot, "Save PNG…", tmp_path / "timing")
     picture = Image.open(tmp_path / "timing.png").convert("RGB")
-    assert picture.width >= 2 * plot.viewport().width()
+    assert picture.width >= 2 * figure.LEAST.width() > 2 * plot.viewport().width()
     found = {"#{:02x}{:02x}{:02x}".format(*colour) for _, colour in picture.getcolors(1 << 24)}
     assert {colours.card, *(colours.model(run.model) for run in RUNS)} <= found
     assert point_at(qtbot, plot, 1, 12)
     marked = plot.picture()
     assert len(plot._marker.points()) == 1 and plot._marker.isVisible()  # what is pointed at is marked on screen
     plot._unmark()
+    before = ranges(plot), plot.size(), plot._field
     assert marked == plot.picture()  # and only there
+    assert same(before[0], ranges(plot)) and before[1:] == (plot.size(), plot._field)
 
 
 def test_svg_is_xml_with_the_curves_and_words(plot, qtbot, tmp_path):

@@ -148,6 +148,7 @@ class Plot(pg.PlotWidget):
         self._band = QRubberBand(QRubberBand.Shape.Rectangle, self.viewport())
         self.value = QLabel(self.viewport())  # over the plot, so that nothing moves when it comes and goes
         self.value.setTextFormat(Qt.TextFormat.PlainText)
+        self.value.setWordWrap(True)
         self.value.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.value.hide()
         self.menu = self._make_menu()
@@ -404,8 +405,10 @@ class Plot(pg.PlotWidget):
         if said != self.value.text():
             self.value.setText(said)
             self.setAccessibleDescription(said)
+        room = self.viewport().rect().adjusted(2, 2, -2, -2)
+        self.value.setFixedWidth(min(self.value.fontMetrics().horizontalAdvance(said) + 18, room.width()))
         self.value.adjustSize()
-        size, room = self.value.size(), self.viewport().rect().adjusted(2, 2, -2, -2)
+        size = self.value.size()
         x = min(max(round(pixel[0]) - size.width() // 2, room.left()), max(room.right() - size.width(), room.left()))
         above, below = round(pixel[1]) - size.height() - 12, round(pixel[1]) + 12
         y = above if above >= room.top() else min(below, room.bottom() - size.height())

@@ -136,7 +136,7 @@ class TimingPanel(Card):
         """A point of a run in words."""
         when, tokens = run.points[number]
         samples = f", {run.request.samples} samples" if run.request.samples > 1 else ""
-        return tr("{}{}: {}, {:,} tokens").format(run.title, samples, seconds(when), tokens)
+        return tr("{}, run {}{}: {}, {:,} tokens").format(run.title, run.number, samples, seconds(when), tokens)
 
     @Slot(bool)
     def _set_log(self, on: bool) -> None:
