@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QPen
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QRubberBand, QToolButton
 
@@ -31,6 +31,7 @@ STYLES = (
 STEP = 1.2  # of a zoom by a notch of the wheel, or a key
 SHARE = 0.1  # of what is shown, by which a key moves it
 DEEPEST = 1e-4  # of the whole: no zoom goes further
+CORNER = 28, 20  # pixels of the button there
 REACH = 40  # pixels from a curve within which the mouse points at it
 SMALL = 6  # pixels: a drag shorter than this zooms one axis, or none
 KEYS = {  # in focus: what they do, and with what
@@ -159,6 +160,19 @@ class Plot(pg.PlotWidget):
         self.button.setToolTip(tr("Copy or save this plot, or show it whole.\n{}").format(tr(HELP)))
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.clicked.connect(self._open_menu)
+        self._cornered = False
+
+    def keep_button(self) -> None:
+        """Put the button into the lower right corner, beside the axis's name, where a panel has no room for it."""
+        self._cornered = True
+        self.button.setParent(self)
+        self.button.setFixedSize(*CORNER)
+        self.button.setStyleSheet("padding: 0px")
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        if getattr(self, "_cornered", False):  # pyqtgraph calls this before there is anything
+            self.button.move(self.width() - CORNER[0], self.height() - CORNER[1])
 
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)
@@ -406,9 +420,9 @@ class Plot(pg.PlotWidget):
             self.value.setText(said)
             self.setAccessibleDescription(said)
         room = self.viewport().rect().adjusted(2, 2, -2, -2)
-        self.value.setFixedWidth(min(self.value.fontMetrics().horizontalAdvance(said) + 18, room.width()))
-        self.value.adjustSize()
-        size = self.value.size()
+        wide = min(self.value.fontMetrics().horizontalAdvance(said) + 28, room.width())
+        size = QSize(wide, self.value.heightForWidth(wide))
+        self.value.resize(size)
         x = min(max(round(pixel[0]) - size.width() // 2, room.left()), max(room.right() - size.width(), room.left()))
         above, below = round(pixel[1]) - size.height() - 12, round(pixel[1]) + 12
         y = above if above >= room.top() else min(below, room.bottom() - size.height())

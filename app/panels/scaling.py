@@ -72,7 +72,7 @@ class ScalingPanel(Card):
         row.addSpacing(4)
         row.addWidget(self.state, 1)
         self.plot = self._make_plot()
-        row.addWidget(self.plot.button)
+        self.header.addWidget(self.plot.button)
         self.body.addLayout(row)
         self.words = label("", wrap=True)  # the legend
         self.words.setTextFormat(Qt.TextFormat.RichText)

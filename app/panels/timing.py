@@ -49,7 +49,7 @@ class TimingPanel(Card):
         self.plot.setLabel("left", tr("tokens done"))
         self.plot.setLabel("bottom", tr("the model's time"))
         self.plot.setMinimumHeight(100)
-        self.header.addWidget(self.plot.button)
+        self.plot.keep_button()
         self.body.addWidget(self.plot, 1)
         self._theme = theme.LIGHT
         self.show_runs([])
