@@ -211,6 +211,7 @@ def test_the_sample_shown_large_is_pinned_and_used_by_shortcut(mnist, qtbot):
     window = mnist
     assert not window.actions_["pin_sample"].isEnabled() and not window.actions_["use_sample"].isEnabled()
     run = made(window, samples=1)
+    assert "Shift+P" in window.completion._no_pins.text()
     press(qtbot, window, "Shift+P")
     assert [p.sample for p in window.desk.pinned] == [1]
     press(qtbot, window, "Shift+P")
@@ -330,6 +331,7 @@ def test_pixels_by_arrow_keys(mnist, qtbot):
     for _ in range(40):
         qtbot.keyClick(picture, Qt.Key.Key_Down)
     assert "row 28, column 2" in readout.text and "no ink" in readout.text
+    assert picture.accessibleDescription() == readout.text.replace("\n", ", ")
     window.canvas.setFocus()
     assert readout.text == "\n".join(POINT)
 

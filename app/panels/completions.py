@@ -101,7 +101,6 @@ class CompletionPanel(Card):
         row.addWidget(self.pins, 1)
         self._no_pins = OneLine()
         self._no_pins.setObjectName("muted")
-        self._no_pins.setText(tr("none yet: click a sample"))
         row.addWidget(self._no_pins, 1)
         self._pin_row.setFixedHeight(PIN[1] + 4)  # so that nothing moves under the mouse when one is pinned
         self._pin_row.hide()
@@ -157,6 +156,8 @@ class CompletionPanel(Card):
             self._preview_sample(self.gallery.pointer)
         self._hint.setVisible(run is None)
         self._pin_row.setVisible(run is not None or bool(self._pins))
+        alone = run is not None and run.request.samples == 1
+        self._no_pins.setText(tr("none yet: Shift+P pins this one") if alone else tr("none yet: click a sample"))
         if run is None:
             self.picture.show_picture(None, None)
             self.gallery.show_pictures([], 0, [], [], set())
@@ -227,6 +228,7 @@ class CompletionPanel(Card):
             self.readout.show_scale(self._most)
         else:
             self.readout.tell(*map(tr, ALONE if self._spread else POINT))
+        self.picture.describe(self.readout.text if self.picture.at is not None else "")
 
     # --- the gallery: pointing previews, a click pins, a click on a pinned one makes it the sketch
 

@@ -97,7 +97,7 @@ class ResultPicture(draw.Picture):
 
     def __init__(self):
         super().__init__("Completion")
-        self.setAccessibleDescription(tr("Arrow keys go from pixel to pixel; what is known of each is told below."))
+        self.describe("")
         self.setMouseTracking(True)
         self.at: tuple[int, int] | None = None
         self._cell = 0, 0
@@ -110,6 +110,11 @@ class ResultPicture(draw.Picture):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus if colours is not None else Qt.FocusPolicy.NoFocus)
         if colours is None:
             self._look(None)
+
+    def describe(self, text: str) -> None:
+        """Say this of the pixel looked at to those who hear the window; else how to look at one."""
+        keys = tr("Arrow keys go from pixel to pixel and tell what is known of each.")
+        self.setAccessibleDescription(text.replace("\n", ", ") or keys)
 
     def _look(self, at: tuple[int, int] | None) -> None:
         if at != self.at:

@@ -13,6 +13,7 @@ Shapes: B images, T = H·W tokens, C channels, D = d_model, P raw outputs of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
@@ -146,12 +147,6 @@ class RasterModel(nn.Module):
             raw = self.head(widen(x))
             return raw + self.direct_head(window[:, :tokens]) if self.config.direct else raw
 
-    def log_probability(self, values: Tensor, piece: int = 16) -> Tensor:
-        """Of every pixel given those before it, in nats, [B, H, W], of pixel values [B, H, W, C]: one call for so many
-        pictures."""
-        told = [self.likelihood.log_prob(self(some), some.flatten(1, 2)) for some in values.split(piece)]
-        return torch.cat(told).view(values.shape[:3])
-
     def log_likelihood(self, values: Tensor) -> Tensor:
         """Exact log p(x) in nats, [B], of pixel values [B, H, W, C]."""
         return self.likelihood.log_prob(self(values), values.flatten(1, 2)).sum(1)
@@ -224,6 +219,7 @@ class RasterModel(nn.Module):
         canvas = self.canvas(values) * 0
         inner = canvas[:, :, c.stem_rows :, c.stem_columns : c.stem_columns + c.width]
         previous = canvas.new_zeros(K, c.channels)
+        raws: list[Tensor] = []  # of every step, by reference
         if prefix:
             if (given[:, :prefix] == given[:1, :prefix]).all():  # one prompt, many samples: read it once
                 first = self.make_states(1)
@@ -237,7 +233,9 @@ class RasterModel(nn.Module):
             previous = signed[:, prefix - 1]
             yield Work(flat.view_as(values), prefix, prompt=True)
         for t in range(prefix, T):
-            drawn = self.likelihood.choose(self.next_raw(canvas, previous, states, t, tables), noise[t], temperature)
+            raw = self.next_raw(canvas, previous, states, t, tables)
+            raws.append(raw)
+            drawn = self.likelihood.choose(raw, noise[t], temperature)
             if every[t]:
                 drawn = given[:, t]
             elif some[t]:
@@ -245,5 +243,12 @@ class RasterModel(nn.Module):
             flat[:, t] = drawn
             previous = self.signed(drawn)
             inner[:, :, t // c.width, t % c.width] = previous
-            told = partial(self.log_probability, flat.view_as(values)) if t + 1 == T else None
+            told = partial(self.log_probability, flat, raws) if t + 1 == T else None
             yield Work(flat.view_as(values), t + 1, log_probability=told)
+
+    def log_probability(self, flat: Tensor, raws: list[Tensor]) -> Tensor:
+        """For `Work`: of the last pixels [B, T, C] given those before them, by the raw outputs [B, P] they were drawn
+        from. One call of `forward` for the finished picture says the same."""
+        first = flat.shape[1] - len(raws)
+        told = self.likelihood.log_prob(torch.stack(raws, 1), flat[:, first:])
+        return F.pad(told, (first, 0), value=math.nan).view(-1, self.config.height, self.config.width)
