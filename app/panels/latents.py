@@ -27,7 +27,7 @@ from ..words import tr
 from .card import Card, OneLine, label
 from .levels import KEYS, Map, Strip
 
-SCALE = 92, 16  # of the colour scale, in pixels
+SCALE = 40, 16  # of the colours of the scale, in pixels
 SPAN = 3.0  # values beyond ± this take the strongest colour
 CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 VIEWS = {
@@ -107,10 +107,11 @@ class LatentPanel(Card):
             self.what.addItem(view)
             self.what.setItemData(i, tip, Qt.ItemDataRole.ToolTipRole)
         self.what.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.what.setMinimumContentsLength(8)  # so that the panel may be narrow
+        self.what.setMinimumContentsLength(6)  # so that the panel may be narrow
+        self.what.setMaximumWidth(150)
         self.what.setAccessibleName("What is shown of the latents")
         self.what.currentIndexChanged.connect(self._draw)
-        self.header.addWidget(self.what)
+        self.header.addWidget(self.what, 100)
         self._message = label(EMPTY, "muted", wrap=True)
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         holder = QWidget()
@@ -360,18 +361,19 @@ class LatentPanel(Card):
         self._scale.show()
         self._scale.setToolTip(f"Classes 1 to {classes}" if classes else "Values" if view == "values" else "In nats")
         texts = ("1", f"{classes}") if classes else (_signed(ends[0]), _signed(ends[1]))
-        steps = classes or 40
-        made = QPixmap(SCALE[0] * 2, SCALE[1] * 2)
+        steps = classes or SCALE[0]
+        left, right = (self.fontMetrics().horizontalAdvance(text) + 4 for text in texts)
+        made = QPixmap((left + SCALE[0] + right) * 2, SCALE[1] * 2)
         made.setDevicePixelRatio(2)
         made.fill(Qt.GlobalColor.transparent)
         painter = QPainter(made)
         painter.setPen(QColor(self._theme.muted))
         painter.setFont(self.font())
-        painter.drawText(QRectF(0, 0, 22, 16), Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, texts[0])
+        painter.drawText(QRectF(0, 0, left, SCALE[1]), Qt.AlignmentFlag.AlignVCenter, texts[0])
         for i in range(steps):
             colour = QColor(*map(int, palette[i * (len(palette) - 1) // max(steps - 1, 1)]))
-            painter.fillRect(QRectF(26 + i * 40 / steps, 3, 40 / steps + 0.1, 10), colour)
-        painter.drawText(QRectF(70, 0, SCALE[0] - 70, 16), Qt.AlignmentFlag.AlignVCenter, texts[1])
+            painter.fillRect(QRectF(left + i * SCALE[0] / steps, 3, SCALE[0] / steps + 0.1, 10), colour)
+        painter.drawText(QRectF(left + SCALE[0] + 4, 0, right, SCALE[1]), Qt.AlignmentFlag.AlignVCenter, texts[1])
         painter.end()
         self._scale.setPixmap(made)
 
