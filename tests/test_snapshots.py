@@ -102,6 +102,7 @@ def inter(qapp) -> Iterator[None]:
     font = QFont(QFontDatabase.applicationFontFamilies(number)[0], 10)
     font.setHintingPreference(QFont.HintingPreference.PreferNoHinting)
     qapp.setFont(font)
+    qapp.setStyleSheet("")  # of an earlier window, which would have a part in the sizes of this one's buttons
     yield
     qapp.setFont(before)
     QFontDatabase.removeApplicationFont(number)
