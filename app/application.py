@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import display
 
+COLLECTOR = "collector"
 FONTS = Path(__file__).resolve().parent.parent / "assets" / "fonts"
 WORDS = FONTS.parent / "translations"  # app_de.qm and the like, of the context "app"
 
@@ -88,9 +89,25 @@ def told(window):
 
 
 def settle() -> None:
-    """All that is loaded now is here to stay: no collection need look through it, which would hold the window up."""
+    """All that is loaded now is here to stay: no collection need look through it, which would hold the window up. From
+    now on this thread alone collects: Python would do so in whatever thread it is, and a widget that ends in another
+    one brings the process down."""
+    from PySide6.QtCore import QCoreApplication, QTimer
+
+    gc.disable()
     gc.freeze()
-    gc.enable()
+    app = QCoreApplication.instance()
+    if app.findChild(QTimer, COLLECTOR) is None:
+        collector = QTimer(app, objectName=COLLECTOR, interval=1000)
+        collector.timeout.connect(collect)
+        collector.start()
+
+
+def collect() -> None:
+    """What Python does by itself where it may."""
+    due = [count > limit for count, limit in zip(gc.get_count(), gc.get_threshold(), strict=True)]
+    if due[0]:
+        gc.collect(2 if due[2] else 1 if due[1] else 0)
 
 
 def prepare(app):

@@ -4,6 +4,8 @@ import gc
 import os
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is: a core has a process of its own
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from pytestqt.qtbot import QtBot
 
 import app  # noqa: F401 - before Qt is used
 
+MANY = 50_000  # objects made since the last collection
 OURS_TO_IGNORE = r"This plugin does not support"  # the offscreen platform says so of every window, raised or grabbed
 
 
@@ -41,6 +44,12 @@ def bury():
     Python's collections, at any time, and a widget that ends there brings the process down."""
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
     gc.collect()
+
+
+def pytest_runtest_teardown():
+    """Without windows, too, once a window has turned Python's own collections off."""
+    if not gc.isenabled() and gc.get_count()[0] > MANY:
+        gc.collect()
 
 
 def running_threads() -> list[QThread]:
@@ -72,6 +81,7 @@ def opened(qtbot, state, folder=None):
     bury()
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
     application.prepare(QApplication.instance())
+    gc.disable()  # as the program does
     window = Window(state, folder)
     window.resize(1280, 760)
     qtbot.addWidget(window)

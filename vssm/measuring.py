@@ -139,7 +139,8 @@ def _point(
     repeats = max(1, min(request.repeat, int(ENOUGH / max(_seconds(first), 1e-9))))
     runs = []
     for seed in range(1, repeats + 1):
-        gc.collect(1)  # so that no collection falls into the measured time; a whole one would hold up a window
+        if gc.isenabled():  # else none can come, and this thread may not be the one for it
+            gc.collect(1)  # so that no collection falls into the measured time
         runs.append((yield from _run(made, contender, seed, urgent)))
     parameters = body(made.preset, made.network.config)
     yield Measured(
