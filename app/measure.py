@@ -8,6 +8,7 @@ best counts, because whatever else the machine does can only add to a time.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
 import gc
 import json
@@ -21,23 +22,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch  # noqa: F401 - before Qt: on Windows the other order fails to load its libraries
+import torch
 from PySide6 import __version__ as pyside
 from PySide6.QtCore import QEvent, QEventLoop, QObject, QPoint, QPointF, Qt, QTimer, qInstallMessageHandler
 from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from vssm import benchmark, data, models
+from vssm import benchmark, checkpoint, data, models
+from vssm.generation import Generator, run
 
-from . import application
+from . import application, worker
 from .window import Window
 
 PEN = 8  # milliseconds between two events of the pen, as of a common mouse
 STROKE = 1.5  # seconds that one stroke takes
 BEAT = 5  # milliseconds between two beats in the window's thread
 PATIENCE = 120.0  # seconds before something that never happens is given up
-PARTS = ("live", "stall", "stop", "cycles", "close")
+PARTS = ("live", "stall", "clock", "stop", "cycles", "close")
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -183,16 +185,22 @@ class Bench:
         self.until(lambda: window.ready)
         return window
 
-    def until(self, true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    def until(self, true: Callable[[], bool]) -> None:
         """Let the window work until that holds."""
-        loop, deadline = QEventLoop(), time.perf_counter() + seconds
+        loop, deadline = QEventLoop(), time.perf_counter() + PATIENCE
         look = QTimer(interval=1, timerType=Qt.TimerType.PreciseTimer)
         look.timeout.connect(lambda: loop.quit() if true() or time.perf_counter() > deadline else None)
         look.start()
         if not true():
             loop.exec()
         look.stop()
-        return true()
+        if not true():
+            raise TimeoutError(f"The window did not come to what was waited for in {PATIENCE:.0f} s.")
+
+    def wait(self, seconds: float) -> None:
+        """Let the window work so long."""
+        end = time.perf_counter() + seconds
+        self.until(lambda: time.perf_counter() >= end)
 
     def press(self, keys: str) -> None:
         combination = QKeySequence(keys)[0]
@@ -226,7 +234,7 @@ class Bench:
             self.press("Ctrl+Backspace")
             self.press("Ctrl+D")
             self.until(self.idle)
-            self.until(lambda: False, 0.3)
+            self.wait(0.3)
             pen = Pen(window, stroke(window.canvas, turn))
             self.until(lambda p=pen: p.done)
             pen.lift()
@@ -258,6 +266,24 @@ class Bench:
         longest = f"longest {max(best) * 1000:.0f}"
         yield Figure(f"window held up, p99: {name}", share(best, 0.99) * 1000, "ms", 33, longest)
 
+    def clock(self, dataset: str, model: str) -> Iterator[Figure]:
+        """The model's own seconds in the window against those it takes with nothing beside it."""
+        self.choose(dataset, model, 4)
+        self.press("Ctrl+D")
+        self.complete()
+        torch.set_num_threads(worker.threads())  # as in the other thread
+        alone = Generator(checkpoint.load(checkpoint.shipped(model, dataset), model, dataset))
+        alone.warm_up()
+        here, there = [], []
+        for _ in range(self.rounds):
+            self.complete()
+            here.append(self.window.shown.seconds)
+            finished = run(alone, dataclasses.replace(self.window.shown.request, every=math.inf, details=False))
+            there.append(finished.seconds + finished.prompt_seconds)
+        name = f"{data.get(dataset).title}, {models.get(model).title}"
+        note = f"{min(here):.3f} s against {min(there):.3f} s"
+        yield Figure(f"the model's clock, in the window and alone: {name}", min(here) / min(there), "×", None, note)
+
     def stop(self, dataset: str, model: str) -> Iterator[Figure]:
         """From Escape until the window is idle, in the middle of a run."""
         self.choose(dataset, model, 4)
@@ -267,7 +293,7 @@ class Bench:
         waits = []
         for i in range(8 * self.rounds):
             self.press("Return")
-            self.until(lambda: False, 0.9 * min(took, 2) * (i % 8) / 8)
+            self.wait(0.9 * min(took, 2) * (i % 8) / 8)
             begun = time.perf_counter()
             self.press("Escape")
             self.until(self.idle)
@@ -357,7 +383,7 @@ def record(bench: Bench, parts: list[str], sets: list[str], cycles: int, say: Ca
         if "live" in parts:
             for model, samples in (("vssm", 1), ("vssm", 4), ("transformer", 1)):
                 take(bench.live(dataset, model, samples))
-        for part in ("stall", "stop"):
+        for part in ("stall", "clock", "stop"):
             for model in models.PRESETS if part in parts else ():
                 take(getattr(bench, part)(dataset, model))
     if "cycles" in parts:
