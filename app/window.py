@@ -366,8 +366,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._turn_seed()
         self._begin()
         self.history = [*self.history[1 - KEPT :], self._running]
-        self.shown = self._running
-        self._paint_run(True)
+        self.shown = self._running  # painted by the timer: nothing is, in the first moments of a fast model's time
 
     def _begin(self, gesture: int = 0, posterior: bool = True) -> None:
         """Ask for a run; gesture: which one of the pen's it follows, if any."""
