@@ -170,6 +170,10 @@ def _style_sheet(t: Theme) -> str:
     QToolButton#thumb:hover {{ border-color: {t.accent}; }}
     QToolButton#thumb:focus, QToolButton#thumb:checked {{ border: 2px solid {t.accent}; padding: 1px;
                                                           color: {t.text}; background: transparent; }}
+    QCheckBox::indicator {{ width: 14px; height: 14px; }}
+    QCheckBox::indicator:unchecked {{ width: 12px; height: 12px; background: {t.card}; border: 1px solid {t.muted};
+                                      border-radius: 2px; }}
+    QCheckBox::indicator:unchecked:disabled {{ border-color: {off}; }}
     QStatusBar {{ background: {t.card}; border-top: 1px solid {t.line}; }}  QStatusBar::item {{ border: none; }}
     QStatusBar QLabel {{ color: {t.muted}; padding: 2px 6px; }}
     QMenuBar {{ background: {t.card}; }}

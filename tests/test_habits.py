@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QEvent, QPoint, QRect, Qt
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QHelpEvent, QImage
 from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QToolButton, QToolTip
 from windows import plain, press
@@ -172,6 +172,18 @@ def test_all_that_is_written_can_be_read(window, qtbot, colours):
             read += 1
     window.tour.leave()
     assert read > 40
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_a_box_can_be_seen_with_a_tick_and_without(window, colours):
+    window.actions_["choose_theme", colours].trigger()
+    box = window.timing.log
+    for _ in range(2):
+        box.toggle()
+        where = QRect(box.mapTo(window, QPoint()), QSize(16, box.height()))
+        image = window.grab(where).toImage().convertToFormat(QImage.Format.Format_RGB32)
+        pixels = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)[..., 2::-1]
+        assert seen(pixels) >= 3
 
 
 def test_the_window_follows_the_system_live(window, monkeypatch):

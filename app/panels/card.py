@@ -50,7 +50,8 @@ class OneLine(QLabel):
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter.drawText(self.rect(), int(self.alignment()), text)
+        if text != "…":  # alone it says nothing
+            painter.drawText(self.rect(), int(self.alignment()), text)
 
 
 def label(text: str, kind: str = "", wrap: bool = False) -> QLabel:
