@@ -35,7 +35,7 @@ from .window import Window
 
 LARGE, SMALL = (1280, 760), (1000, 660)  # of the window, in pictures and in the animation
 EVERY = 60  # milliseconds between two frames of the animation
-LONG = 120  # seconds to wait for anything
+LONG = 600  # seconds to wait for anything
 COLOURS = 160  # of the animation
 ARROW = ((0, 0), (0, 17), (4, 13), (7, 20), (10, 19), (7, 12), (12, 12))  # a pointer
 SEVEN = ((7, 7.5), (9, 6.5), (14, 6.5), (20, 6), (20.5, 8), (18, 12))  # the top of a digit

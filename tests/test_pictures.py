@@ -1,5 +1,7 @@
 """The pictures of README.md can be made: a person's moves arrive, and the animation keeps their time."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -47,3 +49,9 @@ def test_the_animation_keeps_its_time(stage, tmp_path):
     assert shots[0].shape == (stage.window.height(), stage.window.width(), 3)
     assert np.abs(shots[-1] - recorder.frames[-1][1]).mean() < 3  # of 255: few colours
     assert (shots[0] != shots[-1]).any()
+
+
+def test_the_kept_pictures_are_small():
+    docs = Path(__file__).parent.parent / "docs"
+    assert (docs / "window.gif").stat().st_size <= 2_500_000
+    assert all((docs / f"{name}.png").stat().st_size <= 300_000 for name in ("window", "window-dark", "window-colour"))
