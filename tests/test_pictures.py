@@ -45,7 +45,7 @@ def test_the_animation_keeps_its_time(stage, tmp_path):
             shots.append(np.asarray(image.convert("RGB"), int))
     assert 2 < image.n_frames <= len(recorder.frames)
     assert sum(lasts) == pytest.approx(1000 * (recorder._last - recorder.frames[0][0] + 0.5), abs=10)
-    assert lasts[-1] >= 700  # nothing moved, and then it rested
+    assert lasts[-1] > 500  # nothing moved, and then it rested
     assert shots[0].shape == (stage.window.height(), stage.window.width(), 3)
     assert np.abs(shots[-1] - recorder.frames[-1][1]).mean() < 3  # of 255: few colours
     assert (shots[0] != shots[-1]).any()
