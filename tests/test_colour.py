@@ -921,7 +921,8 @@ def test_completions_are_saved_in_colour(models_in_colour, qtbot, tmp_path):
             window.activateWindow()
     assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), run.finished.images[0])
     whole = np.asarray(Image.open(tmp_path / "all.png"))
-    assert whole.shape == (32, 4 * 32 + 3 * 2, 3) and np.array_equal(whole[:, 34:66], run.finished.images[1])
+    assert whole.shape == (32, 5 * 32 + 4 * 2, 3)  # the prompt first
+    assert np.array_equal(whole[:, 68:100], run.finished.images[1])
 
 
 def test_live_completes_after_every_gesture(models_in_colour, qtbot, draw):
@@ -930,6 +931,7 @@ def test_live_completes_after_every_gesture(models_in_colour, qtbot, draw):
     qtbot.waitUntil(ended(window), timeout=LONG)
     for number, (tool, x) in enumerate((("B", 4), ("R", 20), ("F", 4)), 2):  # what is filled is the stroke
         press(qtbot, window, tool)
+        press(qtbot, window, ".")  # another colour, so that the filling changes something
         draw(window.canvas, [(x, 4), (x + 2, 9)])
         qtbot.waitUntil(lambda n=number: len(window.history) == n and ended(window)(), timeout=LONG)
 
