@@ -23,7 +23,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported
 import numpy as np
 import torch  # noqa: F401 - before Qt
 from PIL import Image
-from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
+from PySide6.QtCore import QEventLoop, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QImage, QKeySequence, QPainter, QPen, QPixmap, QPolygonF
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
@@ -42,6 +42,13 @@ SEVEN = ((7, 7.5), (9, 6.5), (14, 6.5), (20, 6), (20.5, 8), (18, 12))  # the top
 SERIF = ((7.5, 7.5), (7, 9), (7, 10.5))
 
 
+def wait(milliseconds: int) -> None:
+    """Let the window live so long. `QTest.qWait` would keep Python, and with it the models, from going on."""
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
+
+
 @contextlib.contextmanager
 def opened(folder: Path, size: tuple[int, int], **sitting) -> Iterator[Stage]:
     """A window of that size with all models ready, on a sitting of its own."""
@@ -57,7 +64,7 @@ def opened(folder: Path, size: tuple[int, int], **sitting) -> Iterator[Stage]:
     finally:
         window.close()
         window.deleteLater()
-        QTest.qWait(50)
+        wait(50)
 
 
 class Stage:
@@ -71,7 +78,7 @@ class Stage:
         while not holds():
             if time.monotonic() > end:
                 raise TimeoutError("the window does not get there")
-            QTest.qWait(10)
+            wait(10)
 
     def press(self, keys: str) -> None:
         combination = QKeySequence(keys)[0]
@@ -93,7 +100,7 @@ class Stage:
         start, begun = self.pointer, time.monotonic()
         while (share := (time.monotonic() - begun) / seconds) < 1:
             self._point(start + (end - start) * (3 - 2 * share) * share**2)
-            QTest.qWait(8)
+            wait(8)
         self._point(end)
 
     def _point(self, place: QPoint) -> None:
@@ -128,11 +135,11 @@ class Stage:
                 turn += 1
             if turn < len(points):
                 self._point(self.on_sketch(tuple(np.interp(here, along, axis) for axis in way.T)))
-                QTest.qWait(8)
+                wait(8)
         QTest.mouseRelease(screen, Qt.MouseButton.LeftButton, pos=self.pointer)
 
     def save(self, path: Path) -> Path:
-        QTest.qWait(100)  # layouts settle
+        wait(100)  # layouts settle
         Image.fromarray(array(self.window.grab().toImage())).save(path, optimize=True)
         return path
 
@@ -211,19 +218,19 @@ def animation(folder: Path, out: Path) -> Iterator[Path]:
     """A stroke, completed by the VSSM as it is drawn, then by the Transformer, which cannot keep up with another."""
     with opened(folder, SMALL, samples=4, seed=4, theme="light") as stage:
         stage.press("[")
-        QTest.qWait(300)
+        wait(300)
         recorder = Recorder(stage)
         stage.click(stage.button("set_live"))
         stage.draw(SEVEN, 2.5)
         stage.until(lambda: stage.window._running is None)
-        QTest.qWait(1000)
+        wait(1000)
         stage.click(stage.button(("choose_model", "transformer")))
         stage.until(lambda: stage.window.history[-1].model == "transformer" and stage.window._running is None)
-        QTest.qWait(300)
+        wait(300)
         stage.draw(SERIF, 1.0)
-        QTest.qWait(300)  # the pen rests
+        wait(300)  # the pen rests
         stage.until(lambda: stage.window._running is None)
-        QTest.qWait(300)
+        wait(300)
         recorder.save(out / "window.gif")
         yield out / "window.gif"
 
