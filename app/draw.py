@@ -105,6 +105,7 @@ class Picture(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._image: QImage | None = None
         self._lines: list[QLineF] = []
+        self._outlined: np.ndarray | None = None  # what the lines are around
         self._hatch = hatch()
         self._part: QRectF | None = None
 
@@ -122,7 +123,10 @@ class Picture(QWidget):
         if colours is not None and filled is not None:
             colours = np.concatenate([colours, np.where(filled, 255, veil)[..., None].astype(np.uint8)], -1)
         self._image = None if colours is None else qimage(colours)
-        self._lines = [] if known is None else outline(known)
+        if known is None:
+            self._outlined, self._lines = None, []
+        elif self._outlined is None or not np.array_equal(known, self._outlined):
+            self._outlined, self._lines = known.copy(), outline(known)
         self.update()
 
     def mark(self, part: QRectF | None) -> None:

@@ -2,8 +2,8 @@
 
 While the pen moves, the run under way is given up for the next once it has had `PATIENCE` and shown something: a model
 that needs less answers all the while, a slower one never gets far, and none is given up again and again before it has
-anything to show. When the pen rests the last run is left to its end, whatever it takes, and all that is worth more
-than a glance is worked out and shown.
+anything to show. That is a glance: one sample. When the pen rests all samples are drawn, whatever it takes, and all
+that is worth more than a glance is worked out and shown.
 """
 
 from __future__ import annotations
@@ -96,7 +96,10 @@ class Live(QObject):
         self.counter = label("", "muted")
         self.counter.setAccessibleName(tr("Live completions"))
         self.counter.setToolTip(
-            tr("Completions a second while the sketch changes, and the time from a change to its picture on screen")
+            tr(
+                "Completions a second while the sketch changes, one sample each, and the time from a change to its "
+                "picture on screen; all samples are drawn when the pen rests"
+            )
         )
         self.counter.hide()
         self._canvas = canvas
@@ -163,14 +166,14 @@ class Live(QObject):
         self._rest.stop()
         if not self.resting:
             self.resting = True
-            if self._pending or not self._busy:
+            if self._pending or not self._busy or self._glanced():
                 self._due.start(0)
 
     @Slot()
     def _ask(self) -> None:
         if self._pending and self._busy and not self.resting and self._thinks():
             self._due.start(LOOK)
-        elif self._pending or self._lacks_posterior():
+        elif self._pending or self._glanced():
             self.asked.emit()
         elif not self._busy:
             self.settled.emit()
@@ -180,11 +183,12 @@ class Live(QObject):
         run = self._run
         return run.started is not None and run.progress is None and not run.request.posterior
 
-    def _lacks_posterior(self) -> bool:
-        """Whether the last run was but a glance; only a model with latents has more to tell."""
+    def _glanced(self) -> bool:
+        """Whether the last run of this gesture, if it was not stopped, is but a glance."""
         run = self._run
-        glanced = run is not None and run.gesture == self.gesture and run.finished and not run.request.posterior
-        return bool(glanced and run.started.levels)
+        if run is None or run.gesture != self.gesture or run.request.posterior:
+            return False
+        return self._busy or run.finished is not None
 
     # --- what becomes of it
 
@@ -206,7 +210,7 @@ class Live(QObject):
 
     def ended(self) -> None:
         self._busy = False
-        if self._pending or (self.on and self.resting and self._lacks_posterior()):
+        if self._pending or (self.on and self.resting and self._glanced()):
             self._due.start(0)
         elif self.resting or not self.on or not self._run.gesture:
             self.settled.emit()

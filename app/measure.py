@@ -215,7 +215,7 @@ class Bench:
         self.press(f"Ctrl+{1 + list(data.DATA_SETS).index(dataset)}")
         self.press(str(1 + list(models.PRESETS).index(model)))
         window.samples.setValue(samples)
-        self.until(lambda: (model, dataset) in window._loaded and self.idle())
+        self.until(lambda: all((name, dataset) in window._loaded for name in models.PRESETS) and self.idle())
 
     def complete(self) -> None:
         self.press("Return")

@@ -12,6 +12,7 @@ from vssm import data, models
 from vssm.events import Details, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
 
 MOST_COMPARED = 6  # in one line
+PAIR = "vssm", "transformer"  # whose ratio is told wherever both have run; else that of the fastest and the slowest
 
 
 @dataclass
@@ -161,7 +162,8 @@ def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title)
     text = " · ".join(f"{name(run)} {seconds(run.seconds)}" for run in like)
     if len(like) < 2:
         return text
-    fast, *_, slow = sorted(like, key=lambda run: run.seconds)
+    pair = [run for run in like if run.model in PAIR and not run.variant]
+    fast, *_, slow = sorted(pair if len(pair) == len(PAIR) else like, key=lambda run: run.seconds)
     ratio = times(slow.seconds / max(fast.seconds, 1e-9))
     return f"{text}: {fast.title} {ratio} faster" + (f" than {slow.title}" if len(like) > 2 else "")
 

@@ -126,6 +126,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint_run)
+        self._later = QTimer(self, singleShot=True, interval=0)  # all at once would hold the window up for two frames
+        self._later.timeout.connect(self._show_history)
         self._last_seldom = 0.0  # when what is painted seldom was
         self.live.asked.connect(self._follow)
         self.live.settled.connect(self._settle)
@@ -368,20 +370,21 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.history = [*self.history[1 - KEPT :], self._running]
         self.shown = self._running  # painted by the timer: nothing is, in the first moments of a fast model's time
 
-    def _begin(self, gesture: int = 0, posterior: bool = True) -> None:
-        """Ask for a run; gesture: which one of the pen's it follows, if any."""
+    def _begin(self, gesture: int = 0, whole: bool = True) -> None:
+        """Ask for a run; gesture: which one of the pen's it follows, if any; else than whole, for a glance: one sample,
+        and its picture alone."""
         mode, size = self._mode
         request = GenerationRequest(
             self.canvas.sketch.prompt,
-            self.samples.value(),
+            self.samples.value() if whole else 1,
             self.temperature.value(),
             self._seed_shown,
             EVERY,
             mode.name,
             size,
-            posterior=posterior,
+            posterior=whole,
             pixels=self._pixels[1],
-            details=posterior,
+            details=whole,
         )
         self.messages.clear()
         number = self.engine.complete(self.model, self.data.name, request)
@@ -927,7 +930,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     @Slot()
     def _settle(self) -> None:
         """Nothing is under way."""
-        self._show(self.shown if self.shown in self.history else self._here[-1] if self._here else None)
+        self._show_result(self.shown if self.shown in self.history else self._here[-1] if self._here else None)
+        self._later.start()
 
     @Slot(object)
     def _model_loaded(self, loaded: Loaded) -> None:
@@ -957,10 +961,13 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self.latents.show_run(run)
 
     def _show(self, run: Run | None) -> None:
+        self._show_result(run)
+        self._show_history()
+
+    def _show_result(self, run: Run | None) -> None:
         self.shown = run
         self.completion.show_run(run, self.theme)
         self.latents.show_run(run)
-        self._show_history()
         self._enable()
 
     @Slot(int)
@@ -976,7 +983,9 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         """The runs of the chosen data set."""
         return [run for run in self.history if run.data == self.data.name]
 
+    @Slot()
     def _show_history(self) -> None:
+        self._later.stop()
         self.completion.show_earlier(self._here, self.theme)
         self.timing.show_runs([run.origin for run in self._here])  # a touched run has not completed the prompt
 

@@ -132,7 +132,7 @@ def at(canvas, x: float, y: float) -> QPoint:
 
 def ended(window, number: int | None = None):
     """For qtbot.waitUntil: whether the run (the latest one) has come to its end."""
-    return lambda: window._running is None and bool(window.history)
+    return lambda: window._running is None and bool(window.history) and not window._later.isActive()
 
 
 def connected(mask: np.ndarray) -> bool:

@@ -71,6 +71,8 @@ def at_rest(window):
 
 def test_the_completion_follows_the_pen_before_it_is_lifted(live, qtbot):
     live.live._rest.setInterval(LONG)  # so that the pen rests when it is lifted, however busy the machine
+    live.samples.setValue(3)
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
     before = len(live.history)
     qtbot.mousePress(live.canvas, LEFT, pos=at(live.canvas, *PATH[0]))
     seen = []
@@ -86,6 +88,7 @@ def test_the_completion_follows_the_pen_before_it_is_lifted(live, qtbot):
     qtbot.waitUntil(lambda: at_rest(live)() and bool(live.shown.posteriors), timeout=LONG)
     assert len(live.history) == before + 1 and follows(live)()
     assert not any(run.posteriors for run in seen)  # that can wait until the pen rests
+    assert {run.request.samples for run in seen} == {1} and live.shown.request.samples == 3  # and so can the others
     assert "completions/s" in live.live.counter.text() and live.live.counter.isVisible()
     qtbot.mousePress(live.canvas, LEFT, pos=at(live.canvas, 20, 2))
     qtbot.waitUntil(follows(live), timeout=LONG)

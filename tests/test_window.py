@@ -434,6 +434,12 @@ def test_modes_are_compared_as_models_are():
     )
 
 
+def test_of_many_the_ratio_is_that_of_vssm_and_transformer():
+    made = [made_run(name, took) for name, took in (("vssm-paper", 0.002), ("transformer", 0.4), ("asarm", 0.9))]
+    assert runs.compare(made).endswith(": VSSM (paper) 450 × faster than AS-ARM")
+    assert runs.compare([*made, made_run("vssm", 0.01)]).endswith(": VSSM 40 × faster than Transformer")
+
+
 def test_a_run_with_other_work_does_not_spoil_the_comparison():
     old = made_run("mamba", 0.5, rows=3)
     assert "faster" in runs.compare([old, made_run("vssm", 0.008), made_run("transformer", 0.23)])
