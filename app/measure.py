@@ -185,10 +185,11 @@ class Bench:
         self.until(lambda: window.ready)
         return window
 
-    def until(self, true: Callable[[], bool]) -> None:
-        """Let the window work until that holds."""
+    def until(self, true: Callable[[], bool], every: int = 1) -> None:
+        """Let the window work until that holds; every: milliseconds between two looks, each of which takes its time
+        from the model."""
         loop, deadline = QEventLoop(), time.perf_counter() + PATIENCE
-        look = QTimer(interval=1, timerType=Qt.TimerType.PreciseTimer)
+        look = QTimer(interval=every, timerType=Qt.TimerType.PreciseTimer)
         look.timeout.connect(lambda: loop.quit() if true() or time.perf_counter() > deadline else None)
         look.start()
         if not true():
@@ -207,7 +208,7 @@ class Bench:
         QTest.keyClick(self.window, combination.key(), combination.keyboardModifiers())
 
     def idle(self) -> bool:
-        return self.window._running is None
+        return self.window._running is None and not self.window._later.isActive()
 
     def choose(self, dataset: str, model: str, samples: int = 1) -> None:
         """Turn to it, and wait until it is ready."""
@@ -219,7 +220,7 @@ class Bench:
 
     def complete(self) -> None:
         self.press("Return")
-        self.until(self.idle)
+        self.until(self.idle, every=20)
 
     # --- what is measured
 

@@ -63,7 +63,7 @@ from .tour import Tour
 from .words import tr
 from .worker import Engine, Loaded
 
-FRAME = 33  # milliseconds between two paintings of a run under way
+FRAME = 60  # milliseconds between two paintings of a run under way; each takes its time from the model
 SELDOM = 0.2  # seconds between two of what takes long to paint
 EVERY = 0.02  # seconds between two reports of a generator
 TAKEN = "{} is your sketch now, and all of it is known: mark as unknown what is to be completed anew. {} takes it back."

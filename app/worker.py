@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,13 +21,14 @@ from PySide6.QtCore import QObject, Qt, QThread, Signal, Slot
 
 from vssm import checkpoint, scaling
 from vssm.errors import UserError
-from vssm.events import Finished, GenerationRequest
+from vssm.events import Finished, GenerationRequest, Progress
 
 from . import loading
 
 if TYPE_CHECKING:
     from vssm.generation import Generator
 
+GATHER = 0.12  # seconds for which events are gathered where every call is told; others wait for the next picture
 STACK = 16 * 2**20  # macOS gives a QThread 512 KB, too little for torch
 
 
@@ -131,16 +133,27 @@ class Worker(QObject):
             events = measuring.measure(job.request, device.choose(self._device), urgent)
         else:
             events = self._generator(job.model, job.data).generate(job.request, urgent)
+        gathered, told = [], time.perf_counter()
         try:
             for event in events:
-                if job.number == self.wanted:
-                    self.happened.emit(job.number, event)
-                    if not isinstance(event, Finished):
-                        self.going.wait()
+                gathered.append(event)
+                whole = isinstance(event, (Progress, Finished)) and job.request.every > 0
+                if whole or time.perf_counter() - told > GATHER or urgent():
+                    self._tell(job, gathered)
+                    told = time.perf_counter()
+                if job.number == self.wanted and not isinstance(event, Finished):
+                    self.going.wait()
                 if job.number != self.wanted:
                     return
+            self._tell(job, gathered)
         finally:
             events.close()
+
+    def _tell(self, job: Job, events: list) -> None:
+        """Empty the list into the window's thread, while somebody wants the run: one after another, as every waking of
+        that thread costs the model's clock."""
+        while events and job.number == self.wanted:
+            self.happened.emit(job.number, events.pop(0))
 
     def _generator(self, model: str, dataset: str) -> Generator:
         from vssm import device

@@ -36,7 +36,7 @@ from .latents import enlarge, paint, sequential
 from .plot import Seconds
 
 FRAME = 33  # milliseconds between two paintings of a replay
-SELDOM = 100  # the same while contestants run, so that painting costs their clocks nothing to speak of
+SELDOM = 150  # the same while contestants run, so that painting costs their clocks nothing to speak of
 GAP = 60  # milliseconds before each of them, in which all painting is done
 STEPS = 10_000  # of the slider
 ROW, HIGH, FOOT = 9, 30, 22  # pixels: of a contestant on the axis, at least and at most, and of its ticks
