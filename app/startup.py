@@ -63,7 +63,10 @@ def start() -> dict[str, float]:
         done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LONGEST)
     if done.returncode:
         raise SystemExit(done.stderr or done.stdout)
-    return json.loads(done.stdout.splitlines()[-1])
+    marks = json.loads(done.stdout.splitlines()[-1])
+    if not marks:
+        raise SystemExit("There is no display to open the window on; QT_QPA_PLATFORM=offscreen does without.")
+    return marks
 
 
 def _child(begun: float) -> int:
