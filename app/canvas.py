@@ -267,18 +267,12 @@ class Canvas(draw.Picture):
         super().focusInEvent(event)
 
     def keyPressEvent(self, event) -> None:
-        moves = {
-            Qt.Key.Key_Left: (-1, 0),
-            Qt.Key.Key_Right: (1, 0),
-            Qt.Key.Key_Up: (0, -1),
-            Qt.Key.Key_Down: (0, 1),
-        }
         erase = event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
         draws = erase or event.key() == Qt.Key.Key_Space
         H, W = self.sketch.region.shape
-        self._by_keys = self._by_keys or event.key() in moves or draws
-        if event.key() in moves:
-            dx, dy = moves[event.key()]
+        self._by_keys = self._by_keys or event.key() in draw.ARROWS or draws
+        if event.key() in draw.ARROWS:
+            dx, dy = draw.ARROWS[event.key()]
             self._cell = [min(max(self._cell[0] + dx, 0), W - 1), min(max(self._cell[1] + dy, 0), H - 1)]
             if self._keyed:
                 self._extend((self._cell[0] + 0.5, self._cell[1] + 0.5))

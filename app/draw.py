@@ -15,6 +15,12 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 GOLD, WHITE = (255, 214, 102), (255, 255, 255)
 OPEN = np.array([(94, 107, 132), (80, 93, 117)], np.uint8)  # the checker's two tones
 OUTLINE = "#ffd666"
+ARROWS = {  # where they lead, in pixels right and down
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
 HATCH = QColor(112, 125, 150), QColor(70, 82, 106)  # ground and lines
 
 

@@ -13,8 +13,7 @@ from conftest import at, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QFileDialog, QLineEdit
-from windows import LEFT, press, type_in
+from windows import LEFT, accept, press, type_in
 
 from app import keeping, session
 from app.keeping import Keeper
@@ -41,15 +40,6 @@ def pin(number: int, dataset: data.DataSet = data.MNIST) -> Pinned:
     rng = np.random.default_rng(number)
     image, known = rng.integers(0, 256, dataset.shape).astype(np.uint8), rng.random(dataset.shape[:2]) > 0.5
     return Pinned(image, known, "vssm", "VSSM", number, 0.5, 1, 0.01)
-
-
-def accept(qtbot, window, path: Path) -> None:
-    dialog = window.findChild(QFileDialog)
-    dialog.selectFile(str(path))
-    qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
-    with qtbot.waitActive(window):
-        window.activateWindow()
 
 
 # --- kept while the program runs

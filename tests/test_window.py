@@ -8,7 +8,7 @@ from conftest import at, ended, opened, running_threads
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QLineEdit
-from windows import LEFT, LONG, choose, complete, figure, model_button, plain, press, said, take, type_in
+from windows import LEFT, LONG, accept, choose, complete, figure, model_button, plain, press, said, take, type_in
 
 from app import actions, runs, session
 from app.runs import Run
@@ -294,22 +294,13 @@ def test_a_broken_sitting_is_told_and_set_aside(tmp_path, qtbot, no_threads_left
 # --- files, pages, looks
 
 
-def dialog_accepts(qtbot, window, path) -> None:
-    dialog = window.findChild(QFileDialog)
-    dialog.selectFile(str(path))
-    qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
-    with qtbot.waitActive(window):
-        window.activateWindow()
-
-
 def test_completions_are_saved(window, qtbot, tmp_path):
     run = complete(qtbot, window)
     press(qtbot, window, "Ctrl+S")
-    dialog_accepts(qtbot, window, tmp_path / "one.png")
+    accept(qtbot, window, tmp_path / "one.png")
     assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), run.finished.images[0, ..., 0])
     press(qtbot, window, "Ctrl+Shift+S")
-    dialog_accepts(qtbot, window, tmp_path / "all")
+    accept(qtbot, window, tmp_path / "all")
     sheet = np.asarray(Image.open(tmp_path / "all.png"))
     prompt = run.request.prompt
     assert sheet.shape == (28, 5 * 28 + 4 * 2)  # the prompt, and four samples

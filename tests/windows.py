@@ -3,7 +3,7 @@
 from conftest import ended
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QTextDocument
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QFileDialog, QLineEdit
 
 from app.runs import Run
 from vssm import models
@@ -69,3 +69,13 @@ def plain(html: str) -> str:
     document = QTextDocument()
     document.setHtml(html)
     return document.toPlainText().replace("\N{WORD JOINER}", "")
+
+
+def accept(qtbot, window, path) -> None:
+    """Choose a file in the dialog that is open, and turn to the window again."""
+    dialog = window.findChild(QFileDialog)
+    dialog.selectFile(str(path))
+    qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
+    with qtbot.waitActive(window):
+        window.activateWindow()

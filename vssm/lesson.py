@@ -301,12 +301,8 @@ def _grids(c) -> list[tuple[int, int]]:
 
 def page(text: str, weights: dict[str, list[Checkpoint]]) -> str:
     """The page's text with its table written anew; raises UserError where the marks around it are missing."""
-    before, first, rest = text.partition(MARKS[0])
-    _, last, after = rest.partition(MARKS[1])
-    if not first or not last:
-        raise UserError(f"The marks {' and '.join(MARKS)} are missing in MODELS.md; put them around its table.")
     tables = [f"**{data.get(name).title}**\n\n{report.markdown(*facts(found))}" for name, found in weights.items()]
-    return "\n\n".join([before + first, *tables, last + after])
+    return report.between(MARKS, text, tables, "MODELS.md")
 
 
 def write(folder: Path, where: torch.device | None = None, names: Sequence[str] = ()) -> list[Path]:

@@ -536,12 +536,8 @@ def _scaling(file: Path) -> list[str]:
 def readme(text: str, weights: dict[str, list[Checkpoint]]) -> str:
     """README's text with its tables of results written anew, one for each data set; raises UserError where the marks
     around them are missing."""
-    before, first, rest = text.partition(MARKS[0])
-    _, last, after = rest.partition(MARKS[1])
-    if not first or not last:
-        raise UserError(f"The marks {' and '.join(MARKS)} are missing in README.md; put them around its tables.")
     tables = [f"### {data.get(name).title}\n\n{markdown(*summary(found, True))}" for name, found in weights.items()]
-    return "\n\n".join([before + first, *tables, last + after])
+    return between(MARKS, text, tables, "README.md")
 
 
 # --- sheets ---------------------------------------------------------------------------------------------------------
@@ -584,3 +580,13 @@ def write(
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error}); choose a folder you may write to.") from None
     return path
+
+
+def between(marks: tuple[str, str], text: str, tables: list[str], name: str) -> str:
+    """A page's text with these tables in the place of what stands between two marks; raises UserError where these are
+    missing."""
+    before, first, rest = text.partition(marks[0])
+    _, last, after = rest.partition(marks[1])
+    if not first or not last:
+        raise UserError(f"The marks {' and '.join(marks)} are missing in {name}; put them around its tables.")
+    return "\n\n".join([before + first, *tables, last + after])

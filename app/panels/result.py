@@ -146,16 +146,10 @@ class ResultPicture(draw.Picture):
         self._look(None)
 
     def keyPressEvent(self, event) -> None:
-        moves = {
-            Qt.Key.Key_Left: (-1, 0),
-            Qt.Key.Key_Right: (1, 0),
-            Qt.Key.Key_Up: (0, -1),
-            Qt.Key.Key_Down: (0, 1),
-        }
-        if event.key() not in moves or self._image is None:
+        if event.key() not in draw.ARROWS or self._image is None:
             super().keyPressEvent(event)
             return
-        (x, y), (dx, dy) = self._within(), moves[event.key()]
+        (x, y), (dx, dy) = self._within(), draw.ARROWS[event.key()]
         w, h = self._image.width(), self._image.height()
         self._cell = min(max(x + dx, 0), w - 1), min(max(y + dy, 0), h - 1)
         self._look(self._cell)
