@@ -34,6 +34,7 @@ from . import (
     lesson,
     measuring,
     models,
+    optimizers,
     report,
     scaling,
     studies,
@@ -42,7 +43,7 @@ from .errors import UserError
 from .events import Finished, GenerationRequest, Latents, Progress, Started
 from .generation import Generator
 from .prompt import Prompt
-from .training import TrainingConfig, make_optimizers, train
+from .training import TrainingConfig, train
 from .work import Mode
 
 MOST_SAMPLES = 1000  # of one prompt at once, held in memory together
@@ -452,7 +453,7 @@ def parse_changes(model: str, dataset: data.DataSet, pairs: list[str]) -> dict:
             blank = torch.zeros(1, *dataset.shape, dtype=torch.long)
             with torch.no_grad():
                 network.loss(blank, torch.zeros(blank.shape[:3], dtype=torch.bool))
-            make_optimizers(network, 1e-3, 0.0)
+            optimizers.make(network, 1e-3, 0.0)
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             raise UserError(f"No network can be made with --set {' '.join(pairs)} ({reason}); change it.") from error

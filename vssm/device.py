@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import torch
 
@@ -34,12 +35,20 @@ def synchronise(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def autocast(device: torch.device):
-    """bfloat16 in matrix products where it is faster than float32: CUDA, and CPUs with bfloat16 instructions."""
-    fast = device.type == "cuda" or (
-        device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-    )
-    return torch.autocast(device.type, torch.bfloat16) if fast else contextlib.nullcontext()
+@functools.cache
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the device has instructions for it: newer CUDA cards and some CPUs; elsewhere float32."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def autocast(device: torch.device) -> contextlib.AbstractContextManager:
+    """Matrix products in the device's fast precision."""
+    dtype = fast_dtype(device)
+    return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 
 def describe(device: torch.device) -> str:

@@ -1,8 +1,8 @@
 """Training by wall clock: the same command suits a CPU and a GPU.
 
-Muon (torch.optim.Muon) turns the matrices inside the blocks, AdamW the rest; both follow one schedule over the
-budget of minutes: a short warm-up, a plateau, a linear descent to zero. The exponential moving average of the
-weights is what is kept. Every few minutes, and on Ctrl-C or SIGTERM, the whole state goes to disk atomically.
+Muon turns the matrices inside the blocks, AdamW the rest; both follow one schedule over the budget of minutes: a
+short warm-up, a plateau, a linear descent to zero. The exponential moving average of the weights is what is kept.
+Every few minutes, and on Ctrl-C or SIGTERM, the whole state goes to disk atomically.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from . import __version__, checkpoint, data, device, models
+from . import __version__, checkpoint, data, device, models, optimizers
 from .errors import UserError
 from .events import GenerationRequest
 from .generation import Generator, run
@@ -90,17 +90,6 @@ class Average:
                     parameters[n].copy_(value)
 
 
-def make_optimizers(network: nn.Module, lr: float, weight_decay: float) -> list[torch.optim.Optimizer]:
-    """Muon for the inner matrices, AdamW for heads, embeddings, positions, vectors and convolutions."""
-    matrices, others = [], []
-    for name, p in network.named_parameters():
-        inner = p.ndim == 2 and min(p.shape) >= 32 and "head" not in name
-        (matrices if inner else others).append(p)
-    muon = torch.optim.Muon(matrices, lr=lr, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw")
-    adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-    return [muon, adam]
-
-
 def schedule(progress: float, step: int, config: TrainingConfig) -> float:
     """The factor on the learning rate at `progress` (0 to 1) through the budget."""
     warmup = min(1.0, (step + 1) / config.warmup_steps)
@@ -119,7 +108,7 @@ class Trainer:
         self.lr, self.kinds = config.lr or preset.lr, config.known or preset.known
         if config.start:
             self._start_from(config.start)
-        self.optimizers = make_optimizers(self.network, self.lr, config.weight_decay)
+        self.optimizers = optimizers.make(self.network, self.lr, config.weight_decay)
         self.average = Average(self.network, config.ema)
         self.step, self.images, self.seconds, self.norm = 0, 0, 0.0, math.inf
 

@@ -1,0 +1,71 @@
+"""Muon for the matrices inside the blocks, AdamW for everything else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import torch
+from torch import Tensor, nn
+
+from . import device
+
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic Newton-Schulz step, as in torch.optim.Muon
+ITERATIONS = 5
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update of each matrix is orthogonalised, with the size of AdamW's updates (2502.16982).
+
+    torch.optim.Muon computes in bfloat16 everywhere; a processor without bfloat16 instructions emulates that, and the
+    optimizer then takes most of the time of a step. This one computes in the precision that is fast on the device,
+    and matrices of one shape together. Its state is the same.
+    """
+
+    def __init__(self, matrices: list[nn.Parameter], lr: float, weight_decay: float, momentum: float = 0.95):
+        super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """Update every matrix that has a gradient."""
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+            for p in group["params"]:
+                if p.grad is not None:
+                    by_shape[p.shape].append(p)
+            for shape, parameters in by_shape.items():
+                gradients = [p.grad for p in parameters]
+                momenta = [self._momentum(p) for p in parameters]
+                torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+                updates = torch.stack(torch._foreach_lerp(gradients, momenta, group["momentum"]))  # Nesterov's
+                updates = orthogonalise(updates, device.fast_dtype(updates.device))
+                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(parameters, list(updates), alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
+
+    def _momentum(self, p: nn.Parameter) -> Tensor:
+        state = self.state[p]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(p)
+        return state["momentum_buffer"]
+
+
+def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
+    """Move the singular values of every matrix [N, R, C] towards 1, by Newton-Schulz iteration in `dtype`."""
+    a, b, c = COEFFICIENTS
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = (matrices.mT if tall else matrices).to(dtype)
+    x = x / x.norm(dim=(-2, -1), keepdim=True).clamp(min=1e-7)  # no singular value above 1
+    for _ in range(ITERATIONS):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).to(matrices.dtype)
+
+
+def make(network: nn.Module, lr: float, weight_decay: float) -> list[torch.optim.Optimizer]:
+    """Muon for the inner matrices, AdamW for heads, embeddings, positions, vectors and convolutions."""
+    matrices, others = [], []
+    for name, p in network.named_parameters():
+        inner = p.ndim == 2 and min(p.shape) >= 32 and "head" not in name
+        (matrices if inner else others).append(p)
+    muon = Muon(matrices, lr=lr, weight_decay=weight_decay)
+    adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    return [muon, adam]
