@@ -35,6 +35,7 @@ from . import (
     measuring,
     models,
     optimizers,
+    pen_digits,
     report,
     scaling,
     studies,
@@ -176,8 +177,10 @@ def run_evaluate_all(args: argparse.Namespace) -> None:
     dataset, records = data.get(args.data), []
     for made in report.shipped(dataset):
         generator = Generator(made, device.choose(args.device))
-        for part in args.parts:  # each is kept as soon as it is measured: the whole takes its time
-            record = evaluation.evaluate(generator, [part], settings(args, generator), args.data_dir)
+        wanted = settings(args, generator)
+        parts = args.parts or evaluation.usual_parts(dataset, wanted, args.data_dir)
+        for part in parts:  # each is kept as soon as it is measured: the whole takes its time
+            record = evaluation.evaluate(generator, [part], wanted, args.data_dir)
             evaluation.write_scores(made, record)
         records.append({"model": made.model, "data": dataset.name} | made.scores)
     path = write_results(args)
@@ -533,6 +536,10 @@ def score_rows(record: dict) -> list[tuple[str, str]]:
         whole, top = record["label_kept_whole"], record["label_kept_top"]
         rows.append(("label kept", f"{record['label_kept']:.1%} when the lower half is completed once{shown['label']}"))
         rows.append(("", f"{whole:.1%} of whole {dataset.subject}s, {top:.1%} of upper halves alone"))
+    if "pen_kept" in record:
+        share, of = f"{record['pen_kept']:.1%} ± {record['pen_kept_error']:.1%}", f"{record['pen_images']:,}"
+        rows.append(("pen digits", f"{share} of {of} read as themselves when their lower half is completed once"))
+        rows.append(("", f"{record['pen_kept_top']:.1%} of upper halves alone"))
     if "fid" in record:
         samples = f"{record['fid_samples']:,} samples from nothing{shown['fid']}"
         rows.append(("Fréchet distance", f"{record['fid']:.2f} of {samples}"))
@@ -707,9 +714,12 @@ def make_parser() -> Parser:
         "evaluate",
         run_evaluate,
         "score a model, or all, on the test set",
-        "Score a model on the test set; one of two levels is binarised once and for all. Parts, all by default:\n"
+        "Score a model on the test set; one of two levels is binarised once and for all. Parts, all by default (pen\n"
+        "where its file is at hand):\n"
         + "".join(f"  {part:<10} {words}\n" for part, words in evaluation.PARTS.items())
-        + "--all scores every model of --data that comes along, keeps the scores in its weights, and writes\n"
+        + f"Pen digits are read from the training file of the archive's Pen-Based Recognition of Handwritten Digits,\n"
+        f"{pen_digits.WHERE}.\n"
+        "--all scores every model of --data that comes along, keeps the scores in its weights, and writes\n"
         "docs/RESULTS.md.",
         "evaluate --model vssm --limit 1000 --parts nats,label",
     )
@@ -717,12 +727,13 @@ def make_parser() -> Parser:
     which.add_argument("--model", metavar="NAME", help=f"one of: {names}")
     which.add_argument("--all", action="store_true", help="every model that comes along")
     usual = evaluation.Settings
+    sub.add_argument("--parts", type=several(str), metavar="A,B", help="what to measure (all)")
     sub.add_argument(
-        "--parts", type=several(str), default=list(evaluation.PARTS), metavar="A,B", help="what to measure (all)"
+        "--pen", type=Path, metavar="FILE", help=f"for pen, the digits ({pen_digits.NAME} in the folder of the data)"
     )
     sub.add_argument("--write", action="store_true", help="keep the scores in the file of the weights")
     for option, name, words in (
-        ("--limit", "N", "for nats, label, diversity and best, only the first N test images (default: all)"),
+        ("--limit", "N", "for nats, label, pen, diversity and best, only the first N images (default: all)"),
         ("--iw-images", "N", "for iw, the first N test images"),
         ("--iw-samples", "K", "for iw, draws an image"),
         ("--fid-samples", "N", "for fid, unconditional samples"),

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from . import benchmark, classifier, data, device
+from . import benchmark, classifier, data, device, pen_digits
 from .checkpoint import Checkpoint
 from .errors import UserError
 from .generation import Generator
@@ -35,6 +35,7 @@ SPEED_BATCHES = (1, 4, 16, 64)
 PARTS = {
     "nats": "−log p(x) or its bound, in nats and in bits a dimension",
     "label": "how often a picture whose lower half is completed keeps its label",
+    "pen": "the same as label for digits that people wrote with a pen, which no model was trained on",
     "iw": "the importance-weighted bound of models with latents",
     "fid": "the Fréchet distance of unconditional samples in the classifier's features",
     "diversity": "how much the completions of one prompt differ",
@@ -45,6 +46,7 @@ LIKELIHOODS = ("nats", "iw")  # parts in which nothing is generated
 OPTIONS = {  # by part, the settings that it depends on
     "nats": ("limit", "precision"),
     "label": ("limit",),
+    "pen": ("limit",),
     "iw": ("iw_images", "iw_samples", "precision"),
     "fid": ("fid_samples",),
     "diversity": ("limit", "prompts", "endings"),
@@ -55,9 +57,10 @@ OPTIONS = {  # by part, the settings that it depends on
 
 @dataclass(frozen=True)
 class Settings:
-    """limit: score the first so many test images (all by default), for "nats" and "label", and no more for "diversity"
-    and "best". mode, size: the sampler, the model's usual one by default; pixels: how it shows them, "sampled" or
-    "mean", as the set does by default.
+    """limit: score the first so many test images (all by default), for "nats" and "label", no more for "diversity" and
+    "best", and so many pen digits. pen: the file of these, by default the archive's own in the data folder. mode,
+    size: the sampler, the model's usual one by default; pixels: how it shows them, "sampled" or "mean", as the set
+    does by default.
 
     iw_images: so many images with iw_samples draws each. fid_samples: unconditional samples. prompts, endings: for
     "diversity", so many prompts with so many completions each; best_images, best_endings: the same for "best".
@@ -66,6 +69,7 @@ class Settings:
     """
 
     limit: int | None = None
+    pen: Path | None = None
     seed: int = 0
     mode: str | None = None
     size: int | None = None
@@ -83,23 +87,24 @@ class Settings:
 
 def evaluate(
     model: Generator | Checkpoint,
-    parts: Sequence[str] = tuple(PARTS),
+    parts: Sequence[str] | None = None,
     settings: Settings | None = None,
     data_folder: str | Path | None = None,
     quiet: bool = False,
 ) -> dict:
     """Score a model; returns the record of `python -m vssm evaluate`, whose keys are told at the methods of
-    `Evaluation`. "measured" says of each part when, where, how long and under which settings.
+    `Evaluation`. "measured" says of each part when, where, how long and under which settings. parts: as
+    `usual_parts` has it by default.
 
     Raises UserError for an unknown part, where the data or the classifier are missing, and for settings that the test
     set or the model does not have.
     """
+    settings, generator = settings or Settings(), model if isinstance(model, Generator) else Generator(model)
+    if parts is None:
+        parts = usual_parts(generator.data, settings, data_folder)
     if unknown := [p for p in parts if p not in PARTS]:
         raise UserError(f"There is nothing to measure called {unknown[0]!r}; choose among: {', '.join(PARTS)}.")
-    evaluation = Evaluation(
-        model if isinstance(model, Generator) else Generator(model), settings or Settings(), data_folder, quiet
-    )
-    generator = evaluation.generator
+    evaluation = Evaluation(generator, settings, data_folder, quiet)
     record = {"model": generator.preset.name, "data": generator.data.name, "seed": evaluation.settings.seed}
     measured, begun = {}, time.perf_counter()
     for part in parts:
@@ -108,6 +113,12 @@ def evaluate(
             record |= found
             measured[part] = evaluation.circumstances(part) | {"seconds": time.perf_counter() - start}
     return record | {"seconds": time.perf_counter() - begun, "measured": measured}
+
+
+def usual_parts(dataset: data.DataSet, settings: Settings, data_folder: str | Path | None = None) -> list[str]:
+    """Return all parts that can be measured: "pen" only where the set is of digits and the pen's file lies there."""
+    pen = dataset.name == data.MNIST.name and (settings.pen or pen_digits.find(None, data_folder).is_file())
+    return [part for part in PARTS if part != "pen" or pen]
 
 
 class Evaluation:
@@ -187,6 +198,39 @@ class Evaluation:
             "label_kept_whole": self._read_rightly(self.images),
             "label_kept_top": self._read_rightly(self.images * known[..., None]),
         }
+
+    def pen(self) -> dict:
+        """pen_kept, pen_kept_error: of pen digits whose lower half is completed once at temperature 1, the share that
+        still reads as what it is, and its standard error; pen_kept_top: that share of their upper halves alone, the
+        rest black; pen_images: of how many; pen_whole: the share that the classifier reads whole, which alone are
+        completed. The pictures depend on the file and the limit alone, so that all models complete the same ones."""
+        images, labels, whole = self.pen_pictures
+        known = lower_half_unknown(images)
+        kept = self._share_read(self._complete(images, known), labels)
+        return {
+            "pen_images": len(images),
+            "pen_kept": kept,
+            "pen_kept_error": share_error(kept, len(images)),
+            "pen_kept_top": self._share_read(images * known[..., None], labels),
+            "pen_whole": whole,
+        }
+
+    @cached_property
+    def pen_pictures(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """The pen digits that the classifier reads whole, up to the limit: pictures [N, H, W, C], labels [N], and the
+        share of all that it reads. Raises UserError where the set is not of digits, or none is left."""
+        if self.data.name != data.MNIST.name:
+            raise UserError(f"Pen digits are no prompts for {self.data.title}; leave the part out or use --data mnist.")
+        path = pen_digits.find(self.settings.pen, self.data_folder)
+        written = pen_digits.read(path)
+        able = np.isin(written.labels, pen_digits.DIGITS)
+        images, labels = pen_digits.draw(written.points[able]), written.labels[able]
+        read = classifier.classify(self.judge, images) == labels if len(images) else able[:0]
+        if not read.any():
+            digits = ", ".join(map(str, pen_digits.DIGITS))
+            raise UserError(f"{path} has no digit among {digits} that the classifier reads; name a larger file.")
+        first = np.flatnonzero(read)[: self.settings.limit]
+        return images[first], labels[first], float(read.mean())
 
     def kept(self, known: np.ndarray) -> float:
         """The share of the pictures that still read as themselves once all but `known` [N, H, W] is completed."""
@@ -308,7 +352,10 @@ class Evaluation:
         return completions(self.generator, images, known, s.seed, self.quiet, s.mode, s.size, s.pixels)
 
     def _read_rightly(self, images: np.ndarray) -> float:
-        return float((classifier.classify(self.judge, images) == self.labels).mean())
+        return self._share_read(images, self.labels)
+
+    def _share_read(self, images: np.ndarray, labels: np.ndarray) -> float:
+        return float((classifier.classify(self.judge, images) == labels).mean())
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         return classifier.features(self.judge, images)
@@ -408,6 +455,11 @@ def _over_images(generator: Generator, measure, values: np.ndarray, seed: int, b
         for part in _slices(len(values), batch, title, quiet):
             parts.append(measure(torch.from_numpy(values[part]).long().to(where)).cpu())
     return torch.cat(parts).double().numpy()
+
+
+def share_error(share: float, count: int) -> float:
+    """The standard error of a share of so many independent cases, by the binomial distribution."""
+    return math.sqrt(share * (1 - share) / count)
 
 
 def _error(nats: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from . import checkpoint, data, evaluation, models, scaling, studies
+from . import checkpoint, data, evaluation, models, pen_digits, scaling, studies
 from .checkpoint import Checkpoint
 from .errors import UserError
 from .events import GenerationRequest
@@ -221,6 +221,11 @@ def kept(made: Checkpoint) -> str:
     return f"{s['label_kept']:.1%}" + ("" if of == s["images"] else f" (of {of:,})")
 
 
+def pen(made: Checkpoint) -> str:
+    s = made.scores
+    return f"{s['pen_kept']:.1%} ± {s['pen_kept_error']:.1%} (of {s['pen_images']:,})"
+
+
 def distance(made: Checkpoint) -> str:
     return f"{made.scores['fid']:.1f} ({made.scores['fid_samples']:,} samples{pixels(made, 'fid')})"
 
@@ -265,6 +270,7 @@ def rows(weights: Sequence[Checkpoint]) -> list[Row]:
         Row("the same, importance-weighted (IW)", importance),
         Row(other.words, other.plain),
         Row("lower half completed, label kept", kept, True),
+        Row("pen digits' lower half completed, label kept", pen, True),
         Row("Fréchet distance of samples", distance, True),
         Row("lower half completed, squared error of the best", best, not binary),
         Row("the same, of all", lambda m: f"{m.scores['mean_mse']:.4f} ({m.scores['best_images']:,} {subject}s)"),
@@ -450,6 +456,13 @@ def _reading(weights: Sequence[Checkpoint]) -> str:
         text[-1] += (
             f" It reads {anchors['label_kept_whole']:.1%} of the whole {subject}s rightly, and "
             f"{anchors['label_kept_top']:.1%} from the upper half alone."
+        )
+    pen = next((m.scores for m in weights if "pen_kept" in m.scores), None)
+    if pen:
+        text.append(
+            "*Pen digits*: the same for digits that people wrote with a pen on a tablet (Alpaydin & Alimoglu, UCI "
+            f"Machine Learning Repository, CC BY 4.0), {', '.join(map(str, pen_digits.DIGITS))} of them, as far as the "
+            f"classifier reads the whole. It reads {pen['pen_kept_top']:.1%} from the upper half alone."
         )
     text.append(
         f"*Fréchet distance*: between unconditional samples and the test {subject}s, each as a Gaussian in the "
