@@ -17,6 +17,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
+from vssm import atomic
 from vssm.errors import UserError
 
 from . import runs, theme
@@ -79,8 +80,7 @@ def write(
     if path.suffix.lower() != ".gif":
         raise UserError(tr("{} must end in .gif, as an animated picture is written.").format(path.name))
     pictures = _reduced(race, speed, colours, told)
-    part = path.with_name(path.name + ".part")
-    try:
+    with contextlib.closing(pictures), atomic.replacing(path) as part:
         next(pictures).save(
             part,
             "GIF",
@@ -92,15 +92,6 @@ def write(
             transparency=TINTS,
             optimize=False,
         )
-        part.replace(path)
-    except OSError as error:
-        raise UserError(
-            tr("{} cannot be written ({}); choose a folder you may write to.").format(path, error)
-        ) from None
-    finally:
-        pictures.close()
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def _reduced(race: Race, speed: float, colours: theme.Theme, told: Callable[[int], None]) -> Iterator[Image.Image]:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is: a core has a process of its own
@@ -121,6 +122,16 @@ def draw(qtbot):
         qtbot.mouseRelease(canvas, button, pos=places[-1])
 
     return stroke
+
+
+@pytest.fixture
+def full_disk():
+    """Call it, and no file can grow beyond some bytes any more."""
+    resource = pytest.importorskip("resource")
+    handler, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (700, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
 
 
 def at(canvas, x: float, y: float) -> QPoint:

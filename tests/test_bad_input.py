@@ -4,8 +4,10 @@ import json
 import os
 import pickle
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +152,21 @@ def cut(path: Path, source: Path, keep: int) -> Path:
     return path
 
 
+def postscript(path: Path) -> Path:
+    """What Pillow hands to another program unless told not to."""
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\nshowpage\n%%EOF\n")
+    return path
+
+
+def png_header(path: Path, width: int, height: int) -> Path:
+    """A PNG in colour that says it has that size."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = b"IDAT" + zlib.compress(bytes(100_000))
+    chunks = (struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (header, rows, b"IEND"))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    return path
+
+
 PICTURES = {
     "missing": (lambda d: d / "none.png", "There is no file"),
     "too wide": (lambda d: write(d / "p.png", np.zeros((28, 29), np.uint8)), "29×28"),
@@ -162,6 +179,12 @@ PICTURES = {
     "truncated": (lambda d: cut(d / "p.png", SEVEN, 60), "cannot be read as a picture"),
     "header only": (lambda d: cut(d / "p.png", SEVEN, 33), "cannot be read as a picture"),
     "folder": (lambda d: d, "cannot be read as a picture"),
+    "pipe": (lambda d: (os.mkfifo(d / "p.png"), d / "p.png")[1], "cannot be read as a picture"),
+    "PostScript": (lambda d: postscript(d / "p.png"), "cannot be read as a picture"),
+    "too wide for memory": (lambda d: png_header(d / "p.png", 100_000_000, 1), "100,000,000 × 1 pixels"),
+    "too high for memory": (lambda d: png_header(d / "p.png", 1, 2**31 - 1), "too many pixels"),
+    "too large": (lambda d: png_header(d / "p.png", 20_000, 20_000), "too many pixels"),
+    "large": (lambda d: png_header(d / "p.png", 9_000, 9_000), "9,000 × 9,000 pixels"),
 }
 
 
@@ -227,24 +250,11 @@ def test_a_batch_goes_into_an_archive(refuse, tmp_path, out):
     )
 
 
-def test_scores_that_cannot_be_written(refuse, tmp_path):
+def test_scores_that_cannot_be_written(refuse, tmp_path, full_disk):
     path = shutil.copy(checkpoint.shipped("vssm", "mnist"), tmp_path / "copy.safetensors")
-    (tmp_path / "copy.safetensors.part").mkdir()  # stands where the new file would be written first
-    refuse(
-        "evaluate",
-        "--model",
-        "vssm",
-        "--limit",
-        1,
-        "--parts",
-        "nats",
-        "--data-dir",
-        DATA,
-        "--checkpoint",
-        path,
-        "--write",
-        says="cannot be written",
-    )
+    full_disk()
+    words = ["evaluate", "--model", "vssm", "--limit", 1, "--parts", "nats", "--data-dir", DATA]
+    refuse(*words, "--checkpoint", path, "--write", says="cannot be written")
 
 
 # --- archives -------------------------------------------------------------------------------------------------------

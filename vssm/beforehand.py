@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import data, models
+from . import atomic, data, models
 from .errors import UserError
 from .events import GenerationRequest
 from .examples import examples
@@ -87,7 +87,7 @@ def make(dataset: data.DataSet, model: str = "vssm") -> dict:
     }
     path = FOLDER / f"{dataset.name}.png"
     write_png(path, made.images)
-    path.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    atomic.write_text(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
     return record
 
 

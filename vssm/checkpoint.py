@@ -5,7 +5,6 @@ Nothing is ever unpickled. Writing is atomic: a kill at any moment leaves the ol
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from safetensors import SafetensorError, safe_open
 
-from . import data, models
+from . import atomic, data, models
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -84,17 +83,11 @@ def write(path: str | Path, tensors: dict[str, Tensor], meta: dict) -> None:
     """Write tensors and JSON metadata to a safetensors file, atomically."""
     from safetensors.torch import save_file  # here, as it brings torch: where files lie is asked before that is loaded
 
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, {"format": FORMAT, "meta": json.dumps(meta)})
-        part.chmod(0o644)  # safetensors writes for the owner alone
-        part.replace(path)
-    except (OSError, SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise UserError(f"{path} cannot be written ({error}); choose a folder you may write to.") from None
+    with atomic.replacing(path) as part:
+        try:
+            save_file(tensors, part, {"format": FORMAT, "meta": json.dumps(meta)})
+        except SafetensorError as error:  # as of a full disk
+            raise OSError(str(error)) from None
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:

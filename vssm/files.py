@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from . import atomic
 from .data import BROKEN_ARCHIVE, DataSet
 from .errors import UserError
-from .picture import write_png
+from .picture import open_picture, write_png
 from .prompt import Prompt, read_image
 
 
@@ -47,7 +44,7 @@ def read_prompt(
 
 def _opaque(picture: Path) -> np.ndarray | None:
     """Where a picture is opaque, [H, W] bool; None for one that knows no transparency."""
-    with Image.open(picture) as image:
+    with open_picture(picture) as image:
         if not image.has_transparency_data:
             return None
         return np.asarray(image.convert("RGBA"))[..., 3] >= 128
@@ -83,11 +80,8 @@ def read_prompts(path: Path, dataset: DataSet) -> tuple[np.ndarray, np.ndarray]:
 
 def check_out(path: Path, suffixes: tuple[str, ...]) -> None:
     """Find out before the work whether `path` can be written; raises UserError where it cannot."""
-    if path.suffix.lower() not in suffixes:
-        raise UserError(f"{path} must end in {' or '.join(suffixes)}, which says what is written.")
-    above = next((p for p in path.absolute().parents if p.exists()), path)
-    if path.is_dir() or not above.is_dir() or not os.access(above, os.W_OK):
-        raise UserError(f"{path} cannot be written; choose a file in a folder you may write to.")
+    atomic.require_suffix(path, suffixes)
+    atomic.require_writable(path)
 
 
 def write_completions(path: Path, images: np.ndarray, known: np.ndarray) -> None:
@@ -101,19 +95,6 @@ def write_completions(path: Path, images: np.ndarray, known: np.ndarray) -> None
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """Write an .npz archive; the file appears whole or not at all. Raises UserError where that fails."""
-    into = io.BytesIO()
-    np.savez_compressed(into, **arrays)
-    write_whole(path, into.getvalue())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file, which appears whole or not at all. Raises UserError where that fails."""
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise UserError(f"{path} cannot be written ({error}); choose a folder you may write to.") from None
+    atomic.require_suffix(path, (".npz",))
+    with atomic.replacing(path) as part, part.open("wb") as file:  # by its name alone, numpy would add a suffix
+        np.savez_compressed(file, **arrays)

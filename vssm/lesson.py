@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from . import data, models, plot, report
+from . import atomic, data, models, plot, report
 from .checkpoint import Checkpoint
 from .errors import UserError
 from .events import Drafts, GenerationRequest, Held, Latents, Posterior, Progress
@@ -313,19 +313,16 @@ def write(folder: Path, where: torch.device | None = None, names: Sequence[str] 
         if name not in PICTURES:
             raise UserError(f"There is no picture {name!r}; choose some of: {', '.join(PICTURES)}.")
     shop, paths, text = Workshop(where), [], folder / "MODELS.md"
-    try:
-        (folder / "models").mkdir(parents=True, exist_ok=True)
-        for name in names or PICTURES:
-            made, path = PICTURES[name](shop), folder / "models" / name
+    for name in names or PICTURES:
+        made, path = PICTURES[name](shop), folder / "models" / name
+        with atomic.replacing(path) as part:
             if isinstance(made, str):
-                path.write_text(made, encoding="utf-8")
+                part.write_text(made, encoding="utf-8")
             else:
-                made.save(path, optimize=True)
-            paths.append(path)
-        if text.exists():
-            text.write_text(page(text.read_text(encoding="utf-8"), shop.weights), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error}); choose a folder you may write to.") from None
+                made.save(part, path.suffix[1:].upper(), optimize=True)
+        paths.append(path)
+    if text.exists():
+        atomic.write_text(text, page(text.read_text(encoding="utf-8"), shop.weights))
     return paths
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from .errors import UserError
+from .picture import open_picture
 
 
 @dataclass(frozen=True)
@@ -57,23 +57,13 @@ class Prompt:
 
 def read_image(path: str | Path, height: int, width: int, channels: int) -> np.ndarray:
     """Read an image of exactly height × width as [H, W, C] uint8; raises UserError for anything else."""
-    path = Path(path)
-    try:
-        with Image.open(path) as image:
-            size, mode = image.size, image.mode
-            if size != (width, height):
-                raise UserError(
-                    f"{path} is {size[0]}×{size[1]} pixels; this data set needs {width}×{height}, so resize it first."
-                )
-            if mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
-                raise UserError(f"{path} has mode {mode}; save it as an 8-bit grey or RGB picture.")
-            array = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint8)
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}; give the path of a PNG.") from None
-    except UserError:
-        raise
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be read as a picture ({error}); give a PNG.") from None
+    with open_picture(path) as image:
+        if image.size != (width, height):
+            size = "{}×{}".format(*image.size)
+            raise UserError(f"{path} is {size} pixels; this data set needs {width}×{height}, so resize it first.")
+        if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+            raise UserError(f"{path} has mode {image.mode}; save it as an 8-bit grey or RGB picture.")
+        array = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint8)
     return array.reshape(height, width, channels)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from . import checkpoint, data, evaluation, models, pen_digits, scaling, studies
+from . import atomic, checkpoint, data, evaluation, models, pen_digits, scaling, studies
 from .checkpoint import Checkpoint
 from .errors import UserError
 from .events import GenerationRequest
@@ -584,14 +584,9 @@ def write(
     if sheets:
         write_sheets(weights, dataset, folder / "samples", where)
     path, weights = folder / "RESULTS.md", all_shipped()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(page(weights, folder), encoding="utf-8")
-        if readme_file is not None:
-            text = readme(readme_file.read_text(encoding="utf-8"), weights)
-            readme_file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error}); choose a folder you may write to.") from None
+    atomic.write_text(path, page(weights, folder))
+    if readme_file is not None:
+        atomic.write_text(readme_file, readme(readme_file.read_text(encoding="utf-8"), weights))
     return path
 
 

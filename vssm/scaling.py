@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import models, plot
+from . import atomic, models, plot
 from .errors import UserError
 
 LENGTHS = 256, 512, 1024, 2048, 4096
@@ -199,9 +199,6 @@ def picture(made: dict) -> str:
 
 def write(made: dict, path: Path) -> None:
     """Keep a record as PATH, and its plot as .svg beside it. Raises UserError where that fails."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.with_suffix(".svg").write_text(picture(made), encoding="utf-8")
-        path.write_text(json.dumps(made, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written ({error}); choose a folder you may write to.") from None
+    atomic.require_suffix(path, (".json",))
+    atomic.write_text(path.with_suffix(".svg"), picture(made))
+    atomic.write_text(path, json.dumps(made, indent=2, ensure_ascii=False) + "\n")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from . import benchmark, checkpoint, data, device, plot
+from . import atomic, benchmark, checkpoint, data, device, plot
 from .errors import UserError
 from .evaluation import Evaluation, Settings, check_limit, lower_half_unknown
 from .generation import Generator
@@ -269,12 +269,8 @@ def write(record: dict, folder: Path) -> Path:
     x, y = _key(what.x, dataset), _key(what.y, dataset)
     points = [(r[x], r[y], r["label"]) for r in record["rows"]]
     picture, file = plot.scatter(points, COLUMNS[x].axis, COLUMNS[y].axis, what.joined), path(what, dataset, folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file.with_suffix(".svg").write_text(picture, encoding="utf-8")
-        file.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{file} cannot be written ({error}); choose a folder you may write to.") from None
+    atomic.write_text(file.with_suffix(".svg"), picture)
+    atomic.write_text(file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     return file
 
 

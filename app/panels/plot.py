@@ -7,7 +7,6 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyqtgraph as pg
@@ -15,8 +14,8 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QPen
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QRubberBand, QToolButton
 
+from vssm import atomic
 from vssm.errors import UserError
-from vssm.files import write_whole
 
 from .. import figure, tables, theme
 from ..words import tr
@@ -535,7 +534,7 @@ class Plot(pg.PlotWidget):
     @Slot(str)
     def _write(self, path: str) -> None:
         try:
-            write_whole(Path(path), self._content(self._dialog.property("kind"), self._dialog.property("words")))
+            atomic.write_bytes(path, self._content(self._dialog.property("kind"), self._dialog.property("words")))
         except UserError as error:
             self.said.emit(str(error), "error")
         else:
