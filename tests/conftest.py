@@ -8,6 +8,7 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is: a core has a process of its own
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import fuzzing
 import numpy as np
 import pytest
 import torch  # noqa: F401 - before Qt
@@ -24,6 +25,11 @@ OURS_TO_IGNORE = r"This plugin does not support"  # the offscreen platform says 
 def pytest_addoption(parser):
     words = "keep what the window shows now as its snapshots"
     parser.addoption("--renew-snapshots", action="store_true", help=words)
+    parser.addoption("--fuzz-long", action="store_true", help="many new inputs in the fuzzing tests")
+
+
+def pytest_configure(config):
+    fuzzing.LONG = config.getoption("--fuzz-long")
 
 
 def pytest_collection_modifyitems(items):
