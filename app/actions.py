@@ -32,6 +32,7 @@ class Spec:
     check: bool = False
     several: bool = False
     rule: bool = False  # a line above it in the menu
+    repeats: bool = False  # whether it is done again and again while its key is held, as a step by step change is
     colour: bool = False  # only for pictures in colour
 
     def __post_init__(self):
@@ -88,8 +89,9 @@ def table() -> list[Spec]:
         Spec("open_link", "Open link…", "File", "Take sketch, seed and settings from such a text; it can be pasted, "
              "too", ("Ctrl+Shift+L",)),
         Spec("close", "Quit", "File", "Close the program; the sketch is kept", ("Ctrl+Q",), rule=True),
-        Spec("undo", "Undo", "Sketch", "Take the last change of the sketch back", ("Ctrl+Z",)),
-        Spec("redo", "Redo", "Sketch", "Do it again", ("Ctrl+Shift+Z", "Ctrl+Y")),
+        Spec("undo", "Undo", "Sketch", "Take the last change of the sketch back", ("Ctrl+Z",),
+             repeats=True),
+        Spec("redo", "Redo", "Sketch", "Do it again", ("Ctrl+Shift+Z", "Ctrl+Y"), repeats=True),
         Spec("clear", "Clear", "Sketch", "Take away all that is drawn", ("Ctrl+Backspace",)),
         *(
             Spec("choose_tool", text, "Sketch", tip, (key,), value, check=True, rule=value == "brush",
@@ -99,8 +101,8 @@ def table() -> list[Spec]:
         Spec("choose_colour", "Colour…", "Sketch", "Choose any colour to draw with", ("C",), rule=True, colour=True),
         Spec("next_colour", "Next colour", "Sketch", "Draw in the palette's next colour", (".",), colour=True),
         Spec("last_colour", "Previous colour", "Sketch", "Draw in the palette's previous colour", (",",), colour=True),
-        Spec("thinner", "Thinner pen", "Sketch", "Make the pen one pixel thinner", ("[",), rule=True),
-        Spec("thicker", "Thicker pen", "Sketch", "Make the pen one pixel thicker", ("]",)),
+        Spec("thinner", "Thinner pen", "Sketch", "Make the pen one pixel thinner", ("[",), rule=True, repeats=True),
+        Spec("thicker", "Thicker pen", "Sketch", "Make the pen one pixel thicker", ("]",), repeats=True),
         Spec("know_all", "All known", "Sketch", "Mark every pixel as known", ("Ctrl+A",), rule=True),
         Spec("know_none", "None known", "Sketch", "Mark no pixel as known: the model invents all", ("Ctrl+D",)),
         *(
@@ -147,7 +149,8 @@ def table() -> list[Spec]:
              "result", ("Shift+Return",)),
         Spec("show_spread", "Where samples differ", "Result", "Spread: lay over the large picture how far the samples "
              "lie apart at each pixel: where the model is unsure", ("D",), check=True, rule=True),
-        Spec("untouch", "Take back a touch", "Result", "Take the last touch of the latents back", ("Shift+Z",)),
+        Spec("untouch", "Take back a touch", "Result", "Take the last touch of the latents back", ("Shift+Z",),
+             repeats=True),
         Spec("start_race", "Race", "Race", "Let all ticked models complete the sketch from one seed, each alone on the "
              "clock", ("Shift+R",)),
         Spec("show_race", "Race view", "Race", "Show the race in place of completions, or these again", ("V",),
@@ -157,8 +160,9 @@ def table() -> list[Spec]:
         Spec("repeat_race", "Repeat the timing", "Race", "Time the contestants of the last race some more times, for "
              "the median and the spread of their seconds; the pictures stay", ("Ctrl+Shift+R",)),
         Spec("earlier_frame", "Previous frame", "Race", "Take the race back by one network call", ("Shift+Left",),
-             rule=True),
-        Spec("later_frame", "Next frame", "Race", "Take the race on by one network call", ("Shift+Right",)),
+             rule=True, repeats=True),
+        Spec("later_frame", "Next frame", "Race", "Take the race on by one network call", ("Shift+Right",),
+             repeats=True),
         Spec("next_speed", "Next speed", "Race", "Play the race at true speed, a quarter or a sixteenth of it",
              ("S",)),
         *(
@@ -192,7 +196,7 @@ def table() -> list[Spec]:
         ),
         *(
             Spec("size_panel", f"{how.capitalize()} panel", "View/Panels", f"Make the panel that has the keyboard's "
-                 f"focus {how}", (key,), how, several=True, rule=how == "wider")
+                 f"focus {how}", (key,), how, several=True, rule=how == "wider", repeats=True)
             for how, key in zip(SIZES, ("Alt+Shift+Right", "Alt+Shift+Left", "Alt+Shift+Down", "Alt+Shift+Up"),
                                 strict=True)
         ),
@@ -218,6 +222,7 @@ class Actions:
         for spec in self.specs:
             action = QAction(spec.text, window)
             action.setShortcuts([QKeySequence(k) for k in spec.keys])
+            action.setAutoRepeat(spec.repeats)
             action.setStatusTip("")
             action.setCheckable(spec.check)
             action.setMenuRole(QAction.MenuRole.NoRole)

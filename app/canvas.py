@@ -278,7 +278,8 @@ class Canvas(draw.Picture):
                 self._extend((self._cell[0] + 0.5, self._cell[1] + 0.5))
             self.update()
         elif draws:
-            self._draw_by_key(erase, event.modifiers())
+            if not event.isAutoRepeat():  # a key that is held draws one dot, or sets one corner
+                self._draw_by_key(erase, event.modifiers())
         else:
             super().keyPressEvent(event)
 

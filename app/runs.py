@@ -15,7 +15,7 @@ MOST_COMPARED = 6  # in one line
 PAIR = "vssm", "transformer"  # whose ratio is told wherever both have run; else that of the fastest and the slowest
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """One completion, from being asked for to its end; `add` takes the events in their order.
 
@@ -118,6 +118,11 @@ class Run:
     @property
     def tokens(self) -> int:
         return self.progress.tokens if self.progress else 0
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether it shows anything beside its prompt."""
+        return self.tokens > 0
 
     @property
     def network_calls(self) -> int:

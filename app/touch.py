@@ -11,6 +11,7 @@ from PySide6.QtCore import QRectF, Slot
 from vssm import data, models
 from vssm.events import GenerationRequest, Held
 
+from . import history
 from .runs import Run
 from .session import MOST_SEED
 from .words import tr
@@ -99,7 +100,7 @@ class Touching:
             chain[MOST_BACK - 1].base = chain[-1]
 
     def _replace(self, run: Run, by: Run) -> None:
-        self.history[self.history.index(run)] = by
+        self.history = history.supersede(self.history, run, by)
         if self.shown is run:
             self.shown = by
 

@@ -34,7 +34,7 @@ from vssm.events import Event, GenerationRequest, Progress
 from vssm.prompt import Prompt
 from vssm.work import Mode
 
-from . import actions, focus, glossary, links, opening, runs, session, theme
+from . import actions, focus, glossary, history, links, opening, runs, session, theme
 from .canvas import COLOUR_TOOLS
 from .desk import Desk
 from .filing import Filing
@@ -53,7 +53,7 @@ from .panels.plot import Plot
 from .panels.race import Offer, RacePanel
 from .panels.scaling import ScalingPanel
 from .panels.sketch import SIZES, SketchPanel
-from .panels.timing import KEPT, TimingPanel
+from .panels.timing import TimingPanel
 from .panels.tour import TourCard
 from .pinned import Pinned
 from .race import Contestant
@@ -367,7 +367,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._turn_race(False)
         self._turn_seed()
         self._begin()
-        self.history = [*self.history[1 - KEPT :], self._running]
+        self.history = history.add(self.history, self._running)
         self.shown = self._running  # painted by the timer: nothing is, in the first moments of a fast model's time
 
     def _begin(self, gesture: int = 0, whole: bool = True) -> None:
@@ -416,8 +416,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         at once when its picture is whole."""
         if run not in self.history:
             run.shown = min(self.shown.shown if self.shown else 0, run.request.samples - 1)
-            others = [one for one in self.history if one.gesture != run.gesture and (one.finished or not one.gesture)]
-            self.history = [*others[1 - KEPT :], run]
+            self.history = history.add(self.history, run)
             self.shown = run
         if run.progress.filled.all() and self.shown is run:
             self.completion.show_run(run, self.theme)
@@ -744,8 +743,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     @Slot()
     def clear_history(self) -> None:
         """Forget all runs of this data set but the one shown and the one under way."""
-        kept = self.shown, self._running
-        self.history = [run for run in self.history if run in kept or run.data != self.data.name]
+        self.history = history.clear(self.history, self.data.name, (self.shown, self._running))
         self._show_history()
 
     # --- results that are kept and used
@@ -921,10 +919,10 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self._timer.stop()
             if ended.base is not None:
                 self._touch_ended(ended)
-            elif not ended.points and ended in self.history:  # it failed or was stopped before anything stood
-                self.history.remove(ended)
+            self.history = history.settle(self.history)
             self.live.ended()
         elif any(run.number == number and not run.gesture for run in self.history):
+            self.history = history.settle(self.history)
             self._show_history()
 
     @Slot()

@@ -229,6 +229,8 @@ class Gallery(QWidget):
             self.chosen.emit(to)
             self._point(to)
             self.update()
+        elif event.isAutoRepeat() and key in (Qt.Key.Key_Space, *RETURN, *AWAY):
+            event.accept()  # a key that is held does it once: what a second one does is something else
         elif key == Qt.Key.Key_Space:
             self.clicked.emit(self._current)
         elif key in RETURN:

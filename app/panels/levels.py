@@ -162,7 +162,8 @@ class Map(QWidget):
             self._from = (self._at if self._from is None else self._from) if shift else None
             self._point(self._within(self._at + MOVES[event.key()]))
         elif event.key() in DRAW:
-            self.touched.emit(self.marked)
+            if not event.isAutoRepeat():
+                self.touched.emit(self.marked)
         elif event.key() in TURNS:
             self.turned.emit(TURNS[event.key()])
         else:
@@ -268,6 +269,7 @@ class Strip(QWidget):
             at = levels.index(self._level) + steps[event.key()]
             self.chosen.emit(levels[min(max(at, 0), len(levels) - 1)])
         elif self._draws(event):
-            self.touched.emit()
+            if not event.isAutoRepeat():
+                self.touched.emit()
         else:
             super().keyPressEvent(event)

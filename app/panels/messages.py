@@ -93,7 +93,7 @@ class Toast(QFrame):
         """Esc closes it, and stops nothing."""
         if event.type() in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress) and event.key() == Qt.Key.Key_Escape:
             event.accept()
-            if event.type() == QEvent.Type.KeyPress:
+            if event.type() == QEvent.Type.KeyPress and not event.isAutoRepeat():  # one that is held closes one
                 self.closed.emit()
             return True
         return super().event(event)

@@ -113,7 +113,8 @@ class Palette(QWidget):
             self._at = min(max(self._at + step, 0), len(self.colours) - 1)
             self.update()
         elif event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.chosen.emit(self.colours[self._at])
+            if not event.isAutoRepeat():
+                self.chosen.emit(self.colours[self._at])
         else:
             super().keyPressEvent(event)
 

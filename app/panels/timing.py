@@ -16,7 +16,6 @@ from ..words import tr
 from .card import Card, button, label
 from .plot import STYLES, Curve, Plot, Seconds
 
-KEPT = 12
 LEAST = 1e-3  # seconds; where a logarithmic axis begins
 
 
@@ -62,7 +61,7 @@ class TimingPanel(Card):
 
     def show_runs(self, history: list[Run]) -> None:
         """Draw the last runs anew; called when one begins or ends."""
-        self._runs = [run for run in history if run.points][-KEPT:]
+        self._runs = [run for run in history if run.points]
         self.plot.caption = compare(history, self._name)
         self.words.setText(self.plot.caption or tr("Run two models on the same sketch to compare them."))
         self._draw()
@@ -78,7 +77,7 @@ class TimingPanel(Card):
         if run not in self._runs:
             if not run.points:
                 return
-            self._runs = [*self._runs, run][-KEPT:]
+            self._runs = [*self._runs, run]
         self._draw_run(run, 1.0)
         self._rescale()
 
