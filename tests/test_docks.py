@@ -49,6 +49,11 @@ def drag(qtbot, widget, start: QPoint, by: QPoint) -> None:
     qtbot.mouseRelease(widget, LEFT, pos=start + by)
 
 
+def title_of(dock):
+    """The label that a panel is dragged by."""
+    return dock.titleBarWidget().childAt(QPoint(40, 20))
+
+
 def trigger(window, name) -> None:
     window.actions_[name].trigger()
 
@@ -69,12 +74,47 @@ def test_a_border_is_dragged_and_its_place_kept_when_the_window_grows(window, qt
 
 def test_the_header_is_the_handle(window, qtbot):
     dock = window.docks.docks["timing"]
-    title = dock.titleBarWidget().childAt(QPoint(40, 20))
+    title = title_of(dock)
     assert title.text() == "Timing"
     drag(qtbot, title, QPoint(5, 5), QPoint(-160, 90))
     assert dock.isFloating() and dock.isVisible() and dock.isWindow()
     qtbot.mouseDClick(title, LEFT)
     assert not dock.isFloating()
+
+
+@pytest.mark.parametrize("arrangement", [docks.PANELS, docks.RACE])
+@pytest.mark.parametrize("name", list(SHARES))
+def test_a_panel_that_is_dragged_out_is_not_closed(window, qtbot, name, arrangement):
+    window.show_race(arrangement == docks.RACE)
+    window.docks.show_panel(name, True)
+    dock, before = window.docks.docks[name], shown(window)
+    drag(qtbot, title_of(dock), QPoint(5, 5), QPoint(0, 900))  # beyond the window
+    qtbot.wait(20)
+    assert dock.isFloating() and shown(window) == before and window.docks.arrangement == arrangement
+    drag(qtbot, title_of(dock), QPoint(5, 5), QPoint(-30, 20))
+    qtbot.mouseDClick(title_of(dock), LEFT)
+    qtbot.wait(20)
+    assert not dock.isFloating() and shown(window) == before and window.docks.arrangement == arrangement
+    assert not dock.visibleRegion().isEmpty()  # in front, where it lies among tabs
+
+
+@pytest.mark.parametrize("change", ["show_race", "reset_layout", "float_panel", "close_panel", "show_scaling"])
+def test_panels_may_change_while_one_is_dragged(window, qtbot, change):
+    dock = window.docks.docks["timing"]
+    title = title_of(dock)
+    dock.more.setFocus()
+    qtbot.mousePress(title, LEFT, pos=QPoint(5, 5))
+    for i in range(1, 7):
+        qtbot.mouseMove(title, QPoint(5 - 15 * i, 5 + 10 * i))
+    assert dock.isFloating()
+    trigger(window, change)
+    qtbot.mouseMove(title, QPoint(-60, 60))
+    qtbot.mouseRelease(title, LEFT, pos=QPoint(-60, 60))
+    for race in (True, False):
+        window.show_race(race)
+        qtbot.wait(20)
+    trigger(window, "reset_layout")
+    assert shown(window) == {"completion", "timing", "latents"}
 
 
 def test_a_panel_floats_moves_grows_closes_and_comes_back_by_keys(window, qtbot):
@@ -97,7 +137,7 @@ def test_a_panel_floats_moves_grows_closes_and_comes_back_by_keys(window, qtbot)
     assert window.docks.current is dock
     press(qtbot, window, "Ctrl+Shift+W")
     assert shown(window) == {"completion", "latents"}
-    assert not window.actions_["show_panel", "timing"].isChecked()
+    qtbot.waitUntil(lambda: not window.actions_["show_panel", "timing"].isChecked())
     press(qtbot, window, "Alt+2")
     assert "timing" in shown(window) and window.actions_["show_panel", "timing"].isChecked()
     trigger(window, "reset_layout")
@@ -140,7 +180,8 @@ def test_completions_and_races_have_an_arrangement_each(window, qtbot):
     press(qtbot, window, "V")
     assert shown(window) == {"race", "timing"}
     window.docks.docks["race"].close()
-    assert shown(window) == {"completion", "latents"} and not window.actions_["show_race"].isChecked()
+    qtbot.waitUntil(lambda: shown(window) == {"completion", "latents"})
+    assert not window.actions_["show_race"].isChecked()
 
 
 def test_latents_and_scaling_take_turns_or_stand_together(window, qtbot):

@@ -34,7 +34,7 @@ def screen(tmp_path):
     except display.Missing as missing:
         pytest.skip(str(missing))
     reading, writing = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1300x800x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x900x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
     os.close(writing)
     try:
@@ -92,6 +92,15 @@ def test_a_person_draws_completes_and_quits(screen, tmp_path):
     far[6:15, 4:23] = False
     assert (saved[far] == prompt.pixels[..., 0][far]).all()  # the stroke is where the pointer was, and nowhere else
     assert (made[:14] == saved[:14]).mean() > 0.97  # the completion keeps the sketch, but for the outline's pixels
+
+
+def test_every_panel_is_dragged_everywhere(screen, tmp_path):
+    """By its title: out, about, onto another, into tabs and out of them; and while keys move panels."""
+    tmp_path.chmod(0o700)
+    words = [sys.executable, "-X", "faulthandler", ROOT / "tests" / "dragging.py", tmp_path]
+    given = screen | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, env=given, capture_output=True, text=True, timeout=2 * LONG)
+    assert done.returncode == 0, done.stderr
 
 
 def act(screen: dict, *words) -> None:

@@ -8,8 +8,8 @@ import json
 import zlib
 from collections.abc import Iterable
 
-from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QByteArray, QEvent, QPointF, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QAction, QCursor, QMouseEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QMainWindow, QMenu, QToolButton, QWidget
 
 from ..focus import order
@@ -84,11 +84,16 @@ class Docks(QMainWindow):
         self._text: str | None = ""  # the layout kept last, as long as nobody changes it
         self._settle = QTimer(self, interval=0, singleShot=True)  # what was moved has its size a moment later
         self._settle.timeout.connect(self._note)
+        self._open: set[str] = set()  # the panels that are not closed, as told last
+        # Qt hides a panel that is dragged out for a moment: who took that for closed, and moved panels, would crash it.
+        self._look = QTimer(self, interval=0, singleShot=True)
+        self._look.timeout.connect(self._tell)
         self.docks = {name: Dock(name, card) for name, card in cards.items()}
         for dock in self.docks.values():
             dock.more.menu().addActions(list(menu))
             dock.dockLocationChanged.connect(self._moved)
             dock.topLevelChanged.connect(self._moved)
+            dock.topLevelChanged.connect(self._landed)
             dock.toggleViewAction().toggled.connect(self._toggled)
         self.reset()
 
@@ -102,6 +107,7 @@ class Docks(QMainWindow):
 
     def _begin(self) -> None:
         """The present arrangement as it was at first."""
+        self._let_go()
         self._turning = True
         race, completion, timing, latents, scaling = (
             self.docks[name] for name in ("race", "completion", "timing", "latents", "scaling")
@@ -139,7 +145,19 @@ class Docks(QMainWindow):
         """Other panels, another number: what was kept of them is of no use."""
         return zlib.crc32(" ".join(self.docks).encode()) >> 1
 
+    def _let_go(self) -> None:
+        """End the drag of a panel or a border as a release does: Qt crashes where panels change in mid-drag."""
+        turning, self._turning = self._turning, True
+        left, none, keys = Qt.MouseButton.LeftButton, Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier
+        for one in (*self.docks.values(), self):
+            there = QPointF(QCursor.pos())
+            here = one.mapFromGlobal(there)
+            release = QMouseEvent(QEvent.Type.MouseButtonRelease, here, there, left, none, keys)
+            QApplication.sendEvent(one, release)
+        self._turning = turning
+
     def _restore(self, state: QByteArray, shares: dict) -> bool:
+        self._let_go()
         self._turning = True
         if not self.restoreState(state, self._version):
             return False
@@ -149,8 +167,10 @@ class Docks(QMainWindow):
 
     def _turned(self) -> None:
         self._settle.stop()
-        self._spread()
+        self._look.stop()
         self._turning = False
+        self._open = self._not_closed
+        self._spread()
         self.turned.emit()
 
     @property
@@ -220,7 +240,7 @@ class Docks(QMainWindow):
 
     def event(self, event) -> bool:
         done = super().event(event)
-        if event.type() == QEvent.Type.MouseButtonRelease:  # a border between two docks was let go
+        if event.type() == QEvent.Type.MouseButtonRelease and self._heeding:  # a border between two docks was let go
             self._note()
         return done
 
@@ -235,12 +255,28 @@ class Docks(QMainWindow):
             self._text = None
             self._settle.start()
 
+    @Slot(bool)
+    def _landed(self, floating: bool) -> None:
+        """Bring a panel that comes back among tabs to the front, once Qt has put it there."""
+        if self._heeding and not floating:
+            QTimer.singleShot(0, self.sender().raise_)
+
     @Slot()
     def _toggled(self) -> None:
         if self._heeding:
-            self._text = None
+            self._look.start()
+
+    @Slot()
+    def _tell(self) -> None:
+        """Make room for panels that were opened or closed, and tell of them."""
+        if self._heeding and self._open != self._not_closed:
+            self._open, self._text = self._not_closed, None
             self._spread()
             self.turned.emit()
+
+    @property
+    def _not_closed(self) -> set[str]:
+        return {name for name, dock in self.docks.items() if not dock.isHidden()}
 
     # --- one panel
 
@@ -253,9 +289,11 @@ class Docks(QMainWindow):
         return widget
 
     def show_panel(self, name: str, on: bool) -> None:
+        self._let_go()
         self.docks[name].setVisible(on)
         if on:
             self.docks[name].raise_()
+        self._tell()
 
     def step(self, by: int) -> None:
         """Give the focus to the next part of the window, the sketch among them."""
