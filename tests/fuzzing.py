@@ -14,6 +14,7 @@ A call runs in a process of its own, forked from a server that has loaded the pr
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import sys
@@ -37,10 +38,12 @@ FEW, MANY = 12, 2_000  # examples of a test
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="processes are not forked there")
 
 
-def fuzz(test: Callable) -> Callable:
+def fuzz(test: Callable | None = None, *, few: int = FEW) -> Callable:
     """A decorator above `@given`: few examples and always the same, or many and new ones by --fuzz-long."""
+    if test is None:
+        return functools.partial(fuzz, few=few)
     held = hypothesis.settings(
-        max_examples=MANY if LONG else FEW,
+        max_examples=MANY if LONG else few,
         derandomize=not LONG,
         database=None,
         deadline=None,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from . import __version__, checkpoint, data, device
-from .config import from_dict
+from .config import BoundedConfig, bounded, from_dict
 from .errors import UserError
 
 GREY_SHARE = 0.25  # of the training images are left grey where the set is binarised
@@ -27,16 +27,16 @@ SHIFT = 2  # pixels, at most, in each direction
 
 
 @dataclass(frozen=True)
-class ClassifierConfig:
+class ClassifierConfig(BoundedConfig):
     """size: height and width of a picture. channels, convolutions: of the three stages. features: of the penultimate
     layer. colours: channels of a picture."""
 
-    size: int = 28
-    channels: tuple[int, int, int] = (16, 32, 64)
-    features: int = 96
-    classes: int = 10
-    colours: int = 1
-    convolutions: tuple[int, int, int] = (1, 2, 1)
+    size: int = bounded(28, 8, 256)
+    channels: tuple[int, int, int] = bounded((16, 32, 64), 1, 1024, length=3)
+    features: int = bounded(96, 1, 4096)
+    classes: int = bounded(10, 2, 1000)
+    colours: int = bounded(1, 1, 4)
+    convolutions: tuple[int, int, int] = bounded((1, 2, 1), 1, 16, length=3)
 
 
 def config_for(dataset: data.DataSet) -> ClassifierConfig:

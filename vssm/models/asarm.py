@@ -34,14 +34,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import likelihood
-from ..config import for_data
+from ..config import PictureConfig, bounded, flag, for_data
 from ..layers import widen
 from ..work import Drafted, Mode, Work
 from .raster import NEIGHBOURS, SquaredReLU
 
 
 @dataclass(frozen=True)
-class ASARMConfig:
+class ASARMConfig(PictureConfig):
     """height, width, channels, levels and likelihood describe the picture; components: of a mixture; the stem sees
     `reach` pixels in each direction; direct: whether a linear map leads from what it sees to the outputs.
 
@@ -49,21 +49,15 @@ class ASARMConfig:
     order; a share `drafts` has drafts from a random rank on. draft: how many tokens ASSD usually drafts in a call.
     """
 
-    height: int
-    width: int
-    channels: int = 1
-    levels: int = 2
-    likelihood: str = "bernoulli"
-    components: int = 10
-    d_model: int = 128
-    blocks: int = 4
-    heads: int = 2
-    reach: int = 5
-    stem_hidden: int = 256
-    direct: bool = False
-    random_orders: float = 0.6
-    drafts: float = 0.3
-    draft: int = 32
+    d_model: int = bounded(128, 1, 2048)
+    blocks: int = bounded(4, 1, 64)
+    heads: int = bounded(2, 1, 64, divides=("d_model",))
+    reach: int = bounded(5, 1, 16)
+    stem_hidden: int = bounded(256, 1, 4096)
+    direct: bool = flag(False)
+    random_orders: float = bounded(0.6, 0.0, 1.0)
+    drafts: float = bounded(0.3, 0.0, 1.0)
+    draft: int = bounded(32, 1, 16384)
 
 
 class Block(nn.Module):

@@ -25,33 +25,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import scan
-from ..config import for_data
+from ..config import PictureConfig, bounded, flag, for_data
 from ..layers import convolve, widen
 from .raster import RasterModel
 
 
 @dataclass(frozen=True)
-class MambaConfig:
+class MambaConfig(PictureConfig):
     """height, width, channels, levels and likelihood describe the picture; components: of a mixture; convolution:
     tokens that the short convolution spans; direct: as the Transformer's."""
 
-    height: int
-    width: int
-    channels: int = 1
-    levels: int = 2
-    likelihood: str = "bernoulli"
-    components: int = 10
-    d_model: int = 128
-    blocks: int = 5
-    inner: int = 256
-    state: int = 32
-    heads: int = 4
-    convolution: int = 4
-    chunk: int = 56
-    stem_rows: int = 5
-    stem_columns: int = 5
-    stem_hidden: int = 256
-    direct: bool = False
+    d_model: int = bounded(128, 1, 2048)
+    blocks: int = bounded(5, 1, 64)
+    inner: int = bounded(256, 1, 4096)
+    state: int = bounded(32, 1, 512)
+    heads: int = bounded(4, 1, 64, divides=("inner",))
+    convolution: int = bounded(4, 1, 64)
+    chunk: int = bounded(56, 1, 16384)
+    stem_rows: int = bounded(5, 1, 16)
+    stem_columns: int = bounded(5, 1, 16)
+    stem_hidden: int = bounded(256, 1, 4096)
+    direct: bool = flag(False)
 
 
 class Block(nn.Module):

@@ -18,29 +18,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..config import for_data
+from ..config import PictureConfig, bounded, flag, for_data
 from .raster import RasterModel, SquaredReLU
 
 
 @dataclass(frozen=True)
-class TransformerConfig:
+class TransformerConfig(PictureConfig):
     """height, width, channels, levels and likelihood describe the picture; components: of a mixture; `window` is in
     tokens and holds for blocks 0, 2, 4, …; direct: whether a linear map leads from the stem's window to the outputs."""
 
-    height: int
-    width: int
-    channels: int = 1
-    levels: int = 2
-    likelihood: str = "bernoulli"
-    components: int = 10
-    d_model: int = 128
-    blocks: int = 4
-    heads: int = 2
-    window: int = 112
-    stem_rows: int = 5
-    stem_columns: int = 5
-    stem_hidden: int = 256
-    direct: bool = False
+    d_model: int = bounded(128, 1, 2048)
+    blocks: int = bounded(4, 1, 64)
+    heads: int = bounded(2, 1, 64, divides=("d_model",))
+    window: int = bounded(112, 1, 16384)
+    stem_rows: int = bounded(5, 1, 16)
+    stem_columns: int = bounded(5, 1, 16)
+    stem_hidden: int = bounded(256, 1, 4096)
+    direct: bool = flag(False)
 
 
 class CausalAttention(nn.Module):

@@ -36,42 +36,46 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .. import latents, likelihood
-from ..config import for_data
+from ..config import PictureConfig, bounded, flag, for_data, one_of
+from ..errors import UserError
 from ..layers import Conv, SSMBlock, widen
 from ..work import Holding, Mode, Work
 
 
 @dataclass(frozen=True)
-class VSSMConfig:
+class VSSMConfig(PictureConfig):
     """latent: "gaussian" (latent_size of them a position) or "categorical" (latent_size of latent_classes each).
 
     height, width, channels, levels and likelihood describe the picture; components: of a mixture. estimator: of the
     gradient through a categorical draw, "reinmax" or "gumbel". causal: the paper's flat model.
     """
 
-    height: int
-    width: int
-    channels: int = 1
-    levels: int = 2
-    likelihood: str = "bernoulli"
-    components: int = 10
-    patch: int = 2
-    d_model: int = 128
-    inner: int = 256
-    state: int = 32
-    heads: int = 4
-    selective: bool = False
-    causal: bool = False
-    coarse_levels: int = 3
-    fine_levels: int = 4
-    prompt_blocks: int = 0
-    encoder_blocks: int = 2
-    decoder_blocks: int = 1
-    latent: str = "gaussian"
-    latent_size: int = 8
-    latent_classes: int = 4
-    estimator: str = "reinmax"
-    head_channels: int = 24
+    patch: int = bounded(2, 1, 64, divides=("height", "width"))
+    d_model: int = bounded(128, 1, 2048)
+    inner: int = bounded(256, 1, 4096)
+    state: int = bounded(32, 1, 512)
+    heads: int = bounded(4, 1, 64, divides=("inner",))
+    selective: bool = flag(False)
+    causal: bool = flag(False)
+    coarse_levels: int = bounded(3, 0, 64)
+    fine_levels: int = bounded(4, 1, 64)
+    prompt_blocks: int = bounded(0, 0, 64)
+    encoder_blocks: int = bounded(2, 0, 64)
+    decoder_blocks: int = bounded(1, 0, 64)
+    latent: str = one_of("gaussian", "categorical")
+    latent_size: int = bounded(8, 1, 512)
+    latent_classes: int = bounded(4, 2, 512)
+    estimator: str = one_of("reinmax", "gumbel")
+    head_channels: int = bounded(24, 1, 512)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.causal and (self.coarse_levels or self.fine_levels != 1):
+            raise UserError("A causal VSSM is flat: it needs coarse_levels 0 and fine_levels 1.")
+        if self.coarse_levels and (self.height // self.patch % 2 or self.width // self.patch % 2):
+            raise UserError("A VSSM with coarse levels needs pictures whose sides are multiples of twice its patch.")
+        if not self.causal and self.heads % 2:
+            raise UserError("A VSSM that scans in both directions needs an even number of heads.")
 
 
 class Inferred(NamedTuple):
@@ -228,8 +232,6 @@ class VSSM(nn.Module):
     def __init__(self, config: VSSMConfig):
         super().__init__()
         self.config = c = config
-        if c.causal and (c.coarse_levels or c.fine_levels != 1):
-            raise ValueError("a causal VSSM is flat: coarse_levels must be 0 and fine_levels 1")
         D, depth = c.d_model, self.ladder + 1
         grid = c.height // c.patch, c.width // c.patch
         self.likelihood = likelihood.make(c.likelihood, c.channels, c.levels, c.components)
