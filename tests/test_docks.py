@@ -2,6 +2,7 @@
 
 import base64
 import json
+import struct
 import zlib
 
 import pytest
@@ -12,7 +13,7 @@ from PySide6.QtCore import QPoint, Qt, QTimer
 from PySide6.QtWidgets import QApplication
 from windows import LEFT, press
 
-from app import session
+from app import dock_state, session
 from app.panels import docks
 from app.panels.docks import SHARES
 
@@ -217,15 +218,59 @@ def test_the_layout_comes_back(window, qtbot, tmp_path):
 
 
 SIZES = {name: [0.3, 0.5] for name in SHARES}
+VERSION = zlib.crc32(" ".join(SHARES).encode()) >> 1
+
+
+def integers(*values: int) -> bytes:
+    return struct.pack(f">{len(values)}i", *values)
+
+
+def panel(name: str, flags: int = 1, places: tuple[int, ...] = (0, 300, 100, 2**24 - 1)) -> bytes:
+    """As Qt writes one."""
+    text = name.encode("utf-16-be")
+    return b"\xfb" + integers(len(text)) + text + bytes([flags]) + integers(*places)
+
+
+def group(*items: bytes, tabs: bool = False, direction: int = 1, count: int | None = None) -> bytes:
+    """Side by side, one under another (direction 2), or as tabs."""
+    mark = b"\xfa" + integers(0) if tabs else b"\xfc"
+    return mark + bytes([direction]) + integers(len(items) if count is None else count) + b"".join(items)
+
+
+def inside(whole: bytes) -> bytes:
+    """A group in another one."""
+    return b"\xfc" + integers(0, 300, 100, 2**24 - 1) + whole
+
+
+def state(*areas: tuple[int, bytes], version: int = VERSION, rest: bytes = b"\xfc" + integers(0)) -> bytes:
+    """Of a main window, with these areas by number."""
+    each = b"".join(integers(number, 800, 600) + whole for number, whole in areas)
+    corners = integers(420, 623, 4, 4, 1, 2)
+    return integers(0xFF, version) + b"\xfd" + integers(len(areas)) + each + corners + rest
+
+
+ALL = [panel(name) for name in SHARES]
+PLAIN = state((1, group(*ALL)))
 
 
 def packed(text: bytes) -> bytes:
     return zlib.crc32(text).to_bytes(4) + text
 
 
-WHOLE = packed(json.dumps({"panels": ["AAAA", SIZES]}).encode())
-OTHER = [None, 3, "x", [], {"x": 1}, {"panels": None}, {"panels": []}, {"panels": ["AAAA", {"timing": [1, 1]}]},
-         {"panels": ["AAAA", {**SIZES, "race": "x"}]}, {"panels": ["*", SIZES]}, {"panels": [3, SIZES]}]  # fmt: skip
+def layout(whole: bytes, shares: object = SIZES, name: str = "panels") -> str:
+    """As it is kept."""
+    plain = {name: [base64.b64encode(whole).decode(), shares]}
+    return base64.b64encode(packed(json.dumps(plain).encode())).decode()
+
+
+def read(text: str) -> dict:
+    return dock_state.read(text, ("panels", "race"), SHARES, VERSION)
+
+
+WHOLE = base64.b64decode(layout(PLAIN))
+TEXT = base64.b64encode(PLAIN).decode()
+OTHER = [None, 3, "x", [], {"x": 1}, {"panels": None}, {"panels": []}, {"panels": [TEXT, {"timing": [1, 1]}]},
+         {"panels": [TEXT, {**SIZES, "race": "x"}]}, {"panels": ["*", SIZES]}, {"panels": [3, SIZES]}]  # fmt: skip
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -241,12 +286,65 @@ OTHER = [None, 3, "x", [], {"x": 1}, {"panels": None}, {"panels": []}, {"panels"
 )
 def test_a_broken_layout_is_none(broken):
     """However it is broken: nonsense, cut short, one byte changed, or something else."""
-    assert docks._read(base64.b64encode(WHOLE).decode()).keys() == {"panels"}
-    assert docks._read(base64.b64encode(broken).decode()) == {}
-    assert docks._read(broken.decode("latin-1")) == {}
+    assert read(base64.b64encode(WHOLE).decode()) == {"panels": (PLAIN, {k: tuple(v) for k, v in SIZES.items()})}
+    assert read(base64.b64encode(broken).decode()) == {}
+    assert read(broken.decode("latin-1")) == {}
 
 
-@pytest.mark.parametrize("broken", ["", "nonsense", base64.b64encode(WHOLE).decode()])
+DEEP = group(*ALL)
+for _ in range(100):
+    DEEP = group(inside(DEEP))
+CRAFTED = {
+    "too deep": state((1, DEEP)),
+    "an area that is none": state((127, group(*ALL))),
+    "an area below none": state((-65536, group(*ALL))),
+    "an area twice": state((1, group(*ALL[:2])), (1, group(*ALL[2:]))),
+    "no areas": state(),
+    "more panels than there are": state((1, group(*ALL, count=2**31 - 1))),
+    "a panel twice": state((1, group(*ALL, ALL[0]))),
+    "a panel too few": state((1, group(*ALL[1:]))),
+    "another panel": state((1, group(*ALL, panel("other")))),
+    "an empty group": state((1, group(*ALL, inside(group())))),
+    "no direction": state((1, group(*ALL, direction=7))),
+    "a tab that is none": state((1, group(*ALL, tabs=True).replace(integers(0), integers(9), 1))),
+    "a huge panel": state((1, group(panel("race", places=(0, 2**31 - 1, 0, 0)), *ALL[1:]))),
+    "far from any screen": state((1, group(panel("race", flags=3, places=(2**30, 0, 9, 9)), *ALL[1:]))),
+    "toolbars": state((1, group(*ALL)), rest=b"\xfc" + integers(3)),
+    "more at the end": PLAIN + b"\xf9",
+    "another version": state((1, group(*ALL)), version=7),
+}
+
+
+@pytest.mark.parametrize("crafted", CRAFTED.values(), ids=CRAFTED)
+def test_a_crafted_layout_is_none(crafted):
+    """Qt reads what it is given without looking, and several of these end it by a fault."""
+    assert read(layout(crafted)) == {}
+
+
+@pytest.mark.parametrize("share", ["NaN", "Infinity", "1e400", "-1", "1.5", '"1"', "[1]"])
+def test_shares_are_shares(share):
+    text = json.dumps({"panels": [TEXT, {**SIZES, "race": ["share", 0.5]}]}).replace('"share"', share)
+    fits = share == '"1"'  # which is a number to Python
+    assert (read(base64.b64encode(packed(text.encode())).decode()) != {}) == fits
+
+
+def test_only_the_arrangements_that_there_are_count():
+    assert read(layout(PLAIN, name="race")) and read(layout(PLAIN, name="other")) == {}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_a_layout_that_is_read_can_be_used(window, data):
+    """Whatever was changed in it: Qt takes it, or refuses it."""
+    whole = bytearray(state((1, group(*ALL[:2], inside(group(*ALL[2:], tabs=True, direction=2))))))
+    at = data.draw(st.integers(8, len(whole) - 4))
+    whole[at : at + 4] = data.draw(st.one_of(st.binary(min_size=4, max_size=4), st.just(integers(2**24 - 1))))
+    window.docks.restore(layout(bytes(whole)))
+    window.docks.reset()
+    assert shown(window) == {"completion", "timing", "latents"}
+
+
+@pytest.mark.parametrize("broken", ["", "nonsense", layout(PLAIN[:-1])])
 def test_where_no_layout_can_be_read_the_first_one_stands(window, broken):
     window.docks.docks["timing"].close()
     window.docks.restore(broken)

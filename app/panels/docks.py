@@ -3,15 +3,14 @@ remember. There are two arrangements of them, one for completions and one for ra
 
 from __future__ import annotations
 
-import base64
-import json
 import zlib
 from collections.abc import Iterable
 
-from PySide6.QtCore import QByteArray, QEvent, QPointF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QCursor, QMouseEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QMainWindow, QMenu, QToolButton, QWidget
 
+from .. import dock_state
 from ..focus import order
 from ..words import tr
 from .card import Card
@@ -77,7 +76,7 @@ class Docks(QMainWindow):
         self.setCentralWidget(middle)
         self._canvas = canvas
         self.arrangement = PANELS
-        self._kept: dict[str, tuple[QByteArray, dict]] = {}  # the other arrangements
+        self._kept: dict[str, dock_state.Arrangement] = {}  # the other arrangements
         self._shares = dict(SHARES)
         self._turning = False
         self._away = True  # not on screen: docks come and go with the window, which is nobody's wish
@@ -137,8 +136,8 @@ class Docks(QMainWindow):
         self.setUpdatesEnabled(True)
 
     @property
-    def _present(self) -> tuple[QByteArray, dict]:
-        return self.saveState(self._version), dict(self._shares)
+    def _present(self) -> dock_state.Arrangement:
+        return bytes(self.saveState(self._version).data()), dict(self._shares)
 
     @property
     def _version(self) -> int:
@@ -156,7 +155,7 @@ class Docks(QMainWindow):
             QApplication.sendEvent(one, release)
         self._turning = turning
 
-    def _restore(self, state: QByteArray, shares: dict) -> bool:
+    def _restore(self, state: bytes, shares: dict) -> bool:
         self._let_go()
         self._turning = True
         if not self.restoreState(state, self._version):
@@ -178,17 +177,14 @@ class Docks(QMainWindow):
         """Both arrangements, to be kept; empty as long as they are as at first."""
         if self._text is not None:
             return self._text
-        both = {**self._kept, self.arrangement: self._present}
-        plain = {name: [bytes(state.toBase64()).decode(), shares] for name, (state, shares) in both.items()}
-        text = json.dumps(plain, separators=(",", ":")).encode()
-        return base64.b64encode(zlib.crc32(text).to_bytes(4) + text).decode()
+        return dock_state.write({**self._kept, self.arrangement: self._present})
 
     def restore(self, layout: str) -> None:
         """What was kept; as at first where that is nothing, broken, or of another program."""
         if self._away:  # else floating panels would be on screen before the window
             self._text = layout
             return
-        self._kept = _read(layout)
+        self._kept = dock_state.read(layout, (PANELS, RACE), self.docks, self._version)
         present = self._kept.pop(self.arrangement, None)
         if present is None or not self._restore(*present):
             self.reset()
@@ -379,18 +375,3 @@ class Arranging:
         racing = self.docks.arrangement == RACE and not docks["race"].isHidden()
         self.actions_["show_race"].setChecked(racing)
         self.show_race(racing)
-
-
-def _read(layout: str) -> dict[str, tuple[QByteArray, dict]]:
-    """The arrangements in it; none where it is broken: Qt reads what it is given without looking, and may crash."""
-    try:
-        whole = base64.b64decode(layout, validate=True)
-        if int.from_bytes(whole[:4]) != zlib.crc32(whole[4:]):
-            return {}
-        kept = {}
-        for name, (state, shares) in json.loads(whole[4:]).items():
-            wide_high = {dock: (float(shares[dock][0]), float(shares[dock][1])) for dock in SHARES}
-            kept[name] = QByteArray(base64.b64decode(state, validate=True)), wide_high
-        return kept
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
-        return {}
