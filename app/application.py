@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import signal
@@ -45,21 +46,25 @@ def _run(argv: list[str], watch: Callable) -> int:
     from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
-    from .window import Window
-
     app = prepare(QApplication(argv[:1]))
     # all points of a pen; after the application is there, which on X11 turns it on
     app.setAttribute(Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents, False)
-    window = Window()
+    try:
+        window = _opened()
+    except Exception:
+        traceback.print_exc()
+        print("The window cannot be opened: the program has a fault; the lines above say where.", file=sys.stderr)
+        return _end(1)  # what has been made of the window must not be destroyed in any order
     hook = sys.excepthook
 
     sys.excepthook = told(window)  # after pyqtgraph has been loaded, which installs one of its own
     window.resize(window.sizeHint().boundedTo(app.primaryScreen().availableSize()))
     watch(window)
-    window.show()
-    window.tour.offer()
-    if len(argv) > 1:
-        window.open_given(argv[1])
+    for begin in window.show, window.tour.offer, *(functools.partial(window.open_given, one) for one in argv[1:2]):
+        try:
+            begin()
+        except Exception:
+            sys.excepthook(*sys.exc_info())  # as later, in the event loop: it is told, and the program lives on
     for end in (signal.SIGINT, signal.SIGTERM):
         signal.signal(end, lambda *_: window.close())
     beat = QTimer(interval=250)
@@ -70,9 +75,35 @@ def _run(argv: list[str], watch: Callable) -> int:
     code = app.exec()
     sys.excepthook = hook
     if not window.tidy_exit:
-        sys.stdout.flush()
-        os._exit(code)  # a network call still under way: a thread in it must not be destroyed
+        return _end(code)  # a network call still under way: a thread in it must not be destroyed
     return code
+
+
+def _opened():
+    """The window with the sitting that was kept. Where it cannot be shown its file is set aside, and a new one begun:
+    one broken file must not prevent every start."""
+    from . import session
+    from .keeping import Keeper
+    from .window import Window
+
+    keeper = Keeper(session.default_path())
+    try:
+        return Window(keeper=keeper)
+    except Exception as error:
+        if keeper.restored == session.Session():
+            raise
+        traceback.print_exc()
+        keeper.set_aside(error)
+    gc.collect()  # what was made of the first window
+    return Window(keeper=keeper)
+
+
+def _end(code: int) -> int:
+    """End at once."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # there may be none
+            stream.flush()
+    os._exit(code)
 
 
 def told(window):
@@ -80,7 +111,8 @@ def told(window):
     program lives on."""
 
     def tell(kind, error, trace) -> None:
-        traceback.print_exception(kind, error, trace)
+        with contextlib.suppress(OSError, ValueError):  # the terminal is closed, or its file on a full disk
+            traceback.print_exception(kind, error, trace)
         if not issubclass(kind, KeyboardInterrupt):
             details = "".join(traceback.format_exception(kind, error, trace))
             window.messages.say(f"Something went wrong in the program ({kind.__name__}: {error}).", details=details)

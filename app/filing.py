@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QInputDialog,
     QLabel,
+    QMessageBox,
     QProgressDialog,
     QVBoxLayout,
     QWidget,
@@ -65,6 +66,8 @@ class SpeedDialog(QDialog):
 
 class Filing:
     """The part of `Window` that gives its state away and takes another."""
+
+    _given_up = False  # whether what is not saved may be lost
 
     # --- pictures
 
@@ -125,7 +128,7 @@ class Filing:
             self.messages.say(str(error))
             return
         mine = self.sitting()  # how this person's window looks, and where it computes, are not the sitting's business
-        look = {name: getattr(mine, name) for name in ("theme", "device", "layout", "toured")}
+        look = {name: getattr(mine, name) for name in session.LOOK}
         self.messages.clear()
         self.use_sitting(dataclasses.replace(opened, **look))
         said = tr("Opened {}; the sitting before was kept as {} (File, Sitting before).")
@@ -153,6 +156,56 @@ class Filing:
     @Slot(str)
     def _save_sitting(self, path: str) -> None:
         self._try(session.save, self.sitting(), Path(path), said=tr("Saved {}").format(path))
+
+    # --- leaving
+
+    def may_leave(self) -> bool:
+        """Whether the sitting is saved, or need not be. Else a person is asked, and the window closes when that is
+        answered."""
+        try:
+            self.keeper.keep(surely=True)
+        except UserError as error:
+            if self.keeper.unsaved and not self._given_up:
+                self._ask_to_leave(str(error))
+                return False
+        return True
+
+    def _ask_to_leave(self, why: str) -> None:
+        dialog = QMessageBox(self)
+        dialog.setIcon(QMessageBox.Icon.Warning)
+        dialog.setWindowTitle(tr("Not saved"))
+        dialog.setTextFormat(Qt.TextFormat.PlainText)
+        dialog.setText(tr("Your sketch and settings could not be saved, and would be lost."))
+        dialog.setInformativeText(why)
+        for role, text, chosen in (
+            (QMessageBox.ButtonRole.AcceptRole, tr("Try again"), self.close),
+            (QMessageBox.ButtonRole.AcceptRole, tr("Save elsewhere …"), self._save_and_leave),
+            (QMessageBox.ButtonRole.DestructiveRole, tr("Discard"), self._give_up),
+        ):
+            dialog.addButton(text, role).clicked.connect(chosen)
+        dialog.setEscapeButton(dialog.addButton(tr("Stay"), QMessageBox.ButtonRole.RejectRole))
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._dialog = dialog
+        dialog.open()
+
+    @Slot()
+    def _save_and_leave(self) -> None:
+        self._ask_file(tr("Save the sitting"), "sitting.json", SITTINGS, self._saved_elsewhere)
+
+    @Slot(str)
+    def _saved_elsewhere(self, path: str) -> None:
+        try:
+            session.save(self.sitting(), Path(path))
+        except UserError as error:
+            self._ask_to_leave(str(error))
+        else:
+            self._give_up()
+
+    @Slot()
+    def _give_up(self) -> None:
+        """Close, whatever is not saved."""
+        self._given_up = True
+        self.close()
 
     # --- links
 

@@ -16,12 +16,14 @@ from PIL import Image
 from vssm import data, models
 from vssm.config import from_dict
 from vssm.errors import UserError
+from vssm.picture import open_picture
 
 if TYPE_CHECKING:
     from .runs import Run
 
 MOST_PINNED = 12  # for each data set
 MOST_PNG = 20_000  # bytes: several times what noise of that size takes
+PNG = b"\x89PNG\r\n\x1a\n"  # its first bytes
 BROKEN = "A pinned result in the saved sitting is broken ({})."
 
 
@@ -96,7 +98,7 @@ class Pinned:
         try:
             whole = _decoded(values.get("png"), dataset)
             made = from_dict(cls, {k: v for k, v in values.items() if k != "png"} | whole)
-        except (TypeError, ValueError, OSError, SyntaxError, EOFError) as error:
+        except (TypeError, ValueError) as error:
             raise UserError(BROKEN.format(error)) from None
         models.get(made.model if isinstance(made.model, str) else repr(made.model))
         fits = {
@@ -112,10 +114,13 @@ class Pinned:
 
 
 def _decoded(text: object, dataset: data.DataSet) -> dict:
-    """`image` and `known` of the PNG in base64; raises ValueError, or whatever Pillow does, for anything else."""
+    """`image` and `known` of the PNG in base64; raises ValueError for anything else."""
     if not isinstance(text, str) or len(text) > MOST_PNG:
         raise ValueError("no picture")
-    with Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=["PNG"]) as image:
+    content = base64.b64decode(text, validate=True)
+    if not content.startswith(PNG):
+        raise ValueError("its picture is not a PNG")
+    with open_picture(io.BytesIO(content), "its picture") as image:
         wanted = {1: "LA", 3: "RGBA"}[dataset.channels]
         if image.size != (dataset.width, dataset.height) or image.mode != wanted:
             raise ValueError(f"its picture is not as in {dataset.title}")

@@ -7,13 +7,14 @@ import contextlib
 import dataclasses
 import json
 import os
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 
-from vssm import data, models
+from vssm import atomic, data, models
 from vssm.config import from_dict
 from vssm.errors import UserError
 from vssm.prompt import Prompt
@@ -26,9 +27,13 @@ DEVICES = ("auto", "cuda", "mps", "cpu")  # names that `vssm.device.choose` take
 MOST_SAMPLES = 64
 MOST_SEED = 2**31 - 1
 PIXELS = ("sampled", "mean")
+LOOK = ("theme", "device", "layout", "toured")  # of a person's window, not of what is done in it
 MOST_RECENT = 12  # colours
-MOST_BYTES = 20_000_000  # of a file; some fifty times what is ever needed
+MOST_BYTES = 2_000_000  # of a file: several times what the fullest session takes, and little when it is parsed
 MOST_LAYOUT = 100_000  # characters
+LONGEST_NAME = 255  # bytes: of a file, on most disks
+MOST_NAME = 40  # characters: of a mode, of a device
+MOST_REASON = 200  # characters of what a library says
 MARKS = {"0": 0, "1": 1, "2": 2}  # of pixels: unknown, known, known because drawn on
 PEN = (32, 74, 150)  # the colour a colour sketch begins with
 
@@ -73,7 +78,7 @@ class Sheet:
         _require(isinstance(self.modes, dict), "modes", "a mode for each model")
         for name, chosen in self.modes.items():
             models.get(name)
-            fits = isinstance(chosen, tuple) and len(chosen) == 2 and isinstance(chosen[0], str)
+            fits = isinstance(chosen, tuple) and len(chosen) == 2 and _name(chosen[0])
             _require(fits, f"mode of {name}", "a name, and its number")
             fits = chosen[1] is None or _whole(chosen[1], 1, dataset.pixels)
             _require(fits, f"number of {name}", f"from 1 to {dataset.pixels}, or null for a mode without one")
@@ -155,7 +160,7 @@ class Session:
         _require(isinstance(self.keep_seed, bool), "keep_seed", "true or false")
         _require(isinstance(self.live, bool), "live", "true or false")
         _require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}")
-        _require(isinstance(self.device, str) and bool(self.device), "device", "the name of a device")
+        _require(_name(self.device), "device", "the name of a device")
         _require(_base64(self.layout), "layout", "base64")
         _require(isinstance(self.toured, bool), "toured", "true or false")
         for name, sheet in self.sheets.items():
@@ -205,6 +210,10 @@ def _number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+def _name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MOST_NAME
+
+
 def _colour(value: object, channels: int) -> bool:
     return isinstance(value, tuple) and len(value) == channels and all(_whole(v, 0, 255) for v in value)
 
@@ -234,21 +243,34 @@ def _whole(value: object, least: int, most: int) -> bool:
 
 
 def default_path() -> Path:
-    """$VSSM_STATE, else sitting.json in the user's data folder."""
-    given = os.environ.get("VSSM_STATE")
-    return Path(given) if given else Path(platformdirs.user_data_dir("vssm-sketchpad", False)) / "sitting.json"
+    """$VSSM_STATE, else sitting.json in the user's data folder; where the user has no home, in a folder for temporary
+    files."""
+    if given := os.environ.get("VSSM_STATE"):
+        return Path(given)
+    folder = Path(platformdirs.user_data_dir("vssm-sketchpad", False))
+    if not folder.is_absolute():  # "~" could not be expanded
+        folder = Path(tempfile.gettempdir()) / f"vssm-sketchpad-{os.getuid()}"
+    return folder / "sitting.json"
 
 
 def load(path: Path) -> Session:
-    """Read a sitting; raises UserError where the file cannot be read or does not fit."""
+    """Read a sitting; raises UserError where the file cannot be read or does not fit, whatever stands in it."""
     try:
         if path.exists() and not path.is_file():
             raise UserError(f"{path} is not a file, so it holds no sitting.")
-        if path.stat().st_size > MOST_BYTES:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
             raise UserError(f"{path} is too large to be a sitting.")
-        return Session.from_dict(json.loads(path.read_text("utf-8")))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"The saved sitting {path} cannot be read ({error}).") from None
+        return Session.from_dict(json.loads(content.decode("utf-8")))
+    except Exception as error:  # decoders of pictures and numbers may stumble over a broken file in any way
+        raise UserError(f"The saved sitting {path} cannot be read ({reason(error)}).") from None
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in one line that is not too long."""
+    words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return words if len(words) <= MOST_REASON else f"{words[:MOST_REASON]} …"
 
 
 def text(session: Session) -> str:
@@ -257,42 +279,33 @@ def text(session: Session) -> str:
 
 
 def save(session: Session, path: Path) -> None:
-    """Write a sitting atomically; raises UserError where that cannot be."""
-    write(text(session), path, surely=True)
-
-
-def write(text: str, path: Path, surely: bool = False) -> None:
-    """The same with the text of a sitting. surely: wait until it is on the disk, lest a power cut should cost it."""
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            if surely:
-                file.flush()
-                os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-        raise UserError(f"The sitting cannot be saved to {path} ({error.strerror}).") from None
+    """Write a sitting, whole or not at all; raises UserError where that cannot be."""
+    atomic.write_text(path, text(session), surely=True)
 
 
 def restore(path: Path) -> tuple[Session, str]:
     """The saved sitting, or a new one with a sentence that says why; a broken file is set aside, and none that was set
     aside before is overwritten."""
     try:
-        path.lstat()
-    except OSError:  # there is none, or its folder may not be read
+        if not path.exists():
+            return Session(), ""
+    except (OSError, ValueError):  # its folder may not be read, or nothing can have such a name
         return Session(), ""
     try:
         return load(path), ""
     except UserError as error:
-        names = (f"{path.name}.broken{number}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
-        aside = next(one for one in map(path.with_name, names) if not one.exists())
-        try:
-            path.replace(aside)
+        return Session(), set_aside(path, str(error))
+
+
+def set_aside(path: Path, why: str) -> str:
+    """Give the file of a sitting that cannot be used another name; returns `why` with what became of the file."""
+    path = path.resolve()  # a link to it stays, and will lead to the next one
+    kept = os.fsencode(path.name)[: LONGEST_NAME - len(".broken-999")]
+    names = (os.fsdecode(kept) + f".broken{number}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
+    aside = next((one for one in map(path.with_name, names) if not os.path.lexists(one)), path)
+    where = "it was left as it is"
+    if path.is_file() and aside != path:
+        with contextlib.suppress(OSError):
+            path.rename(aside)
             where = f"it was set aside as {aside.name}"
-        except OSError:
-            where = "it will be replaced on exit"
-        return Session(), f"{str(error).rstrip('.')}; {where}, and this is a new sitting."
+    return f"{why.rstrip('.')}; {where}, and this is a new sitting."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import secrets
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -74,14 +73,14 @@ pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
 
 class Window(Filing, Arranging, Touching, QMainWindow):
-    """state: the file of the sitting. folder: where the checkpoints lie, where not in their usual place. `settled`
-    follows once torch and the models are loaded, or cannot be."""
+    """state: the file of the sitting; or keeper: what keeps it. folder: where the checkpoints lie, where not in their
+    usual place. `settled` follows once torch and the models are loaded, or cannot be."""
 
     settled = Signal()
 
-    def __init__(self, state: Path | None = None, folder: Path | None = None):
+    def __init__(self, state: Path | None = None, folder: Path | None = None, keeper: Keeper | None = None):
         super().__init__()
-        self.keeper = Keeper(state or session.default_path(), self)
+        self.keeper = keeper or Keeper(state or session.default_path(), self)
         self._session = restored = self.keeper.restored
         self.data = data.get(restored.data)
         self.model = restored.model
@@ -1121,6 +1120,9 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     def closeEvent(self, event) -> None:
         if self.engine is not None:
+            if not self.may_leave():
+                event.ignore()
+                return
             self.hide()
             self._timer.stop()
             self.live.drop()
@@ -1129,10 +1131,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             loading = not (self.ready or self._unready)  # which cannot be given up, and nothing of it can be lost
             self._tidy_exit = self.engine.close(LOADING if loading else PATIENCE)
             self.engine = None
-            try:
-                self.keeper.close()
-            except UserError as error:
-                print(error, file=sys.stderr)
+            self.keeper.close()
         event.accept()
 
 

@@ -256,7 +256,7 @@ def test_without_a_file_there_is_nothing_to_say(tmp_path):
 
 def test_where_saving_fails_it_is_told(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be saved"):
+    with pytest.raises(UserError, match="cannot be written"):
         session.save(Session(), tmp_path / "file" / "sitting.json")
 
 

@@ -1,9 +1,11 @@
 """Nothing is lost: the sitting is kept while the window is open, opened and saved as a file, and survives whatever
 becomes of its file."""
 
+import contextlib
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from conftest import at, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QLineEdit, QMessageBox
 from windows import LEFT, accept, press, type_in
 
 from app import keeping, session
@@ -20,7 +23,7 @@ from app.keeping import Keeper
 from app.panels.race import RacePanel
 from app.pinned import Pinned
 from app.session import Session, Sheet
-from vssm import data
+from vssm import atomic, data
 from vssm.errors import UserError
 from vssm.prompt import Prompt
 
@@ -102,16 +105,18 @@ def test_a_save_waits_for_the_pen(mnist, qtbot):
     assert session.load(path).sheet.prompt.pixels[3, 20] == 255
 
 
-def test_a_folder_that_takes_no_files_is_told_once(qtbot, tmp_path, no_threads_left, capfd):
+def test_a_folder_that_takes_no_files_is_told_once(qtbot, tmp_path, no_threads_left):
+    """Where nothing was done, nobody is asked on leaving."""
     (tmp_path / "file").write_text("")
     for window in opened(qtbot, tmp_path / "file" / "sitting.json", tmp_path):
         window.messages.clear()
         look(window)
-        assert "cannot be saved" in window.messages.text and "\n" not in window.messages.text
+        assert "cannot be written" in window.messages.text and "\n" not in window.messages.text
         window.messages.clear()
         look(window)
         assert window.messages.text == ""
-    assert "cannot be saved" in capfd.readouterr().err
+        window.close()
+        assert window.engine is None
 
 
 def two(number: int) -> str:
@@ -133,24 +138,28 @@ def in_a_child(do, *given) -> int:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.parametrize("pause", [0.0, 0.003, 0.011])
-def test_a_kill_in_the_middle_of_a_write_leaves_a_whole_file(tmp_path, pause):
+@pytest.mark.parametrize("surely", [False, True])
+def test_a_kill_in_the_middle_of_a_write_leaves_a_whole_file(tmp_path, surely):
+    """Fifteen times, at any moment."""
     path, texts = tmp_path / "sitting.json", [two(0), two(1)]
-    session.write(texts[0], path)
+    atomic.write_text(path, texts[0])
 
     def write_on():
         for i in range(10**6):
-            session.write(texts[i % 2], path)
+            atomic.write_text(path, texts[i % 2], surely)
 
-    child = in_a_child(write_on)
-    first, deadline = path.stat().st_ino, time.monotonic() + 30
-    while path.stat().st_ino == first and time.monotonic() < deadline:
-        pass  # until it writes
-    time.sleep(pause)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    assert path.read_text() in texts and session.restore(path)[1] == ""
-    session.write(texts[1], path)  # whatever it left behind does not matter
+    for kill in range(15):
+        child = in_a_child(write_on)
+        first, deadline = path.stat().st_ino, time.monotonic() + 30
+        while path.stat().st_ino == first and time.monotonic() < deadline:
+            pass  # until it writes
+        time.sleep(kill / 1500)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        assert path.read_text() in texts and session.restore(path)[1] == ""
+    for left in tmp_path.glob("*.part"):  # what was left behind goes with a later write
+        os.utime(left, (0, 0))
+    atomic.write_text(path, texts[1])
     assert [p.name for p in tmp_path.iterdir()] == ["sitting.json"]
 
 
@@ -186,7 +195,184 @@ def test_a_program_that_was_killed_holds_nothing(tmp_path, qapp):
 
     os.waitpid(in_a_child(die), 0)
     assert Path(f"{path}.lock").exists()
-    assert Keeper(path).path == path
+    kept = Keeper(path)
+    assert kept.path == path
+    kept.close()
+
+
+@pytest.mark.parametrize("holder", ["1\npython\nanother-host\n", "{}\npython\nthis-host\n"])
+def test_a_lock_that_only_names_its_holder_holds_nothing(tmp_path, qapp, holder):
+    """As programs leave it that crash, be it on another host, or with a number that is this program's own now."""
+    path = tmp_path / "sitting.json"
+    session.save(Session(samples=9), path)
+    Path(f"{path}.lock").write_text(holder.format(os.getpid()))
+    kept = Keeper(path)
+    assert kept.path == path and kept.restored.samples == 9 and kept.apart == ""
+    kept.close()
+
+
+def test_a_sitting_behind_a_link_is_the_same_sitting(tmp_path, qapp):
+    """Its link stays, the file keeps its mode, and two windows do not share it."""
+    (tmp_path / "cloud").mkdir()
+    path, target = tmp_path / "sitting.json", tmp_path / "cloud" / "mine.json"
+    session.save(Session(samples=9), target)
+    target.chmod(0o640)
+    path.symlink_to(target)
+    first, second = Keeper(path), Keeper(target)
+    assert first.restored.samples == 9 and first.path == path and second.path == target.with_name("mine-2.json")
+    first.begin(lambda: Session(samples=8), lambda: False)
+    first.look()
+    assert path.is_symlink() and session.load(target).samples == 8 and target.stat().st_mode & 0o777 == 0o640
+    first.close()
+    target.write_text("{")
+    assert "set aside as mine.json.broken" in Keeper(path).said and path.is_symlink() and not path.exists()
+    second.close()
+
+
+# --- full disks
+
+
+class FullDisk:
+    """A folder of a real disk that is full until something is removed."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def fill(self) -> None:
+        with contextlib.suppress(OSError), (self.folder / "ballast").open("wb") as file:
+            while True:
+                file.write(bytes(4096))
+                file.flush()
+
+    def empty(self) -> None:
+        (self.folder / "ballast").unlink()
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Of 256 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", folder], capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    yield FullDisk(folder)
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.fixture
+def asked(qtbot):
+    """Closes a window that cannot be saved, and answers: asked(window, "Discard")."""
+
+    def close_and_answer(window, words: str) -> None:
+        window.close()
+        question = window._dialog
+        assert isinstance(question, QMessageBox) and question.isVisible() and window.engine is not None
+        assert "cannot be written" in question.informativeText() and "lost" in question.text()
+        answer(qtbot, window, words)
+
+    return close_and_answer
+
+
+def full_window(qtbot, tmp_path, draw, full_disk):
+    """Its drawing cannot be saved."""
+    for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+        look(window)
+        draw(window.canvas, [(5, 3), (22, 5)])
+        full_disk()
+        yield window
+
+
+def test_on_a_full_disk_it_is_asked_before_a_drawing_is_lost(qtbot, tmp_path, no_threads_left, draw, full_disk, asked):
+    """And the window stays, for as long as one likes."""
+    for window in full_window(qtbot, tmp_path, draw, full_disk):
+        drawn, before = window.sitting(), (tmp_path / "sitting.json").read_bytes()
+        for _ in range(2):
+            asked(window, "Stay")
+            assert window.isVisible() and window.engine is not None and window.sitting() == drawn
+        asked(window, "Try again")
+        assert window._dialog.isVisible() and window.engine is not None  # it is still full
+        qtbot.keyClick(window._dialog, Qt.Key.Key_Escape)
+        assert (tmp_path / "sitting.json").read_bytes() == before
+        asked(window, "Discard")
+        assert window.engine is None and not window.isVisible()
+    assert (tmp_path / "sitting.json").read_bytes() == before
+
+
+@pytest.fixture
+def on_disk(qtbot, tmp_path, no_threads_left, draw, disk):
+    """A window with a drawing that a full disk has no room for."""
+    for window in opened(qtbot, disk.folder / "sitting.json", tmp_path):
+        look(window)
+        draw(window.canvas, [(5, 3), (22, 5)])
+        disk.fill()
+        yield window
+
+
+def answer(qtbot, window, words: str) -> None:
+    """Click a button of the question that is asked."""
+    qtbot.mouseClick(next(one for one in window._dialog.buttons() if one.text().startswith(words)), LEFT)
+
+
+def test_once_there_is_room_again_the_window_closes(on_disk, qtbot, disk, asked):
+    drawn = on_disk.sitting()
+    asked(on_disk, "Try again")
+    assert on_disk._dialog.isVisible() and on_disk.engine is not None
+    disk.empty()
+    answer(qtbot, on_disk, "Try again")
+    assert on_disk.engine is None and session.load(disk.folder / "sitting.json") == drawn
+
+
+def test_a_drawing_is_saved_elsewhere(on_disk, qtbot, tmp_path, disk, asked):
+    drawn = on_disk.sitting()
+    asked(on_disk, "Save elsewhere")
+    choose(qtbot, on_disk, disk.folder / "again.json")
+    qtbot.waitUntil(lambda: isinstance(on_disk._dialog, QMessageBox))
+    assert on_disk.engine is not None and "again.json cannot be written" in on_disk._dialog.informativeText()
+    answer(qtbot, on_disk, "Save elsewhere")
+    choose(qtbot, on_disk, tmp_path / "elsewhere.json")
+    qtbot.waitUntil(lambda: on_disk.engine is None)
+    assert session.load(tmp_path / "elsewhere.json") == drawn
+
+
+def choose(qtbot, window, path: Path) -> None:
+    """In the file dialog that is open."""
+    window._dialog.selectFile(str(path))
+    qtbot.keyClick(window._dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+
+
+def test_two_windows_on_a_full_disk_do_not_share_a_file(tmp_path, qapp):
+    """Where no lock could be had at first, neither writes before it has one."""
+    (tmp_path / "place").touch()  # in which no file can be made
+    path = tmp_path / "place" / "sitting.json"
+    first, second = Keeper(path), Keeper(path)
+    for number, keeper in enumerate((first, second), 1):
+        keeper.begin(lambda number=number: Session(samples=number), lambda: False)
+        with pytest.raises(UserError, match="cannot be written"):
+            keeper.keep()
+    (tmp_path / "place").unlink()
+    told = []
+    second.failed.connect(told.append)
+    first.look(), second.look()
+    assert (first.path.name, second.path.name) == ("sitting.json", "sitting-2.json") and "kept apart" in told[0]
+    first.look(), second.look()
+    assert session.load(first.path).samples == 1 and session.load(second.path).samples == 2
+    first.close(), second.close()
+
+
+def test_a_file_that_was_written_meanwhile_is_not_overwritten(tmp_path, qapp):
+    """By a window that had no lock when it read it."""
+    path = tmp_path / "sitting.json"
+    session.save(Session(samples=9), path)
+    Path(f"{path}.lock").mkdir()
+    late = Keeper(path)
+    assert late.restored.samples == 9
+    Path(f"{path}.lock").rmdir()
+    session.save(Session(samples=7), path)
+    late.begin(lambda: Session(samples=8), lambda: False)
+    late.look()
+    assert late.path.name == "sitting-2.json" and session.load(late.path).samples == 8
+    assert session.load(path).samples == 7
+    late.close()
 
 
 # --- files of sittings
@@ -228,9 +414,11 @@ def test_only_the_latest_of_those_before_are_kept(tmp_path, qapp):
     keeper = Keeper(path)
     keeper._sitting = Session
     made = [keeper.put_by() for _ in range(keeping.MOST_BEFORE + 2)]
+    keeper.close()
     assert keeper.before == made[-1] and [p.exists() for p in made] == [False] * 2 + [True] * keeping.MOST_BEFORE
-    del keeper
-    assert Keeper(path).before == made[-1]
+    again = Keeper(path)
+    assert again.before == made[-1]
+    again.close()
 
 
 BROKEN = {
