@@ -17,6 +17,7 @@ FLAGS, FLOATING = range(16), 2  # of a panel: visible 1, floating 2, closed by a
 AREAS, CORNERS = range(4), (1, 2, 4, 8)
 LARGEST = 2**24 - 1  # pixels: QWIDGETSIZE_MAX
 FARTHEST = 2**15  # pixels from the screen's corner to a floating panel
+MOST_PANELS = 100
 DEEPEST = 8  # rows in columns in rows
 Arrangement = tuple[bytes, dict[str, tuple[float, float]]]  # Qt's bytes, and every panel's share of width and height
 
@@ -62,7 +63,7 @@ class _Reader:
         self._panels: list[str] = []
 
     def check(self, panels: Collection[str], version: int) -> None:
-        """Whether these are all that a window with these panels writes, and each stands in it once."""
+        """Whether a window with these panels may have written it: each stands in it, and again where it once lay."""
         self._expect(self._int(), (START,))
         self._expect(self._int(), (version,))
         self._expect(self._byte(), (DOCKS,))
@@ -76,7 +77,7 @@ class _Reader:
             self._expect(self._int(), CORNERS)
         self._expect(self._byte(), (TOOLBARS,))
         self._expect(self._int(), (0,))
-        if self._at != len(self._state) or len(set(seen)) != len(seen) or sorted(self._panels) != sorted(panels):
+        if self._at != len(self._state) or len(set(seen)) != len(seen) or set(self._panels) != set(panels):
             raise ValueError("not the state of this window")
 
     def _group(self, kind: int, depth: int) -> None:
@@ -95,6 +96,7 @@ class _Reader:
     def _panel(self) -> None:
         length = self._expect(self._int(), range(0, 200, 2))
         self._panels.append(self._take(length).decode("utf-16-be"))
+        self._expect(len(self._panels), range(MOST_PANELS))
         if self._expect(self._byte(), FLAGS) & FLOATING:
             for least in (-FARTHEST, -FARTHEST, 0, 0):  # its place, its size
                 self._expect(self._int(), range(least, FARTHEST))
