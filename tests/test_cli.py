@@ -23,6 +23,7 @@ from commands import (
     settings,
     vssm,
     vssm_json,
+    wait_for,
     write,
 )
 from hypothesis import given
@@ -323,13 +324,6 @@ def start(words: list, cwd: Path) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def wait_for(condition, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
 
 
 def test_a_killed_training_resumes(tmp_path, capsys, signals_restored):

@@ -4,9 +4,12 @@ import dataclasses
 
 import pytest
 import torch
+from commands import DATA
+from torch._inductor import config as inductor
 
 from vssm import checkpoint, training
 from vssm.errors import UserError
+from vssm.file_lock import FileLock
 from vssm.training import Trainer, TrainingConfig
 
 SMALL = {
@@ -36,7 +39,7 @@ def test_a_state_restores_exactly(name, tmp_path):
     first.seconds = 12.5
     first.save(tmp_path)
     second = trainer(name, seed=1)
-    second.restore(tmp_path)
+    second.restore(tmp_path / "state.safetensors")
     assert (second.step, second.images, second.seconds) == (3, 12, 12.5) and second.norm == first.norm
     for p, q in zip(first.network.parameters(), second.network.parameters(), strict=True):
         assert torch.equal(p, q)
@@ -70,7 +73,7 @@ def test_the_kept_weights_are_the_average(tmp_path):
 def test_another_training_is_not_resumed(tmp_path):
     trainer("transformer").save(tmp_path)
     with pytest.raises(UserError, match="training of model"):
-        trainer("vssm").restore(tmp_path)
+        trainer("vssm").restore(tmp_path / "state.safetensors")
 
 
 def test_outliers_are_skipped_and_leave_the_weights_alone():
@@ -87,6 +90,83 @@ def test_outliers_are_skipped_and_leave_the_weights_alone():
     assert made.train_step(batch(), explode) is None and made.train_step(batch(), fail) is None
     assert all(torch.equal(p, q) for p, q in zip(before, made.network.parameters(), strict=True))
     assert made.train_step(batch(), made.network.loss) is not None
+
+
+def train(folder, *, model: str = "transformer", **settings):
+    small = TrainingConfig(model, minutes=settings.pop("minutes", 0.004), batch=4, changes=SMALL[model], **settings)
+    return lambda **more: training.train(small, folder, "cpu", data_folder=DATA, quiet=True, **more)
+
+
+def test_a_diverging_training_ends_with_a_sentence_and_keeps_the_last_good_weights(tmp_path):
+    torch.set_num_threads(1)
+    with pytest.raises(UserError, match=r"diverges.*nothing was written.*smaller --lr than 1e\+30"):
+        train(tmp_path / "new", lr=1e30, minutes=10)()
+    assert not (tmp_path / "new").exists()
+    path = train(tmp_path)()
+    before, good = path.read_bytes(), checkpoint.load(path).training
+    with pytest.raises(UserError, match=r"diverges.*keeps the weights from before"):
+        train(tmp_path, lr=1e30, minutes=10)(resume=True)
+    assert path.read_bytes() == before and good["skipped"] == 0
+    seconds = checkpoint.read(tmp_path / "state.safetensors")[1]["seconds"]
+    assert train(tmp_path, minutes=seconds / 60 + 0.004)(resume=True) == path  # and it can go on
+    assert checkpoint.load(path).training["steps"] > good["steps"]
+
+
+def test_steps_are_counted_where_something_was_learned(tmp_path):
+    made = trainer("transformer")
+    steps(made, 3)
+
+    def fail(values, known):
+        return {"loss": made.network.loss(values, known)["loss"] * float("inf")}
+
+    for number in range(1, 3):
+        assert made.train_step(batch(), fail) is None and made.skips_in_a_row == number
+    made.train_step(batch(), made.network.loss)
+    assert (made.step, made.skipped, made.skips_in_a_row, made.images) == (6, 2, 0, 16)
+    kept = checkpoint.load(made.save(tmp_path)).training
+    assert (kept["steps"], kept["skipped"], kept["images"]) == (4, 2, 16)
+    again = trainer("transformer")
+    again.restore(tmp_path / "state.safetensors")
+    assert (again.step, again.skipped, again.images) == (6, 2, 16)
+
+
+def test_weights_that_are_not_finite_are_not_kept(tmp_path):
+    made = trainer("transformer")
+    path = made.save(tmp_path)
+    before = path.read_bytes(), (tmp_path / "state.safetensors").read_bytes()
+    next(iter(made.average.values.values())).view(-1)[0] = float("nan")
+    with pytest.raises(UserError, match="no longer finite"):
+        made.save(tmp_path)
+    assert (path.read_bytes(), (tmp_path / "state.safetensors").read_bytes()) == before
+
+
+def test_weights_without_a_state_are_not_written_over(tmp_path):
+    path = train(tmp_path)()
+    (tmp_path / "state.safetensors").unlink()
+    before = path.read_bytes()
+    for resume in (False, True):
+        with pytest.raises(UserError, match=r"no state.safetensors to go on from"):
+            train(tmp_path)(resume=resume)
+    assert path.read_bytes() == before and {*tmp_path.iterdir()} == {path, tmp_path / "samples.png"}
+    train(tmp_path / "other", start=str(path))(resume=True)  # nothing there yet: it begins
+
+
+def test_a_folder_has_one_training_at_a_time(tmp_path):
+    with FileLock(tmp_path / "training.lock"):
+        for resume in (False, True):
+            with pytest.raises(UserError, match="Another training writes to"):
+                train(tmp_path)(resume=resume)
+    (tmp_path / "training.lock").touch()  # left behind by a training that was killed
+    train(tmp_path)()
+    assert not (tmp_path / "training.lock").exists()
+
+
+def test_without_a_compiler_nothing_is_begun(tmp_path):
+    torch.set_num_threads(1)
+    nothing = inductor.patch({"cpp.cxx": "no-such-compiler"})
+    with nothing, pytest.raises(UserError, match=r"install a C\+\+ compiler"):
+        train(tmp_path / "a" / "b")(compiled=True)
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_training_can_start_from_another_networks_weights(tmp_path):

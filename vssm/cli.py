@@ -29,6 +29,7 @@ from . import (
     classifier,
     data,
     device,
+    distributed,
     evaluation,
     files,
     lesson,
@@ -306,12 +307,15 @@ def run_train(args: argparse.Namespace) -> None:
     device.choose(args.device)
     out = args.out or Path("runs") / f"{config.model}-{config.data}"
     path = train(config, out, args.device, args.resume, args.compile, args.data_dir)
+    if not distributed.is_first():
+        return
     made = checkpoint.load(path)
     record = {"model": config.model, "data": config.data, "minutes": config.minutes, "seed": config.seed}
-    record |= {"images": made.training["images"], "steps": made.training["steps"], "out": str(path)}
+    record |= {k: made.training[k] for k in ("images", "steps", "skipped")} | {"out": str(path)}
+    skipped = f", {record['skipped']:,} more skipped as their gradients were far too large" if record["skipped"] else ""
     rows = [
         ("model", f"{models.get(config.model).title}, {made.parameters:,} parameters"),
-        ("trained", f"{record['steps']:,} steps on {record['images']:,} images"),
+        ("trained", f"{record['steps']:,} steps on {record['images']:,} images{skipped}"),
         ("time", f"{made.training['minutes']} of {config.minutes:g} minutes; go on with --resume"),
         ("weights", str(path)),
         ("samples", str(out / "samples.png")),
@@ -838,7 +842,10 @@ def make_parser() -> Parser:
         run_train,
         "train a model",
         "Train a model for so many minutes of wall-clock time. Ctrl-C stops and saves; --resume goes on.\n"
-        "Writes MODEL-DATA.safetensors (the weights), state.safetensors and samples.png into --out.",
+        "Writes MODEL-DATA.safetensors (the weights), state.safetensors and samples.png into --out.\n\n"
+        "Several processes share the images of every step when torchrun starts them, on one machine or several:\n"
+        "  torchrun --nproc-per-node N -m vssm train --model vssm --minutes 60\n"
+        "Each computes on a GPU of its own or on a share of the cores; the first one writes the files.",
         "train --model vssm --minutes 60 --set d_model=96 --set fine_levels=3",
     )
     with_model(sub)
@@ -853,7 +860,11 @@ def make_parser() -> Parser:
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder to write to (default: runs/MODEL-DATA)")
     sub.add_argument("--resume", action="store_true", help="go on with the training in --out")
     sub.add_argument(
-        "--batch", type=number(int, 1), default=usual.batch, metavar="B", help=f"images a step ({usual.batch})"
+        "--batch",
+        type=number(int, 1),
+        default=usual.batch,
+        metavar="B",
+        help=f"images a step, over all processes ({usual.batch})",
     )
     sub.add_argument(
         "--lr",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import random
 
 import torch
 
@@ -49,6 +50,18 @@ def autocast(device: torch.device) -> contextlib.AbstractContextManager:
     """Matrix products in the device's fast precision."""
     dtype = fast_dtype(device)
     return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
+
+
+def require_compiler(device: torch.device) -> None:
+    """Raises UserError where `torch.compile` does not work for the device: it needs a compiler on the machine."""
+    number = random.randrange(2**30)  # what was compiled before would pass although the compiler has gone
+    try:
+        torch.compile(lambda x: x + number, dynamic=False)(torch.ones(8, dtype=torch.long, device=device))
+    except Exception as error:  # whatever a compiler may say
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"Nothing can be compiled here ({reason}); install a C++ compiler such as g++, or leave --compile out."
+        ) from None
 
 
 def describe(device: torch.device) -> str:

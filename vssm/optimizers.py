@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from . import device
 
@@ -13,7 +14,7 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic Newton-Schulz step, a
 ITERATIONS = 5
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(Optimizer):
     """Momentum whose update of each matrix is orthogonalised, with the size of AdamW's updates (2502.16982).
 
     torch.optim.Muon computes in bfloat16 everywhere; a processor without bfloat16 instructions emulates that, and the
@@ -25,15 +26,15 @@ class Muon(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Update every matrix that has a gradient."""
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
+            by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for p in group["params"]:
                 if p.grad is not None:
                     by_shape[p.shape].append(p)
             for shape, parameters in by_shape.items():
-                gradients = [p.grad for p in parameters]
+                gradients = [p.grad for p in parameters if p.grad is not None]
                 momenta = [self._momentum(p) for p in parameters]
                 torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
                 updates = torch.stack(torch._foreach_lerp(gradients, momenta, group["momentum"]))  # Nesterov's
@@ -41,7 +42,7 @@ class Muon(torch.optim.Optimizer):
                 torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(parameters, list(updates), alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
 
-    def _momentum(self, p: nn.Parameter) -> Tensor:
+    def _momentum(self, p: Tensor) -> Tensor:
         state = self.state[p]
         if "momentum_buffer" not in state:
             state["momentum_buffer"] = torch.zeros_like(p)
@@ -60,12 +61,22 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     return (x.mT if tall else x).to(matrices.dtype)
 
 
-def make(network: nn.Module, lr: float, weight_decay: float) -> list[torch.optim.Optimizer]:
+def make(network: nn.Module, lr: float, weight_decay: float) -> list[Optimizer]:
     """Muon for the inner matrices, AdamW for heads, embeddings, positions, vectors and convolutions."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, p in network.named_parameters():
+        if not p.requires_grad:
+            continue
         inner = p.ndim == 2 and min(p.shape) >= 32 and "head" not in name
         (matrices if inner else others).append(p)
     muon = Muon(matrices, lr=lr, weight_decay=weight_decay)
     adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     return [muon, adam]
+
+
+def state_shapes(optimizer: Optimizer, p: Tensor) -> dict[str, torch.Size]:
+    """The tensors that an optimizer of `make` keeps for a parameter once it has had a gradient, and their shapes."""
+    if isinstance(optimizer, Muon):
+        return {"momentum_buffer": p.shape}
+    return {"step": torch.Size(), "exp_avg": p.shape, "exp_avg_sq": p.shape}

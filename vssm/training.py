@@ -1,4 +1,4 @@
-"""Training by wall clock: the same command suits a CPU and a GPU.
+"""Training by wall clock: the same command suits a CPU, a GPU, and several of either.
 
 Muon turns the matrices inside the blocks, AdamW the rest; both follow one schedule over the budget of minutes: a
 short warm-up, a plateau, a linear descent to zero. The exponential moving average of the weights is what is kept.
@@ -11,20 +11,24 @@ import contextlib
 import dataclasses
 import math
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from . import __version__, checkpoint, data, device, models, optimizers
+from . import __version__, atomic, checkpoint, data, device, distributed, models, optimizers
+from .distributed import Loss, Processes
 from .errors import UserError
 from .events import GenerationRequest
+from .file_lock import FileLock
 from .generation import Generator, run
 from .picture import write_png
 from .prompt import Prompt, draw_known
@@ -32,8 +36,10 @@ from .prompt import Prompt, draw_known
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """minutes: the budget, counted over all resumed parts. empty_share: images trained with nothing known.
-    known: which sets the others know, "any" or "prefix" (`draw_known`), the preset's own by default.
+    """minutes: the budget, counted over all resumed parts. batch: images a step, over all processes.
+
+    empty_share: images trained with nothing known. known: which sets the others know, "any" or "prefix"
+    (`draw_known`), the preset's own by default.
 
     lr: the learning rate at its height, the preset's own by default.
     changes: settings of the preset's config to replace. start: a checkpoint to take matching tensors from.
@@ -58,6 +64,16 @@ class TrainingConfig:
     seed: int = 0
     start: str | None = None
     changes: dict = dataclasses.field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """What the file of the weights is called."""
+        return f"{self.model}-{self.data}.safetensors"
+
+
+STATE, SAMPLES = "state.safetensors", "samples.png"  # the other files
+MOST_SKIPS = 50  # steps in a row after which a training is given up
+DRAWS = ("images", "known", "pixels", "mirrored", "noise")  # what is drawn in a step, each from numbers of its own
 
 
 class Average:
@@ -90,6 +106,23 @@ class Average:
                     parameters[n].copy_(value)
 
 
+def _not_finite(tensors: dict[str, Tensor]) -> str | None:
+    """The name of the first tensor with a value that is not finite."""
+    return next((name for name, v in tensors.items() if not bool(torch.isfinite(v).all())), None)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _amount(value: Any) -> float:
+    if type(value) not in (int, float) or not 0 <= value < math.inf:
+        raise ValueError(f"{value!r} is no amount")
+    return float(value)
+
+
 def schedule(progress: float, step: int, config: TrainingConfig) -> float:
     """The factor on the learning rate at `progress` (0 to 1) through the budget."""
     warmup = min(1.0, (step + 1) / config.warmup_steps)
@@ -99,8 +132,8 @@ def schedule(progress: float, step: int, config: TrainingConfig) -> float:
 class Trainer:
     """A network, its optimizers, its average and the clock; saves and restores all of them as one safetensors file."""
 
-    def __init__(self, config: TrainingConfig, where: torch.device):
-        self.config, self.where = config, where
+    def __init__(self, config: TrainingConfig, where: torch.device, processes: Processes | None = None):
+        self.config, self.where, self.processes = config, where, processes or Processes(0, 1, where)
         self.data = data.get(config.data)
         torch.manual_seed(config.seed)
         preset = models.get(config.model)
@@ -110,7 +143,27 @@ class Trainer:
             self._start_from(config.start)
         self.optimizers = optimizers.make(self.network, self.lr, config.weight_decay)
         self.average = Average(self.network, config.ema)
-        self.step, self.images, self.seconds, self.norm = 0, 0, 0.0, math.inf
+        self.step, self.images, self.seconds, self.norm, self.skips_in_a_row = 0, 0, 0.0, math.inf, 0
+        self._seed_noise()
+
+    @property
+    def skipped(self) -> int:
+        """Steps of which nothing was learned."""
+        return self.step - self.average.steps
+
+    def _seed_noise(self) -> None:
+        """Let the network draw other noise in every process, and after a resumption not that of the first steps."""
+        torch.manual_seed(int(self._rng("noise", self.processes.rank).integers(2**63)))
+
+    def _rng(self, purpose: str, process: int = 0) -> np.random.Generator:
+        """Random numbers for one of DRAWS in this step, the same in every process that does not give its number."""
+        key = DRAWS.index(purpose), process
+        return np.random.default_rng(np.random.SeedSequence((self.config.seed, self.step), spawn_key=key))
+
+    def draw_images(self, images: Tensor) -> Tensor:
+        """The images of this step, over all processes."""
+        chosen = self._rng("images").integers(0, len(images), self.config.batch)
+        return images[torch.from_numpy(chosen).to(self.where)]
 
     def _start_from(self, path: str) -> None:
         """Take over the tensors of a checkpoint that this network has too, by name and shape; the rest stay new."""
@@ -123,18 +176,16 @@ class Trainer:
     # --- state on disk ------------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> Path:
-        """Write the resumable state and the averaged weights; returns the path of the latter."""
+        """Write the resumable state and the averaged weights; returns the path of the latter. Raises UserError where
+        they are not finite, and leaves the files as they are."""
         tensors = {f"network/{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average/{k}": v for k, v in self.average.values.items()}
-        plain = {}
         for i, optimizer in enumerate(self.optimizers):
             for j, state in optimizer.state_dict()["state"].items():
-                for k, v in state.items():
-                    if isinstance(v, Tensor):
-                        tensors[f"optimizer{i}/{j}/{k}"] = v
-                    else:
-                        plain[f"optimizer{i}/{j}/{k}"] = v
+                tensors |= {f"optimizer{i}/{j}/{k}": v for k, v in state.items()}
         tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+        if broken := _not_finite(tensors):
+            raise UserError(f"{broken} is no longer finite, so nothing more is kept; try a smaller --lr.")
         meta = {
             "config": dataclasses.asdict(self.config),
             "step": self.step,
@@ -142,52 +193,81 @@ class Trainer:
             "seconds": self.seconds,
             "norm": self.norm if math.isfinite(self.norm) else None,
             "average_steps": self.average.steps,
-            "optimizer": plain,
         }
-        checkpoint.write(folder / "state.safetensors", tensors, meta)
-        path = folder / f"{self.config.model}-{self.config.data}.safetensors"
+        checkpoint.write(folder / STATE, tensors, meta)
+        path = folder / self.config.file_name
         with self.average.applied(self.network):
             self.as_checkpoint().save(path)
         return path
 
-    def restore(self, folder: Path) -> None:
-        """Take up the state that `save` left; raises UserError where it is of another model."""
-        tensors, meta = checkpoint.read(folder / "state.safetensors")
-        theirs = meta["config"]
+    def restore(self, path: Path) -> None:
+        """Take up a state that `save` left; raises UserError where it is broken or of another training."""
+        tensors, meta = checkpoint.read(path)
+        try:
+            self._require_same(meta["config"], path)
+            step, images, steps = (_count(meta[key]) for key in ("step", "images", "average_steps"))
+            seconds, norm = _amount(meta["seconds"]), _amount(meta["norm"]) if meta["norm"] is not None else math.inf
+            if steps > step:
+                raise ValueError("it tells of more updates than steps")
+            states = self._require_fitting(tensors)
+        except UserError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise UserError(
+                f"{path} cannot be gone on from ({reason}); restore it, or choose another --out and --start from the "
+                "weights."
+            ) from None
+        self.network.load_state_dict({k: tensors[f"network/{k}"] for k in self.network.state_dict()})
+        for k, v in self.average.values.items():
+            v.copy_(tensors[f"average/{k}"])
+        for optimizer, state in zip(self.optimizers, states, strict=True):
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+        self.step, self.images, self.average.steps, self.seconds, self.norm = step, images, steps, seconds, norm
+        self._seed_noise()
+
+    def _require_same(self, settings: dict, path: Path) -> None:
+        """Raises UserError where the settings in a file are of another training, TypeError where they are none."""
         for key in ("model", "data", "changes"):
-            if theirs[key] != getattr(self.config, key):
+            theirs, ours = settings[key], getattr(self.config, key)
+            if theirs != ours:
                 raise UserError(
-                    f"{folder} holds a training of {key} {theirs[key]!r}, not {getattr(self.config, key)!r}; "
-                    "resume with the same settings or choose another --out."
+                    f"{path} is of a training of {key} {repr(theirs)[:300]}, not {ours!r}; resume with the same "
+                    "settings, or choose another --out."
                 )
 
-        def part(prefix: str) -> dict[str, Tensor]:
-            return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-
-        self.network.load_state_dict(part("network/"))
-        for k, v in part("average/").items():
-            self.average.values[k].copy_(v)
+    def _require_fitting(self, tensors: dict[str, Tensor]) -> list[dict[int, dict[str, Tensor]]]:
+        """The state of each optimizer by the number of the parameter; raises ValueError where a tensor is missing, of
+        another shape, not finite, or none of this training's."""
+        expected = {f"network/{k}": v.shape for k, v in self.network.state_dict().items()}
+        expected |= {f"average/{k}": v.shape for k, v in self.average.values.items()}
+        states: list[dict[int, dict[str, Tensor]]] = []
         for i, optimizer in enumerate(self.optimizers):
-            state = optimizer.state_dict()
-            for key, v in part(f"optimizer{i}/").items():
-                j, k = key.split("/")
-                state["state"].setdefault(int(j), {})[k] = v
-            for key, v in meta["optimizer"].items():
-                which, j, k = key.split("/")
-                if which == f"optimizer{i}":
-                    state["state"].setdefault(int(j), {})[k] = v
-            optimizer.load_state_dict(state)
-        self.step, self.images, self.seconds = meta["step"], meta["images"], meta["seconds"]
-        self.norm = meta["norm"] or math.inf
-        self.average.steps = meta["average_steps"]
-        torch.manual_seed(self.config.seed + self.step)  # not the noise of the first steps again
+            states.append({})
+            for j, p in enumerate(p for group in optimizer.param_groups for p in group["params"]):
+                shapes = optimizers.state_shapes(optimizer, p)
+                names = {k: f"optimizer{i}/{j}/{k}" for k in shapes}
+                if any(name in tensors for name in names.values()):  # else it has not had a gradient yet
+                    expected |= {names[k]: shape for k, shape in shapes.items()}
+                    states[i][j] = {k: tensors[name] for k, name in names.items() if name in tensors}
+        if odd := sorted(expected.keys() ^ tensors.keys()):
+            raise ValueError(f"it {'has' if odd[0] in tensors else 'lacks'} {odd[0]!r}")
+        for name, shape in expected.items():
+            if tensors[name].shape != shape:
+                raise ValueError(f"{name!r} has the shape {tuple(tensors[name].shape)}, not {tuple(shape)}")
+            if not tensors[name].is_floating_point():
+                raise ValueError(f"{name!r} is of {tensors[name].dtype}")
+        if broken := _not_finite(tensors):
+            raise ValueError(f"{broken!r} is not finite")
+        return states
 
     def as_checkpoint(self) -> checkpoint.Checkpoint:
         training = {
             "minutes": round(self.seconds / 60, 1),
             "images": self.images,
-            "steps": self.step,
-            "device": device.describe(self.where),
+            "steps": self.average.steps,
+            "skipped": self.skipped,
+            "device": self.processes.describe(),
             "version": __version__,
             "settings": dataclasses.asdict(self.config),
         }
@@ -195,27 +275,39 @@ class Trainer:
 
     # --- one step -----------------------------------------------------------------------------------------------
 
+    def values(self, images: Tensor) -> Tensor:
+        """Stored images [B, H, W, C] uint8 as the model reads them: of a binarised set a fresh draw for every step."""
+        if self.data.levels > 2:
+            return images.long()
+        noise = torch.from_numpy(self._rng("pixels").random(images.shape, np.float32)).to(images.device)
+        return (noise * 255 < images).long()
+
     def train_step(self, images: Tensor, loss) -> dict[str, float] | None:
-        """One update on `images` [B, H, W, C] uint8; returns the loss terms, or None where it was skipped."""
-        config = self.config
-        if self.data.levels == 2:  # dynamic binarisation: a fresh draw every time an image is seen
-            values = (torch.rand(images.shape, device=images.device) * 255 < images).long()
-        else:
-            values = images.long()
+        """One update on the images [B, H, W, C] uint8 of the step, of which this process takes its share.
+
+        `loss` is the network's, or what `Processes.parallel` made of it. Returns the terms over all images, or None
+        where the step was skipped.
+        """
+        config, processes = self.config, self.processes
+        values = self.values(images)
         if self.data.flips:
-            mirrored = torch.rand(len(values), 1, 1, 1, device=values.device) < 0.5
-            values = torch.where(mirrored, values.flip(2), values)
-        rng = np.random.default_rng((config.seed, self.step))
-        known = draw_known(len(images), self.data.height, self.data.width, config.empty_share, rng, self.kinds)
-        known = torch.from_numpy(known).to(self.where)
+            mirrored = torch.from_numpy(self._rng("mirrored").random(len(values)) < 0.5).to(values.device)
+            values = torch.where(mirrored[:, None, None, None], values.flip(2), values)
+        known = draw_known(
+            len(images), self.data.height, self.data.width, config.empty_share, self._rng("known"), self.kinds
+        )
         with device.autocast(self.where):
-            terms = loss(values, known)
+            terms = loss(processes.share(values), torch.from_numpy(processes.share(known)).to(self.where))
         terms["loss"].backward()
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), config.clip))
         usual, self.step = self.norm, self.step + 1
-        self.images += len(images)
         skipped = not math.isfinite(norm) or norm > config.skip_factor * usual
-        if not skipped:
+        if skipped:
+            self.skips_in_a_row += 1
+            self.norm = usual * 1.05  # a lasting change of scale is let through after a while
+        else:
+            self.skips_in_a_row = 0
+            self.images += len(images)
             self.norm = norm if math.isinf(usual) else 0.99 * usual + 0.01 * norm
             factor = schedule(self.seconds / (60 * config.minutes), self.step, config)
             for optimizer in self.optimizers:
@@ -223,11 +315,10 @@ class Trainer:
                     group["lr"] = self.lr * factor
                 optimizer.step()
             self.average.update(self.network)
-        else:
-            self.norm = usual * 1.05  # a lasting change of scale is let through after a while
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        return None if skipped else {k: float(v.detach()) for k, v in terms.items()}
+        found = processes.mean({k: float(v.detach()) for k, v in terms.items()})
+        return None if skipped else found
 
 
 def train(
@@ -241,31 +332,86 @@ def train(
 ) -> Path:
     """Train until the minutes are used up or the caller interrupts; returns the path of the averaged weights.
 
-    Writes state.safetensors, MODEL-DATA.safetensors and samples.png into `out`. Raises UserError for an unwritable
-    folder, missing data, or a state that does not fit.
+    Writes state.safetensors, MODEL-DATA.safetensors and samples.png into `out`. Of several processes the first does,
+    and it alone reads the state. Raises UserError for an unwritable folder, missing data, or a state that does not fit.
     """
-    where = device.choose(device_name)
-    state, weights = out / "state.safetensors", out / f"{config.model}-{config.data}.safetensors"
-    if not resume and (state.exists() or weights.exists()):
-        raise UserError(f"{out} holds earlier weights; add --resume to go on with them, or choose another --out.")
-    images, _ = data.load(data.get(config.data), "train", data_folder)
-    images = torch.from_numpy(images).to(where)
-    trainer = Trainer(config, where)
-    if resume and state.exists():
-        trainer.restore(out)
-    else:
-        trainer.save(out)  # an unwritable folder is found now, not after the first minutes
-    with _stop_on_signals() as stop:
-        _run(trainer, images, out, stop, compiled, quiet)
-    path = trainer.save(out)
-    write_samples(trainer, out)
-    return path
+    with distributed.joined(device_name) as processes, contextlib.ExitStack() as stack:
+        with processes.together():
+            if config.batch % processes.count:
+                raise UserError(f"{processes.count} processes cannot share {config.batch} images; change --batch.")
+            if compiled:
+                device.require_compiler(processes.where)
+            state = None
+            if processes.first:
+                stack.enter_context(_claimed(out, config))
+                state = _state_to_resume(out, config, resume)
+            images = torch.from_numpy(data.load(data.get(config.data), "train", data_folder)[0]).to(processes.where)
+            trainer = Trainer(config, processes.where, processes)
+        _restore(trainer, state)
+        stop = stack.enter_context(_stop_on_signals())
+        _run(trainer, images, out, stop, compiled, quiet or not processes.first)
+        _save(trainer, out)
+    return out / config.file_name
+
+
+@contextlib.contextmanager
+def _claimed(out: Path, config: TrainingConfig) -> Iterator[None]:
+    """Hold the folder for this training alone. Where nothing is written to it, it is gone afterwards if it is new."""
+    for name in (STATE, config.file_name, SAMPLES):
+        atomic.require_writable(out / name)
+    made = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with _lock(out):
+            yield
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):  # it is not empty, or was never made
+                folder.rmdir()
+
+
+def _lock(folder: Path) -> contextlib.AbstractContextManager:
+    try:
+        return FileLock(folder / "training.lock")
+    except BlockingIOError:
+        raise UserError(f"Another training writes to {folder}; wait for its end, or choose another --out.") from None
+    except OSError:  # a file system without locks
+        return contextlib.nullcontext()
+
+
+def _state_to_resume(out: Path, config: TrainingConfig, resume: bool) -> Path | None:
+    """The state to go on from, None to begin; raises UserError where weights would be lost."""
+    state, weights = out / STATE, out / config.file_name
+    if weights.exists() and not state.exists():
+        raise UserError(
+            f"{out} holds weights, but no {STATE} to go on from; choose another --out, and --start {weights} there to "
+            "build on them."
+        )
+    if state.exists() and not resume:
+        raise UserError(f"{out} holds an earlier training; add --resume to go on with it, or choose another --out.")
+    return state if state.exists() else None
+
+
+def _restore(trainer: Trainer, state: Path | None) -> None:
+    """Take up the state in every process; only the first one has the file."""
+    processes, content = trainer.processes, b""
+    with processes.together():
+        if state is not None:
+            trainer.restore(state)
+            content = state.read_bytes()
+    content = processes.broadcast(content)
+    with processes.together(), tempfile.TemporaryDirectory() as folder:
+        if content and not processes.first:
+            copy = Path(folder) / STATE
+            copy.write_bytes(content)
+            trainer.restore(copy)
 
 
 def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, compiled: bool, quiet: bool) -> None:
-    """Step after step until the minutes are used up or `stop` is set, saving every few minutes."""
-    config, where = trainer.config, trainer.where
-    loss = torch.compile(trainer.network.loss) if compiled else trainer.network.loss
+    """Step after step until the minutes are used up or `stop` is set in a process, saving every few minutes."""
+    config, processes = trainer.config, trainer.processes
+    whole: Loss = trainer.network.loss
+    loss = processes.parallel(trainer.network, torch.compile(whole) if compiled else whole)
     trainer.network.train()
     bar = tqdm(
         total=round(config.minutes * 60),
@@ -280,21 +426,43 @@ def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, com
     shown: dict[str, float] = {}
     saved = trainer.seconds
     begun = time.perf_counter() - trainer.seconds
-    while trainer.seconds < 60 * config.minutes and not stop.is_set():
-        order = np.random.default_rng((config.seed, 1, trainer.step)).integers(0, len(images), config.batch)
-        terms = trainer.train_step(images[torch.from_numpy(order).to(where)], loss)
-        for k, v in (terms or {}).items():
-            if not math.isfinite(v):  # a term that this batch had no image for
-                continue
-            shown[k] = v if k not in shown else 0.98 * shown[k] + 0.02 * v
-        trainer.seconds = time.perf_counter() - begun
-        bar.set_postfix_str(" ".join(f"{k} {v:.2f}" for k, v in shown.items()) + f" step {trainer.step}", False)
-        bar.update(min(trainer.seconds, bar.total) - bar.n)
-        if trainer.seconds - saved > 60 * config.save_minutes:
+    with contextlib.closing(bar):
+        while True:
+            clock = time.perf_counter() - begun
+            trainer.seconds, stopped = processes.maximum(clock, stop.is_set())  # one clock, as the rate follows it
+            bar.update(min(trainer.seconds, bar.total) - bar.n)
+            if stopped or trainer.seconds >= 60 * config.minutes:
+                return
+            if trainer.seconds - saved > 60 * config.save_minutes and not trainer.skips_in_a_row:
+                _save(trainer, out)
+                saved = trainer.seconds
+            terms = trainer.train_step(trainer.draw_images(images), loss)
+            if trainer.skips_in_a_row >= MOST_SKIPS:
+                with processes.together():
+                    raise UserError(_diverged(trainer, out))
+            for k, v in (terms or {}).items():
+                if math.isfinite(v):  # a term may have no image in this batch
+                    shown[k] = v if k not in shown else 0.98 * shown[k] + 0.02 * v
+            words = [f"{k} {v:.2f}" for k, v in shown.items()] + [f"step {trainer.step}"]
+            if trainer.skipped:
+                words.append(f"skipped {trainer.skipped}")
+            bar.set_postfix_str(" ".join(words), False)
+
+
+def _diverged(trainer: Trainer, out: Path) -> str:
+    path = out / trainer.config.file_name
+    kept = f"{path} keeps the weights from before" if path.exists() else "nothing was written"
+    return (
+        f"The training diverges: the gradients of the last {trainer.skips_in_a_row} steps were far too large or not "
+        f"finite; {kept}. Try a smaller --lr than {trainer.lr:g}."
+    )
+
+
+def _save(trainer: Trainer, out: Path) -> None:
+    with trainer.processes.together():
+        if trainer.processes.first:
             trainer.save(out)
             write_samples(trainer, out)
-            saved = trainer.seconds
-    bar.close()
 
 
 def write_samples(trainer: Trainer, folder: Path, count: int = 16) -> None:
@@ -305,7 +473,7 @@ def write_samples(trainer: Trainer, folder: Path, count: int = 16) -> None:
         request = GenerationRequest(Prompt.empty(*trainer.data.shape), samples=count, seed=trainer.step)
         finished = run(Generator(trainer.as_checkpoint(), trainer.where), request)
         network.train()
-    write_png(folder / "samples.png", finished.images)
+    write_png(folder / SAMPLES, finished.images)
 
 
 @contextlib.contextmanager

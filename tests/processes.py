@@ -1,0 +1,76 @@
+"""Several processes that train together, as torchrun starts them; run as a program, it is one of them."""
+
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vssm import cli, distributed
+from vssm.errors import UserError
+from vssm.training import Trainer, TrainingConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+STEPS, BATCH = 3, 4
+
+
+def start(words: list, folders: list[Path]) -> list[subprocess.Popen]:
+    """Start `python WORDS` once in each folder, as processes of one training."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = []
+    for rank, folder in enumerate(folders):
+        environment = os.environ | {
+            "RANK": str(rank),
+            "LOCAL_RANK": str(rank),
+            "WORLD_SIZE": str(len(folders)),
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": str(port),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": str(ROOT),
+        }
+        program = [sys.executable, *map(str, words)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(program, cwd=folder, env=environment, **pipes))
+    return started
+
+
+def steps(model: str, settings: dict, processes: distributed.Processes) -> dict[str, np.ndarray]:
+    """What a few steps read and gave: values [n, B, H, W, C] and known sets [n, B, H, W] of this process's share,
+    losses [n] over all images, and in the end a weight."""
+    torch.set_num_threads(1)
+    config = TrainingConfig(model, batch=BATCH, warmup_steps=1, changes=settings)
+    trainer = Trainer(config, processes.where, processes)
+    images = torch.randint(0, 256, (50, 28, 28, 1), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    loss, read, losses = processes.parallel(trainer.network, trainer.network.loss), [], []
+
+    def noted(values, known):
+        read.append((values.numpy(), known.numpy()))
+        return loss(values, known)
+
+    for _ in range(STEPS):
+        losses.append(trainer.train_step(trainer.draw_images(images), noted)["loss"])
+    weight = max(trainer.network.parameters(), key=torch.numel).detach().numpy()
+    values, known = (np.stack(part) for part in zip(*read, strict=True))
+    return {"values": values, "known": known, "losses": np.array(losses), "weight": weight}
+
+
+def main() -> None:
+    settings, out = json.loads(sys.argv[1]), Path(sys.argv[2])
+    with distributed.joined("cpu") as processes:
+        for model, small in settings.items():
+            np.savez(out / f"{model}-{processes.rank}.npz", **steps(model, small, processes))
+        print(json.dumps(dataclasses.asdict(processes) | {"where": processes.describe()}))
+        with processes.together():
+            if not processes.first:
+                raise UserError("Only this one fails.")
+
+
+if __name__ == "__main__":
+    sys.exit(cli.guarded(main))
