@@ -129,7 +129,7 @@ class Filing:
             return
         mine = self.sitting()  # how this person's window looks, and where it computes, are not the sitting's business
         look = {name: getattr(mine, name) for name in session.LOOK}
-        self.messages.clear()
+        self.messages.supersede()
         self.use_sitting(dataclasses.replace(opened, **look))
         said = tr("Opened {}; the sitting before was kept as {} (File, Sitting before).")
         self.messages.add(said.format(Path(path).name, kept.name), "note")
@@ -138,9 +138,10 @@ class Filing:
     def use_sitting(self, sitting: Session) -> None:
         """Put it in the place of the present one; runs under way are given up."""
         self.stop()
-        self.race.forget()
+        self.race.leave()
         self._session = sitting
         self.data, self.model = data.get(sitting.data), sitting.model
+        self.messages.turn_to(self.data.name)
         self._desks = {name: Desk.of(sheet) for name, sheet in sitting.sheets.items()}
         self._turn_tool("brush")  # the other data set may not have the tool
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
@@ -237,7 +238,7 @@ class Filing:
         except UserError as error:
             self.messages.say(str(error))
             return
-        self.messages.clear()
+        self.messages.supersede()
         self.use_link(link)
         self.messages.add(tr("From the link: sketch, seed and settings. Complete it (↵) to see the same."), "note")
 
@@ -301,7 +302,7 @@ class Filing:
 
         def told(done: int) -> None:
             progress.setValue(done)
-            if progress.wasCanceled() or self.engine is None:
+            if progress.wasCanceled() or self.engine.closed:
                 raise animation.Stopped
 
         try:

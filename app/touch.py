@@ -65,7 +65,7 @@ class Touching:
         under_way = self._running
         same = under_way is not None and under_way.base is run and not under_way.stopping
         request = touched(run, level, anew, under_way.request.held if same else None)
-        self.messages.clear()
+        self.messages.supersede()
         number = self.engine.complete(run.model, run.data, request)
         self._running = Run(number, run.model, run.data, request, shown=run.shown, base=run)
         self.live.begun(self._running)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import secrets
@@ -10,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyqtgraph as pg
-from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QColor, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
     QColorDialog,
+    QDialog,
     QDoubleSpinBox,
     QFileDialog,
     QFrame,
@@ -106,6 +108,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
         self.actions_ = actions.Actions(self)
         self.messages = Messages(self)
+        self.messages.turn_to(self.data.name)
         self.sketch = SketchPanel(self.data, self.desk, self.actions_)
         self.canvas = self.sketch.canvas
         self.completion = CompletionPanel()
@@ -150,6 +153,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.engine.failed.connect(self._failed)
         self.engine.ended.connect(self._ended)
         self.engine.loaded.connect(self._model_loaded)
+        self.engine.dropped.connect(self._models_dropped)
         self.engine.ready.connect(self._models_ready)
         self.engine.unready.connect(self._models_missing)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._retheme)
@@ -288,7 +292,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     @Slot()
     def _preload(self) -> None:
-        if self.engine is None:  # closed before it was seen
+        if self.engine.closed:  # before it was seen
             return
         if self.ready:
             self.engine.use(self._device)
@@ -296,7 +300,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self.engine.preload([name for name in names if not self._lacks(name)], self.data.name)
         self._show_weights()
         if sentence := self._lacks(self.model):
-            self.messages.add(sentence)
+            self.messages.add(sentence, "answer", about=self.data.name)
 
     def paintEvent(self, event) -> None:
         super().paintEvent(event)
@@ -306,8 +310,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     @Slot()
     def _load(self) -> None:
-        if self.engine is not None:
-            self.engine.start()
+        self.engine.start()
 
     @Slot(list)
     def _models_ready(self, devices: list[str]) -> None:
@@ -337,12 +340,16 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def _waits(self, asked: Callable, *given) -> bool:
         """Whether the models are still being loaded: what is asked for last is done once they are there."""
         if self._unready:
-            self.messages.say(self._unready)
+            self.messages.say(self._unready, details=self.engine.cause(self._unready))
         elif not self.ready:
             self._waiting = functools.partial(asked, *given)
             self.messages.say(tr("Loading the models … this begins as soon as they are there."), "note")
             self._enable()
         return not self.ready
+
+    def _refuse(self, sentence: str) -> None:
+        """Say why that cannot be done; it is about the data set that is chosen."""
+        self.messages.say(sentence, "answer", about=self.data.name)
 
     def _offer_devices(self, names: list[str]) -> None:
         for action in self.actions_.choices("choose_device"):
@@ -360,7 +367,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self.messages.say(timed, "note")
             return
         if sentence := self._lacks(self.model):
-            self.messages.say(sentence)
+            self._refuse(sentence)
             return
         self.race.stopping()
         self._turn_race(False)
@@ -385,7 +392,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             pixels=self._pixels[1],
             details=whole,
         )
-        self.messages.clear()
+        self.messages.supersede()
         number = self.engine.complete(self.model, self.data.name, request)
         self._running = Run(number, self.model, self.data.name, request, gesture=gesture)
         self.live.begun(self._running)
@@ -402,7 +409,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             return
         lacking = self._lacks(self.model)
         if lacking and self.live.resting:
-            self.messages.say(lacking)
+            self._refuse(lacking)
         hidden = self.race.isVisibleTo(self) and not self.completion.isVisibleTo(self)
         if lacking or hidden or self.race.running or self.scaling.running or self.canvas.sketch.known.all():
             self.live.drop()
@@ -441,13 +448,13 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             return
         self._turn_race(True)
         if not self.race.chosen:
-            self.messages.say(tr("Nobody is ticked for the race."))
+            self._refuse(tr("Nobody is ticked for the race."))
             return
         if self.canvas.sketch.known.all():
-            self.messages.say(tr("Every pixel is known, so there is nothing to race for; erase some first."))
+            self._refuse(tr("Every pixel is known, so there is nothing to race for; erase some first."))
             return
         self.stop()
-        self.messages.clear()
+        self.messages.supersede()
         self._turn_seed()
         prompt, temperature, seed = self.canvas.sketch.prompt, self.temperature.value(), self._seed_shown
         contestants = []
@@ -488,7 +495,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             return
         self.stop()
         if self.race.repeatable:
-            self.messages.clear()
+            self.messages.supersede()
             self.actions_["show_times"].setChecked(True)
             self.show_times(True)
             self._racing = None
@@ -535,7 +542,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         """Give the run under way up; it ends with the network call it is in."""
         if self._waiting is not None:
             self._waiting = None
-            self.messages.clear()
+            self.messages.supersede()
         self.engine.stop()
         self.live.drop()
         self.scaling.stopping()
@@ -551,7 +558,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         if self._waits(self._measure, lengths):
             return
         self.stop()
-        self.messages.clear()
+        self.messages.supersede()
         request = scaling.ScalingRequest(self.data.name, lengths, parameters=scaling.PARAMETERS)
         self._measuring = self.engine.measure(request)
         self.scaling.begin(len(lengths) * len(request.contenders))
@@ -585,7 +592,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._show_modes()
         self._show_status()
         if sentence := self._lacks(name):
-            self.messages.say(sentence)
+            self._refuse(sentence)
         latest = [run for run in self.history if run.model == name and run.data == self.data.name and run.progress]
         if latest and self._running is None:
             self._show(latest[-1])
@@ -638,14 +645,16 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             return
         self.stop()
         self.desk.temperature, self.desk.run = self.temperature.value(), self.shown
-        self.messages.clear()
         self.data = data.get(name)
+        self.messages.turn_to(name)
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
         if self.data.channels != 3 and self.canvas.tool in COLOUR_TOOLS:
             self._turn_tool("brush")
         self.sketch.turn_to(self.data, self.desk)
         self._show_desk()
-        self._show(self.desk.run if self.desk.run in self.history else None)
+        self.shown = self.desk.run
+        self._settle()
+        self._show_history()
         self._preload()
 
     def choose_tool(self, name: str) -> None:
@@ -702,8 +711,6 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         """Compute elsewhere; a run under way ends first."""
         self._device = name
         self.stop()
-        self._loaded.clear()
-        self._show_status()
         self._preload()
 
     def choose_theme(self, name: str) -> None:
@@ -837,11 +844,11 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         try:
             image = read(*given)
         except UserError as error:
-            self.messages.say(str(error))
+            self.messages.say(str(error), "answer")
             return
         finally:
             QApplication.restoreOverrideCursor()
-        self.messages.clear()
+        self.messages.supersede()
         dialog = CropDialog(image, self.data, self.canvas.sketch.known, self)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.accepted.connect(self._take_part)
@@ -894,10 +901,12 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     @Slot(int, str)
     def _failed(self, number: int, sentence: str) -> None:
+        cause = self.engine.cause(sentence)
         if number == 0:  # while models were made ready: each may have something to say
-            self.messages.add(sentence, details=self.engine.cause(sentence))
+            self.messages.add(sentence, details=cause)
         elif self._running is None or number in (self._running.number, self._racing):
-            self.messages.say(sentence, details=self.engine.cause(sentence))
+            run = self._running
+            self.messages.say(sentence, "error" if cause else "answer", cause, run.data if run else self.data.name)
 
     @Slot(int)
     def _ended(self, number: int) -> None:
@@ -926,13 +935,18 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     @Slot()
     def _settle(self) -> None:
-        """Nothing is under way."""
-        self._show_result(self.shown if self.shown in self.history else self._here[-1] if self._here else None)
+        """Nothing is under way: show the run that was chosen, or the last one where that is not kept."""
+        self._show_result(self.shown if self.shown in self._here else self._here[-1] if self._here else None)
         self._later.start()
 
     @Slot(object)
     def _model_loaded(self, loaded: Loaded) -> None:
         self._loaded[loaded.model, loaded.data] = loaded
+        self._show_status()
+
+    @Slot()
+    def _models_dropped(self) -> None:
+        self._loaded.clear()
         self._show_status()
 
     # --- showing
@@ -1119,20 +1133,33 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         return self._tidy_exit
 
     def closeEvent(self, event) -> None:
-        if self.engine is not None:
-            if not self.may_leave():
-                event.ignore()
-                return
-            self.hide()
-            self._timer.stop()
-            self.live.drop()
-            self.race.forget()
-            QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._retheme)
-            loading = not (self.ready or self._unready)  # which cannot be given up, and nothing of it can be lost
-            self._tidy_exit = self.engine.close(LOADING if loading else PATIENCE)
-            self.engine = None
-            self.keeper.close()
+        """Leave: whatever goes wrong on the way, the sitting is kept, the thread ends, and nobody is heard any more."""
+        if not self.engine.closed:
+            with contextlib.ExitStack() as steps:  # the last one first
+                steps.callback(QCoreApplication.removePostedEvents, self, QEvent.Type.MetaCall)  # late signals
+                steps.callback(self.keeper.close)
+                steps.callback(self._end_thread)
+                steps.callback(self._end_the_rest)
+                if not self.may_leave():
+                    steps.pop_all()
+                    event.ignore()
+                    return
+                self.hide()
         event.accept()
+
+    def _end_the_rest(self) -> None:
+        """Nothing comes of what was under way, or asked."""
+        for timer in (self._timer, self._later):
+            timer.stop()
+        QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._retheme)
+        for dialog in self.findChildren(QDialog):
+            dialog.close()
+        self.live.drop()
+        self.race.forget()
+
+    def _end_thread(self) -> None:
+        loading = not (self.ready or self._unready)  # which cannot be given up, and nothing of it can be lost
+        self._tidy_exit = self.engine.close(LOADING if loading else PATIENCE)
 
 
 def about() -> str:

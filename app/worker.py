@@ -69,18 +69,21 @@ class Worker(QObject):
     failed = Signal(int, str)  # number of the run (0 outside one), one sentence
     ended = Signal(int)  # last word on every run, whatever became of it
     loaded = Signal(object)
+    dropped = Signal()  # all models that were loaded are gone: others are needed, or their memory was
     ready = Signal(list)  # torch is there, and these devices
     unready = Signal(str)  # it cannot be loaded, in one sentence
-    _left = Signal(list, str)  # models still to be made ready, data set
+    _left = Signal(list, str, int)  # models still to be made ready, data set, number of the chain
 
     def __init__(self, folder: Path):
         super().__init__()
         self.wanted = 0  # written by the window's thread, read here
+        self.chain = 0  # likewise: the number of the chain of models to be made ready; others end
         self.going = threading.Event()  # likewise
         self.going.set()
         self._left.connect(self.preload, Qt.ConnectionType.QueuedConnection)
         self._folder, self._device = folder, "auto"
         self._generators: dict[tuple[str, str], Generator] = {}
+        self._where = None  # the torch.device of these
         self.causes: dict[str, str] = {}  # by the sentence that tells of it, for those who ask; read by the window
 
     @Slot()
@@ -106,16 +109,16 @@ class Worker(QObject):
 
     @Slot(str)
     def use(self, name: str) -> None:
-        """Compute on that device from now on."""
+        """Compute on that device from now on; models loaded on another one go when the next is needed."""
         self._device = name
-        self._generators.clear()
 
-    @Slot(list, str)
-    def preload(self, names: list[str], dataset: str) -> None:
-        """Make models ready before they are asked for; a run asked for meanwhile comes before the next of them."""
-        if self.wanted >= 0 and names:
+    @Slot(list, str, int)
+    def preload(self, names: list[str], dataset: str, chain: int) -> None:
+        """Make models ready before they are asked for; a run asked for meanwhile comes before the next of them, and a
+        newer chain takes the place of what is left of this one."""
+        if chain == self.chain and names:
             self._guard(0, self._generator, names[0], dataset)
-            self._left.emit(names[1:], dataset)
+            self._left.emit(names[1:], dataset, chain)
 
     @Slot(object)
     def run(self, job: Job) -> None:
@@ -159,8 +162,11 @@ class Worker(QObject):
         from vssm import device
         from vssm.generation import Generator
 
+        where = device.choose(self._device)
+        if where != self._where:
+            self._drop()
+            self._where = where
         if (model, dataset) not in self._generators:
-            where = device.choose(self._device)
             path = self._folder / checkpoint.shipped(model, dataset).name
             made = Generator(checkpoint.load(path, model, dataset), where)
             made.warm_up()
@@ -169,6 +175,11 @@ class Worker(QObject):
                 Loaded(model, dataset, made.checkpoint.parameters, made.checkpoint.scores, device.describe(where))
             )
         return self._generators[model, dataset]
+
+    def _drop(self) -> None:
+        if self._generators:
+            self._generators.clear()
+            self.dropped.emit()
 
     def _guard(self, number: int, method, *given) -> None:
         """Call a method; whatever goes wrong becomes one sentence."""
@@ -182,7 +193,7 @@ class Worker(QObject):
                 return
             import torch
 
-            self._generators.clear()
+            self._drop()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             timed = any(isinstance(one, Job) and isinstance(one.request, scaling.ScalingRequest) for one in given)
@@ -205,15 +216,17 @@ def _reason(error: Exception) -> str:
 
 class Engine(QObject):
     """The window's end of the thread, which `start` begins: what is asked for before waits. Its signals are the
-    worker's, delivered in the window's thread."""
+    worker's, delivered in the window's thread. After `close` it does nothing more, whatever it is asked for; `closed`
+    tells."""
 
     _asked = Signal(object)
     _chosen = Signal(str)
-    _needed = Signal(list, str)
+    _needed = Signal(list, str, int)
 
     def __init__(self, folder: Path | None = None, parent: QObject | None = None):
         super().__init__(parent)
         self._last = 0
+        self.closed = False
         self._thread = QThread(self)
         self._thread.setObjectName("inference")
         self._thread.setStackSize(STACK)
@@ -224,15 +237,19 @@ class Engine(QObject):
         self._chosen.connect(self._worker.use)
         self._needed.connect(self._worker.preload)
         self.happened, self.failed = self._worker.happened, self._worker.failed
-        self.ended, self.loaded = self._worker.ended, self._worker.loaded
+        self.ended, self.loaded, self.dropped = self._worker.ended, self._worker.loaded, self._worker.dropped
         self.ready, self.unready = self._worker.ready, self._worker.unready
 
     def start(self) -> None:
         """Load torch and the models; `ready` or `unready` tells when that is done."""
-        self._thread.start()
+        if not self.closed:
+            self._thread.start()
 
     def preload(self, names: list[str], dataset: str) -> None:
-        self._needed.emit(names, dataset)
+        """Make these models ready, in the place of all that were still to be; those that are loaded stay."""
+        if not self.closed:
+            self._worker.chain += 1
+            self._needed.emit(names, dataset, self._worker.chain)
 
     def use(self, device_name: str) -> None:
         self._chosen.emit(device_name)
@@ -257,19 +274,22 @@ class Engine(QObject):
 
     def pause(self) -> None:
         """Hold the run under way at its next event, until `go_on`; its clock stands still, no network is called."""
-        self._worker.going.clear()
+        if not self.closed:
+            self._worker.going.clear()
 
     def go_on(self) -> None:
         self._worker.going.set()
 
     def _want(self, number: int) -> None:
         """Only this run from now on; one that rests is woken to see it."""
-        self._worker.wanted = number
-        self._worker.going.set()
+        if not self.closed:
+            self._worker.wanted = number
+            self._worker.going.set()
 
     def close(self, milliseconds: int = 8000) -> bool:
         """Stop and wait; False where the thread did not end in time, because one network call takes longer."""
         self._want(-1)
+        self._worker.chain, self.closed = -1, True
         QObject.disconnect(self._worker, None, None, None)
         self._thread.quit()
         return self._thread.wait(milliseconds)

@@ -17,17 +17,19 @@ DETAILS = 150  # pixels
 
 
 class Toast(QFrame):
-    """One message: "error" stays until it is closed, "note" goes by itself. `closed` asks to be taken away."""
+    """One message: "error" stays until it is closed, "note" goes by itself, "answer" refuses what a person asked for
+    and goes when something else is asked for. about: the data set that it belongs to; empty for all. `closed` asks to
+    be taken away."""
 
     closed = Signal()
 
-    def __init__(self, text: str, kind: str, details: str):
+    def __init__(self, text: str, kind: str, details: str, about: str):
         super().__init__()
-        self.setObjectName(kind)
+        self.setObjectName("note" if kind == "note" else "error")
         self.setAccessibleName(text)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.text, self.kind, self._details = text, kind, details
+        self.text, self.kind, self.about, self._details = text, kind, about, details
         rows = QVBoxLayout(self)
         rows.setContentsMargins(14, 8, 8, 8)
         row = QHBoxLayout()
@@ -40,7 +42,7 @@ class Toast(QFrame):
             self.more = self._button(tr("Details"), tr("Show what is known of the cause, or hide it"), self._unfold)
             self.more.setCheckable(True)
             row.addWidget(self.more, 0, Qt.AlignmentFlag.AlignTop)
-        if kind == "error":
+        if kind != "note":
             tip = tr("Copy this message, its cause and the versions of all that takes part, for a report")
             self.copy = self._button(tr("Copy report"), tip, self._copy)
             row.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignTop)
@@ -100,12 +102,14 @@ class Toast(QFrame):
 
 
 class Messages(QWidget):
-    """A stack of messages over the lower right corner of `over`, the latest at the bottom."""
+    """A stack of messages over the lower right corner of `over`, the latest at the bottom. The last few are seen; an
+    earlier one comes back when one of these is closed, so that none is lost unread."""
 
     def __init__(self, over: QWidget):
         super().__init__(over)
         self.setAccessibleName(tr("Messages"))
-        self.toasts: list[Toast] = []
+        self.toasts: list[Toast] = []  # seen or not
+        self._about = ""  # the data set in front of the person
         self._before: QWidget | None = None  # had the focus
         self.beneath: QWidget | None = None  # stands in the corner, too
         self._rows = QVBoxLayout(self)
@@ -117,40 +121,57 @@ class Messages(QWidget):
     @property
     def text(self) -> str:
         """What was said last; empty where nothing is being said."""
-        return self.toasts[-1].text if self.toasts else ""
+        return self.seen[-1].text if self.seen else ""
 
-    def say(self, text: str, kind: str = "error", details: str = "") -> None:
-        """details: what is known of the cause, for those who ask."""
-        for one in [t for t in self.toasts if t.text == text] or self.toasts[: 1 - MOST]:
+    @property
+    def seen(self) -> list[Toast]:
+        """Those on screen."""
+        return [one for one in self.toasts if one.about in ("", self._about)][-MOST:]
+
+    def say(self, text: str, kind: str = "error", details: str = "", about: str = "") -> None:
+        """details: what is known of the cause, for those who ask. about: the data set that it belongs to, if any."""
+        for one in [t for t in self.toasts if (t.text, t.about) == (text, about)]:
             self._take(one)
-        toast = Toast(text, kind, details)
+        toast = Toast(text, kind, details, about)
         toast.closed.connect(self._closed)
         self.toasts.append(toast)
         self._rows.addWidget(toast)
-        toast.show()
         self.place()
-        announce(toast, text, kind == "error")
+        if toast in self.seen:
+            announce(toast, text, kind != "note")
 
-    def add(self, text: str, kind: str = "error", details: str = "") -> None:
+    def add(self, text: str, kind: str = "error", details: str = "", about: str = "") -> None:
         """Say it where it is not being said already."""
-        if text not in [one.text for one in self.toasts]:
-            self.say(text, kind, details)
+        if text not in [one.text for one in self.seen]:
+            self.say(text, kind, details, about)
+
+    def turn_to(self, about: str) -> None:
+        """Another data set is in front of the person: what belongs to the one before waits until that comes back."""
+        self._about = about
+        self.place()
+
+    def supersede(self) -> None:
+        """Something new is asked for: answers to what was asked before go, and notes; errors stay."""
+        for one in [one for one in self.seen if one.kind != "error"]:
+            self._take(one)
+        self.place()
 
     @Slot()
     def clear(self) -> None:
+        """Take all away, read or not."""
         for one in list(self.toasts):
             self._take(one)
         self.place()
 
     def focus_latest(self) -> None:
         """Bring the keyboard to the latest message."""
-        if self.toasts:
+        if self.seen:
             self._before = QApplication.focusWidget()
-            self.toasts[-1].setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self.seen[-1].setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def close_latest(self) -> None:
-        if self.toasts:
-            self.toasts[-1].closed.emit()
+        if self.seen:
+            self.seen[-1].closed.emit()
 
     @Slot()
     def _closed(self) -> None:
@@ -169,10 +190,13 @@ class Messages(QWidget):
     @Slot()
     def place(self) -> None:
         """Over the status bar, to the right, where they hide nothing of the sketch."""
-        self.setVisible(bool(self.toasts))
+        seen = self.seen
+        for one in self.toasts:
+            one.setVisible(one in seen)
+        self.setVisible(bool(seen))
         over = self.parentWidget()
         wide = min(WIDE, over.width() - 2 * OFF)
-        high = self._rows.totalHeightForWidth(wide) if self.toasts else 0
+        high = self._rows.totalHeightForWidth(wide) if seen else 0
         foot = over.statusBar().height() + OFF
         if self.beneath is not None and self.beneath.isVisible():
             foot = over.height() - self.beneath.y() + OFF // 2

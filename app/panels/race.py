@@ -373,6 +373,7 @@ class RacePanel(Card):
         self.boxes: dict[str, QCheckBox] = {}
         self.runners: list[Runner] = []
         self.past: dict[str, list[Past]] = {}  # by data set, the latest last
+        self._left: dict[str, tuple[int, float]] = {}  # by data set: which of them was looked at, and at what time
 
         self.races = QComboBox()
         self.races.setAccessibleName(tr("Races"))
@@ -448,13 +449,18 @@ class RacePanel(Card):
 
     def offer(self, dataset: str, offered: list[Offer], absent: set[str]) -> None:
         """Who may race; those in `absent`, which is kept up to date, are not ticked. A race of another data set gives
-        way to the latest of this one."""
+        way to the one of this set that was looked at last; contestants that still run are stopped, and what they came
+        to is kept."""
         if dataset != self._data:
+            self.leave()
             self._data = dataset
             self._fill_races()
-            self.forget()
             if self.races.count():
-                self.look_back(self.races.count() - 1)
+                number, seconds = self._left.get(dataset, (self.races.count() - 1, math.inf))
+                self.races.setCurrentIndex(number)
+                self.look_back(number)
+                self._clock.put(seconds, time.perf_counter())
+            self._show()
         if (dataset, offered) == (self._data, self._offered) and absent is self._absent:
             return
         self._data, self._offered, self._absent = dataset, offered, absent
@@ -489,6 +495,7 @@ class RacePanel(Card):
     # --- the race itself
 
     def begin(self, contestants: tuple[Contestant, ...]) -> None:
+        self._give_up()
         self.hold()
         self.race, self._again = Race.of(contestants), None
         self.running, self._stopping, self._number, self._under_way = True, False, 0, False
@@ -527,14 +534,19 @@ class RacePanel(Card):
             return
         self._under_way = False
         self._timer.stop()
-        on_clock = self._again or self.race
-        if self._ending or self._number + 1 == len(on_clock.lanes):
-            self._timed.add(on_clock)
-            (self._end_turn if self.repeating else self._finish)()
+        if self._ending or self._number + 1 == len((self._again or self.race).lanes):
+            self._conclude()
             return
         self._number += 1
         self._show()
         self._start.start()
+
+    def _conclude(self) -> None:
+        """The last contestant of the race, or of a repeat of it, is through or given up."""
+        self._under_way = False
+        self._timer.stop()
+        self._timed.add(self._again or self.race)
+        (self._end_turn if self.repeating else self._finish)()
 
     def stopping(self) -> None:
         """No more contestants; a network call may still be under way."""
@@ -546,7 +558,7 @@ class RacePanel(Card):
             self._show()
             self.changed.emit()
         else:
-            (self._end_turn if self.repeating else self._finish)()
+            self._conclude()
 
     def _finish(self) -> None:
         self.running = self._under_way = False
@@ -569,6 +581,19 @@ class RacePanel(Card):
         self._start.stop()
         self.race, self._again, self.running, self._under_way, self._stopping = None, None, False, False, False
         self._show()
+
+    def _give_up(self) -> None:
+        """End what runs at once; what the contestants came to is kept."""
+        self.stopping()
+        if self._under_way:
+            self._conclude()
+
+    def leave(self) -> None:
+        """Show nothing any more; what runs ends, and what was looked at will be shown again with its data set."""
+        self._give_up()
+        if self.race is not None and self.races.count():
+            self._left[self._data] = self.races.currentIndex(), self.seconds
+        self.forget()
 
     # --- races of before
 
