@@ -5,21 +5,29 @@ Nothing is ever unpickled. Writing is atomic: a kill at any moment leaves the ol
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import math
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
 from . import atomic, data, models
+from .config import PICTURE
 from .errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FORMAT = "vssm-checkpoint/1"
+MOST_HEADER = 4_000_000  # bytes: some hundred times what a training's state takes
+MOST_DEPTH = 6  # levels of lists and records in metadata
+MOST_WEIGHT = 1e6  # far above every number of a network that has learned anything
 SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
 
 
@@ -61,22 +69,129 @@ def shipped(model: str, dataset: str) -> Path:
 def load(path: str | Path, expect_model: str | None = None, expect_data: str | None = None) -> Checkpoint:
     """Read a checkpoint. Raises UserError, in one sentence, where the file is missing, broken, foreign, or of
     another model or data set than expected."""
-    tensors, meta = read(path)
-    name, dataset = meta.get("model"), meta.get("data")
-    if expect_model and name != expect_model:
-        raise UserError(f"{path} holds the model {name!r}, not {expect_model!r}; name the right file or model.")
-    if expect_data and dataset != expect_data:
-        raise UserError(f"{path} was trained on {dataset!r}, not {expect_data!r}; name the right file or data set.")
+
+    def make(meta: dict) -> nn.Module:
+        if expect_model and meta["model"] != expect_model:
+            raise Foreign(f"holds the model {meta['model']!r}, not {expect_model!r}; name the right file or model")
+        if expect_data and meta["data"] != expect_data:
+            raise Foreign(f"was trained on {meta['data']!r}, not {expect_data!r}; name the right file or data set")
+        network, dataset = models.build(meta["model"], meta["config"]), data.get(meta["data"])
+        for name in PICTURE:
+            made = getattr(network.config, name, None)
+            if made is not None and made != getattr(dataset, name):
+                wanted = getattr(dataset, name)
+                raise UserError(f"{dataset.title}'s pictures have {name} {wanted!r}, and its config says {made!r}.")
+        return network
+
+    network, meta = read_network(path, make)
+    return Checkpoint(meta["model"], data.get(meta["data"]), network, meta["scores"], meta["training"], Path(path))
+
+
+class Foreign(UserError):
+    """A file that is sound, but not the one that is wanted; the text follows the file's name."""
+
+
+def read_network(path: str | Path, make: Callable[[dict], nn.Module]) -> tuple[nn.Module, dict]:
+    """The network in a file and the file's metadata; the network is in eval mode, float32, on the CPU.
+
+    What the file says of itself is not believed: its metadata are looked at, the network that they describe may not be
+    larger than the tensors that are there, and these must fit it by name, shape and type before one of them is read.
+
+    Args:
+        path: The file.
+        make: Makes the untrained network of the metadata, whose "model", "data", "config", "scores" and "training"
+            are there and of the right type.
+
+    Raises:
+        UserError: The file is missing, broken or foreign, or what `make` raises, with the file's name.
+    """
+    header = read_header(path)
     try:
-        network = models.build(name, meta["config"])
+        meta = _checked(header.meta)
+        with _no_larger_than(sum(math.prod(shape) for _, shape in header.layout.values())):
+            network = make(meta)
+        _require_fit({name: _described(value) for name, value in network.state_dict().items()}, header.layout)
+        tensors = read(path)[0]
+        for name, tensor in tensors.items():
+            if not bool((tensor.abs() < MOST_WEIGHT).all()):  # which no number holds for that is not finite
+                raise UserError(f"its weights {name!r} are not finite, or too large to be trained ones.")
         network.load_state_dict(tensors)
+    except Foreign as error:
+        raise UserError(f"{path} {error}.") from None
     except UserError as error:
         raise UserError(f"{path} does not fit this version of the program: {error}") from None
-    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-        reason = str(error).splitlines()[-1].strip()
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        reason = " ".join((str(error) or type(error).__name__).split())[:200].rstrip(".")
         raise UserError(f"{path} does not fit its own config ({reason}); train or fetch it again.") from None
-    network.eval().requires_grad_(False)
-    return Checkpoint(name, data.get(dataset), network, meta.get("scores", {}), meta.get("training", {}), Path(path))
+    return network.eval().requires_grad_(False), meta
+
+
+def _checked(meta: dict) -> dict:
+    """Metadata with everything in its place; raises UserError where that cannot be."""
+    kinds = {"model": str, "data": str, "config": dict, "scores": dict, "training": dict}
+    meta = {"scores": {}, "training": {}} | meta
+    for name, kind in kinds.items():
+        if not isinstance(meta.get(name), kind):
+            raise UserError(f"its {name} is missing or no {'text' if kind is str else 'record'}; fetch it again.")
+        if not _is_plain(meta[name]):
+            raise UserError(f"its {name} holds what is neither text nor a finite number; fetch it again.")
+    for name in ("measured", "speeds"):
+        if not isinstance(meta["scores"].get(name, {}), dict):
+            raise UserError(f"its scores' {name!r} is no record; fetch it again.")
+    return meta
+
+
+def _is_plain(value: object, depth: int = 0) -> bool:
+    """Whether it is text, a number that can be shown, true, false, null, or a few levels of lists and records."""
+    if isinstance(value, (dict, list)):
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        return depth < MOST_DEPTH and all(_is_plain(part, depth + 1) for part in parts)
+    if isinstance(value, (int, float)):
+        return abs(value) < 2**63
+    return value is None or (isinstance(value, str) and value.isprintable())
+
+
+@contextlib.contextmanager
+def _no_larger_than(numbers: int) -> Iterator[None]:
+    """Inside, a network of many more parameters than that is given up while it is being built, so that a short text
+    cannot take all memory. (Building on torch's meta device would first load its Python parts, for over a second.)"""
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    seen, thread = 0, threading.get_ident()  # the hook is called in all threads
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        nonlocal seen
+        if parameter is not None and threading.get_ident() == thread:
+            seen += parameter.numel()
+            if seen > 2 * numbers:  # twice, as a parameter may be set more than once
+                raise UserError(f"its config asks for a larger network than its {numbers:,} numbers are.")
+
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+Layout = tuple[str, tuple[int, ...]]  # a tensor's type, as safetensors names it, and its shape
+
+
+def _described(tensor: Tensor) -> Layout:
+    names = {"float32": "F32", "int64": "I64"}  # all that networks here are made of
+    kind = str(tensor.dtype).removeprefix("torch.")
+    return names.get(kind, kind), tuple(tensor.shape)
+
+
+def _require_fit(wanted: dict[str, Layout], given: dict[str, Layout]) -> None:
+    """Raises UserError for the first tensor that is missing, too many, or of another type or shape."""
+    for name in sorted(wanted.keys() | given.keys()):
+        if name not in given:
+            raise UserError(f"it has no tensor {name!r}.")
+        if name not in wanted:
+            raise UserError(f"it has a tensor {name!r} that its network does not know.")
+        if given[name] != wanted[name]:
+            (kind, shape), (other, size) = given[name], wanted[name]
+            raise UserError(f"its tensor {name!r} is {kind} {list(shape)}, and its network needs {other} {list(size)}.")
 
 
 def write(path: str | Path, tensors: dict[str, Tensor], meta: dict) -> None:
@@ -90,20 +205,47 @@ def write(path: str | Path, tensors: dict[str, Tensor], meta: dict) -> None:
             raise OSError(str(error)) from None
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself: metadata, and the layout of its tensors by name."""
+
+    meta: dict
+    layout: dict[str, Layout]
+
+
+def read_header(path: str | Path) -> Header:
+    """The header of a file that `write` made; raises UserError for anything else. No tensor is read."""
+    with _opened(path) as (file, meta):
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        return Header(meta, {n: (str(s.get_dtype()), tuple(s.get_shape())) for n, s in slices.items()})
+
+
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
     """Tensors and metadata of a file that `write` made; raises UserError for anything else."""
+    with _opened(path) as (file, meta):
+        return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118 - not a dict
+
+
+@contextlib.contextmanager
+def _opened(path: str | Path) -> Iterator[tuple[Any, dict]]:
+    """A file that `write` made, and its metadata; raises UserError for anything else, in the block too."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f"There is no checkpoint {path}; train one with `python -m vssm train` or restore the file.")
     try:
+        with path.open("rb") as start:
+            if int.from_bytes(start.read(8), "little") > MOST_HEADER:
+                raise ValueError("its header is too large")
         with safe_open(path, "pt") as file:
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
                 raise UserError(f"{path} was not made by this program; train one with `python -m vssm train`.")
-            tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118 - not a dict
-        meta = dict(json.loads(header["meta"]))
+            meta = json.loads(header["meta"])
+            if not isinstance(meta, dict):
+                raise ValueError("its metadata are no record")
+            yield file, meta
     except UserError:
         raise
-    except (SafetensorError, OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{path} is broken or not a safetensors file ({error}); restore or retrain it.") from None
-    return tensors, meta
+    except (SafetensorError, OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise UserError(f"{path} is broken or not a safetensors file ({reason}); restore or retrain it.") from None

@@ -86,13 +86,16 @@ def load(dataset: data.DataSet, file: str | Path | None = None) -> Classifier:
     file, remedy = Path(file or path(dataset)), f"`python -m vssm train-classifier --data {dataset.name}`"
     if not file.is_file():
         raise UserError(f"There is no classifier {file}; make one with {remedy}.")
-    tensors, meta = checkpoint.read(file)
-    try:
+
+    def make(meta: dict) -> Classifier:
         network = Classifier(from_dict(ClassifierConfig, meta["config"]))
-        network.load_state_dict(tensors)
-    except (RuntimeError, KeyError, TypeError, ValueError):
-        raise UserError(f"{file} is no classifier of this version; make one with {remedy}.") from None
-    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)  # faster, on a CPU too
+        made = network.config.size, network.config.size, network.config.colours
+        if made != dataset.shape or network.config.classes != dataset.classes or meta["model"] != "classifier":
+            raise UserError(f"it is no classifier of {dataset.title}'s pictures; make one with {remedy}.")
+        return network
+
+    network, _ = checkpoint.read_network(file, make)
+    return network.to(memory_format=torch.channels_last)  # faster, on a CPU too
 
 
 @torch.inference_mode()
