@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen, QPointingDevice
+from PySide6.QtCore import QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
 from PySide6.QtWidgets import QWidget
 
 from vssm.data import DataSet
 
 from . import draw
+from .pointer import Contact, Pointer
 from .sketch import Sketch
 from .words import tr
 
@@ -30,16 +31,18 @@ class Canvas(draw.Picture):
     picked = Signal(tuple)
 
     def __init__(self, dataset: DataSet, sketch: Sketch, parent: QWidget | None = None):
+        self._pointer = Pointer(self, direct=True)
         super().__init__("Sketch", parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
         self.setAccessibleDescription(
             "Drawing field. Arrow keys move the pen, Space draws with the chosen tool, Delete erases."
         )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.CrossCursor)
         self._tool, self.pen = "brush", 3  # the pen's width in pixels
         self.ink: tuple[int, ...] = (255,) * dataset.channels
+        self._before = sketch.moment  # the sketch before that gesture
         self._gesture = ""  # the tool of the gesture under way
         self._trail: list[tuple[float, float]] = []  # the last points of a stroke; both corners of a rectangle
         self._keyed = False  # whether the gesture under way was begun by a key
@@ -115,6 +118,7 @@ class Canvas(draw.Picture):
     def _begin(self, point: tuple[float, float], tool: str, away: bool = False) -> None:
         """away: of a rectangle, to make unknown."""
         self._gesture, self._trail, self._away, self._keyed = tool, [point], away, False
+        self._before = self.sketch.moment
         if tool in STROKES:
             self.sketch.begin("stroke")
             self.sketch.stroke(tool, point, point, self.pen, self.ink)
@@ -201,31 +205,43 @@ class Canvas(draw.Picture):
             return "rectangle", erase or bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
         return "eraser" if erase else self._tool, False
 
-    def mousePressEvent(self, event) -> None:
+    def pointer_pressed(self, contact: Contact) -> bool:
         self._by_keys = False
-        if event.button() not in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton):
-            return
-        if self._gesture and event.buttons() != event.button():
-            return  # the other button during a stroke
+        if contact.button not in (Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton):
+            return False
+        self.setFocus(Qt.FocusReason.MouseFocusReason)  # of a click only Qt does so; a number typed is done with
         self._abandon()  # a rectangle that the keyboard had begun
-        erase = event.button() == Qt.MouseButton.RightButton
-        self._held = erase
-        self._begin(self.to_pixels(event.position()), *self._meant(erase, event.modifiers()))
+        self._held = contact.button == Qt.MouseButton.RightButton
+        self._begin(self.to_pixels(contact.position), *self._meant(self._held, contact.modifiers))
+        return True
+
+    def pointer_moved(self, contact: Contact) -> None:
+        if not self._keyed:
+            # Shift may be pressed or let go during a rectangle.
+            away = self._held or bool(contact.modifiers & Qt.KeyboardModifier.ShiftModifier)
+            self._extend(self.to_pixels(contact.position), away)
+
+    def pointer_released(self, contact: Contact) -> None:
+        if not self._keyed:
+            self.pointer_moved(contact)
+            self._end()
+
+    def pointer_interrupted(self) -> None:
+        if not self._keyed:
+            self._abandon()
+
+    def pointer_cancelled(self) -> None:
+        """A stroke or a fill leaves no trace, in the history neither."""
+        tool, self._gesture, self._trail = self._gesture, "", []
+        if tool in (*STROKES, "fill"):
+            self.sketch.go_back(self._before)
+            self._after()
+            self.lifted.emit()
+        self.update()
 
     def mouseMoveEvent(self, event) -> None:
         self._hover = event.position()
-        if self._gesture and not self._keyed:
-            self._extend(self.to_pixels(event.position()), self._away_now(event))
         self.update()
-
-    def mouseReleaseEvent(self, event) -> None:
-        if self._gesture and not self._keyed and not event.buttons():
-            self._extend(self.to_pixels(event.position()), self._away_now(event))
-            self._end()
-
-    def _away_now(self, event) -> bool:
-        """Shift may be pressed or let go during a rectangle."""
-        return self._held or bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
 
     def leaveEvent(self, event) -> None:
         self._hover = None
@@ -234,33 +250,8 @@ class Canvas(draw.Picture):
     def contextMenuEvent(self, event) -> None:
         event.accept()  # the right button erases
 
-    def tabletEvent(self, event) -> None:
-        rubber = event.pointerType() == QPointingDevice.PointerType.Eraser
-        erase = rubber or bool(event.buttons() & Qt.MouseButton.RightButton)
-        self._pen(event, self.to_pixels(event.position()), erase)
-
     def event(self, event) -> bool:
-        touches = (QEvent.Type.TouchBegin, QEvent.Type.TouchUpdate, QEvent.Type.TouchEnd, QEvent.Type.TouchCancel)
-        if event.type() in touches:
-            if event.points():
-                self._pen(event, self.to_pixels(event.points()[0].position()), False)
-            elif self._gesture:
-                self._end()
-            event.accept()
-            return True
-        return super().event(event)
-
-    def _pen(self, event, point: tuple[float, float], erase: bool) -> None:
-        """A tablet's pen and a finger act alike."""
-        kind = event.type()
-        if kind in (QEvent.Type.TabletPress, QEvent.Type.TouchBegin):
-            self._abandon()
-            self._begin(point, *self._meant(erase, event.modifiers()))
-        elif kind in (QEvent.Type.TabletMove, QEvent.Type.TouchUpdate):
-            self._extend(point)
-        else:
-            self._end()
-        event.accept()
+        return self._pointer.takes(event) or super().event(event)
 
     def focusInEvent(self, event) -> None:
         self._by_keys = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)

@@ -29,6 +29,15 @@ class State:
     touched: np.ndarray
 
 
+@dataclass(frozen=True)
+class Moment:
+    """A sketch as it was, with its history."""
+
+    state: State
+    undo: tuple[tuple[str, State], ...]
+    redo: tuple[State, ...]
+
+
 class Sketch:
     """The picture and its mask, with undo. Positions are (x, y) in pixels; a pixel's centre is at a half.
 
@@ -94,6 +103,15 @@ class Sketch:
         if self._redo:
             self._undo.append(("redo", self._state()))
             self._set(self._redo.pop())
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self._state(), tuple(self._undo), tuple(self._redo))
+
+    def go_back(self, moment: Moment) -> None:
+        """Become as it was then, as if nothing had been done since."""
+        self._set(moment.state)
+        self._undo, self._redo = list(moment.undo), list(moment.redo)
 
     # --- changes
 

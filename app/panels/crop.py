@@ -22,6 +22,7 @@ from vssm.data import DataSet
 from vssm.prompt import Prompt
 
 from .. import draw, opening
+from ..pointer import Contact, Pointer
 from .card import label
 
 LEAST = 8  # pixels of the picture: the smallest side of the crop
@@ -38,7 +39,9 @@ class Cropper(QWidget):
     changed = Signal()
 
     def __init__(self, image: Image.Image, data: DataSet):
+        self._pointer = Pointer(self, direct=True)
         super().__init__()
+        self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
         self.setAccessibleName("Crop")
         self.setAccessibleDescription("Arrow keys move the frame, plus and minus resize it.")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -50,7 +53,7 @@ class Cropper(QWidget):
         self.least = min(LEAST, self.most)
         self.high = self.most
         self.x, self.y = (image.width - self.wide) / 2, (image.height - self.high) / 2
-        self._drag: tuple[str, QPointF, QRectF] | None = None  # what is held, where it was taken, the frame then
+        self._drag = "", QPointF(), QRectF()  # what is held, where it was taken, the frame then
 
     def sizeHint(self) -> QSize:
         return QSize(460, 400)
@@ -113,18 +116,23 @@ class Cropper(QWidget):
             edges += letter if distance < grip else ""
         return edges or "m"
 
-    def mousePressEvent(self, event) -> None:
-        if event.button() != Qt.MouseButton.LeftButton:
-            return
-        held = self._held(event.position())
+    def event(self, event) -> bool:
+        return self._pointer.takes(event) or super().event(event)
+
+    def pointer_pressed(self, contact: Contact) -> bool:
+        if contact.button != Qt.MouseButton.LeftButton:
+            return False
+        self._before = self.x, self.y, self.high
+        held = self._held(contact.position)
         if not held:  # outside: the frame comes there, and is held by its middle
-            spot = (event.position() - self.field().topLeft()) / self.scale
+            spot = (contact.position - self.field().topLeft()) / self.scale
             self.place(spot.x() - self.wide / 2, spot.y() - self.high / 2, self.high)
             held = "m"
-        self._drag = held, event.position(), QRectF(self.x, self.y, self.wide, self.high)
+        self._drag = held, contact.position, QRectF(self.x, self.y, self.wide, self.high)
+        return True
 
     def mouseMoveEvent(self, event) -> None:
-        if self._drag is None:
+        if not self._pointer.down:
             shapes = {"lt": "\\", "rb": "\\", "rt": "/", "lb": "/", "l": "-", "r": "-", "t": "|", "b": "|", "m": "m"}
             cursors = {
                 "\\": Qt.CursorShape.SizeFDiagCursor,
@@ -134,9 +142,10 @@ class Cropper(QWidget):
                 "m": Qt.CursorShape.SizeAllCursor,
             }
             self.setCursor(cursors.get(shapes.get(self._held(event.position()), ""), Qt.CursorShape.ArrowCursor))
-            return
+
+    def pointer_moved(self, contact: Contact) -> None:
         held, taken, frame = self._drag
-        moved = (event.position() - taken) / self.scale
+        moved = (contact.position - taken) / self.scale
         if held == "m":
             self.place(frame.x() + moved.x(), frame.y() + moved.y(), frame.height())
         else:
@@ -156,8 +165,14 @@ class Cropper(QWidget):
         y = frame.bottom() - high if "t" in held else frame.top() if "b" in held else frame.center().y() - high / 2
         self.place(x, y, high)
 
-    def mouseReleaseEvent(self, event) -> None:
-        self._drag = None
+    def pointer_released(self, contact: Contact) -> None:
+        self.pointer_moved(contact)
+
+    def pointer_interrupted(self) -> None:
+        """The frame stays where it is."""
+
+    def pointer_cancelled(self) -> None:
+        self.place(*self._before)
 
     def wheelEvent(self, event) -> None:
         self.resize_to(self.high * 0.9 ** (event.angleDelta().y() / 120))

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from .. import draw, theme
+from ..pointer import Contact, Pointer
 from ..words import tr
 
 GAP, HEAD, THUMB = 6, 14, 84  # between thumbnails of levels, above them for their numbers, and their largest side
@@ -43,7 +44,9 @@ class Map(QWidget):
     back = Signal()
 
     def __init__(self):
+        self._pointer = Pointer(self, direct=True)
         super().__init__()
+        self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
         self.setAccessibleName(tr("Codes of a level"))
         self.setAccessibleDescription(tr(KEYS))
         self.setToolTip(tr(TOUCH))
@@ -111,23 +114,33 @@ class Map(QWidget):
         self.update()
 
     def mouseMoveEvent(self, event) -> None:
-        place = self._code(event.position())
-        if event.buttons() & Qt.MouseButton.LeftButton and self._from is not None:
-            side = self.field.width() / self._picture.shape[1]
-            place = self._within((event.position() / side - QPointF(0.5, 0.5)).toPoint())
+        if not self._pointer.down:
+            self._point(self._code(event.position()))
+
+    def pointer_pressed(self, contact: Contact) -> bool:
+        place = self._code(contact.position)
+        if contact.button != Qt.MouseButton.LeftButton or place is None:
+            return False
+        self._from = place
         self._point(place)
+        return True
 
-    def mousePressEvent(self, event) -> None:
-        place = self._code(event.position())
-        if event.button() == Qt.MouseButton.LeftButton and place is not None:
-            self._from = place
-            self._point(place)
+    def pointer_moved(self, contact: Contact) -> None:
+        side = self.field.width() / self._picture.shape[1]
+        self._point(self._within((contact.position / side - QPointF(0.5, 0.5)).toPoint()))
 
-    def mouseReleaseEvent(self, event) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and self._from is not None:
-            mask, self._from = self.marked, None
-            self.touched.emit(mask)
-            self.update()
+    def pointer_released(self, contact: Contact) -> None:
+        self.pointer_moved(contact)
+        mask, self._from = self.marked, None
+        self.touched.emit(mask)
+        self.update()
+
+    def pointer_interrupted(self) -> None:
+        """Draw nothing anew: what is marked may not be all that was meant."""
+        self._from = None
+        self.update()
+
+    pointer_cancelled = pointer_interrupted
 
     def leaveEvent(self, event) -> None:
         self._point(self._at if self.hasFocus() else None)
@@ -145,7 +158,7 @@ class Map(QWidget):
         if event.type() == QEvent.Type.ShortcutOverride and self._means(event):
             event.accept()  # Return completes elsewhere, and Shift and an arrow turn the race
             return True
-        return super().event(event)
+        return self._pointer.takes(event) or super().event(event)
 
     def _means(self, event) -> bool:
         """Whether a key means something here."""

@@ -18,6 +18,7 @@ from vssm import atomic
 from vssm.errors import UserError
 
 from .. import figure, tables, theme
+from ..pointer import Contact, Pointer
 from ..words import tr
 
 STYLES = (
@@ -121,6 +122,7 @@ class Plot(pg.PlotWidget):
         axes: dict[str, pg.AxisItem] | None = None,
         log: tuple[bool, bool] = (False, False),
     ):
+        self._pointer = Pointer(self)
         super().__init__(axisItems=axes or {})
         self.setAccessibleName(name)
         self.caption = ""
@@ -330,26 +332,38 @@ class Plot(pg.PlotWidget):
             above = above.parentWidget()
         return False
 
-    def mousePressEvent(self, event) -> None:
-        left = event.button() == Qt.MouseButton.LeftButton
-        shift = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
-        if event.button() == Qt.MouseButton.MiddleButton or (left and shift):
-            self._moved = event.position()
-        elif left and self._field.contains(event.position()):
-            self._pressed = event.position()
-        event.accept()
+    def viewportEvent(self, event) -> bool:
+        return self._pointer.takes(event) or super().viewportEvent(event)
 
-    def mouseMoveEvent(self, event) -> None:
+    def pointer_pressed(self, contact: Contact) -> bool:
+        left = contact.button == Qt.MouseButton.LeftButton
+        shift = contact.modifiers & Qt.KeyboardModifier.ShiftModifier
+        if left and contact.double:
+            self.show_whole()
+        elif contact.button == Qt.MouseButton.MiddleButton or (left and shift):
+            self._moved = contact.position
+        elif left and self._field.contains(contact.position):
+            self._pressed = contact.position
+        return not (self._moved is self._pressed is None)
+
+    def pointer_moved(self, contact: Contact) -> None:
         if self._moved is not None:
-            by, field = event.position() - self._moved, self._field
-            self._moved = event.position()
+            by, field = contact.position - self._moved, self._field
+            self._moved = contact.position
             self.shift(-by.x() / max(field.width(), 1), by.y() / max(field.height(), 1))
-        elif self._pressed is not None:
-            self._band.setGeometry(self._part(event.position()).toRect())
+        else:
+            self._band.setGeometry(self._part(contact.position).toRect())
             self._band.show()
             self._unmark()
-        else:
+
+    def mouseMoveEvent(self, event) -> None:
+        if not self._pointer.down:
             self._point(event.position())
+
+    def mousePressEvent(self, event) -> None:
+        event.accept()  # pyqtgraph's own mouse does nothing, nor that of what lies around the plot
+
+    mouseReleaseEvent = mouseDoubleClickEvent = mousePressEvent
 
     def _part(self, to: QPointF) -> QRectF:
         """Pixels between the press and there; as high or as wide as all where the drag is along one axis."""
@@ -363,17 +377,18 @@ class Plot(pg.PlotWidget):
             made.setRight(field.right())
         return made
 
-    def mouseReleaseEvent(self, event) -> None:
+    def pointer_released(self, contact: Contact) -> None:
         if self._pressed is not None:
-            part = self._part(event.position())
+            part = self._part(contact.position)
             if min(part.width(), part.height()) >= SMALL:
                 self._look(QRectF(self._there(part.topLeft()), self._there(part.bottomRight())).normalized())
+        self.pointer_interrupted()
+
+    def pointer_interrupted(self) -> None:
         self._pressed = self._moved = None
         self._band.hide()
 
-    def mouseDoubleClickEvent(self, event) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self.show_whole()
+    pointer_cancelled = pointer_interrupted
 
     def leaveEvent(self, event) -> None:
         self._unmark()
@@ -493,6 +508,7 @@ class Plot(pg.PlotWidget):
 
     def focusOutEvent(self, event) -> None:
         super().focusOutEvent(event)
+        self._pointer.let_go()
         if self._mouse is None:
             self._unmark()
         self.viewport().update()
