@@ -34,6 +34,7 @@ class Spec:
     rule: bool = False  # a line above it in the menu
     repeats: bool = False  # whether it is done again and again while its key is held, as a step by step change is
     colour: bool = False  # only for pictures in colour
+    binary: bool = False  # only for pictures of ink and ground
 
     def __post_init__(self):
         """Text and tip as they are read."""
@@ -93,6 +94,8 @@ def table() -> list[Spec]:
              repeats=True),
         Spec("redo", "Redo", "Sketch", "Do it again", ("Ctrl+Shift+Z", "Ctrl+Y"), repeats=True),
         Spec("clear", "Clear", "Sketch", "Take away all that is drawn", ("Ctrl+Backspace",)),
+        Spec("centre_sketch", "Centre and size", "Sketch", "Move and size the ink as MNIST's digits are: 20 pixels, "
+             "the middle of its weight in the middle", ("Ctrl+M",), binary=True),
         *(
             Spec("choose_tool", text, "Sketch", tip, (key,), value, check=True, rule=value == "brush",
                  colour=value in COLOUR_TOOLS)

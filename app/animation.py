@@ -21,10 +21,10 @@ from vssm import atomic
 from vssm.errors import UserError
 
 from . import runs, theme
-from .opening import from_qimage
 from .panels.card import OneLine
 from .panels.race import Runner, TimeAxis
 from .race import SPEEDS, Race
+from .svg import from_qimage
 from .words import tr
 
 INTERVAL = 50  # least milliseconds between two pictures
@@ -156,4 +156,4 @@ class Strip(QWidget):
         self._show(seconds)
         image = QImage(self.size(), QImage.Format.Format_RGB32)
         self.render(image)
-        return from_qimage(image)
+        return from_qimage(image).convert("RGB")

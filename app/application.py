@@ -60,7 +60,8 @@ def _run(argv: list[str], watch: Callable) -> int:
     sys.excepthook = told(window)  # after pyqtgraph has been loaded, which installs one of its own
     window.resize(window.sizeHint().boundedTo(app.primaryScreen().availableSize()))
     watch(window)
-    for begin in window.show, window.tour.offer, *(functools.partial(window.open_given, one) for one in argv[1:2]):
+    given = [functools.partial(window.opener.open_argument, one) for one in argv[1:2]]
+    for begin in window.show, window.tour.offer, *given:
         try:
             begin()
         except Exception:

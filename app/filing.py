@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
+    QApplication,
     QComboBox,
     QDialog,
     QDialogButtonBox,
@@ -22,19 +23,23 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vssm import data, picture
+from vssm import data, picture, prompt_advice
 from vssm.errors import UserError
 from vssm.events import Finished
+from vssm.image import Picture
 
 from . import animation, links, runs, session
 from .desk import Desk
 from .links import Link
+from .opening import SUFFIXES, Opener
+from .panels.crop import CropDialog
 from .race import SPEEDS, Race
 from .session import Session
 from .words import tr
 
 SITTINGS = "Sittings (*.json);;All files (*)"
 ANIMATIONS = "Animated pictures (*.gif)"
+SLOW = 300  # milliseconds that opening a picture takes before it is said
 ROW = 9  # most pictures in a row of a sheet
 WAYS = {1.0: "True speed", 1 / 4: "A quarter of it", 1 / 16: "A sixteenth of it"}
 
@@ -68,6 +73,101 @@ class Filing:
     """The part of `Window` that gives its state away and takes another."""
 
     _given_up = False  # whether what is not saved may be lost
+
+    # --- what a person brings
+
+    def _connect_opener(self) -> None:
+        self.opener.picture.connect(self._offer_part)
+        self.opener.session.connect(self._open_sitting)
+        self.opener.link.connect(self.follow)
+        self.opener.refused.connect(self._refuse)
+        self.opener.changed.connect(self._show_opening)
+        self._slow = QTimer(self, singleShot=True, interval=SLOW)
+        self._slow.timeout.connect(self._say_opening)
+        self._opening_said = ""
+        self._unchecked: tuple[Link, Session] | None = None  # a link from before the models were there
+
+    @Slot()
+    def open_picture(self) -> None:
+        """Ask for a file, then for the part of it."""
+        kinds = tr("Pictures ({});;All files (*)").format(" ".join(f"*.{suffix}" for suffix in SUFFIXES))
+        self._ask_file(tr("Open a picture"), "", kinds, self.opener.open_path, QFileDialog.FileMode.ExistingFile)
+
+    @Slot()
+    def paste(self) -> None:
+        """Whatever is on the clipboard."""
+        self.opener.open_mime(QGuiApplication.clipboard().mimeData(), tr("on the clipboard"))
+
+    @Slot(str)
+    def _refuse(self, sentence: str) -> None:
+        self.messages.say(sentence, "answer")
+
+    @Slot()
+    def _show_opening(self) -> None:
+        """Whether a picture is being decoded; what is said of it goes when it is there or given up."""
+        self._slow.stop()
+        if self.opener.busy:
+            self._slow.start()
+        else:
+            self.messages.take_back(self._opening_said)
+        self.setCursor(Qt.CursorShape.BusyCursor) if self.opener.busy else self.unsetCursor()
+        self._enable()
+
+    @Slot()
+    def _say_opening(self) -> None:
+        self._opening_said = tr("Opening {} … (Esc gives it up)").format(self.opener.name)
+        self.messages.say(self._opening_said, "note")
+
+    @Slot(object, str)
+    def _offer_part(self, brought: Picture, name: str) -> None:
+        """Ask which part of a picture becomes the sketch."""
+        self.messages.supersede()
+        dialog = CropDialog(brought, self.data, self.canvas.sketch.known, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.accepted.connect(self._take_part)
+        dialog.other_data.connect(self._offer_part_for)
+        self._dialog = dialog
+        dialog.open()
+
+    @Slot(str)
+    def _offer_part_for(self, name: str) -> None:
+        """The same picture for another data set."""
+        brought = self._dialog.brought
+        self._dialog.reject()
+        self.actions_["choose_data", name].setChecked(True)
+        self.choose_data(name)
+        self._offer_part(brought, "")
+
+    @Slot()
+    def _take_part(self) -> None:
+        self.sketch.give(self._dialog.prompt, "picture")
+        self.canvas.setFocus()
+
+    @Slot()
+    def centre_sketch(self) -> None:
+        """Move and size the sketch's ink as MNIST's digits are, as one step of its history."""
+        sketch = self.canvas.sketch
+        self.canvas.change("centre", sketch.replace_ink, prompt_advice.centred(sketch.prompt))
+        self.sketch.prompt_given.emit()
+
+    def dragEnterEvent(self, event) -> None:
+        if Opener.takes(event.mimeData()) and QApplication.activeModalWidget() is None:
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self._show_dropping(True)
+
+    def dragLeaveEvent(self, event) -> None:
+        self._show_dropping(False)
+
+    def dropEvent(self, event) -> None:
+        self._show_dropping(False)
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        self.opener.open_mime(event.mimeData(), tr("in what was dropped"))
+
+    def _show_dropping(self, on: bool) -> None:
+        self.canvas.dropping = on
+        self.canvas.update()
 
     # --- pictures
 
@@ -107,17 +207,13 @@ class Filing:
 
     @Slot()
     def open_sitting(self) -> None:
-        self._ask_file(tr("Open a sitting"), "", SITTINGS, self._open_sitting, QFileDialog.FileMode.ExistingFile)
+        self._ask_file(tr("Open a sitting"), "", SITTINGS, self.opener.open_path, QFileDialog.FileMode.ExistingFile)
 
     @Slot()
     def sitting_before(self) -> None:
         """Bring back the one that gave way last; the present one gives way to it."""
         if before := self.keeper.before:
             self._open_sitting(str(before))
-
-    def open_given(self, given: str) -> None:
-        """What stands after the program's name on a command line: a link, or the file of a sitting."""
-        (self.follow if links.is_link(given) else self._open_sitting)(given)
 
     @Slot(str)
     def _open_sitting(self, path: str) -> None:
@@ -235,12 +331,28 @@ class Filing:
         """Take sketch, seed and settings from a link; the sketch before is one step of undoing away."""
         try:
             link = Link.read(text)
+            if self.ready:
+                link.require_possible()
         except UserError as error:
             self.messages.say(str(error))
             return
         self.messages.supersede()
+        if not self.ready:  # only the models know their modes; what was there before comes back where they lack it
+            self._unchecked = link, self.sitting()
         self.use_link(link)
         self.messages.add(tr("From the link: sketch, seed and settings. Complete it (↵) to see the same."), "note")
+
+    def _check_link(self) -> None:
+        """The models are there: take back a link that asked for what they have not, unless one has drawn since."""
+        if self._unchecked is None:
+            return
+        (link, before), self._unchecked = self._unchecked, None
+        try:
+            link.require_possible()
+        except UserError as error:
+            if np.array_equal(self.canvas.sketch.known, link.prompt.known):
+                self.use_sitting(before)
+            self.messages.say(str(error), "answer")
 
     def link(self) -> Link:
         """To what the window shows."""

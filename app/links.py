@@ -1,29 +1,37 @@
 """Links: a text that gives the sketch, the seed and the settings of a completion exactly. No Qt.
 
-Such as `vssm://sketch?v=1&data=mnist&model=vssm&…&prompt=…&check=…`. The prompt is packed: a bit for every pixel, known
-or not, then the values of the known ones, deflated, in base64 for URLs. `check` is the CRC-32 of all before it, so any
-character changed on the way is noticed.
+Such as `vssm://sketch/v=2/data=mnist/model=vssm/…/prompt=…/check=…`, of characters that no shell takes for its own. The
+prompt is packed: a bit for every pixel, known or not, then the values of the known ones, deflated, in base64 for URLs.
+`check` is the CRC-32 of all before it, so any character changed on the way is noticed. Version 1, with `?` and `&` for
+the strokes, is still read.
 """
 
 from __future__ import annotations
 
 import base64
+import html
+import re
+import unicodedata
 import zlib
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, unquote
 
 import numpy as np
 
-from vssm import data
+from vssm import data, models
 from vssm.errors import UserError
 from vssm.prompt import Prompt
 
 from .session import Session, Sheet
 
-START, VERSION = "vssm://sketch?", "1"
+START, VERSION = "vssm://sketch", "2"
+SEPARATORS = {"?": "&", "/": "/"}  # by what follows the start: versions 1 and 2
+WHOLE = re.compile(rf"{START}([?/])([A-Za-z0-9=&/._%~+-]*?)[&/]check=([0-9a-f]{{8}})")
+QUOTED = re.compile(r"\n[ \t]*(>[ \t]*)+")  # the beginning of a line that a mail program quotes
 HUNDREDTHS = 100  # of a temperature; a link has no finer ones, as the window has none
 MOST_TEMPERATURE = 2  # in the window
 MOST = 20_000  # characters
+SEARCHED = 200_000  # characters of a text in which a link is sought
 DAMAGED = "The link is damaged: copy it whole, once more."
 
 
@@ -55,27 +63,48 @@ class Link:
         sheet = Sheet(self.prompt, modes, self.temperature, self.pixels, Sheet.fresh(dataset).ink)
         return Session(self.data, self.model, self.samples, self.seed, True, sheets={self.data: sheet})
 
+    def require_possible(self) -> None:
+        """Raise UserError for a mode, a number or a way of showing pixels that the model has not: what it would show is
+        not the same. This loads the model's code."""
+        modes = {mode.name: mode for mode in models.get(self.model).modes(data.get(self.data))}
+        mode = modes.get(self.mode)
+        title = models.get(self.model).title
+        if mode is None:
+            raise UserError(f"The link asks {title} for the mode {self.mode!r}, and it has only {', '.join(modes)}.")
+        if bool(mode.size) != (self.size is not None) or (mode.size and not 1 <= self.size <= mode.most):
+            wanted = f"a number from 1 to {mode.most}" if mode.size else "no number"
+            raise UserError(f"The link does not fit {title}, whose mode {self.mode} takes {wanted}.")
+        ways = getattr(models.get(self.model).network, "pixels", ("sampled",))
+        if self.pixels not in ways:
+            raise UserError(f"The link asks {title} for {self.pixels} pixels, and it has only {', '.join(ways)} ones.")
+
     @property
     def text(self) -> str:
         fields = {"v": VERSION, "data": self.data, "model": self.model, "mode": self.mode}
         if self.size is not None:
             fields["number"] = self.size
         fields |= {"samples": self.samples, "temperature": self.temperature, "seed": self.seed, "pixels": self.pixels}
-        body = START + urlencode(fields | {"prompt": _packed(self.prompt)}, quote_via=quote)
-        return f"{body}&check={_check(body)}"
+        fields["prompt"] = _packed(self.prompt)
+        body = "/".join((START, *(f"{name}={quote(str(value), safe='')}" for name, value in fields.items())))
+        return f"{body}/check={_check(body)}"
 
     @classmethod
     def read(cls, text: str) -> Link:
-        """The reverse of `text`; raises UserError for anything else. White space, which mail programs put in, is passed
-        over."""
-        text = "".join(text.split())
-        if not text.startswith(START):
+        """The reverse of `text`: the first link in a text, however it is wrapped and whatever stands around it. Raises
+        UserError where there is none, or a damaged one."""
+        text = _joined(text)
+        if START not in text:
             raise UserError(f"This is not a link of this program: one begins with {START}.")
-        body, _, check = text.rpartition("&check=")
-        if len(text) > MOST or check != _check(body):
+        found = WHOLE.search(text)
+        if found is None or len(found[0]) > MOST:
             raise UserError(DAMAGED)
-        fields = dict(parse_qsl(body.removeprefix(START), keep_blank_values=True))
-        if fields.pop("v", "") != VERSION:
+        separator, inner, check = found.groups()
+        body = found[0][: -len("/check=") - len(check)]
+        pairs = [pair.partition("=") for pair in inner.split(SEPARATORS[separator])]
+        fields = {name: unquote(value) for name, equals, value in pairs if equals}
+        if check != _check(body) or len(fields) < len(pairs):
+            raise UserError(DAMAGED)
+        if (fields.pop("v", ""), separator) not in (("1", "?"), (VERSION, "/")):
             raise UserError("The link is of another version of this program, and cannot be opened here.")
         try:
             prompt = _unpacked(fields.pop("prompt"), data.get(fields["data"]))
@@ -90,8 +119,16 @@ class Link:
 
 
 def is_link(text: str) -> bool:
-    """Whether it is meant as one."""
-    return text.lstrip()[: len(START)] == START
+    """Whether there is one in it, or what is left of one."""
+    return START in _joined(text)
+
+
+def _joined(text: str) -> str:
+    """The text without all that programs put into a link on its way: line breaks and other space, quotation marks of
+    mail, entities of HTML, backslashes of Markdown and marks that are not seen."""
+    text = html.unescape(html.unescape(text[:SEARCHED]))
+    text = QUOTED.sub("", text.replace("\\", ""))
+    return "".join(one for one in "".join(text.split()) if one.isascii() or unicodedata.category(one) != "Cf")
 
 
 def _check(text: str) -> str:

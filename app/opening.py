@@ -1,141 +1,194 @@
-"""Pictures from outside: files, the clipboard and what is dropped, whatever they are, and cut to a data set's size.
+"""The one way in for whatever a person brings: an argument, a file that is chosen or dropped, what is pasted.
 
-Whatever cannot be used is a UserError of one sentence. Pillow reads what it can; Qt has a try at the rest (SVG).
+It looks at the content, not at the name: a picture, a saved session, a text with a link, a model's weights. Pictures
+are decoded in a process of their own (`decoder`), so the window goes on, and one that takes too long is given up.
 """
 
 from __future__ import annotations
 
-import warnings
+import json
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
-from PySide6.QtCore import QMimeData, QSize, Qt
-from PySide6.QtGui import QImage, QImageReader
+from PIL import Image
+from PySide6.QtCore import QMimeData, QObject, QProcess, QProcessEnvironment, QTimer, QUrl, Signal, Slot
+from PySide6.QtGui import QImage
 
-from vssm.data import DataSet
 from vssm.errors import UserError
+from vssm.image import Picture, flat, reduced
+from vssm.picture import require_size
 
-MOST_PIXELS = 100_000_000  # beyond that a picture takes too much memory, and is likely meant to
-KEPT = 4096  # longest side kept of a picture: more would only make moving the crop slow
+from . import links
+from .content import Kind, look, shown
+from .svg import from_qimage
+
+LIMIT = 20_000  # milliseconds for a picture
 SUFFIXES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "jp2", "ppm", "pgm", "ico", "svg")
-OUTSIDE = ("EPS", "WMF", "GRIB", "HDF5", "BUFR", "FITS", "MPEG")  # formats that start other programs, or have no pixels
-Box = tuple[float, float, float, float]  # left, top, right, bottom
+RAW = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp", "image/gif", "image/svg+xml")
+ROOT = Path(__file__).resolve().parent.parent
 
 
-def read(path: Path) -> Image.Image:
-    """Any picture file as RGB, upright, on black where it is transparent."""
-    name = path.name or str(path)
-    if path.is_dir():
-        raise UserError(f"{name} is a folder; choose a picture.")
-    if path.exists() and not path.is_file():
-        raise UserError(f"{name} is not a file; choose a picture.")
-    try:
-        Image.init()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the size, which is looked at here
-            with Image.open(path, formats=[f for f in Image.OPEN if f not in OUTSIDE]) as image:
-                _bound(image.size, name)
-                image.draft("RGB", (KEPT, KEPT))  # a large JPEG is decoded no larger than that
-                return _kept(_flat(ImageOps.exif_transpose(image)))
-    except UserError:
-        raise
-    except FileNotFoundError:
-        raise UserError(f"There is no file {name}.") from None
-    except PermissionError:
-        raise UserError(f"{name} may not be read; ask its owner for permission.") from None
-    except UnidentifiedImageError:
-        return _read_by_qt(path, name)
-    except Image.DecompressionBombError:
-        raise UserError(_too_large(name)) from None
-    except MemoryError:
-        raise UserError(f"There is not enough memory to open {name}.") from None
-    except Exception as error:  # a decoder may stumble over a broken file in any way
-        reason = str(error).strip().split("\n")[0].rstrip(".") or type(error).__name__
-        raise UserError(f"{name} is broken or not a picture ({reason}).") from None
+class Opener(QObject):
+    """One thing at a time: what is asked for next takes the place of what is being opened.
 
+    Signals: `picture` brings a `Picture` and its name; `session` the path of a session; `link` a text with a link;
+    `refused` one sentence about what cannot be used; `changed` follows the beginning and the end of an opening.
+    """
 
-def _read_by_qt(path: Path, name: str) -> Image.Image:
-    reader = QImageReader(str(path))
-    reader.setAutoTransform(True)
-    reader.setDecideFormatFromContent(True)
-    if not reader.canRead():
-        raise UserError(f"{name} is not a picture that this program can read.")
-    size = reader.size()
-    if bytes(reader.format()).startswith(b"svg") and size.isValid():  # has no size of its own: as large as is useful
-        reader.setScaledSize(size.scaled(QSize(1024, 1024), Qt.AspectRatioMode.KeepAspectRatio))
-    elif size.isValid():
-        _bound((size.width(), size.height()), name)
-    image = reader.read()
-    if image.isNull():
-        raise UserError(f"{name} is broken ({reader.errorString().rstrip('.')}).")
-    return from_qimage(image, name)
+    picture = Signal(object, str)
+    session = Signal(str)
+    link = Signal(str)
+    refused = Signal(str)
+    changed = Signal()
 
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self.name = ""  # of the picture that is being decoded
+        self._process: QProcess | None = None
+        self._limit = QTimer(self, singleShot=True)
+        self._limit.timeout.connect(self._late)
 
-def from_qimage(image: QImage, name: str = "The picture") -> Image.Image:
-    """The same as RGB, on black where it is transparent."""
-    if image.isNull():
-        raise UserError(f"{name} is empty or broken.")
-    _bound((image.width(), image.height()), name)
-    image = image.convertToFormat(QImage.Format.Format_RGBA8888)
-    rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
-    pixels = rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4)
-    return _kept(_flat(Image.fromarray(pixels.copy(), "RGBA")))
+    @property
+    def busy(self) -> bool:
+        return self._process is not None
 
+    # --- ways in
 
-def from_mime(mime: QMimeData | None, place: str) -> Image.Image:
-    """The picture in what was pasted or dropped; `place` says where it is sought, such as "on the clipboard"."""
-    files = [url.toLocalFile() for url in mime.urls() if url.isLocalFile()] if mime and mime.hasUrls() else []
-    if files:
-        return read(Path(files[0]))
-    if mime and mime.hasImage():
-        image = mime.imageData()
-        return from_qimage(image if isinstance(image, QImage) else image.toImage())
-    if mime and mime.hasUrls():
-        raise UserError("Only pictures on this machine can be opened; save it to a file first.")
-    raise UserError(f"There is no picture {place}.")
+    def open_argument(self, given: str) -> None:
+        """What stands after the program's name on a command line: a link or a file."""
+        if links.is_link(given):
+            self.link.emit(given)
+        elif given.lower().startswith("file:"):
+            self.open_path(QUrl(given).toLocalFile())
+        else:
+            self.open_path(given)
 
+    @Slot(str)
+    def open_path(self, given: str) -> None:
+        """A file of any kind."""
+        path = Path(given)
+        try:
+            kind = look(path)
+        except UserError as error:
+            self.refused.emit(str(error))
+            return
+        name = shown(path)
+        if kind is Kind.PICTURE:
+            self._decode(name, path=path)
+        elif kind is Kind.SESSION:
+            self.session.emit(given)
+        elif kind is Kind.LINK:
+            self.link.emit(path.read_text("utf-8", "replace")[: links.SEARCHED])
+        elif kind is Kind.WEIGHTS:
+            self.refused.emit(f"{name} holds a model's weights: name it by --checkpoint to “python -m vssm complete”.")
+        else:
+            self.refused.emit(f"{name} is an archive: take out what is to be opened, or give it to “python -m vssm”.")
 
-def offers(mime: QMimeData) -> bool:
-    """Whether it may hold a picture."""
-    return mime.hasImage() or mime.hasUrls()
+    def open_mime(self, mime: QMimeData | None, place: str) -> None:
+        """What was pasted or dropped; `place` says where it is sought, such as "on the clipboard"."""
+        urls = mime.urls() if mime is not None and mime.hasUrls() else []
+        text = mime.text() if mime is not None and mime.hasText() else ""
+        files = [url.toLocalFile() for url in urls if url.isLocalFile()]
+        raw = next((kind for kind in RAW if mime is not None and kind in mime.formats()), None)
+        if files:
+            self.open_path(files[0])
+        elif raw is not None:
+            self._decode(f"The picture {place}", content=mime.data(raw).data())
+        elif mime is not None and mime.hasImage():
+            self._take(mime.imageData(), f"The picture {place}")
+        elif links.is_link(text):
+            self.link.emit(text)
+        elif urls and any(links.is_link(url.toString()) for url in urls):
+            self.link.emit(next(url.toString() for url in urls if links.is_link(url.toString())))
+        elif urls:
+            self.refused.emit("Only files on this machine can be opened; save it to a file first.")
+        elif "\n" not in text.strip() and (text.strip().startswith("file:") or Path(text.strip()).is_absolute()):
+            self.open_argument(text.strip())
+        else:
+            self.refused.emit(f"There is no picture {place}, and no link.")
 
+    @staticmethod
+    def takes(mime: QMimeData) -> bool:
+        """Whether it may be something that can be opened."""
+        return mime.hasImage() or mime.hasUrls() or (mime.hasText() and links.is_link(mime.text()))
 
-def cut(image: Image.Image, box: Box, data: DataSet, invert: bool = False) -> np.ndarray:
-    """The part of the picture in the box as [H, W, C] uint8 of the data set: every pixel the mean of what it covers."""
-    small = image.resize((data.width, data.height), Image.Resampling.BOX, box)
-    pixels = np.asarray(small.convert("L") if data.channels == 1 else small, np.uint8)
-    return (255 - pixels if invert else pixels).reshape(data.shape).copy()
+    # --- pictures
 
+    def _take(self, image: object, name: str) -> None:
+        """A picture that Qt has decoded already."""
+        image = image if isinstance(image, QImage) else image.toImage()
+        try:
+            require_size((image.width(), image.height()), name)
+            picture = Picture(reduced(flat(from_qimage(image))), (image.width(), image.height()))
+        except UserError as error:
+            self.refused.emit(str(error))
+        else:
+            self.picture.emit(picture, name)
 
-def _flat(image: Image.Image) -> Image.Image:
-    if image.mode in ("I", "F") or image.mode.startswith("I;"):
-        values = np.nan_to_num(np.asarray(image, np.float32))
-        if image.mode != "F":
-            values = values / 257 if values.max() > 255 else values  # 16 bits, or 8 in a wider type
-        elif values.max() <= 1:
-            values = values * 255
-        return Image.fromarray(values.clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        clear = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", clear.size, (0, 0, 0, 255)), clear).convert("RGB")
-    return image.convert("RGB")
+    def _decode(self, name: str, path: Path | None = None, content: bytes = b"") -> None:
+        self.stop()
+        words = [os.fsencode(one).hex() for one in ((name, path) if path is not None else (name,))]
+        process = self._process = QProcess(self)
+        environment = QProcessEnvironment.systemEnvironment()
+        paths = (str(ROOT), environment.value("PYTHONPATH"))
+        environment.insert("PYTHONPATH", os.pathsep.join(one for one in paths if one))
+        environment.insert("OPENBLAS_NUM_THREADS", "1")  # nothing is computed that many threads could share
+        environment.insert("QT_QPA_PLATFORM", "offscreen")
+        process.setProcessEnvironment(environment)
+        process.finished.connect(self._decoded)
+        process.errorOccurred.connect(self._not_started)
+        self.name = name
+        process.start(sys.executable, ["-m", "app.decoder", *words])
+        process.write(content)
+        process.closeWriteChannel()
+        self._limit.start(LIMIT)
+        self.changed.emit()
 
+    @Slot()
+    def stop(self) -> None:
+        """Give up what is being opened."""
+        process = self._end()
+        if process is not None:
+            process.finished.disconnect(self._decoded)
+            process.errorOccurred.disconnect(self._not_started)
+            process.kill()
+            process.waitForFinished(1000)
+            process.deleteLater()
 
-def _kept(image: Image.Image) -> Image.Image:
-    """No larger than is useful."""
-    ratio = KEPT / max(image.size)
-    if ratio >= 1:
-        return image
-    return image.resize(tuple(max(1, round(n * ratio)) for n in image.size), Image.Resampling.BOX)
+    def _end(self) -> QProcess | None:
+        """Whatever was under way is so no longer."""
+        process, self._process = self._process, None
+        self._limit.stop()
+        if process is not None:
+            self.changed.emit()
+        return process
 
+    @Slot()
+    def _late(self) -> None:
+        self.stop()
+        self.refused.emit(f"{self.name} takes too long to open; save it as a smaller picture first.")
 
-def _bound(size: tuple[int, int], name: str) -> None:
-    if size[0] < 1 or size[1] < 1:
-        raise UserError(f"{name} has no pixels.")
-    if size[0] * size[1] > MOST_PIXELS:
-        raise UserError(f"{_too_large(name).rstrip('.')}, and it has {size[0]:,} × {size[1]:,}.")
+    @Slot(QProcess.ProcessError)
+    def _not_started(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart and self._process is not None:
+            self._end().deleteLater()
+            self.refused.emit(f"{self.name} cannot be opened: no process for it can be started.")
 
-
-def _too_large(name: str) -> str:
-    return f"{name} is too large: at most {MOST_PIXELS // 1_000_000} million pixels can be opened."
+    @Slot()
+    def _decoded(self) -> None:
+        process = self._end()
+        whole = process.readAllStandardOutput().data()
+        process.deleteLater()
+        line, _, pixels = whole.partition(b"\n")
+        try:
+            head = json.loads(line)
+            if "error" in head:
+                self.refused.emit(head["error"])
+                return
+            array = np.frombuffer(pixels, np.uint8).reshape(head["shape"])
+        except ValueError:  # it was ended by the system, for the time or the memory that it took
+            self.refused.emit(f"{self.name} takes too much time or memory to open; save it as a smaller picture first.")
+            return
+        self.picture.emit(Picture(Image.fromarray(array), tuple(head["size"])), self.name)

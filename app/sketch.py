@@ -197,6 +197,11 @@ class Sketch:
         if self.colour:
             self.region = np.zeros_like(self.region)
 
+    def replace_ink(self, pixels: np.ndarray) -> None:
+        """Put other ink in the place of the present one, on a black ground; the region stays."""
+        self.pixels = pixels.copy()
+        self.touched = pixels.any(2) & ~self.region
+
     def take(self, prompt: Prompt) -> None:
         """Become a copy of an example."""
         self.pixels = prompt.pixels.copy()

@@ -14,11 +14,9 @@ import pyqtgraph as pg
 from PySide6.QtCore import QCoreApplication, QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QColor, QGuiApplication
 from PySide6.QtWidgets import (
-    QApplication,
     QColorDialog,
     QDialog,
     QDoubleSpinBox,
-    QFileDialog,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -30,20 +28,19 @@ from PySide6.QtWidgets import (
 )
 
 from vssm import beforehand, checkpoint, data, models, scaling
-from vssm.errors import UserError
 from vssm.events import Event, GenerationRequest, Progress
 from vssm.prompt import Prompt
 from vssm.work import Mode
 
-from . import actions, focus, glossary, history, links, opening, runs, session, theme
+from . import actions, focus, glossary, history, runs, session, theme
 from .canvas import COLOUR_TOOLS
 from .desk import Desk
 from .filing import Filing
 from .keeping import Keeper
 from .live import Live
+from .opening import Opener
 from .panels.card import button, named
 from .panels.completions import CompletionPanel
-from .panels.crop import CropDialog
 from .panels.docks import PANELS, RACE, Arranging, Docks
 from .panels.latents import LatentPanel
 from .panels.messages import Messages
@@ -106,6 +103,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.engine = Engine(self._folder, self)
         self.setAcceptDrops(True)
 
+        self.opener = Opener(self)
         self.actions_ = actions.Actions(self)
         self.messages = Messages(self)
         self.messages.turn_to(self.data.name)
@@ -164,6 +162,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self.messages.say(self.keeper.apart, "note")
         self.keeper.failed.connect(self.messages.add)
         self.keeper.begin(self.sitting, self._busy)
+        self._connect_opener()
         self.canvas.setFocus()
         QTimer.singleShot(0, self._preload)  # once the window is on screen
 
@@ -323,6 +322,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._show_modes()
         self._show_status()
         self._preload()
+        self._check_link()
         self.settled.emit()
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
@@ -543,6 +543,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         if self._waiting is not None:
             self._waiting = None
             self.messages.supersede()
+        self.opener.stop()
         self.engine.stop()
         self.live.drop()
         self.scaling.stopping()
@@ -813,72 +814,6 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def show_about(self) -> None:
         self._show_page(tr("About VSSM Sketchpad"), about())
 
-    # --- pictures from outside
-
-    @Slot()
-    def open_picture(self) -> None:
-        """Ask for a file, then for the part of it."""
-        kinds = " ".join(f"*.{suffix}" for suffix in opening.SUFFIXES)
-        dialog = QFileDialog(self, tr("Open a picture"), "", f"Pictures ({kinds});;All files (*)")
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(self._open)
-        self._dialog = dialog
-        dialog.open()
-
-    @Slot(str)
-    def _open(self, path: str) -> None:
-        self._offer(opening.read, Path(path))
-
-    @Slot()
-    def paste(self) -> None:
-        """A picture, or a link."""
-        if links.is_link(QGuiApplication.clipboard().text()):
-            self.follow(QGuiApplication.clipboard().text())
-            return
-        self._offer(opening.from_mime, QGuiApplication.clipboard().mimeData(), "on the clipboard")
-
-    def _offer(self, read: Callable, *given) -> None:
-        """Read a picture and ask which part of it becomes the sketch."""
-        QApplication.setOverrideCursor(Qt.CursorShape.WaitCursor)  # a large photograph takes a second
-        try:
-            image = read(*given)
-        except UserError as error:
-            self.messages.say(str(error), "answer")
-            return
-        finally:
-            QApplication.restoreOverrideCursor()
-        self.messages.supersede()
-        dialog = CropDialog(image, self.data, self.canvas.sketch.known, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.accepted.connect(self._take_part)
-        self._dialog = dialog
-        dialog.open()
-
-    @Slot()
-    def _take_part(self) -> None:
-        self.sketch.give(self._dialog.prompt, "picture")
-        self.canvas.setFocus()
-
-    def dragEnterEvent(self, event) -> None:
-        if opening.offers(event.mimeData()) and QApplication.activeModalWidget() is None:
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
-            self._show_dropping(True)
-
-    def dragLeaveEvent(self, event) -> None:
-        self._show_dropping(False)
-
-    def dropEvent(self, event) -> None:
-        self._show_dropping(False)
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
-        self._offer(opening.from_mime, event.mimeData(), "in what was dropped")
-
-    def _show_dropping(self, on: bool) -> None:
-        self.canvas.dropping = on
-        self.canvas.update()
-
     # --- what the worker reports
 
     @Slot(int, object)
@@ -1004,9 +939,10 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         """What depends on the data set, the sketch aside."""
         self.temperature.setValue(self.desk.temperature)
         for spec in self.actions_.specs:
-            if spec.colour:
-                self.actions_[spec.key].setEnabled(self.data.channels == 3)
-                self.actions_[spec.key].setVisible(self.data.channels == 3)
+            if spec.colour or spec.binary:
+                fits = self.data.channels == 3 if spec.colour else self.data.levels == 2
+                self.actions_[spec.key].setEnabled(fits)
+                self.actions_[spec.key].setVisible(fits)
         self._offer_race()
         self._show_modes()
         self._show_weights()
@@ -1075,7 +1011,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             one.setAccessibleName(self.actions_["pause"].text())
         self.actions_["pause"].setEnabled(not run.stopping if run is not None else self._replaying)
         busy = run is not None or self.scaling.running or self.race.stoppable
-        self.actions_["stop"].setEnabled(busy or self._waiting is not None)
+        self.actions_["stop"].setEnabled(busy or self._waiting is not None or self.opener.busy)
         for name in ("earlier_frame", "later_frame", "next_speed"):
             self.actions_[name].setEnabled(self._replaying)
         for name in ("save_one", "pin_sample", "use_sample"):
@@ -1149,6 +1085,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     def _end_the_rest(self) -> None:
         """Nothing comes of what was under way, or asked."""
+        self.opener.stop()
         for timer in (self._timer, self._later):
             timer.stop()
         QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._retheme)

@@ -1,5 +1,9 @@
 """A link gives sketch, seed and settings exactly; a damaged one is told in a sentence, and changes nothing."""
 
+import dataclasses
+import shutil
+import subprocess
+
 import numpy as np
 import pytest
 from conftest import opened
@@ -75,15 +79,128 @@ def test_they_are_short():
         assert len(Link(dataset.name, "vssm", "parallel", None, 64, 0.75, 2**31 - 1, "sampled", worst).text) < noise
 
 
-def checked(body: str) -> str:
+def checked(body: str, separator: str = "/") -> str:
     """With the sum that belongs to it."""
-    return f"{body}&check={links._check(body)}"
+    return f"{body}{separator}check={links._check(body)}"
+
+
+def older(link: Link) -> str:
+    """As version 1 wrote it."""
+    inner = link.text.removeprefix(f"{links.START}/v=2/").rpartition("/check=")[0]
+    return checked(f"{links.START}?v=1&{inner.replace('/', '&')}", "&")
+
+
+@given(made())
+@settings(max_examples=20, deadline=None)
+def test_links_of_version_1_are_read(link):
+    assert Link.read(older(link)).text == Link.read(link.text).text
+
+
+@given(made())
+@settings(max_examples=20, deadline=None)
+def test_no_shell_takes_a_character_for_its_own(link):
+    assert set(link.text) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-=.:/")
+
+
+def test_a_shell_gives_it_as_it_is(tmp_path):
+    link = example().text
+    for shell in filter(None, map(shutil.which, ("sh", "bash", "dash", "zsh"))):
+        done = subprocess.run([shell, "-c", f"echo {link}"], capture_output=True, text=True, cwd=tmp_path)
+        assert done.stdout.strip() == link
+
+
+AROUND = [
+    "Look at {}",
+    "Look at {}.",
+    "see <{}>, please",
+    "<{}>.",
+    '"{}"',
+    "“{}”",
+    "'{}'",
+    "`{}`",
+    "({})",
+    "[my seven]({})",
+    "[my seven]({} 'a title')",
+    "**{}**",
+    '<a href="{}">this</a>',
+    "{}, or the other; which?",
+    "{}!",
+    "Dear you,\n\n  {}\n\nYours",
+    "\ufeff{}\u200b",
+    "https://example.org/ and {} again",
+    "{}/",
+    "{}abcdef",
+]
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_link_is_found_whatever_stands_around_it(around, version):
+    link = example(2)
+    text = link.text if version == 2 else older(link)
+    changes = {
+        "as it is": text,
+        "entities": text.replace("&", "&amp;"),
+        "entities twice": text.replace("&", "&amp;amp;"),
+        "wrapped": "\n".join(text[at : at + 60] for at in range(0, len(text), 60)),
+        "wrapped by mail": "\r\n> ".join(text[at : at + 71] for at in range(0, len(text), 71)),
+        "wrapped narrowly": "\n   ".join(text[at : at + 7] for at in range(0, len(text), 7)),
+        "Markdown": text.replace("_", "\\_"),
+        "soft hyphens": "\u00ad".join(text[at : at + 40] for at in range(0, len(text), 40)),
+    }
+    for how, changed in changes.items():
+        given = around.format(changed)
+        assert links.is_link(given), how
+        assert Link.read(given).text == link.text, how
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+@settings(max_examples=200, deadline=None)
+def test_any_text_around_it_leaves_it_whole(before, after):
+    """But for another beginning of a link before it."""
+    link = example(1).text
+    assert Link.read(f"{before} {link} {after}").text == link
+
+
+@given(st.text(max_size=400) | st.binary(max_size=400).map(lambda b: links.START + b.decode("latin-1")))
+@settings(max_examples=200, deadline=None)
+def test_any_text_is_a_link_or_one_sentence(text):
+    try:
+        Link.read(text)
+    except UserError as error:
+        assert str(error).count(". ") == 0 and "\n" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"mode": "backwards"}, "mode 'backwards'"),
+        ({"size": 3}, "takes no number"),
+        ({"model": "asarm", "mode": "assd", "size": None}, "a number from 1"),
+        ({"model": "transformer", "mode": "sequential", "pixels": "mean"}, "mean pixels"),
+    ],
+)
+def test_what_a_model_has_not_is_refused(changes, says):
+    """Else something would be shown that is not the same."""
+    link = Link.read(dataclasses.replace(example(), **changes).text)
+    with pytest.raises(UserError, match=says):
+        link.require_possible()
+
+
+def test_what_models_have_is_possible():
+    for dataset in data.DATA_SETS.values():
+        for model, preset in models.PRESETS.items():
+            for mode in preset.modes(dataset):
+                changes = {"data": dataset.name, "model": model, "mode": mode.name}
+                size = mode.default if mode.size else None
+                whole = dataclasses.replace(example(0, dataset), **changes, size=size)
+                whole.require_possible()
 
 
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("v=1", "v=2", "another version"),
+        ("v=2", "v=3", "another version"),
         ("model=vssm", "model=unheard-of", "does not fit"),
         ("data=mnist", "data=imagenet", "does not fit"),
         ("data=mnist", "data=cifar10", "damaged"),
@@ -93,20 +210,20 @@ def checked(body: str) -> str:
         ("temperature=0.7", "temperature=nan", "damaged"),
         ("temperature=0.7", "temperature=3", "does not fit"),
         ("seed=2147483647", "seed=2147483648", "does not fit"),
-        ("&seed=2147483647", "", "damaged"),
+        ("/seed=2147483647", "", "damaged"),
         ("pixels=sampled", "pixels=median", "does not fit"),
-        ("pixels=sampled", "pixels=sampled&colour=red", "damaged"),
+        ("pixels=sampled", "pixels=sampled/colour=red", "damaged"),
         ("prompt=", "prompt=AAAA", "damaged"),
     ],
 )
 def test_what_another_program_may_have_written(old, new, sentence):
-    body = example().text.rpartition("&check=")[0]
+    body = example().text.rpartition("/check=")[0]
     with pytest.raises(UserError, match=sentence) as told:
         Link.read(checked(body.replace(old, new)))
     assert str(told.value).count(". ") == 0
 
 
-@pytest.mark.parametrize("text", ["", "https://example.org", "vssm://sketch", "vssm://sketch?", "vssm://sketch?check="])
+@pytest.mark.parametrize("text", ["", "https://example.org", "vssm://sketch", "vssm://sketch?", "vssm://sketch?check=", "vssm://sketch/check=00000000"])
 def test_what_is_no_link(text):
     with pytest.raises(UserError):
         Link.read(text)
@@ -165,8 +282,16 @@ def test_a_link_can_be_typed_in_and_given_at_the_start(mnist, qtbot, clipboard):
         window.activateWindow()
     assert np.array_equal(window.canvas.sketch.known, wanted.prompt.known) and window.temperature.value() == 0.7
     press(qtbot, window, "Ctrl+Z")
-    window.open_given(wanted.text)
+    window.opener.open_argument(wanted.text)
     assert window.link().text == wanted.text
+    before = window.sitting()
+    for changes, says in (({"mode": "backwards"}, "mode 'backwards'"), ({"size": 7}, "takes no number")):
+        clipboard.setText(dataclasses.replace(wanted, **changes, seed=3).text)
+        press(qtbot, window, "Ctrl+V")
+        assert says in window.messages.text and window.sitting() == before
+    clipboard.setText(f"Look at <{wanted.text}>.")
+    press(qtbot, window, "Ctrl+V")
+    assert "From the link" in window.messages.text
     press(qtbot, window, "Ctrl+2")
     before = window.sitting()
     clipboard.setText(wanted.text[:-1])

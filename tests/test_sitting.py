@@ -449,12 +449,12 @@ def test_a_broken_file_changes_nothing(mnist, qtbot, tmp_path, draw):
     before = mnist.sitting()
     for text in (BROKEN["half"], BROKEN["newer"], BROKEN["unknown key"]):
         (tmp_path / "given.json").write_text(text)
-        mnist.open_given(str(tmp_path / "given.json"))
+        mnist.opener.open_argument(str(tmp_path / "given.json"))
         assert mnist.messages.text and mnist.sitting() == before and mnist.canvas.sketch.can_undo
-    mnist.open_given(str(tmp_path))
-    assert "not a file" in mnist.messages.text
-    mnist.open_given(str(tmp_path / "none.json"))
-    assert "cannot be read" in mnist.messages.text and mnist.keeper.before is None
+    mnist.opener.open_argument(str(tmp_path))
+    assert "is a folder" in mnist.messages.text
+    mnist.opener.open_argument(str(tmp_path / "none.json"))
+    assert "There is no file none.json" in mnist.messages.text and mnist.keeper.before is None
 
 
 ANYTHING = st.recursive(

@@ -37,7 +37,7 @@ def open_picture(source: str | Path | BinaryIO, name: str | None = None) -> Iter
     name = name or (str(source) if isinstance(source, (str, Path)) else "The picture")
     try:
         if isinstance(source, (str, Path)):
-            _require_file(Path(source), name)
+            require_file(Path(source), name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(source, formats=FORMATS) as image:
@@ -80,12 +80,12 @@ def require_size(size: tuple[int, int], name: str, pixel_bytes: int = 4) -> None
     raise UserError(f"{name} has {width:,} × {height:,} pixels, and {most}; make it smaller first.")
 
 
-def _require_file(path: Path, name: str) -> None:
-    """Raises UserError for a folder, a pipe or a device, and for a file too large to be a picture."""
+def require_file(path: Path, name: str) -> None:
+    """Raises UserError for nothing, a folder, a pipe or a device, and for a file too large to be a picture."""
     if not path.is_file():
         if path.exists():
             raise UserError(f"{name} is not a file, so it cannot be read as a picture; give the path of one.")
-        raise FileNotFoundError
+        raise UserError(f"There is no file {name}; give the path of a picture.")
     if path.stat().st_size > MOST_BYTES:
         raise UserError(f"{name} is larger than {MOST_BYTES // 1_000_000} MB; give a smaller picture.")
 

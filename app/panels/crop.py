@@ -12,17 +12,22 @@ from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QHBoxLayout,
+    QPushButton,
     QSizePolicy,
     QSlider,
     QVBoxLayout,
     QWidget,
 )
 
+from vssm import data as data_sets
+from vssm import image as images
+from vssm import prompt_advice
 from vssm.data import DataSet
 from vssm.prompt import Prompt
 
-from .. import draw, opening
+from .. import draw
 from ..pointer import Contact, Pointer
+from ..words import tr
 from .card import label
 
 LEAST = 8  # pixels of the picture: the smallest side of the crop
@@ -66,7 +71,7 @@ class Cropper(QWidget):
         return self.high * self._aspect
 
     @property
-    def box(self) -> opening.Box:
+    def box(self) -> images.Box:
         """What is cut out, in pixels of the picture."""
         right, bottom = min(self.x + self.wide, self._size[0]), min(self.y + self.high, self._size[1])
         return self.x, self.y, right, bottom
@@ -219,13 +224,17 @@ class Cropper(QWidget):
 
 
 class CropDialog(QDialog):
-    """`prompt` is what would be used; `known` says which pixels count as known in the sketch now."""
+    """`prompt` is what would be used; `known` says which pixels count as known in the sketch now. `other_data` asks for
+    the same picture to be used for another data set."""
 
-    def __init__(self, image: Image.Image, data: DataSet, known: np.ndarray, parent: QWidget | None = None):
+    other_data = Signal(str)
+
+    def __init__(self, brought: images.Picture, data: DataSet, known: np.ndarray, parent: QWidget | None = None):
         super().__init__(parent)
-        self.setWindowTitle("Use part of a picture")
-        self._image, self._data, self._known = image, data, known
-        self.cropper = Cropper(image, data)
+        self.setWindowTitle(tr("Use part of a picture"))
+        self.brought, self._data, self._known = brought, data, known
+        self._other = next((d for d in data_sets.DATA_SETS.values() if d.channels == 3), None)
+        self.cropper = Cropper(brought.image, data)
         self.cropper.changed.connect(self._show)
         self.preview = draw.Picture("The sketch as it will be")
         self.preview.setFixedSize(256, round(256 * data.height / data.width))
@@ -235,23 +244,27 @@ class CropDialog(QDialog):
         self.size_.setToolTip("Size of the part that is used")
         self.size_.valueChanged.connect(self._resize)
         self.which = QComboBox()
-        self.which.addItems([KEEP, HALF, ALL] if known.any() else [HALF, ALL])
+        self.which.addItems([HALF, ALL, *([KEEP] if known.any() else [])])
         self.which.setAccessibleName("Known pixels")
         self.which.setToolTip("Which pixels the models must keep; they fill the others")
         self.which.currentIndexChanged.connect(self._show)
-        self.invert = QCheckBox("Invert: dark ink on light paper")
+        self.invert = QCheckBox(tr("Invert: dark ink on light paper"))
         self.invert.setVisible(data.channels == 1)
+        self.invert.setChecked(data.channels == 1 and images.is_on_paper(brought.image))
         self.invert.toggled.connect(self._show)
+        self.centre = QCheckBox(tr("Centre and size as {}'s digits are").format(data.title))
+        self.centre.setToolTip(tr("Makes the ink 20 pixels large, with the middle of its weight in the middle"))
+        self.centre.setVisible(data.levels == 2)
+        self.centre.toggled.connect(self._show)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        buttons.button(QDialogButtonBox.StandardButton.Ok).setText("Use it")
+        buttons.button(QDialogButtonBox.StandardButton.Ok).setText(tr("Use it"))
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
 
-        w, h = image.size
-        words = f"{w:,} × {h:,} pixels. Drag the frame, its edges or its corners; the wheel resizes it."
+        words = tr("{} pixels. Drag the frame, its edges or its corners; the wheel resizes it.")
         left = QVBoxLayout()
         left.addWidget(self.cropper, 1)
-        left.addWidget(label(words, "muted", wrap=True))
+        left.addWidget(label(words.format("{:,} × {:,}".format(*brought.size)), "muted", wrap=True))
         right = QVBoxLayout()
         right.setSpacing(8)
         right.addWidget(label(f"At {data.width} × {data.height}, as it will be used"))
@@ -261,8 +274,17 @@ class CropDialog(QDialog):
         right.addWidget(label("Known pixels", "muted"))
         right.addWidget(self.which)
         right.addWidget(self.invert)
+        right.addWidget(self.centre)
         self._says = label("", "muted", wrap=True)
         right.addWidget(self._says)
+        self.advice = label("", wrap=True)
+        right.addWidget(self.advice)
+        self.offer = QPushButton()
+        self.offer.clicked.connect(self._turn)
+        right.addWidget(self.offer)
+        self.offer.setVisible(data.channels == 1 and self._other is not None and images.is_colourful(brought.image))
+        if self._other is not None:
+            self.offer.setText(tr("In colour: use it for {}").format(self._other.title))
         right.addStretch(1)
         columns = QHBoxLayout()
         columns.setSpacing(14)
@@ -271,19 +293,32 @@ class CropDialog(QDialog):
         rows = QVBoxLayout(self)
         rows.addLayout(columns, 1)
         rows.addWidget(buttons)
-        self.resize(880, 580)
+        self.resize(880, 600)
         self.cropper.setFocus()
         self._show()
 
     @property
     def prompt(self) -> Prompt:
-        pixels = opening.cut(self._image, self.cropper.box, self._data, self.invert.isChecked())
+        pixels = self._pixels
         known = {
             KEEP: self._known,
             HALF: np.arange(self._data.height)[:, None].repeat(self._data.width, 1) < self._data.height // 2,
             ALL: np.ones_like(self._known),
         }
         return Prompt(pixels, known[self.which.currentText()].copy())
+
+    @property
+    def _pixels(self) -> np.ndarray:
+        """The part that is used, at the data set's size."""
+        image, box, invert = self.brought.image, self.cropper.box, self.invert.isChecked()
+        if self._data.levels == 2 and self.centre.isChecked():
+            image = image.crop(tuple(round(edge) for edge in box))
+            box = images.drawing_box(image, invert) or (0, 0, *image.size)
+        return images.cut(image, box, self._data, invert)
+
+    @Slot()
+    def _turn(self) -> None:
+        self.other_data.emit(self._other.name)
 
     @Slot()
     def _show(self) -> None:
@@ -297,6 +332,9 @@ class CropDialog(QDialog):
             else f"{int(known.sum()):,} of {known.size:,} pixels are known. The others (hatched) are kept too, and "
             "come back when you mark them as known."
         )
+        whole = Prompt(prompt.pixels, known | True)  # what the person brought, of whatever part is known
+        self.advice.setText(prompt_advice.advise(whole, self._data))
+        self.advice.setVisible(bool(self.advice.text()))
         span = max(self.cropper.most - self.cropper.least, 1e-9)
         self.size_.blockSignals(True)
         self.size_.setValue(round(STEPS * (self.cropper.high - self.cropper.least) / span))

@@ -156,6 +156,12 @@ class Messages(QWidget):
             self._take(one)
         self.place()
 
+    def take_back(self, text: str) -> None:
+        """Say it no longer, where it is still being said."""
+        for one in [one for one in self.toasts if one.text == text]:
+            self._take(one)
+        self.place()
+
     @Slot()
     def clear(self) -> None:
         """Take all away, read or not."""

@@ -1,0 +1,543 @@
+"""What a person brings: pictures of all kinds, decoded beside the window, cut, and used as they are shown."""
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import at, opened
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw, ImageOps
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage, QWheelEvent
+from PySide6.QtTest import QSignalSpy
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit
+from windows import LEFT, LONG, press, take
+
+from app.opening import Opener
+from app.panels.crop import ALL, HALF, KEEP, CropDialog, Cropper
+from vssm import data
+from vssm import image as images
+from vssm.image import Picture
+from vssm.ink import stroke_width
+from vssm.prompt import Prompt
+
+
+@pytest.fixture
+def mnist(no_threads_left, qtbot, tmp_path, clipboard):
+    """The window without weights, which is quick."""
+    yield from opened(qtbot, tmp_path / "sitting.json", tmp_path)
+
+
+@pytest.fixture
+def colour(mnist, qtbot):
+    """The same, turned to CIFAR-10."""
+    press(qtbot, mnist, "Ctrl+2")
+    mnist.messages.clear()
+    return mnist
+
+
+def pixel(window, x, y) -> tuple[int, ...]:
+    return tuple(window.canvas.sketch.pixels[y, x].tolist())
+
+
+def known(window) -> np.ndarray:
+    return window.canvas.sketch.known
+
+
+# --- in the window
+
+
+def picture(size=(64, 48), mode="RGB") -> Image.Image:
+    """Every pixel another colour."""
+    w, h = size
+    x, y = np.meshgrid(np.linspace(0, 255, w), np.linspace(0, 255, h))
+    pixels = np.stack([x, y, 255 - x], -1).astype(np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+def crop(qtbot, window) -> CropDialog:
+    """The dialog, once the picture is decoded."""
+    qtbot.waitUntil(lambda: bool(window.findChildren(CropDialog)), timeout=LONG)
+    found = window.findChildren(CropDialog)
+    assert len(found) == 1 and found[0].isVisible()
+    return found[0]
+
+
+def decoded(path: Path) -> Image.Image:
+    return images.decode(path.read_bytes(), path.name).image
+
+
+def brought(qtbot, path: Path) -> Picture:
+    """What the opener makes of a file."""
+    opener = Opener()
+    with qtbot.waitSignal(opener.picture, timeout=LONG) as caught:
+        opener.open_path(str(path))
+    return caught.args[0]
+
+
+def refusal(qtbot, path: Path) -> str:
+    opener = Opener()
+    spy = QSignalSpy(opener.refused)
+    opener.open_path(str(path))
+    qtbot.waitUntil(lambda: spy.count() == 1, timeout=LONG)
+    return spy.at(0)[0]
+
+
+def accept(qtbot, window, ok=True) -> None:
+    dialog = crop(qtbot, window)
+    kind = QDialogButtonBox.StandardButton.Ok if ok else QDialogButtonBox.StandardButton.Cancel
+    qtbot.mouseClick(dialog.findChild(QDialogButtonBox).button(kind), LEFT)
+    qtbot.waitUntil(lambda: not window.findChildren(CropDialog))
+    with qtbot.waitActive(window):
+        window.activateWindow()
+
+
+def open_by_dialog(qtbot, window, path) -> None:
+    press(qtbot, window, "Ctrl+O")
+    dialog = window.findChild(QFileDialog)
+    dialog.selectFile(str(path))
+    qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
+
+
+def paste(qtbot, window, mime: QMimeData) -> None:
+    QGuiApplication.clipboard().setMimeData(mime)
+    press(qtbot, window, "Ctrl+V")
+
+
+def dropped(window, mime: QMimeData) -> bool:
+    """Drag it over the canvas and let it go; whether it was taken."""
+    place, on = at(window.canvas, 10, 10), Qt.DropAction.CopyAction
+    given = place, on, mime, LEFT, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(*given)
+    QApplication.sendEvent(window.canvas, enter)
+    if not enter.isAccepted():
+        return False
+    assert window.canvas.dropping
+    drop = QDropEvent(QPointF(place), *given[1:])
+    QApplication.sendEvent(window.canvas, drop)
+    assert not window.canvas.dropping
+    return drop.isAccepted()
+
+
+def files(*paths) -> QMimeData:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(p)) for p in paths])
+    return mime
+
+
+def test_a_file_is_opened_cut_and_used_as_shown(colour, tmp_path, qtbot):
+    picture((64, 64)).save(tmp_path / "a.png")
+    open_by_dialog(qtbot, colour, tmp_path / "a.png")
+    shown = crop(qtbot, colour).prompt
+    means = np.asarray(picture((64, 64)), float).reshape(32, 2, 32, 2, 3).mean((1, 3))
+    assert np.abs(shown.pixels - means).max() <= 1  # every pixel is the mean of what it covers
+    preview = crop(qtbot, colour).preview.grab().toImage()
+    assert preview.pixelColor(4, 4).getRgb()[:3] == tuple(shown.pixels[0, 0])
+    assert crop(qtbot, colour).which.currentText() == HALF and "512 of 1,024" in crop(qtbot, colour)._says.text()
+    accept(qtbot, colour)
+    assert np.array_equal(colour.canvas.sketch.pixels, shown.pixels)
+    assert np.array_equal(known(colour), Prompt.empty(32, 32, 3).with_rows(16).known)
+    press(qtbot, colour, "Ctrl+Z")
+    assert not known(colour).any() and not colour.canvas.sketch.pixels.any()
+
+
+def test_what_is_known_stays_or_is_chosen(colour, tmp_path, qtbot):
+    take(qtbot, colour, 6)
+    region = known(colour).copy()
+    picture().save(tmp_path / "a.png")
+    assert dropped(colour, files(tmp_path / "a.png"))
+    assert crop(qtbot, colour).which.currentText() == HALF
+    qtbot.keyClick(crop(qtbot, colour).which, Qt.Key.Key_End)
+    assert crop(qtbot, colour).which.currentText() == KEEP
+    accept(qtbot, colour)
+    assert np.array_equal(known(colour), region)
+    assert dropped(colour, files(tmp_path / "a.png"))
+    qtbot.keyClick(crop(qtbot, colour).which, Qt.Key.Key_Down)
+    assert crop(qtbot, colour).which.currentText() == ALL and "Every pixel is known" in crop(qtbot, colour)._says.text()
+    accept(qtbot, colour)
+    assert known(colour).all()
+
+
+def test_the_frame_is_moved_and_resized_by_mouse_wheel_and_keys(colour, tmp_path, qtbot):
+    picture((300, 200)).save(tmp_path / "a.png")
+    assert dropped(colour, files(tmp_path / "a.png"))
+    dialog, cropper = crop(qtbot, colour), crop(qtbot, colour).cropper
+    assert cropper.box == (50, 0, 250, 200)
+    before = dialog.prompt.pixels
+    middle = cropper.frame().center().toPoint()
+    drag(qtbot, cropper, middle, middle + QPoint(500, 0))
+    assert cropper.box == (100, 0, 300, 200) and not np.array_equal(dialog.prompt.pixels, before)
+    corner = cropper.frame().topLeft().toPoint()
+    drag(qtbot, cropper, corner, corner + QPoint(round(100 * cropper.scale), round(100 * cropper.scale)))
+    assert np.abs(np.subtract(cropper.box, (200, 100, 300, 200))).max() < 2
+    edge = QPoint(round(cropper.frame().left()), round(cropper.frame().center().y()))
+    drag(qtbot, cropper, edge, edge - QPoint(round(40 * cropper.scale), 0))
+    assert abs(cropper.high - 140) < 2 and abs(cropper.box[2] - 300) < 1e-6
+    for key in (Qt.Key.Key_Left, Qt.Key.Key_Up, Qt.Key.Key_Minus):
+        was = cropper.box
+        qtbot.keyClick(cropper, key)
+        assert cropper.box != was
+    high = cropper.high
+    spot = cropper.frame().center()
+    QApplication.sendEvent(
+        cropper,
+        QWheelEvent(
+            spot,
+            cropper.mapToGlobal(spot),
+            QPoint(),
+            QPoint(0, 120),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        ),
+    )
+    assert cropper.high == pytest.approx(0.9 * high)
+    qtbot.keyClick(dialog.size_, Qt.Key.Key_Home)
+    assert cropper.high == pytest.approx(8)
+    qtbot.keyClick(dialog.size_, Qt.Key.Key_End)
+    assert cropper.box == (cropper.x, 0, cropper.x + 200, 200)
+    shown = dialog.prompt.pixels
+    accept(qtbot, colour)
+    assert np.array_equal(colour.canvas.sketch.pixels, shown)
+
+
+def drag(qtbot, widget, start: QPoint, end: QPoint) -> None:
+    qtbot.mousePress(widget, LEFT, pos=start)
+    qtbot.mouseMove(widget, (start + end) / 2)
+    qtbot.mouseMove(widget, end)
+    qtbot.mouseRelease(widget, LEFT, pos=end)
+
+
+@given(
+    st.tuples(st.integers(1, 400), st.integers(1, 400)),
+    st.lists(
+        st.tuples(st.sampled_from(["place", "pull", "size"]), *[st.floats(-600, 600)] * 3, st.sampled_from(
+            ["l", "r", "t", "b", "lt", "lb", "rt", "rb"]
+        )),
+        max_size=8,
+    ),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_the_frame_never_leaves_the_picture(qapp, size, moves):
+    cropper = Cropper(Image.new("RGB", size), data.CIFAR10)
+    cropper.resize(400, 400)
+    for kind, a, b, c, held in moves:
+        if kind == "place":
+            cropper.place(a, b, c)
+        elif kind == "size":
+            cropper.resize_to(c)
+        else:
+            cropper._pull(held, QPointF(a, b), QRectF(cropper.x, cropper.y, cropper.wide, cropper.high))
+        left, top, right, bottom = cropper.box
+        assert 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]
+        assert right - left == pytest.approx(bottom - top)
+        assert images.cut(cropper_image(size), cropper.box, data.CIFAR10).shape == (32, 32, 3)
+    cropper.deleteLater()
+
+
+def cropper_image(size) -> Image.Image:
+    return Image.new("RGB", size, (9, 9, 9))
+
+
+def test_cancel_leaves_the_sketch_alone(colour, tmp_path, qtbot):
+    take(qtbot, colour, 0)
+    before = colour.canvas.sketch.prompt
+    picture().save(tmp_path / "a.png")
+    dropped(colour, files(tmp_path / "a.png"))
+    accept(qtbot, colour, ok=False)
+    assert np.array_equal(colour.canvas.sketch.prompt.pixels, before.pixels)
+    dropped(colour, files(tmp_path / "a.png"))
+    qtbot.keyClick(crop(qtbot, colour), Qt.Key.Key_Escape)
+    assert np.array_equal(colour.canvas.sketch.prompt.pixels, before.pixels)
+
+
+def test_pasting_pictures_and_files(colour, tmp_path, qtbot):
+    image = QImage(40, 40, QImage.Format.Format_RGB32)
+    image.fill(0xFF3366)
+    mime = QMimeData()
+    mime.setImageData(image)
+    paste(qtbot, colour, mime)
+    assert (crop(qtbot, colour).prompt.pixels == (0xFF, 0x33, 0x66)).all()
+    accept(qtbot, colour)
+    picture((10, 10)).save(tmp_path / "small.bmp")
+    paste(qtbot, colour, files(tmp_path / "small.bmp"))  # smaller than the sketch: enlarged
+    assert crop(qtbot, colour).cropper.box == (0, 0, 10, 10)
+    accept(qtbot, colour)
+    assert pixel(colour, 0, 0) == picture((10, 10)).getpixel((0, 0))
+
+
+def test_digits_are_black_and_white_and_can_be_inverted(mnist, tmp_path, qtbot):
+    """What is shown is what the models read."""
+    picture((56, 56)).save(tmp_path / "a.png")
+    dropped(mnist, files(tmp_path / "a.png"))
+    dialog = crop(qtbot, mnist)
+    shown = dialog.prompt.pixels
+    assert shown.shape == (28, 28, 1) and set(np.unique(shown)) == {0, 255}
+    assert np.array_equal(data.from_levels(data.to_levels(shown, data.MNIST), data.MNIST), shown)
+    assert dialog.invert.isVisible() and dialog.which.currentText() == HALF
+    before = dialog.invert.isChecked()
+    qtbot.mouseClick(dialog.invert, LEFT, pos=QPoint(8, dialog.invert.height() // 2))
+    assert dialog.invert.isChecked() != before
+    inverted = dialog.prompt.pixels
+    assert (inverted != shown).mean() > 0.8
+    accept(qtbot, mnist)
+    assert np.array_equal(mnist.canvas.sketch.pixels, inverted) and mnist.sketch.rows.value() == 14
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "gif", "bmp", "tif", "ppm", "ico"])
+def test_every_usual_kind_of_file_is_read(tmp_path, suffix):
+    picture((64, 64)).save(tmp_path / f"a.{suffix}")
+    image = decoded(tmp_path / f"a.{suffix}")
+    assert image.mode == "RGB" and image.size == (64, 64)
+    assert np.abs(np.asarray(image, int) - np.asarray(picture((64, 64)), int)).mean() < 12
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "YCbCr", "I", "F"])
+def test_every_mode_is_read(tmp_path, mode):
+    path = tmp_path / ("a.tif" if mode in ("CMYK", "YCbCr", "I", "F") else "a.png")
+    picture(mode="L").convert(mode).save(path)
+    image = decoded(path)
+    assert image.mode == "RGB" and np.asarray(image).max() > 200 and np.asarray(image).min() < 60
+
+
+def test_sixteen_bits_are_scaled(tmp_path):
+    values = np.linspace(0, 65535, 32 * 32).reshape(32, 32).astype(np.uint16)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    read = np.asarray(decoded(tmp_path / "a.png"))[..., 0]
+    assert np.abs(read - values / 257).max() <= 1
+
+
+def seven(size: int = 280, width: int = 12, places=((0.25, 0.22), (0.75, 0.22), (0.45, 0.82))) -> np.ndarray:
+    """[size, size] uint8: a smooth drawing of light ink on black."""
+    large = Image.new("L", (2 * size, 2 * size))
+    ImageDraw.Draw(large).line([(2 * x * size, 2 * y * size) for x, y in places], 255, 2 * width)
+    return np.asarray(large.resize((size, size), Image.Resampling.BOX))
+
+
+def whole(picture: Image.Image) -> tuple[float, float, float, float]:
+    return 0, 0, *picture.size
+
+
+def as_digit(picture: Image.Image) -> np.ndarray:
+    """As the dialog opens it for MNIST."""
+    return images.cut(picture, whole(picture), data.MNIST, images.is_on_paper(picture))[..., 0]
+
+
+@pytest.mark.parametrize("size", [100, 280, 600, 1000, 2000])
+@pytest.mark.parametrize("width", [1, 2, 5, 12, 40])
+def test_a_line_keeps_its_ink_however_thin(size, width):
+    if width > size / 10:
+        pytest.skip("no line any more")
+    light = Image.fromarray(seven(size, width)).convert("RGB")
+    made = as_digit(light)
+    assert set(np.unique(made)) == {0, 255}
+    wide = stroke_width(made > 0)
+    assert 1.5 < wide < 2 + 1.5 * max(1, 28 * width / size)
+    rows = np.flatnonzero((made > 0).any(1))
+    assert np.array_equal(rows, np.arange(rows[0], rows[-1] + 1)) and abs(len(rows) - 0.6 * 28) < 4  # in one piece
+    assert np.array_equal(as_digit(ImageOps.invert(light)), made)  # dark on white is the same digit
+
+
+def test_a_picture_of_the_models_size_is_taken_as_it_is():
+    """Also with greys: those that the models read as ink."""
+    grey = np.random.default_rng(0).integers(0, 256, (28, 28)).astype(np.uint8)
+    made = images.cut(Image.fromarray(grey).convert("RGB"), (0, 0, 28, 28), data.MNIST)[..., 0]
+    assert np.array_equal(made, np.where(grey >= 128, 255, 0))
+
+
+def test_an_empty_page_has_no_ink():
+    noise = np.random.default_rng(0).integers(235, 250, (300, 300)).astype(np.uint8)
+    for page in (np.zeros((300, 300), np.uint8), np.full((300, 300), 255, np.uint8), noise):
+        assert not as_digit(Image.fromarray(page).convert("RGB")).any()
+
+
+@pytest.mark.parametrize("ground", [255, 200, 120, 0, 40])
+def test_the_border_says_whether_it_is_paper(ground):
+    ink = 20 if ground > 100 else 230
+    page = (ground + (ink - float(ground)) * seven() / 255).astype(np.uint8)
+    picture = Image.fromarray(page).convert("RGB")
+    assert images.is_on_paper(picture) == (ground > 100)
+    assert np.abs(as_digit(picture).astype(int) - as_digit(Image.fromarray(seven()).convert("RGB"))).mean() < 0.02 * 255
+
+
+ALPHA = {
+    "alpha alone, over black": lambda a: np.dstack([0 * a, 0 * a, 0 * a, a]),
+    "alpha alone, over white": lambda a: np.dstack([0 * a + 255, 0 * a + 255, 0 * a + 255, a]),
+    "blue ink": lambda a: np.dstack([0 * a + 20, 0 * a + 30, 0 * a + 160, a]),
+    "dark ink, hidden white": lambda a: np.dstack([*[np.where(a > 0, 10, 255).astype(np.uint8)] * 3, a]),
+    "light ink, hidden black": lambda a: np.dstack([*[np.where(a > 0, 240, 0).astype(np.uint8)] * 3, a]),
+    "grey with opacity": lambda a: np.dstack([0 * a + 30, a]),
+    "half clear": lambda a: np.dstack([0 * a, 0 * a, 0 * a, a // 2]),
+}
+
+
+@pytest.mark.parametrize("kind", ALPHA)
+@pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
+def test_ink_on_transparency_is_kept(tmp_path, kind, suffix):
+    ink = seven()
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(ALPHA[kind](ink)).save(path, **({"lossless": True} if suffix == "webp" else {}))
+    made, wanted = as_digit(decoded(path)), as_digit(Image.fromarray(ink).convert("RGB"))
+    assert (made != wanted).mean() < 0.02 and made.any()
+    if suffix == "png":
+        clear = Image.open(path)
+        clear.convert("P" if clear.mode == "RGBA" else "LA").save(path)
+        assert (as_digit(decoded(path)) != wanted).mean() < 0.04
+
+
+def test_a_picture_with_a_clear_margin_keeps_its_ground(tmp_path):
+    """White on a dark card, whose corners are clear."""
+    pixels = np.zeros((200, 200, 4), np.uint8)
+    pixels[10:190, 10:190] = 30, 30, 30, 255
+    pixels[60:140, 90:110, :3] = 240
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    made = as_digit(decoded(tmp_path / "a.png"))
+    assert made[14, 14] == 255 and not made[:, :3].any() and not made[4, 4]
+
+
+def test_opacity_that_was_never_filled_in_is_none(tmp_path):
+    pixels = np.dstack([*[seven()] * 3, np.zeros((280, 280), np.uint8)])
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    assert np.array_equal(as_digit(decoded(tmp_path / "a.png")), as_digit(Image.fromarray(seven()).convert("RGB")))
+
+
+def png_of_16_bits(samples: np.ndarray) -> bytes:
+    """[H, W, C] as PNG, which Pillow writes in grey alone."""
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[samples.shape[2]]
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    head = struct.pack(">IIBBBBB", samples.shape[1], samples.shape[0], 16, kind, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def scaled(samples: np.ndarray) -> np.ndarray:
+    least, most = samples.min(), samples.max()
+    return np.round((samples.astype(float) - least) * 255 / (most - least))
+
+
+@pytest.mark.parametrize("most", [300, 4095, 16383, 65535])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_any_bits_in_files_of_16_are_stretched_to_their_range(most, channels):
+    rng = np.random.default_rng(most)
+    samples = rng.integers(5, most + 1, (20, 30, channels))
+    if channels == 4:
+        samples[..., 3] = 65535
+    read = np.asarray(images.decode(png_of_16_bits(samples), "a").image)
+    assert np.abs(read - scaled(samples[..., :3] if channels > 1 else samples[..., [0] * 3])).max() <= 1
+
+
+def test_grey_of_12_bits_with_opacity_is_not_black():
+    samples = np.stack([seven(64, 6).astype(int) * 16, np.full((64, 64), 65535)], 2)
+    assert np.asarray(images.decode(png_of_16_bits(samples), "a").image).max() > 200
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B"])
+def test_tiff_of_16_bits_is_stretched_in_both_byte_orders(tmp_path, mode):
+    samples = np.random.default_rng(0).integers(0, 4096, (20, 30))
+    values = samples.astype("<u2" if mode == "I;16" else ">u2")
+    Image.frombytes(mode, (30, 20), values.tobytes()).save(tmp_path / "a.tif")
+    assert np.abs(np.asarray(decoded(tmp_path / "a.tif"))[..., 0] - scaled(samples)).max() <= 1
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_respected(tmp_path, orientation):
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8, :16] = 255
+    turned = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.swapaxes(0, 1),
+        6: np.rot90(upright),
+        7: np.rot90(upright, 2).swapaxes(0, 1),
+        8: np.rot90(upright, -1),
+    }
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(turned[orientation])).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(np.asarray(decoded(tmp_path / "a.png")), upright)
+
+
+def test_the_largest_pictures_are_reduced(tmp_path):
+    Image.new("RGB", (6000, 300), (10, 20, 30)).save(tmp_path / "a.png")
+    image = decoded(tmp_path / "a.png")
+    assert image.size == (2048, 102) and image.getpixel((5, 5)) == (10, 20, 30)
+
+
+def broken(folder, kind: str):
+    path = folder / f"{kind}.png"
+    if kind == "text":
+        path.write_text("Dear reader,\nthis is no picture.")
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "half":
+        picture((200, 200)).save(path)
+        path.write_bytes(path.read_bytes()[:600])
+    elif kind == "bomb":
+        Image.new("1", (20_000, 20_000)).save(path)
+    elif kind == "large":
+        Image.new("1", (11_000, 10_000)).save(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind", ["text", "empty", "half", "bomb", "large", "folder", "missing", *["pipe"] * hasattr(os, "mkfifo")]
+)
+def test_what_cannot_be_used_is_one_sentence(colour, tmp_path, qtbot, kind):
+    take(qtbot, colour, 0)
+    before = colour.canvas.sketch.prompt
+    path = broken(tmp_path, kind)
+    assert dropped(colour, files(path))
+    qtbot.waitUntil(lambda: bool(colour.messages.text) and not colour.opener.busy, timeout=LONG)
+    said = colour.messages.text
+    assert said.endswith(".") and said.count(". ") == 0 and "\n" not in said and "Traceback" not in said
+    assert path.name in said and not colour.findChildren(CropDialog)
+    assert np.array_equal(colour.canvas.sketch.prompt.pixels, before.pixels)
+
+
+def test_nothing_on_the_clipboard_is_one_sentence(colour, qtbot):
+    words = QMimeData()
+    words.setText("words")
+    for mime in (QMimeData(), words):
+        colour.messages.clear()
+        paste(qtbot, colour, mime)
+        assert colour.messages.text == "There is no picture on the clipboard, and no link."
+    far = QMimeData()
+    far.setUrls([QUrl("https://example.org/a.png")])
+    assert dropped(colour, far) and "Only files on this machine" in colour.messages.text
+    assert not dropped(colour, words) and not colour.canvas.dropping
+
+
+def test_what_hovers_and_goes_leaves_no_frame(colour, tmp_path):
+    place, mime = at(colour.canvas, 10, 10), files(tmp_path / "a.png")
+    given = place, Qt.DropAction.CopyAction, mime, LEFT, Qt.KeyboardModifier.NoModifier
+    QApplication.sendEvent(colour.canvas, QDragEnterEvent(*given))
+    assert colour.canvas.dropping
+    QApplication.sendEvent(colour, QDragLeaveEvent())
+    assert not colour.canvas.dropping
+
+
+def test_a_good_picture_after_a_bad_one_clears_the_message(colour, tmp_path, qtbot):
+    dropped(colour, files(broken(tmp_path, "text")))
+    qtbot.waitUntil(lambda: "text.png" in colour.messages.text, timeout=LONG)
+    picture().save(tmp_path / "a.png")
+    dropped(colour, files(tmp_path / "a.png"))
+    crop(qtbot, colour)
+    assert colour.messages.text == ""
+    accept(qtbot, colour)
+
+

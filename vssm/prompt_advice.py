@@ -1,0 +1,179 @@
+"""Whether a sketched digit is like those that the models were trained on, and how to make it so.
+
+MNIST's digits fill a box of 20 × 20 pixels and have their centre of mass in the middle of 28 × 28; they are light on a
+dark ground, in strokes of some two to three pixels. Models complete what is unlike that much worse. The ranges below
+are quantiles of the training set, binarised at the middle, with the upper `rows` rows known or all of them;
+`python -m vssm.prompt_advice` measures them anew.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from . import data
+from .data import MNIST, DataSet
+from .image import cut
+from .ink import fitting_box, stroke_width
+from .prompt import Prompt
+
+BOX, MIDDLE = 20, 14.5  # pixels: the longer side of a digit; where its centre of mass lies, in both directions
+QUANTILES = 0.005, 0.995
+
+# As measured on the 60,000 digits of the training set.
+ROWS = (7, 10, 14, 18, 21, 28)  # known, from the top
+CENTRE_X = ((8.0, 23.7), (9.6, 21.3), (11.4, 18.8), (12.7, 17.1), (13.3, 16.3), (13.8, 15.2))  # by ROWS
+CENTRE_Y = 13.7, 15.3  # of whole digits
+MARGINS = {"left": (2, 14), "top": (2, 9), "right": (1, 13), "bottom": (1, 8)}  # empty pixels on each side
+TOP = 5  # the median of the margins there
+LONGER = 19, 20  # side
+STROKES = 1.2, 5.0  # width, of upper halves too
+SHARE = 0.04, 0.26  # of the known pixels that have ink, all known or the upper half
+
+LOW, BROAD = 6, 12  # pixels: 14 % of the upper halves begin lower, and most of these are broader
+
+SLACK = 1.5  # pixels beyond a range that still do little harm
+MOST_SCALE = 2.0  # of the upper part of a digit, whose whole is not known
+ENOUGH = 12  # pixels of ink: less is the beginning of a sketch
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What the ink of a prompt is like.
+
+    left, top, right, bottom: empty pixels between the ink and the sides of the picture. x, y: its centre of mass.
+    width: of its strokes, all in pixels. share: how many of the known pixels have ink. ink: their number. cut: whether
+    unknown pixels follow right below the ink, so that the digit may go on there.
+    """
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    x: float
+    y: float
+    width: float
+    share: float
+    ink: int
+    cut: bool
+
+    @classmethod
+    def of(cls, ink: np.ndarray, known: np.ndarray) -> Measures | None:
+        """Measure ink [H, W] bool among the known pixels [H, W] bool; None where there is none."""
+        ink = ink & known
+        if not ink.any():
+            return None
+        H, W = ink.shape
+        rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
+        y, x = (places.mean() + 0.5 for places in np.nonzero(ink))
+        below = rows[-1] + 1
+        cut = below < H and not known[below:, ink[rows[-1]]].all()
+        return cls(
+            int(columns[0]),
+            int(rows[0]),
+            int(W - 1 - columns[-1]),
+            int(H - 1 - rows[-1]),
+            float(x),
+            float(y),
+            stroke_width(ink),
+            float(ink.sum() / known.sum()),
+            int(ink.sum()),
+            bool(cut),
+        )
+
+
+def advise(prompt: Prompt, dataset: DataSet) -> str:
+    """One sentence where a prompt lies far outside what the models of that data set were trained on; else empty."""
+    if dataset is not MNIST:
+        return ""
+    found = Measures.of(_ink(prompt.pixels), prompt.known)
+    reasons = [] if found is None or found.ink < ENOUGH else _reasons(found)
+    if not reasons:
+        return ""
+    listed = " and ".join(part for part in (", ".join(reasons[:-1]), reasons[-1]) if part)
+    return f"This sketch is {listed}, unlike the digits that the models were trained on: completions may be worse."
+
+
+def _reasons(found: Measures) -> list[str]:
+    if found.share > 2 * SHARE[1]:
+        return ["dark on light or nearly filled"]
+    H = W = MNIST.height
+    reasons = []
+    rows = H - found.bottom if found.cut else H
+    least, most = (np.interp(rows, ROWS, ends) for ends in zip(*CENTRE_X, strict=True))
+    near = [getattr(found, side) < MARGINS[side][0] - 1 for side in MARGINS]
+    longer = max(H - found.top - found.bottom, W - found.left - found.right)
+    begun = found.top > LOW and W - found.left - found.right < BROAD
+    small = begun if found.cut else longer < LONGER[0] - 2 * SLACK
+    if longer > BOX + 2 * SLACK or sum(near) > 1:
+        reasons.append("larger")
+    elif small:
+        reasons.append("smaller")
+    aside = not least - SLACK <= found.x <= most + SLACK
+    low = not found.cut and not CENTRE_Y[0] - SLACK <= found.y <= CENTRE_Y[1] + SLACK
+    if aside or low or any(near):
+        reasons.append("off-centre")
+    if found.width < STROKES[0]:
+        reasons.append("drawn in thinner strokes")
+    elif found.width > STROKES[1]:
+        reasons.append("drawn in thicker strokes")
+    return reasons
+
+
+def _ink(pixels: np.ndarray) -> np.ndarray:
+    return pixels[..., 0] >= 128
+
+
+# --- made like them -------------------------------------------------------------------------------------------------
+
+
+def centred(prompt: Prompt) -> np.ndarray:
+    """The pixels [H, W, 1] of a prompt of MNIST, its ink moved and sized like MNIST's digits.
+
+    Where the ink ends in unknown pixels it is the upper part of a digit: it stays at their border, and its top goes
+    where the tops of digits are.
+    """
+    ink = _ink(prompt.pixels) & prompt.known
+    found = Measures.of(ink, prompt.known)
+    if found is None:
+        return np.zeros_like(prompt.pixels)
+    fine = 8
+    large = Image.fromarray(ink.astype(np.uint8) * np.uint8(255)).convert("RGB")
+    large = large.resize((large.width * fine, large.height * fine), Image.Resampling.BICUBIC)
+    if found.cut:
+        end, broad = MNIST.height - found.bottom, MNIST.width - found.left - found.right
+        scale = min(max(end - TOP, 1) / (end - found.top), BOX / broad, MOST_SCALE)
+        left, top = found.x - (MIDDLE + 0.5) / scale, end - end / scale
+        box = left, top, left + MNIST.width / scale, top + MNIST.height / scale
+        pixels = cut(large, tuple(fine * edge for edge in box), MNIST)
+        pixels[end:] = 0
+        return pixels
+    return cut(large, tuple(fine * edge for edge in fitting_box(ink)), MNIST)
+
+
+# --- measuring the training set -------------------------------------------------------------------------------------
+
+
+def main() -> int:
+    """Print the ranges above as the training set has them."""
+    images, _ = data.load(MNIST, "train")
+    inks, whole = images[..., 0] >= 128, np.ones(MNIST.shape[:2], bool)
+
+    def ends(name: str, values: list[float]) -> None:
+        print(f"{name:24}", " to ".join(f"{v:6.2f}" for v in np.quantile(values, QUANTILES)))
+
+    for rows in ROWS:
+        known = np.arange(MNIST.height)[:, None] < rows
+        measures = [m for ink in inks if (m := Measures.of(ink, known & whole)) is not None]
+        for name in ("x", "share", "width", *(MARGINS if rows == MNIST.height else ())):
+            ends(f"{rows} rows: {name}", [getattr(m, name) for m in measures])
+    ends("y", [m.y for m in measures])
+    ends("longer side", [MNIST.height - min(m.top + m.bottom, m.left + m.right) for m in measures])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
