@@ -308,7 +308,7 @@ def test_the_density_of_any_subset_in_one_call_is_the_sum_over_steps(kind):
     for t in range(int(count[0]), 24):
         ranks = torch.full((3, 1), t)
         token = values.gather(1, order[:, t : t + 1, None].expand(-1, -1, values.shape[-1]))
-        step = run.log_prob(run.call(ranks, ranks), token)
+        step = network.likelihood.log_prob(run.call(ranks, ranks), token)
         torch.testing.assert_close(step[:, 0], whole[:, t], rtol=0, atol=1e-4)
         run.put(ranks, token)
     assert not whole[:, : int(count[0])].any()

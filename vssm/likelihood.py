@@ -104,7 +104,7 @@ class LogisticMixture:
         """
         logits, means, scales, pairs = self.split(raw)
         C = values.shape[-1]
-        x = (values / self.half - 1).to(means.dtype).unsqueeze(-1)  # [..., C, 1]
+        x = (values.to(means.dtype) / self.half - 1).unsqueeze(-1)  # [..., C, 1]
         means = [means[..., c, :] for c in range(C)]
         for i, (c, earlier) in enumerate(self.pairs):
             if c < C:

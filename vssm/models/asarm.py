@@ -37,6 +37,7 @@ from .. import likelihood
 from ..config import PictureConfig, bounded, flag, for_data
 from ..layers import widen
 from ..work import Drafted, Mode, Work
+from . import assd
 from .raster import NEIGHBOURS, SquaredReLU
 
 
@@ -386,10 +387,6 @@ class Decoding:
         noise = self.likelihood.noise(*raw.shape[:-1], rng=self.rng, device=raw.device)
         return self.likelihood.choose(raw, noise, self.temperature)
 
-    def log_prob(self, raw: Tensor, tokens: Tensor) -> Tensor:
-        """Of tokens [..., C] as `draw` draws them: [...]."""
-        return self.likelihood.log_prob(raw, tokens, self.temperature)
-
     def put(self, ranks: Tensor, tokens: Tensor) -> None:
         """Write tokens [B, R, C] where their ranks [B, R] are of the picture."""
         place = torch.where(ranks < self.T, self.padded.gather(1, ranks), self.T).unsqueeze(-1).expand_as(tokens)
@@ -414,38 +411,24 @@ class Decoding:
             self.round, self.drawn = (written, before, R, 0), None
             yield int(valid.sum()), 0
             q = torch.cat([p[:, :1], self.call(ranks[:, 1:], ranks[:, 1:].clamp_max(T))], 1)
-            gain = self.log_prob(q, drafts) - self.log_prob(p, drafts)
-            u = torch.empty_like(gain).uniform_(generator=self.rng)
-            passed = ((u.log() < gain) & valid).long().cumprod(1).sum(1)  # in order, up to the first rejected
+            stay = assd.passing_channels(self.likelihood, q, p, drafts, self.temperature, self.rng)
+            passed = ((stay == self.likelihood.channels) & valid).long().cumprod(1).sum(1)  # in order
             rejected = passed < valid.sum(1)
             if rejected.any():
-                at = passed.clamp_max(R - 1)[:, None, None].expand(-1, 1, p.shape[-1])
-                again = (self.stands + passed).clamp_max(self.padded.shape[1] - 1)
-                token = self.residual(q.gather(1, at), p.gather(1, at), rejected)
-                self.put(torch.where(rejected, again, T)[:, None], token)
+                self.put_instead(q, p, drafts, stay, passed, rejected)
             self.round, self.drawn = (written, before, R, passed), (ranks, q)
             self.stands = self.stands + passed + rejected
             yield 0, int(passed.sum())
 
-    def residual(self, q: Tensor, p: Tensor, needed: Tensor, tries: int = 16) -> Tensor:
-        """A token [B, 1, C] from max(0, q − p), normalised, of raw outputs q, p [B, 1, P] where needed [B].
-
-        By rejection: a draw from q is taken with probability max(0, 1 − p / q). So no values need be listed, of which
-        three channels have millions. Where q and p are the same up to rounding, a draw from q after many tries.
-        """
-        q, p = (raw.expand(-1, tries, -1) for raw in (q, p))
-        token, missing = None, needed
-        for _ in range(100):
-            tokens = self.draw(q)
-            ratio = (self.log_prob(p, tokens) - self.log_prob(q, tokens)).exp()
-            taken = torch.empty_like(ratio).uniform_(generator=self.rng) >= ratio
-            first = taken.byte().argmax(1)[:, None, None].expand(-1, 1, tokens.shape[-1])
-            chosen = tokens.gather(1, first)
-            token = chosen if token is None else torch.where(missing[:, None, None], chosen, token)
-            missing = missing & ~taken.any(1)
-            if not missing.any():
-                break
-        return token
+    def put_instead(self, q: Tensor, p: Tensor, drafts: Tensor, stay: Tensor, passed: Tensor, rejected: Tensor) -> None:
+        """Draw anew the first draft [B, R, C] that did not pass, where one was `rejected` [B], and write it; q, p: raw
+        outputs [B, R, P] of the verification and of the draft; stay: [B, R] channels that do."""
+        sample = rejected.nonzero().squeeze(1)
+        at = sample, passed[sample]
+        token = assd.replace(self.likelihood, q[at], p[at], drafts[at], stay[at], self.temperature, self.rng)
+        tokens = drafts[:, :1].clone()
+        tokens[sample, 0] = token
+        self.put(torch.where(rejected, self.stands + passed, self.T).unsqueeze(1), tokens)
 
     def masked(self, steps: int) -> Iterator[tuple[int, int]]:
         """All unknown tokens in `steps` calls, those of one call independent of each other; few at first (the cosine

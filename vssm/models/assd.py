@@ -1,0 +1,83 @@
+"""What assisted speculative decoding (2504.20456) decides: which drafts stay, and what replaces the first that goes.
+
+A draft x was drawn from p, and the verification says that it should have been drawn from q. It stays with probability
+min(1, q(x) / p(x)); else a value takes its place that is drawn from the residual r(v) = max(0, q(v) − p(v)) / Z, with
+Z = Σ_v max(0, q(v) − p(v)). What stands in the end is drawn from q: a value v stays with probability
+p(v) min(1, q(v) / p(v)) = min(p(v), q(v)), a draft goes with probability 1 − Σ_v min(p(v), q(v)) = Z, and
+min(p(v), q(v)) + Z r(v) = q(v).
+
+A pixel in colour has 16 million values, too many to list them. Its channels have 256 each, and its density is a product
+over channels, q(x) = Π_c q(x_c | x_<c). So the rule is applied to one channel after another, as if each were a token
+of its own, with q(x_c | x_<c) and p(x_c | x_<c) in the place of q and p: the first channel that does not stay is drawn
+from the residual of these two, and those after it from q(x_c | x_<c), because no draft of them is left that was made
+given the new value. By the argument above each channel is drawn from q given the earlier ones, hence the pixel from q.
+
+p and q may differ by one part in a million and either may be as small as e⁻⁵⁰: all is reckoned in float64 from
+log-probabilities, q − p as q (1 − exp(log p − log q)), which does not cancel.
+
+Shapes: raw outputs [..., P] of the likelihood `kind`, tokens [..., C] of C channels with V values each.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..likelihood import Bernoulli, LogisticMixture
+
+Kind = Bernoulli | LogisticMixture
+
+
+def passing_channels(
+    kind: Kind, q: Tensor, p: Tensor, drafts: Tensor, temperature: float, rng: torch.Generator
+) -> Tensor:
+    """Decide how many channels of every draft stay, from the first one on: [...], C where the whole draft does."""
+    gain = _channels(kind, q, drafts, temperature) - _channels(kind, p, drafts, temperature)
+    stays = _uniform(gain.shape, rng).log() < gain
+    return stays.long().cumprod(-1).sum(-1).to(drafts.device)
+
+
+def replace(
+    kind: Kind, q: Tensor, p: Tensor, drafts: Tensor, stay: Tensor, temperature: float, rng: torch.Generator
+) -> Tensor:
+    """Draw what takes the place of drafts of which the first `stay` [...] channels, fewer than C, stay: [..., C]."""
+    q, p, where = _precise(q), _precise(p), drafts.device
+    made, stay = drafts.to(q.device, copy=True), stay.to(q.device)
+    for channel in range(made.shape[-1]):
+        log_q, log_p = (_conditional(kind, raw, made[..., :channel], temperature) for raw in (q, p))
+        excess = (log_q.exp() * -torch.expm1(log_p - log_q)).clamp_min(0)
+        # where q exceeds p nowhere they are the same to the last digit, and no draft is ever rejected
+        residual = ((stay == channel) & (excess > 0).any(-1)).unsqueeze(-1)
+        weight = torch.where(residual, excess, log_q.exp())
+        drawn = (weight / -_uniform(weight.shape, rng).log()).argmax(-1)
+        made[..., channel] = torch.where(stay <= channel, drawn, made[..., channel])
+    return made.to(where)
+
+
+def _channels(kind: Kind, raw: Tensor, tokens: Tensor, temperature: float) -> Tensor:
+    """log p of every channel of tokens given the channels before it: [..., C] float64."""
+    raw = _precise(raw)
+    tokens = tokens.to(raw.device)
+    upto = [kind.log_prob(raw, tokens[..., : c + 1], temperature) for c in range(tokens.shape[-1])]
+    return torch.stack([now - before for now, before in zip(upto, [0, *upto], strict=False)], -1)
+
+
+def _conditional(kind: Kind, raw: Tensor, earlier: Tensor, temperature: float) -> Tensor:
+    """log p of every value of a channel given the channels before it [..., c]: [..., V] float64."""
+    values = torch.arange(kind.levels, device=raw.device)
+    listed = earlier.unsqueeze(-2).expand(*earlier.shape[:-1], kind.levels, -1)
+    listed = torch.cat([listed, values.expand(*earlier.shape[:-1], -1).unsqueeze(-1)], -1)
+    return kind.log_prob(raw.unsqueeze(-2).expand(*raw.shape[:-1], kind.levels, -1), listed, temperature).log_softmax(
+        -1
+    )
+
+
+def _precise(x: Tensor) -> Tensor:
+    """The same in float64, which one kind of device does not have."""
+    return (x.cpu() if x.device.type == "mps" else x).double()
+
+
+def _uniform(shape, rng: torch.Generator) -> Tensor:
+    """Uniform numbers in [0, 1), float64, where `_precise` puts what they meet."""
+    kind = torch.float32 if rng.device.type == "mps" else torch.float64
+    return _precise(torch.rand(shape, generator=rng, device=rng.device, dtype=kind))
