@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from . import display
+from . import arguments, display
 
 COLLECTOR = "collector"
 FONTS = Path(__file__).resolve().parent.parent / "assets" / "fonts"
@@ -23,6 +23,12 @@ def main(argv: list[str] | None = None, watch: Callable = lambda window: None) -
     """Open the window; where there is no display, say so and show what the models do in the terminal. `watch` is given
     the window before it is shown."""
     argv = sys.argv if argv is None else argv
+    try:
+        asked = arguments.parse(argv)
+    except SystemExit as stop:  # after --help, --version or a sentence
+        return int(stop.code or 0)
+    if asked.platform:
+        os.environ["QT_QPA_PLATFORM"] = asked.platform  # where `display` looks, too
     try:
         if problem := display.find():
             print(f"{problem}: no window, so here is the demonstration for the terminal.", flush=True)
@@ -39,14 +45,14 @@ def main(argv: list[str] | None = None, watch: Callable = lambda window: None) -
     except ImportError as error:
         print(f"The window cannot be opened: {error}", file=sys.stderr)
         return 1
-    return _run(argv, watch)
+    return _run([*argv[:1], *asked.qt], asked.given, watch)
 
 
-def _run(argv: list[str], watch: Callable) -> int:
+def _run(argv: list[str], given: str, watch: Callable) -> int:
     from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
-    app = prepare(QApplication(argv[:1]))
+    app = prepare(QApplication(argv))
     # all points of a pen; after the application is there, which on X11 turns it on
     app.setAttribute(Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents, False)
     try:
@@ -60,8 +66,8 @@ def _run(argv: list[str], watch: Callable) -> int:
     sys.excepthook = told(window)  # after pyqtgraph has been loaded, which installs one of its own
     window.resize(window.sizeHint().boundedTo(app.primaryScreen().availableSize()))
     watch(window)
-    given = [functools.partial(window.opener.open_argument, one) for one in argv[1:2]]
-    for begin in window.show, window.tour.offer, *given:
+    opening = [functools.partial(window.opener.open_argument, given)] if given else []
+    for begin in window.show, window.tour.offer, *opening:
         try:
             begin()
         except Exception:

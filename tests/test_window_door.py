@@ -1,14 +1,19 @@
 """`python main.py`: with and without a display."""
 
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from safetensors.numpy import save_file
 
-from app import display, session
+import vssm
+from app import arguments, display, session
 from app.links import Link
 from vssm import data
 from vssm.prompt import Prompt
@@ -78,6 +83,125 @@ def test_the_window_opens_and_closes_from_the_command_line(tmp_path):
     saved = session.load(tmp_path / "sitting.json")
     assert (saved.data, saved.model, saved.samples, saved.seed) == ("cifar10", "mamba", 7, 12345)
     assert saved.keep_seed and saved.sheet.temperature == 0.7 and saved.sheet.prompt.known.sum() == 3 * 32
+
+
+# --- arguments
+
+HEAVY = "for name in ('PySide6', 'torch', 'numpy'): assert name not in sys.modules, name"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "out", "err"),
+    [
+        (["--help"], 0, "usage: vssm-sketchpad", ""),
+        (["-h"], 0, "FILE_OR_LINK", ""),
+        (["--version"], 0, f"VSSM Sketchpad {vssm.__version__}", ""),
+        (["--nonsense"], 2, "", "Unrecognized arguments: --nonsense"),
+        (["a.png", "b.png"], 2, "", "Unrecognized arguments: b.png"),
+        (["-platform"], 2, "", "expected one argument"),
+        ([b"--\xff"], 2, "", "Unrecognized arguments"),
+    ],
+)
+def test_options_are_read_before_anything_is_loaded(words, code, out, err):
+    """Without a display, too, and in one sentence."""
+    program = f"import sys\nfrom app.application import main\ncode = main()\n{HEAVY}\nsys.exit(code)"
+    done = subprocess.run([sys.executable, "-c", program, *words], env=SCREENLESS, cwd=ROOT, capture_output=True)
+    said = done.stdout.decode(), done.stderr.decode()
+    assert done.returncode == code and out in said[0] and err in said[1], said
+    assert bool(said[0]) == bool(out) and said[1].count("\n") == bool(err)
+
+
+def test_options_of_qt_are_passed_on():
+    found = arguments.parse(["main.py", "-style", "windows", "-platform", "offscreen", "a.png", "-reverse"])
+    assert found.given == "a.png" and found.platform == "offscreen"
+    assert found.qt == ("-platform", "offscreen", "-style", "windows", "-reverse")
+    assert arguments.parse(["main.py", "--platform=minimal"]).platform == "minimal"
+    assert arguments.parse(["main.py", "--", "-a.png"]).given == "-a.png"
+
+
+GIVEN = """if True:
+    import json, sys
+    from PySide6.QtCore import QTimer
+    from app import application
+    from app.panels.crop import CropDialog
+    look = QTimer(interval=20)
+
+    def see(window):
+        asked = window.findChildren(CropDialog)
+        said = [one.text for one in window.messages.seen if "Loading" not in one.text and "Opening" not in one.text]
+        if asked or said:
+            print(json.dumps({"asked": len(asked), "said": said, "seed": window.seed.value()}), flush=True)
+            look.stop()
+            for dialog in asked:
+                dialog.reject()
+            window.close()
+
+    def watch(window):
+        look.timeout.connect(lambda: see(window))
+        look.start()
+
+    sys.exit(application.main(sys.argv, watch))
+"""
+
+
+def given(tmp_path, word, **changes) -> dict:
+    """What the window shows of an argument."""
+    environment = SCREENLESS | {"VSSM_STATE": str(tmp_path / "state" / "sitting.json")} | changes
+    words = [sys.executable, "-c", GIVEN, "-platform", "offscreen", word]
+    environment = {name: value for name, value in environment.items() if value is not None} | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, timeout=200)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"Traceback" not in done.stderr, done.stderr.decode()
+    return json.loads(done.stdout)
+
+
+def test_any_argument_is_opened_for_what_it_holds(tmp_path):
+    """Whatever its name says."""
+    link = Link("mnist", "vssm", "parallel", None, 4, 0.7, 12345, "sampled", Prompt.empty(28, 28, 1).with_rows(3)).text
+    Image.new("RGB", (50, 40), "white").save(tmp_path / "picture.png")
+    (tmp_path / "picture.png").rename(tmp_path / "picture.json")
+    session.save(session.Session(seed=777), tmp_path / "session.json")
+    (tmp_path / "session.json").rename(tmp_path / "session.png")
+    (tmp_path / "mail.txt").write_text(f"Look at <{link}>.")
+    assert given(tmp_path, "picture.json")["asked"] == 1
+    assert given(tmp_path, (tmp_path / "picture.json").as_uri())["asked"] == 1
+    saw = given(tmp_path, "session.png")
+    assert saw["seed"] == 777 and "session.png" in saw["said"][-1]
+    for word in (f"see {link}.", "mail.txt"):
+        saw = given(tmp_path, word)
+        assert saw["seed"] == 12345 and "From the link" in saw["said"][-1]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "none.png",
+        "x" * 300,
+        "y/" * 3000,
+        "folder",
+        *([b"\xff\xfe.png", "/dev/zero", "/dev/full"] if sys.platform == "linux" else []),
+        "broken.json",
+        "weights.safetensors",
+        "archive.npz",
+        "vssm://sketch/v=2/damaged",
+        "\n",
+    ],
+    ids=lambda word: str(word)[:20],
+)
+def test_an_argument_that_cannot_be_used_is_one_sentence(tmp_path, word):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "broken.json").write_text('{"format": "vssm-sitting/3", ')
+    (tmp_path / "archive.npz").write_bytes(b"PK\x03\x04" + bytes(100))
+    save_file({"a": np.zeros(3, np.float32)}, tmp_path / "weights.safetensors")
+    saw = given(tmp_path, word)
+    sentence = saw["said"][-1]
+    assert saw["asked"] == 0 and sentence.endswith(".") and "\n" not in sentence and len(sentence) < 400
+    sentence.encode()
+
+
+def test_without_a_home_it_opens(tmp_path):
+    Image.new("RGB", (50, 40), "white").save(tmp_path / "a.png")
+    assert given(tmp_path, "a.png", HOME=None)["asked"] == 1
 
 
 def wait_for_qt(process: subprocess.Popen) -> None:
