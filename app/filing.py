@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFileDialog,
     QInputDialog,
-    QLabel,
     QMessageBox,
     QProgressDialog,
     QVBoxLayout,
@@ -32,10 +31,11 @@ from . import animation, links, runs, session
 from .desk import Desk
 from .links import Link
 from .opening import SUFFIXES, Opener
+from .panels.card import label
 from .panels.crop import CropDialog
 from .race import SPEEDS, Race
 from .session import Session
-from .words import tr
+from .words import printable, tr
 
 SITTINGS = "Sittings (*.json);;All files (*)"
 ANIMATIONS = "Animated pictures (*.gif)"
@@ -52,7 +52,7 @@ class SpeedDialog(QDialog):
         self.race = raced
         self.setWindowTitle(tr("Save the race"))
         rows = QVBoxLayout(self)
-        rows.addWidget(QLabel(tr("The race took {}. Play it at:").format(runs.seconds(raced.duration))))
+        rows.addWidget(label(tr("The race took {}. Play it at:").format(runs.seconds(raced.duration))))
         self._ways = QComboBox()
         self._ways.setAccessibleName(tr("Speed of the animated picture"))
         for speed in SPEEDS:
@@ -272,8 +272,8 @@ class Filing:
         dialog.setIcon(QMessageBox.Icon.Warning)
         dialog.setWindowTitle(tr("Not saved"))
         dialog.setTextFormat(Qt.TextFormat.PlainText)
-        dialog.setText(tr("Your sketch and settings could not be saved, and would be lost."))
-        dialog.setInformativeText(why)
+        lost = tr("Your sketch and settings could not be saved, and would be lost.")
+        dialog.setText(f"{lost}\n\n{printable(why)}")  # an informative text could not be plain
         for role, text, chosen in (
             (QMessageBox.ButtonRole.AcceptRole, tr("Try again"), self.close),
             (QMessageBox.ButtonRole.AcceptRole, tr("Save elsewhere …"), self._save_and_leave),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_PINNED = 12  # for each data set
 MOST_PNG = 20_000  # bytes: several times what noise of that size takes
+MOST_TITLE = 200  # characters
 PNG = b"\x89PNG\r\n\x1a\n"  # its first bytes
 BROKEN = "A pinned result in the saved sitting is broken ({})."
 
@@ -102,7 +103,7 @@ class Pinned:
             raise UserError(BROKEN.format(error)) from None
         models.get(made.model if isinstance(made.model, str) else repr(made.model))
         fits = {
-            "title": isinstance(made.title, str) and len(made.title) <= 200,
+            "title": isinstance(made.title, str) and len(made.title) <= MOST_TITLE and made.title.isprintable(),
             "seed": type(made.seed) is int and 0 <= made.seed < 2**63,
             "sample": type(made.sample) is int and 1 <= made.sample <= 64,
             "temperature": type(made.temperature) in (int, float) and 0 <= made.temperature <= 10,

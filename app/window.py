@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMainWindow,
     QSpinBox,
     QToolButton,
@@ -39,7 +38,7 @@ from .filing import Filing
 from .keeping import Keeper
 from .live import Live
 from .opening import Opener
-from .panels.card import button, named
+from .panels.card import button, label, named
 from .panels.completions import CompletionPanel
 from .panels.docks import PANELS, RACE, Arranging, Docks
 from .panels.latents import LatentPanel
@@ -58,7 +57,7 @@ from .race import Contestant
 from .runs import Run
 from .touch import Touching
 from .tour import Tour
-from .words import tr
+from .words import plain_tip, tr
 from .worker import Engine, Loaded
 
 FRAME = 60  # milliseconds between two paintings of a run under way; each takes its time from the model
@@ -255,7 +254,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         return row
 
     def _fill_status_bar(self) -> None:
-        self._status = QLabel()
+        self._status = label("")
         self._status.setAccessibleName(tr("Status"))
         self._status.setToolTip("Device, threads, and the chosen model's size and score on the test set")
         self.statusBar().addWidget(self._status, 1)
@@ -979,7 +978,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         for spec in self.actions_.specs:
             if spec.name == "choose_model":
                 parts = spec.explanation, self._lacks(spec.value)
-                self.actions_[spec.key].setToolTip("\n".join(part for part in parts if part))
+                self.actions_[spec.key].setToolTip(plain_tip("\n".join(part for part in parts if part)))
 
     def _show_status(self) -> None:
         title = models.get(self.model).title

@@ -14,8 +14,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app import application
+from app.opening import Opener
 from app.window import Window
 
+WHOLE = "closed_early", "begun", "cannot_be_shown", "cannot_be_opened", "fails_in_its_first_moments"
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -97,6 +99,55 @@ def closed_early(folder: Path) -> dict:
     return saw | {"waited": True}  # else the process has ended within
 
 
+def begun(folder: Path) -> dict:
+    """The whole program with the arguments that are left, closed once its event loop has begun."""
+    saw = {}
+
+    def leave(window) -> None:
+        saw.update(said=[toast.text for toast in window.messages.toasts], kept=str(window.keeper.path))
+        saw.update(samples=window.samples.value(), details=[toast._details for toast in window.messages.toasts])
+        print(json.dumps(saw), flush=True)  # this process may end with the window
+        window.close()
+
+    def watch(window) -> None:
+        QTimer.singleShot(300, window, lambda: leave(window))
+
+    os.environ.setdefault("VSSM_STATE", str(folder / "sitting.json"))
+    application.main([sys.argv[0], *sys.argv[3:]], watch)
+    return saw
+
+
+def cannot_be_shown(folder: Path) -> dict:
+    """The same where the window fails over what was restored."""
+    from app.panels.docks import Docks
+
+    plain = Docks.restore
+
+    def restore(docks, layout: str) -> None:
+        if layout:
+            raise RuntimeError("no such place")
+        plain(docks, layout)
+
+    Docks.restore = restore
+    return begun(folder)
+
+
+def cannot_be_opened(folder: Path) -> dict:
+    """The same where the window fails whatever is restored."""
+    Window._fill_in = None
+    return begun(folder)
+
+
+def fails_in_its_first_moments(folder: Path) -> dict:
+    """The same where what is done at first raises: on being shown, in the first painting, in the first slot."""
+
+    def fail(*_) -> None:
+        raise RuntimeError("in the first moments")
+
+    Window.showEvent, Opener.open_argument = fail, fail
+    return begun(folder)
+
+
 def without_torch(folder: Path) -> dict:
     """Where torch cannot be imported, one draws and saves for all that."""
     window = Window(folder / "sitting.json")
@@ -112,7 +163,7 @@ def without_torch(folder: Path) -> dict:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] != "closed_early":
+    if sys.argv[1] not in WHOLE:
         program = application.prepare(QApplication([]))
     print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))), flush=True)
     os._exit(0)  # a thread may still be loading torch

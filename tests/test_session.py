@@ -2,16 +2,19 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 
+import broken_sessions
 import numpy as np
+import platformdirs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from app import session
-from app.pinned import Pinned
+from app.pinned import MOST_PINNED, MOST_TITLE, Pinned
 from app.session import Session, Sheet
 from vssm import data, models
 from vssm.errors import UserError
@@ -39,7 +42,7 @@ def pins(dataset: data.DataSet) -> st.SearchStrategy:
         image=arrays(np.uint8, dataset.shape),
         known=arrays(np.bool_, dataset.shape[:2]),
         model=st.sampled_from(list(models.PRESETS)),
-        title=st.text(max_size=40),
+        title=st.text(max_size=40).filter(str.isprintable),
         seed=st.integers(0, session.MOST_SEED),
         temperature=st.floats(0, 10),
         sample=st.integers(1, 64),
@@ -118,6 +121,7 @@ def test_round_trip(tmp_path_factory, sitting):
         {"data": "imagenet"},
         {"data": []},
         {"theme": "pink"},
+        {"device": "x" * 41},
         {"keep_seed": 1},
         {"device": ""},
         {"temperature": 1.0},
@@ -152,6 +156,9 @@ def test_impossible_values_are_told(tmp_path, change):
         ("mnist", {"modes": {"transformer": [["sequential"], None]}}),
         ("mnist", {"modes": {"asarm": ["assd", 785]}}),
         ("mnist", {"modes": {"asarm": ["assd", 0]}}),
+        ("mnist", {"modes": {"asarm": ["x" * 41, 1]}}),
+        ("mnist", {"temperature": float("nan")}),
+        ("mnist", {"temperature": 10**400}),
         ("cifar10", {"modes": {"asarm": ["assd", 1025]}}),
         ("mnist", {"pixels": ["00"]}),
         ("mnist", {"pixels": "zz"}),
@@ -191,6 +198,72 @@ def test_impossible_sheets_are_told(tmp_path, name, change):
     path.write_text(json.dumps(saved))
     with pytest.raises(UserError):
         session.load(path)
+
+
+@pytest.mark.parametrize("png", broken_sessions.PNGS.values(), ids=broken_sessions.PNGS)
+def test_a_broken_picture_is_told(tmp_path, png, recwarn):
+    """Whatever its decoder raises; nothing is decoded that is not as large as it should be."""
+    path = tmp_path / "sitting.json"
+    text = broken_sessions.pinned(png)
+    path.write_text(text)
+    with pytest.raises(UserError, match="pinned result"):
+        session.load(path)
+    restored, said = session.restore(path)
+    assert restored == Session() and "set aside as sitting.json.broken" in said and not recwarn.list
+    assert (tmp_path / "sitting.json.broken").read_text() == text
+
+
+def test_a_sound_picture_is_read(tmp_path):
+    path = tmp_path / "sitting.json"
+    path.write_text(broken_sessions.pinned())
+    assert session.load(path).sheet.pinned[0].image.shape == (28, 28, 1)
+
+
+def test_the_fullest_session_is_small_enough(tmp_path):
+    """Noise everywhere, in all that can be pinned."""
+    rng = np.random.default_rng(0)
+    sheets = {}
+    for dataset in data.DATA_SETS.values():
+        noise = rng.integers(0, 256, dataset.shape).astype(np.uint8)
+        known = rng.random(dataset.shape[:2]) > 0.5
+        pin = Pinned(noise, known, "vssm", "x" * MOST_TITLE, session.MOST_SEED, 10.0, 64, 1e300)
+        sheets[dataset.name] = Sheet(Prompt(noise, known), ink=(9,) * dataset.channels, pinned=(pin,) * MOST_PINNED)
+    full = Session(sheets=sheets, layout=base64.b64encode(bytes(session.MOST_LAYOUT * 3 // 4)).decode())
+    session.save(full, tmp_path / "full.json")
+    assert session.load(tmp_path / "full.json") == full
+    assert (tmp_path / "full.json").stat().st_size < session.MOST_BYTES / 2
+
+
+def test_a_name_as_long_as_can_be_is_set_aside_too(tmp_path):
+    path = tmp_path / ("x" * session.LONGEST_NAME)
+    for number in ("", "-2"):
+        path.write_text("{")
+        assert f".broken{number}" in session.restore(path)[1]
+    assert not path.exists() and len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_what_is_no_file_is_left_as_it_is(tmp_path):
+    """A folder, a pipe, a device."""
+    folder, pipe = tmp_path / "folder", tmp_path / "pipe"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    for path in (folder, pipe, Path(os.devnull)):
+        restored, said = session.restore(path)
+        assert restored == Session() and "is not a file" in said and "left as it is" in said and path.exists()
+        with pytest.raises(UserError):
+            session.save(Session(), path)
+        assert path.exists() and not path.is_file()
+
+
+def test_a_file_behind_a_link_is_set_aside_and_the_link_stays(tmp_path):
+    path, target = tmp_path / "sitting.json", tmp_path / "mine.json"
+    target.write_text("{")
+    path.symlink_to(target)
+    assert "mine.json.broken" in session.restore(path)[1] and path.is_symlink() and not target.exists()
+    assert session.restore(path) == (Session(), "")  # it leads nowhere
+    session.save(Session(samples=9), path)
+    assert path.is_symlink() and session.load(target).samples == 9
 
 
 OLD = {
@@ -265,3 +338,5 @@ def test_the_place_can_be_chosen(monkeypatch, tmp_path):
     assert session.default_path() == tmp_path / "mine.json"
     monkeypatch.delenv("VSSM_STATE")
     assert session.default_path().name == "sitting.json" and isinstance(session.default_path(), Path)
+    monkeypatch.setattr(platformdirs, "user_data_dir", lambda *_: "~/.local/share")  # as of a user without a home
+    assert session.default_path().is_absolute()

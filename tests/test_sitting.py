@@ -116,7 +116,7 @@ def test_a_folder_that_takes_no_files_is_told_once(qtbot, tmp_path, no_threads_l
         look(window)
         assert window.messages.text == ""
         window.close()
-        assert window.engine is None
+        assert window.engine.closed
 
 
 def two(number: int) -> str:
@@ -266,8 +266,8 @@ def asked(qtbot):
     def close_and_answer(window, words: str) -> None:
         window.close()
         question = window._dialog
-        assert isinstance(question, QMessageBox) and question.isVisible() and window.engine is not None
-        assert "cannot be written" in question.informativeText() and "lost" in question.text()
+        assert isinstance(question, QMessageBox) and question.isVisible() and not window.engine.closed
+        assert "cannot be written" in question.text() and "lost" in question.text()
         answer(qtbot, window, words)
 
     return close_and_answer
@@ -288,13 +288,13 @@ def test_on_a_full_disk_it_is_asked_before_a_drawing_is_lost(qtbot, tmp_path, no
         drawn, before = window.sitting(), (tmp_path / "sitting.json").read_bytes()
         for _ in range(2):
             asked(window, "Stay")
-            assert window.isVisible() and window.engine is not None and window.sitting() == drawn
+            assert window.isVisible() and not window.engine.closed and window.sitting() == drawn
         asked(window, "Try again")
-        assert window._dialog.isVisible() and window.engine is not None  # it is still full
+        assert window._dialog.isVisible() and not window.engine.closed  # it is still full
         qtbot.keyClick(window._dialog, Qt.Key.Key_Escape)
         assert (tmp_path / "sitting.json").read_bytes() == before
         asked(window, "Discard")
-        assert window.engine is None and not window.isVisible()
+        assert window.engine.closed and not window.isVisible()
     assert (tmp_path / "sitting.json").read_bytes() == before
 
 
@@ -316,10 +316,10 @@ def answer(qtbot, window, words: str) -> None:
 def test_once_there_is_room_again_the_window_closes(on_disk, qtbot, disk, asked):
     drawn = on_disk.sitting()
     asked(on_disk, "Try again")
-    assert on_disk._dialog.isVisible() and on_disk.engine is not None
+    assert on_disk._dialog.isVisible() and not on_disk.engine.closed
     disk.empty()
     answer(qtbot, on_disk, "Try again")
-    assert on_disk.engine is None and session.load(disk.folder / "sitting.json") == drawn
+    assert on_disk.engine.closed and session.load(disk.folder / "sitting.json") == drawn
 
 
 def test_a_drawing_is_saved_elsewhere(on_disk, qtbot, tmp_path, disk, asked):
@@ -327,10 +327,10 @@ def test_a_drawing_is_saved_elsewhere(on_disk, qtbot, tmp_path, disk, asked):
     asked(on_disk, "Save elsewhere")
     choose(qtbot, on_disk, disk.folder / "again.json")
     qtbot.waitUntil(lambda: isinstance(on_disk._dialog, QMessageBox))
-    assert on_disk.engine is not None and "again.json cannot be written" in on_disk._dialog.informativeText()
+    assert not on_disk.engine.closed and "again.json cannot be written" in on_disk._dialog.text()
     answer(qtbot, on_disk, "Save elsewhere")
     choose(qtbot, on_disk, tmp_path / "elsewhere.json")
-    qtbot.waitUntil(lambda: on_disk.engine is None)
+    qtbot.waitUntil(lambda: on_disk.engine.closed)
     assert session.load(tmp_path / "elsewhere.json") == drawn
 
 

@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import broken_sessions
 import numpy as np
 import pytest
 from conftest import bury
+from test_docks import CRAFTED, layout
 from windows import LEFT, LONG, button_of, complete, press, take
 
 from app import session, startup
@@ -21,14 +23,20 @@ from vssm.prompt import Prompt
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def started(name: str, folder: Path, libraries: Path = ROOT) -> dict:
-    """What a function of starting.py saw, in a program of its own. libraries: found before any others."""
+def start(name: str, folder: Path, *more, libraries: Path = ROOT, **how) -> subprocess.CompletedProcess:
+    """Call a function of starting.py in a program of its own. libraries: found before any others."""
     paths = os.pathsep.join(map(str, (libraries, ROOT)))
-    given = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": paths}
-    words = [sys.executable, ROOT / "tests" / "starting.py", name, folder]
-    done = subprocess.run(words, env=given, capture_output=True, text=True, timeout=200)
+    given = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": paths} | how.pop("env", {})
+    words = [sys.executable, ROOT / "tests" / "starting.py", name, folder, *more]
+    given = {k: v for k, v in given.items() if v is not None}
+    return subprocess.run(words, env=given, capture_output=True, text=True, timeout=200, **how)
+
+
+def started(name: str, folder: Path, *more, **how) -> dict:
+    """What it saw."""
+    done = start(name, folder, *more, **how)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{")))
 
 
 # --- before torch is there
@@ -51,7 +59,7 @@ def test_what_is_drawn_and_asked_before_torch_is_there_is_done(tmp_path):
 def test_without_torch_one_can_draw_and_save(tmp_path):
     (tmp_path / "torch").mkdir()
     (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('libcudart.so.13: cannot open it')\n")
-    saw = started("without_torch", tmp_path, tmp_path)
+    saw = started("without_torch", tmp_path, libraries=tmp_path)
     assert "cannot be loaded (libcudart.so.13: cannot open it)" in saw["said"] and saw["said"] == saw["again"]
     assert saw["said"].count("\n") == 0 and saw["status"] == "The models cannot be loaded"
     assert not saw["mode"] and saw["runs"] == 0
@@ -63,6 +71,75 @@ def test_the_program_can_be_closed_while_torch_is_loaded(tmp_path):
     saw = started("closed_early", tmp_path)
     assert "torch" in saw["heavy"] and not saw["ready"] and "waited" not in saw
     assert session.load(tmp_path / "sitting.json").sheets["mnist"].prompt.pixels[5, 9:19].all()
+
+
+# --- whatever there is to start with
+
+
+def test_a_broken_session_file_prevents_no_start(tmp_path):
+    text = broken_sessions.pinned(broken_sessions.PNGS["huge"])
+    (tmp_path / "sitting.json").write_text(text)
+    saw = started("begun", tmp_path)
+    assert saw["samples"] == 4 and len(saw["said"]) == 1 and "set aside as sitting.json.broken" in saw["said"][0]
+    assert (tmp_path / "sitting.json.broken").read_text() == text and session.load(tmp_path / "sitting.json")
+
+
+def test_a_crafted_layout_prevents_no_start(tmp_path):
+    """The first layout stands; all else is restored."""
+    session.save(session.Session(samples=9, layout=layout(CRAFTED["too deep"])), tmp_path / "sitting.json")
+    saw = started("begun", tmp_path)
+    assert saw["samples"] == 9 and saw["said"] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are text there")
+def test_a_strange_argument_prevents_no_start(tmp_path):
+    """Broken, no text and too long, a pipe: each is told in the window."""
+    broken, pipe = tmp_path / "given.json", tmp_path / "pipe.json"
+    broken.write_text(broken_sessions.pinned(broken_sessions.PNGS["huge"]))
+    os.mkfifo(pipe)
+    for given in (broken, b"\xff" * 300 + b".json", pipe):
+        saw = started("begun", tmp_path, given)
+        assert len(saw["said"]) == 1 and saw["said"][0] and saw["details"] == [""] and saw["samples"] == 4
+    assert broken.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="homes are other there")
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {"HOME": None},
+        {"HOME": "/dev/null", "XDG_DATA_HOME": "/dev/null/data", "XDG_CONFIG_HOME": "/dev/null/config"},
+        {"VSSM_STATE": "/dev/null"},
+        {"VSSM_STATE": "x" * 300 + "/sitting.json"},
+    ],
+)
+def test_strange_surroundings_prevent_no_start(tmp_path, surroundings):
+    usual = {"VSSM_STATE": None, "XDG_DATA_HOME": str(tmp_path)}
+    saw = started("begun", tmp_path, env=usual | surroundings, cwd=tmp_path)
+    assert saw["samples"] == 4 and saw["details"] == [""] * len(saw["said"])
+    assert not Path("/dev/null").is_file()
+
+
+def test_what_cannot_be_shown_is_set_aside(tmp_path):
+    kept = session.Session(samples=9, layout=layout(b"", name="race"))
+    session.save(kept, tmp_path / "sitting.json")
+    saw = started("cannot_be_shown", tmp_path)
+    assert "cannot be shown (no such place); it was set aside as sitting.json.broken" in saw["said"][0]
+    assert saw["samples"] == 4 and saw["kept"] == str(tmp_path / "sitting.json")
+    assert session.load(tmp_path / "sitting.json.broken") == kept
+
+
+def test_where_no_window_can_be_opened_it_is_told(tmp_path):
+    session.save(session.Session(samples=9), tmp_path / "sitting.json")
+    done = start("cannot_be_opened", tmp_path)
+    assert done.returncode == 1 and "TypeError" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("The window cannot be opened")
+
+
+def test_a_fault_in_the_first_moments_is_told_in_the_window(tmp_path):
+    saw = started("fails_in_its_first_moments", tmp_path, "given.json")
+    assert len(saw["said"]) == 2 and all("in the first moments" in text for text in saw["said"])
+    assert all("Traceback" in details for details in saw["details"])
 
 
 @pytest.fixture

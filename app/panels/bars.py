@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from html import escape
 
 import numpy as np
 import pyqtgraph as pg
@@ -73,7 +74,7 @@ class BarsPanel(QWidget):
             self.plot.removeItem(item)
         self._items = []
         self.words.setText(repeats.words(self._bars) or tr("Nobody has come to the end of a race yet."))
-        self.plot.caption = repeats.words(self._bars)
+        self.plot.caption = escape(repeats.words(self._bars))  # it is rich text
         if not self._bars:
             self.plot.tell([])
             return

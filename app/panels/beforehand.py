@@ -9,7 +9,7 @@ from vssm import models
 from vssm.beforehand import Beforehand
 
 from .. import draw, runs
-from ..words import tr
+from ..words import plain_tip, tr
 from .card import label
 
 EXAMPLE = "Example, made beforehand by {} in {} ({}). Draw, and press Complete (↵) for your own."
@@ -47,4 +47,4 @@ class Waiting(QWidget):
         self.picture.show_picture(draw.compose(example.image[None], known, known | True)[0], known)
         title, taken = models.get(example.model).title, runs.seconds(example.seconds).replace(" ", "\N{NO-BREAK SPACE}")
         self.words.setText(tr(EXAMPLE).format(title, taken, example.machine))
-        self.picture.setToolTip(self.words.text())
+        self.picture.setToolTip(plain_tip(self.words.text()))

@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QAction, QPainter
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from ..words import tr
+from ..words import plain_tip, tr
 
 HEAD = 30  # so that the titles of neighbours stand on one line, with buttons beside them or without
 
@@ -44,7 +44,7 @@ class OneLine(QLabel):
 
     def setText(self, text: str) -> None:
         super().setText(text)
-        self.setToolTip(text)
+        self.setToolTip(plain_tip(text))
 
     def paintEvent(self, event) -> None:
         painter = QPainter(self)

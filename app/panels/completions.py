@@ -13,7 +13,7 @@ from vssm.beforehand import Beforehand
 from .. import draw, runs, theme
 from ..pinned import MOST_PINNED, Pinned
 from ..runs import Run
-from ..words import tr
+from ..words import plain_tip, tr
 from .beforehand import Waiting
 from .card import Card, OneLine, label
 from .gallery import Gallery
@@ -346,7 +346,7 @@ class CompletionPanel(Card):
             thumb.setCheckable(True)
             thumb.setChecked(run is self.run)
             words = f"{run.title}, {run.request.samples} samples, {runs.seconds(run.seconds)}, seed {run.request.seed}"
-            thumb.setToolTip(f"Look at this run again: {words}")
+            thumb.setToolTip(plain_tip(f"Look at this run again: {words}"))
             thumb.setAccessibleName(f"Earlier run: {words}")
             thumb.setProperty("number", run.number)
             thumb.clicked.connect(self._choose_run)

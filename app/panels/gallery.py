@@ -14,6 +14,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from .. import draw
+from ..words import plain_tip
 
 GAP = 6  # between pictures
 OUTLINED = 40  # the least width of a picture for an outline to leave something of it
@@ -214,7 +215,7 @@ class Gallery(QWidget):
         elif event.type() == QEvent.Type.ToolTip and self._images:
             number = self.at(QPointF(event.pos()))
             words = [self._tips[number]] if number >= 0 else []
-            QToolTip.showText(event.globalPos(), "\n".join([*words, self._about]), self)
+            QToolTip.showText(event.globalPos(), plain_tip("\n".join([*words, self._about])), self)
             return True
         return super().event(event)
 

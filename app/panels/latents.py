@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QSpinBox,
     QStackedLayout,
     QToolButton,
@@ -23,7 +22,7 @@ from vssm import models
 
 from .. import draw, theme
 from ..runs import Run
-from ..words import tr
+from ..words import plain_tip, tr
 from .card import Card, OneLine, label
 from .levels import KEYS, Map, Strip
 
@@ -123,7 +122,7 @@ class LatentPanel(Card):
         self.sums.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.sums.setFixedHeight(2 * self.sums.fontMetrics().lineSpacing())  # whatever it says, no map moves
         self.sums.setAccessibleName("About the latents")
-        self._scale = QLabel()
+        self._scale = label("")
         self._scale.setAccessibleName("Colour scale")
         self._scale.hide()
         row = QHBoxLayout()
@@ -303,7 +302,7 @@ class LatentPanel(Card):
             if self.sums.heightForWidth(self.sums.width()) <= self.sums.height():
                 break
         whole = tr("Of this sample, over all levels and positions:\n") + "\n".join(list(VIEWS.values())[1:])
-        self.sums.setToolTip(self.sums.text() if self._cell is not None else whole)
+        self.sums.setToolTip(plain_tip(self.sums.text() if self._cell is not None else whole))
         self.sums.show()
 
     def _code_words(self, run: Run, cell: tuple[int, int]) -> list[str]:

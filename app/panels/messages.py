@@ -7,7 +7,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
 
 from .. import faults
-from ..words import tr
+from ..words import printable, tr
 from .card import announce, label
 
 MOST = 3  # at a time
@@ -130,6 +130,7 @@ class Messages(QWidget):
 
     def say(self, text: str, kind: str = "error", details: str = "", about: str = "") -> None:
         """details: what is known of the cause, for those who ask. about: the data set that it belongs to, if any."""
+        text, details = printable(text), printable(details)
         for one in [t for t in self.toasts if (t.text, t.about) == (text, about)]:
             self._take(one)
         toast = Toast(text, kind, details, about)
@@ -142,7 +143,7 @@ class Messages(QWidget):
 
     def add(self, text: str, kind: str = "error", details: str = "", about: str = "") -> None:
         """Say it where it is not being said already."""
-        if text not in [one.text for one in self.seen]:
+        if printable(text) not in [one.text for one in self.seen]:
             self.say(text, kind, details, about)
 
     def turn_to(self, about: str) -> None:

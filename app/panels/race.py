@@ -29,7 +29,7 @@ from vssm.events import Event
 
 from .. import draw, race, repeats, runs, theme
 from ..race import Axis, Clock, Contestant, Frame, Race, State
-from ..words import tr
+from ..words import plain_tip, tr
 from .bars import BarsPanel
 from .card import Card, OneLine, button, label, named
 from .latents import enlarge, paint, sequential
@@ -472,7 +472,7 @@ class RacePanel(Card):
         for one in offered:
             box = QCheckBox(f"{theme.sign(one.model)} {one.title}")
             box.setAccessibleName(f"{one.title} races")
-            box.setToolTip(one.lacks or f"Whether {one.title} takes part, by the sampler chosen for it")
+            box.setToolTip(plain_tip(one.lacks) or f"Whether {one.title} takes part, by the sampler chosen for it")
             box.setEnabled(not one.lacks)
             box.setChecked(not one.lacks and one.model not in absent)
             box.toggled.connect(self._tick_off)

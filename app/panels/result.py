@@ -7,11 +7,11 @@ import math
 import numpy as np
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from .. import draw, runs
 from ..runs import Run
-from ..words import tr
+from ..words import plain_tip, tr
 from .card import OneLine, label
 
 SPREAD = np.array((255, 92, 168))  # on a grey picture, unlike gold and white
@@ -181,7 +181,7 @@ class Readout(QWidget):
         both.setSpacing(0)
         row = QHBoxLayout()
         row.setSpacing(5)
-        ramp, self._end = QLabel(), label("", "muted")
+        ramp, self._end = label(""), label("", "muted")
         ramp.setPixmap(_ramp())
         for one in (label("0", "muted"), ramp, self._end):
             row.addWidget(one)
@@ -203,7 +203,7 @@ class Readout(QWidget):
     def tell(self, first: str = "", second: str = "") -> None:
         for one, text in zip(self._lines, (first, second), strict=True):
             one.setText(text)
-            one.setToolTip("\n\n".join((self.text.strip(), tr(ABOUT))))
+            one.setToolTip(plain_tip("\n\n".join((self.text.strip(), tr(ABOUT)))))
         self.setAccessibleDescription(", ".join((first, second)))
         self._pages.setCurrentWidget(self.words)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QIcon, QImage, QPainter, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QWidget
 
 from vssm import data
 from vssm.examples import examples
@@ -15,7 +15,7 @@ from .. import draw
 from ..actions import Actions
 from ..canvas import COLOUR_TOOLS, TOOLS, Canvas
 from ..desk import Desk
-from ..words import tr
+from ..words import plain_tip, tr
 from .card import Card, button, label
 from .palette import Palette, name, swatch
 
@@ -81,7 +81,7 @@ class SketchPanel(Card):
                 (draw.qimage(draw.OPEN[[[0, 1], [1, 0]]]), "unknown", "Unknown pixels: the models fill them"),
             )
         for image, text, tip in swatches:
-            spot = QLabel()
+            spot = label("")
             spot.setPixmap(QPixmap.fromImage(image.scaled(12, 12)))
             spot.setToolTip(tip)
             words = label(text, "muted")
@@ -188,7 +188,7 @@ class SketchPanel(Card):
             thumb.setObjectName("thumb")
             thumb.setIcon(QIcon(draw.thumbnail(prompt.pixels, prompt.known, prompt.known, THUMB)))
             thumb.setIconSize(QSize(THUMB, THUMB))
-            thumb.setToolTip(f"Example: {example.title}")
+            thumb.setToolTip(plain_tip(f"Example: {example.title}"))
             thumb.setAccessibleName(f"Example: {example.title}")
             thumb.setProperty("example", example)
             thumb.clicked.connect(self._take)
