@@ -30,6 +30,10 @@ SMALL = {
         fine_levels=2,
         latent_size=3,
         head_channels=4,
+        codes=2,
+        code_classes=3,
+        code_blocks=1,
+        code_hidden=8,
     ),
     "mamba": MambaConfig(
         4, 6, d_model=16, blocks=2, inner=16, state=4, heads=2, chunk=5, stem_rows=2, stem_columns=2, stem_hidden=12
@@ -376,12 +380,13 @@ def test_asarm_learns_in_every_mode(mode):
 @pytest.mark.parametrize("levels", [(0, 1), (1, 2), (2, 1)])
 def test_vssm_takes_one_stage_a_level_whatever_the_length(levels):
     for size in (8, 16):
-        ladder = dict(zip(("coarse_levels", "fine_levels"), levels, strict=True))
-        network = small("vssm", height=size, width=size, **ladder)
+        coarse, fine = levels
+        codes = 2 if coarse else 0
+        network = small("vssm", height=size, width=size, coarse_levels=coarse, fine_levels=fine, codes=codes)
         values = pictures(network.config, 2)
         works = complete(network, values, torch.zeros(values.shape[:3], dtype=torch.bool))
-        assert len(works) == sum(levels) + 1 == network.ladder + 1
-        assert [w.level for w in works[:-1]] == list(range(1, sum(levels) + 1))
+        assert len(works) == bool(codes) + coarse + fine + 1 == network.ladder + 1
+        assert [w.level for w in works[:-1]] == list(range(1, network.ladder + 1))
 
 
 @pytest.mark.parametrize("latent", ["gaussian", "categorical"])

@@ -298,6 +298,8 @@ def run_train(args: argparse.Namespace) -> None:
         batch=args.batch,
         lr=args.lr,
         start=args.start,
+        part=args.part,
+        freeze=args.freeze,
         seed=args.seed,
         empty_share=args.empty_share,
         known=args.known,
@@ -895,6 +897,8 @@ def make_parser() -> Parser:
     )
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of the model")
     sub.add_argument("--start", metavar="FILE", help="a checkpoint to take all tensors from that fit")
+    sub.add_argument("--part", metavar="NAME", help="train this part alone (vssm: code, the prior of the global code)")
+    sub.add_argument("--freeze", metavar="NAME", help="train all but this part (vssm: code)")
     sub.add_argument("--compile", action="store_true", help="compile the loss: faster after some minutes")
     for add in (with_seed, with_device, with_data_dir):
         add(sub)

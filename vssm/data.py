@@ -86,7 +86,7 @@ CIFAR10 = DataSet(
         "transformer": {"window": 128, "stem_hidden": 384, "direct": True},
         "mamba": {"chunk": 64, "stem_hidden": 384, "direct": True},
         "asarm": {"reach": 4, "stem_hidden": 384, "direct": True, "draft": 4},
-        "vssm": {"coarse_levels": 2, "fine_levels": 5, "latent_size": 16, "head_channels": 48},
+        "vssm": {"coarse_levels": 4, "fine_levels": 3, "latent_size": 16, "head_channels": 48, "code_pool": 4},
         "vssm-paper": {"patch": 2, "head_channels": 48},
     },
 )

@@ -201,11 +201,11 @@ class Generator:
             able = [m.title for m in self.network.modes(self.network.config) if m.holds]
             what = f"hold latents in its mode {able[0]!r} only" if able else "hold no latents, as it has none"
             raise UserError(f"{title} can {what}; complete anew.")
-        kind, shapes = self.network.latent, self.network.latent_shapes
-        if not len(held.codes) == len(held.anew) == len(shapes):
-            raise UserError(f"{title} has {len(shapes)} levels of latents, not {len(held.codes)}; complete anew.")
+        found = self.network.latent_levels
+        if not len(held.codes) == len(held.anew) == len(found):
+            raise UserError(f"{title} has {len(found)} levels of latents, not {len(held.codes)}; complete anew.")
         levels: list[Kept | None] = []
-        for number, (codes, anew, shape) in enumerate(zip(held.codes, held.anew, shapes, strict=True), 1):
+        for number, (codes, anew, (kind, shape)) in enumerate(zip(held.codes, held.anew, found, strict=True), 1):
             if codes is None:
                 levels.append(None)
                 continue

@@ -62,7 +62,8 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def make(network: nn.Module, lr: float, weight_decay: float) -> list[Optimizer]:
-    """Muon for the inner matrices, AdamW for heads, embeddings, positions, vectors and convolutions."""
+    """Muon for the inner matrices, AdamW for heads, embeddings, positions, vectors and convolutions; what needs no
+    gradient is left out."""
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, p in network.named_parameters():

@@ -45,6 +45,8 @@ class TrainingConfig:
     changes: settings of the preset's config to replace. start: a checkpoint to take matching tensors from.
     clip: the gradient norm above which it is scaled down; a norm above skip_factor times its running average is an
     outlier and its step is skipped (VDVAE, 2011.10650). descent: the share of the budget in which the rate falls.
+    part: the one submodule to train, by a loss of its own (`code`: `VSSM.code_loss`); the rest stays as it is.
+    freeze: a submodule that stays as it is while the rest is trained.
     """
 
     model: str
@@ -63,6 +65,8 @@ class TrainingConfig:
     save_minutes: float = 3.0
     seed: int = 0
     start: str | None = None
+    part: str | None = None
+    freeze: str | None = None
     changes: dict = dataclasses.field(default_factory=dict)
 
     @property
@@ -72,6 +76,7 @@ class TrainingConfig:
 
 
 STATE, SAMPLES = "state.safetensors", "samples.png"  # the other files
+PREPARED = 20_000  # images that a network is prepared with before the first step
 MOST_SKIPS = 50  # steps in a row after which a training is given up
 DRAWS = ("images", "known", "pixels", "mirrored", "noise")  # what is drawn in a step, each from numbers of its own
 
@@ -141,6 +146,17 @@ class Trainer:
         self.lr, self.kinds = config.lr or preset.lr, config.known or preset.known
         if config.start:
             self._start_from(config.start)
+        self.loss: Loss = self.network.loss
+        if config.part:
+            self.loss = getattr(self.network, f"{config.part}_loss", None)
+            if self.loss is None:
+                raise UserError(f"{config.model} has no part {config.part!r} with a loss of its own; leave --part out.")
+            self.network.requires_grad_(False)
+            getattr(self.network, config.part).requires_grad_(True)
+        if config.freeze:
+            if config.freeze not in dict(self.network.named_children()):
+                raise UserError(f"{config.model} has no part {config.freeze!r} to leave as it is; leave --freeze out.")
+            getattr(self.network, config.freeze).requires_grad_(False)
         self.optimizers = optimizers.make(self.network, self.lr, config.weight_decay)
         self.average = Average(self.network, config.ema)
         self.step, self.images, self.seconds, self.norm, self.skips_in_a_row = 0, 0, 0.0, math.inf, 0
@@ -348,6 +364,8 @@ def train(
             images = torch.from_numpy(data.load(data.get(config.data), "train", data_folder)[0]).to(processes.where)
             trainer = Trainer(config, processes.where, processes)
         _restore(trainer, state)
+        if hasattr(trainer.network, "prepare"):
+            trainer.network.prepare(trainer.values(images[:PREPARED]))
         stop = stack.enter_context(_stop_on_signals())
         _run(trainer, images, out, stop, compiled, quiet or not processes.first)
         _save(trainer, out)
@@ -410,8 +428,7 @@ def _restore(trainer: Trainer, state: Path | None) -> None:
 def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, compiled: bool, quiet: bool) -> None:
     """Step after step until the minutes are used up or `stop` is set in a process, saving every few minutes."""
     config, processes = trainer.config, trainer.processes
-    whole: Loss = trainer.network.loss
-    loss = processes.parallel(trainer.network, torch.compile(whole) if compiled else whole)
+    loss = processes.parallel(trainer.network, torch.compile(trainer.loss) if compiled else trainer.loss)
     trainer.network.train()
     bar = tqdm(
         total=round(config.minutes * 60),

@@ -1,13 +1,15 @@
 """The variational state space model: a ladder of latent levels that completes any known set, and the paper's flat one.
 
+    global code                 p_ω(z^0 | x_S)               one for the whole picture; see `global_code`
     prior ≡ partial posterior   p_ω(z^ℓ | z^{<ℓ}, x_S)      S = ∅ gives unconditional generation
-    posterior                   q_ψ(z^ℓ | z^{<ℓ}, x)
+    posterior                   q_ψ(z^ℓ | z^{<ℓ}, x)         of the code: the nearest centroid
     decoder                     p_φ(x | z^{1:L}, x_S)        pixels independent given z and the prompt
 
 The ladder (preset `vssm`) departs from Lambrechts et al. (2407.08415) by levels (ladder VAE 1602.02282, VDVAE
 2011.10650) in place of the flat prior; scans in both directions, alternating between row-major and column-major
 order; a prior that takes the prompt as an input, so that one network serves as prior and as partial posterior; coarse
-levels on a grid of half the resolution, which come first and settle what is drawn before how. Training maximises the
+levels on a grid of half the resolution, which come first and settle what is drawn before how; a global code before
+all levels, as positions that are drawn apart cannot agree on one of several modes. Training maximises the
 evidence lower bound on the unknown pixels,
     E_q[log p_φ(x_{∉S} | z, x_S)] − Σ_ℓ E_q KL(q_ψ(z^ℓ | z^{<ℓ}, x) ‖ p_ω(z^ℓ | z^{<ℓ}, x_S)),
 with S drawn afresh for each image. The KL in this direction makes p_ω cover all of q_ψ's completions.
@@ -38,6 +40,7 @@ from torch import Tensor, nn
 from .. import latents, likelihood
 from ..config import PictureConfig, bounded, flag, for_data, one_of
 from ..errors import UserError
+from ..global_code import CodePrior, GlobalCode, PlanReader, Quantiser
 from ..layers import Conv, SSMBlock, widen
 from ..work import Holding, Mode, Work
 
@@ -47,7 +50,9 @@ class VSSMConfig(PictureConfig):
     """latent: "gaussian" (latent_size of them a position) or "categorical" (latent_size of latent_classes each).
 
     height, width, channels, levels and likelihood describe the picture; components: of a mixture. estimator: of the
-    gradient through a categorical draw, "reinmax" or "gumbel". causal: the paper's flat model.
+    gradient through a categorical draw, "reinmax" or "gumbel". causal: the paper's flat model. codes: how many
+    discrete variables of code_classes each the global code has, 0 for no code; code_pool: the side in pixels of what
+    one pixel of its plan stands for; code_blocks: those that read the prompt for its prior.
     """
 
     patch: int = bounded(2, 1, 64, divides=("height", "width"))
@@ -67,6 +72,11 @@ class VSSMConfig(PictureConfig):
     latent_classes: int = bounded(4, 2, 512)
     estimator: str = one_of("reinmax", "gumbel")
     head_channels: int = bounded(24, 1, 512)
+    codes: int = bounded(0, 0, 64)
+    code_classes: int = bounded(64, 2, 1024)
+    code_pool: int = bounded(2, 2, 64, divides=("height", "width"))
+    code_blocks: int = bounded(4, 0, 64)
+    code_hidden: int = bounded(256, 1, 4096)
 
     def __post_init__(self):
         super().__post_init__()
@@ -76,6 +86,8 @@ class VSSMConfig(PictureConfig):
             raise UserError("A VSSM with coarse levels needs pictures whose sides are multiples of twice its patch.")
         if not self.causal and self.heads % 2:
             raise UserError("A VSSM that scans in both directions needs an even number of heads.")
+        if self.codes and (not self.coarse_levels or self.code_pool % 2 or 2 * self.patch % self.code_pool):
+            raise UserError("A global code needs coarse levels and an even code_pool that divides twice the patch.")
 
 
 class Inferred(NamedTuple):
@@ -112,6 +124,19 @@ class Drawing(NamedTuple):
             return drawn
         anew = kind.draw(raw, self.temperature, self.held.rng, kept.value if self.held.other else None)
         return torch.where(kept.anew.unsqueeze(-1), anew, kept.value)
+
+    def code(self, number: int, logits: Tensor) -> Tensor:
+        """The class [B] of one variable of the global code (from 0), which is level 1, from its logits [B, K]. Where
+        the code is drawn anew and must be another, its first variable differs and the rest follow."""
+        kind = latents.Categorical(1, logits.shape[-1])
+        drawn = kind.draw(logits, self.temperature, self.rng)
+        kept = self.held.levels[0] if self.held else None
+        if kept is not None:
+            stays = kept.value[:, 0, 0].unflatten(-1, (-1, kind.classes))[:, number]
+            other = stays if self.held.other and number == 0 else None
+            anew = kind.draw(logits, self.temperature, self.held.rng, other)
+            drawn = torch.where(kept.anew[:, 0], anew, stays)
+        return drawn.argmax(-1)
 
     def pixels(self, raw: Tensor) -> Tensor:
         """Pixel values [..., C] from raw outputs [..., P]; means are not whole numbers."""
@@ -248,7 +273,13 @@ class VSSM(nn.Module):
         self.encoder = nn.ModuleList(block(i) for i in range(c.encoder_blocks))
         self.fine = nn.ModuleList(Level(D, self.latent, block(i), depth) for i in range(c.fine_levels))
         if c.coarse_levels:
-            self.coarse_position = nn.Parameter(0.02 * torch.randn(grid[0] // 2, grid[1] // 2, D))
+            coarse_grid = grid[0] // 2, grid[1] // 2
+            if c.codes:
+                quantiser = Quantiser(c.height, c.width, c.channels, c.levels, c.code_pool, c.codes, c.code_classes)
+                blocks = [block(i) for i in range(c.code_blocks)]
+                self.code = GlobalCode(quantiser, CodePrior(quantiser, coarse_grid, D, c.patch, c.code_hidden, blocks))
+                self.plan = PlanReader(quantiser, coarse_grid, D, c.code_hidden)
+            self.coarse_position = nn.Parameter(0.02 * torch.randn(*coarse_grid, D))
             self.fold_prompt = nn.Linear(4 * D, D)
             self.fold_features = nn.Linear(4 * D, D)
             self.encoder_coarse = block(0)
@@ -263,15 +294,16 @@ class VSSM(nn.Module):
 
     @property
     def ladder(self) -> int:
-        """L, the number of levels."""
-        return self.config.coarse_levels + self.config.fine_levels
+        """L, the number of levels; a global code counts as the first."""
+        return bool(self.config.codes) + self.config.coarse_levels + self.config.fine_levels
 
     @property
-    def latent_shapes(self) -> list[tuple[int, int, int]]:
-        """h, w and the number of variables of every level."""
+    def latent_levels(self) -> list[tuple[latents.Gaussian | latents.Categorical, tuple[int, int, int]]]:
+        """The kind of every level's latents, and its h, w and number of variables a position."""
         (h, w), c = self.fine_position.shape[:2], self.config
         grids = [(h // 2, w // 2)] * c.coarse_levels + [(h, w)] * c.fine_levels
-        return [(*grid, self.latent.size) for grid in grids]
+        code = [(self.code.latent, (1, 1, c.codes))] if c.codes else []
+        return code + [(self.latent, (*grid, self.latent.size)) for grid in grids]
 
     @property
     def prefix_only(self) -> bool:
@@ -322,6 +354,11 @@ class VSSM(nn.Module):
         if self.config.coarse_levels:
             coarse_features = self.encoder_coarse(self.fold_features(fold(features, 2)))
             top = self.fold_prompt(fold(h, 2)) + self.coarse_position
+            if self.config.codes:
+                parts = self.code.infer(values, prompt[::draws])
+                q, p, value, plan = (x.repeat_interleave(draws, 0) for x in parts) if draws > 1 else parts
+                found.append(Inferred(self.code.latent, q, p, value))
+                top = top + self.plan(plan)
             for level in self.coarse:
                 top, inferred = level.infer(top, coarse_features)
                 found.append(inferred)
@@ -361,6 +398,24 @@ class VSSM(nn.Module):
             return {"loss": bound.mean() + partial, "free": bound.mean(), "partial": partial} | terms
         free = ~known.flatten(1).any(1)
         return {"loss": bound.mean(), "free": (bound * free).sum() / free.sum()} | terms
+
+    def code_loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
+        """`loss` of the global code alone: the cross-entropy of its prior, in nats. "free" and "partial": of images
+        with S = ∅ and of the others."""
+        q, p, _, _ = self.code.infer(values, self.prompt(values, known))
+        nats = self.code.latent.divergence(q, p).sum((1, 2))
+        free = ~known.flatten(1).any(1)
+        return {
+            "loss": nats.mean(),
+            "free": (nats * free).sum() / free.sum(),
+            "partial": (nats * ~free).sum() / (~free).sum(),
+        }
+
+    @torch.no_grad()
+    def prepare(self, values: Tensor) -> None:
+        """Before training: find the code's centroids on pixel values [N, H, W, C], unless it has them."""
+        if self.config.codes and not self.code.quantiser.centroids.any():
+            self.code.quantiser.fit(values)
 
     def log_likelihood(self, values: Tensor) -> Tensor:
         """The evidence lower bound on log p(x) in nats, [B], by one hard posterior draw an image; S = ∅."""
@@ -407,7 +462,7 @@ class VSSM(nn.Module):
             yield from self.in_chunks(values, known, how, size)
 
     def ladder_down(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[Work]:
-        """Every level, one network stage each, then all unknown pixels at once: L + 1 reports, whatever T. With
+        """Code and levels, one network stage each, then all unknown pixels at once: L + 1 reports, whatever T. With
         `chunk` below T only the next so many tokens are kept, and the rest is drawn anew with these known."""
         while True:
             prompt = self.prompt(values, known)
@@ -415,6 +470,10 @@ class VSSM(nn.Module):
             number = 0
             if self.config.coarse_levels:
                 top = self.fold_prompt(fold(h, 2)) + self.coarse_position
+                if self.config.codes:
+                    value, prior, plan = self.code.draw(prompt, how.code)
+                    yield Work(latent=(self.code.latent, value, prior), level=(number := number + 1))
+                    top = top + self.plan(plan)
                 for level in self.coarse:
                     top, value, prior = level.sample(top, how, number := number + 1)
                     yield Work(latent=(level.latent, value, prior), level=number)
@@ -576,7 +635,7 @@ def prefix(known: Tensor) -> Tensor:
 
 def config_for(data, **changes) -> VSSMConfig:
     """The preset `vssm` for a data set."""
-    return for_data(VSSMConfig, data, "vssm", changes)
+    return for_data(VSSMConfig, data, "vssm", changes, coarse_levels=4, fine_levels=2, codes=4)
 
 
 def paper_config_for(data, **changes) -> VSSMConfig:
