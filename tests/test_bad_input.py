@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -202,6 +203,14 @@ def test_known_masks(refuse, tmp_path, out, kind):
     refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--known", make(tmp_path), "--out", out, says=says)
 
 
+@pytest.mark.parametrize("option", ["--prompt", "--known"])
+def test_pictures_stored_as_0_and_1(refuse, tmp_path, out, option):
+    path = write(tmp_path / "p.png", np.tri(28, dtype=np.uint8))
+    words = {"--prompt": [SEVEN], "--known": [SEVEN]} | {option: [path]}
+    given = [word for name, value in words.items() for word in (name, *value)]
+    refuse("complete", "--model", "vssm", *given, "--out", out, says=f"values in {path} are 0 and 1")
+
+
 def test_everything_known(refuse, tmp_path, out):
     known = write(tmp_path / "known.png", BLANK + 255)
     refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--known", known, "--out", out, says="Every pixel")
@@ -286,6 +295,7 @@ ARCHIVES = {
     "more known": ({"images": ONE, "known": np.concatenate([NONE, NONE])}, "must be bool"),
     "known by channel": ({"images": ONE, "known": NONE[..., None]}, "must be bool"),
     "all known": ({"images": ONE, "known": ~NONE}, "Every pixel"),
+    "0 and 1": ({"images": ONE + 1, "known": np.tri(28, dtype=bool)[None]}, "multiply them by 255"),
 }
 
 
@@ -330,7 +340,31 @@ def test_objects_are_never_unpickled(refuse, tmp_path):
     assert not trap.exists()
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "text", "truncated", "flipped", "npy", "folder"])
+def repacked(path: Path, compression: int, suffix: str = ".npy") -> None:
+    """The same archive, packed another way or with other names."""
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    with zipfile.ZipFile(path, "w", compression) as file:
+        for name, content in members.items():
+            file.writestr(name.removesuffix(".npy") + suffix, content)
+
+
+KINDS = [
+    "missing",
+    "empty",
+    "text",
+    "truncated",
+    "flipped",
+    "npy",
+    "folder",
+    "lzma",
+    "plain member",
+    "encrypted",
+    "many",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_files_that_are_no_archives(refuse, tmp_path, kind):
     path = tmp_path / "in.npz"
     np.savez_compressed(path, images=np.arange(784, dtype=np.uint8).reshape(1, 28, 28, 1), known=NONE)
@@ -352,6 +386,17 @@ def test_files_that_are_no_archives(refuse, tmp_path, kind):
         case "folder":
             path.unlink()
             path.mkdir()
+        case "lzma":
+            repacked(path, zipfile.ZIP_LZMA)
+        case "plain member":
+            repacked(path, zipfile.ZIP_STORED, suffix="")
+        case "encrypted":
+            at = whole.index(b"PK\x01\x02") + 8
+            path.write_bytes(whole[:at] + bytes([whole[at] | 1]) + whole[at + 1 :])
+        case "many":
+            with zipfile.ZipFile(path, "a") as file:
+                for number in range(3000):
+                    file.writestr(f"{number}.npy", b"")
     refuse("complete", "--model", "vssm", "--prompts", path, "--out", tmp_path / "out.npz", says=str(path))
 
 

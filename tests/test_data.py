@@ -1,12 +1,18 @@
 """Data, prompts and the known sets that training draws."""
 
+import gzip
+import re
+import struct
+from pathlib import Path
+
 import numpy as np
 import pytest
+from commands import DATA
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vssm import data
-from vssm.data import MNIST
+from vssm.data import CIFAR10, MNIST, DataSet
 from vssm.errors import UserError
 from vssm.examples import examples
 from vssm.prompt import Prompt, draw_known
@@ -34,12 +40,186 @@ def test_levels_and_pixels_are_inverse(value):
     assert (data.from_levels(levels, MNIST) == (255 if value >= 128 else 0)).all()
 
 
+def pictures(dataset: DataSet, count: int = 12) -> np.ndarray:
+    """Light things on black, [N, H, W, C] uint8."""
+    images = np.random.default_rng(count).integers(0, 256, (count, *dataset.shape)).astype(np.uint8)
+    images[:, :3] = images[:, -3:] = 0
+    return images
+
+
+def keras(folder, dataset: DataSet, **changes) -> Path:
+    """An archive in Keras' layout with some arrays changed, or left out by None."""
+    images = pictures(dataset)
+    arrays = {"x_train": images, "y_train": np.arange(12) % 10, "x_test": images[:5], "y_test": np.arange(5)}
+    path = folder / f"{dataset.name}.npz"
+    np.savez(path, **{name: value for name, value in (arrays | changes).items() if value is not None})
+    return path
+
+
 def test_keras_layout_is_read(tmp_path):
-    images = np.random.default_rng(0).integers(0, 256, (5, 28, 28), np.uint8)
-    np.savez(tmp_path / "mnist.npz", x_train=images, y_train=np.arange(5), x_test=images[:2], y_test=np.arange(2))
+    keras(tmp_path, MNIST)
     x, y = data.load(MNIST, "train", tmp_path)
-    assert x.shape == (5, 28, 28, 1) and (x[..., 0] == images).all() and y.tolist() == [0, 1, 2, 3, 4]
-    assert len(data.load(MNIST, "test", tmp_path)[0]) == 2
+    assert x.shape == (12, 28, 28, 1) and (x == pictures(MNIST)).all() and y.tolist() == [*range(10), 0, 1]
+    assert len(data.load(MNIST, "test", tmp_path)[0]) == 5
+
+
+LAYOUTS = {  # of a data set's images [N, H, W, C]
+    "as they are": (MNIST, lambda x: x),
+    "without channel": (MNIST, lambda x: x[..., 0]),
+    "flat": (MNIST, lambda x: x.reshape(-1, 784)),
+    "channel first": (MNIST, lambda x: x.transpose(0, 3, 1, 2)),
+    "Fortran's order": (MNIST, np.asfortranarray),
+    "colour": (CIFAR10, lambda x: x),
+    "colour, channels first": (CIFAR10, lambda x: x.transpose(0, 3, 1, 2)),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_every_layout_is_read_as_the_same_pictures(tmp_path, name):
+    dataset, stored = LAYOUTS[name]
+    keras(tmp_path, dataset, x_train=stored(pictures(dataset)), y_train=(np.arange(12) % 10)[:, None])
+    x, y = data.load(dataset, "train", tmp_path)
+    assert x.dtype == np.uint8 and x.flags.writeable and (x == pictures(dataset)).all()
+    assert y.shape == (12,) and y.dtype == np.int64
+
+
+REFUSED = {
+    "flat colour": (CIFAR10, "x_train", lambda x: x.reshape(12, -1), "put the values of each picture in that order"),
+    "flat planes": (
+        CIFAR10,
+        "x_train",
+        lambda x: x.transpose(0, 3, 1, 2).reshape(12, -1),
+        "needs uint8 [N, 32, 32, 3]",
+    ),
+    "number last": (CIFAR10, "x_train", lambda x: x.transpose(1, 2, 3, 0), "needs uint8 [N, 32, 32, 3]"),
+    "number last, grey": (MNIST, "x_train", lambda x: x[..., 0].transpose(1, 2, 0), "needs uint8 [N, 28, 28, 1]"),
+    "channels between": (CIFAR10, "x_train", lambda x: x.transpose(0, 1, 3, 2), "needs uint8 [N, 32, 32, 3]"),
+    "grey as colour": (MNIST, "x_train", lambda x: x.repeat(3, -1), "needs uint8 [N, 28, 28, 1]"),
+    "other size": (MNIST, "x_train", lambda x: x[:, :14], "needs uint8 [N, 28, 28, 1]"),
+    "regrouped": (MNIST, "x_train", lambda x: x.reshape(3, 56, 56, 1), "needs uint8 [N, 28, 28, 1]"),
+    "one long row": (MNIST, "x_train", np.ravel, "needs uint8 [N, 28, 28, 1]"),
+    "none": (MNIST, "x_train", lambda x: x[:0], "at least one picture"),
+    "floats to 1": (MNIST, "x_train", lambda x: x / 255, "is float64"),
+    "floats to 255": (MNIST, "x_train", lambda x: x.astype(np.float32), "is float32"),
+    "floats from −1": (CIFAR10, "x_train", lambda x: x / 127.5 - 1, "is float64"),
+    "int8": (CIFAR10, "x_train", lambda x: x.view(np.int8), "is int8"),
+    "int64": (MNIST, "x_train", lambda x: x.astype(np.int64), "is int64"),
+    "booleans": (MNIST, "x_train", lambda x: x > 127, "is bool"),
+    "0 and 1": (MNIST, "x_train", lambda x: (x > 127).astype(np.uint8), "no value is above 1"),
+    "0 and 1 in colour": (CIFAR10, "x_train", lambda x: (x > 127).astype(np.uint8), "multiply them by 255"),
+    "0 to 15": (MNIST, "x_train", lambda x: x // 16, "no value is above 15"),
+    "0 to 127": (CIFAR10, "x_train", lambda x: x // 2, "no value is above 127"),
+    "black": (MNIST, "x_train", np.zeros_like, "no value is above 0"),
+    "one in range": (MNIST, "x_train", lambda x: np.concatenate([x[:1], x[1:] // 255]), "no value is above 1"),
+    "dark on light": (MNIST, "x_train", lambda x: 255 - x, "are dark on light"),
+    "another split": (MNIST, "x_test", lambda x: x[:5] / 255, "x_test in"),
+    "fewer labels": (MNIST, "y_train", lambda y: y[:5], "12 pictures need as many"),
+    "one label more": (MNIST, "y_train", lambda y: np.append(y, 1), "12 pictures need as many"),
+    "fewer labels of another split": (MNIST, "y_test", lambda y: y[:4], "5 pictures need as many"),
+    "labels below": (MNIST, "y_train", lambda y: y - 7, "go from -7 to 2"),
+    "labels from 1": (CIFAR10, "y_train", lambda y: y + 1, "go from 1 to 10"),
+    "labels as floats": (MNIST, "y_train", lambda y: y / 1, "float64 [12]"),
+    "labels as text": (MNIST, "y_train", lambda y: y.astype(str), "need as many whole numbers"),
+    "one-hot labels": (MNIST, "y_train", lambda y: np.eye(10, dtype=int)[y], "int64 [12, 10]"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_the_set_is_refused(tmp_path, name):
+    dataset, array, change, says = REFUSED[name]
+    usual = {"x_train": pictures(dataset), "x_test": pictures(dataset), "y_train": np.arange(12) % 10}
+    path = keras(tmp_path, dataset, **{array: change(usual.get(array, np.arange(5)))})
+    with pytest.raises(UserError, match=re.escape(says)) as caught:
+        data.load(dataset, "train", tmp_path)
+    assert str(path) in str(caught.value)
+
+
+def test_the_real_test_images_are_within_the_bounds():
+    for dataset in (MNIST, CIFAR10):
+        for split in ("train", "test"):
+            assert len(data.load(dataset, split, DATA)[0]) >= 20
+
+
+# --- MNIST's own files ----------------------------------------------------------------------------------------------
+
+IDX = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
+def idx(values: np.ndarray) -> bytes:
+    return struct.pack(f">{1 + values.ndim}I", 0x0800 + values.ndim, *values.shape) + values.tobytes()
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Writes the test images and labels as they are published, some of them changed: published(images=…, suffix=…)."""
+    sound = idx(pictures(MNIST)[..., 0]), idx(np.arange(12, dtype=np.uint8) % 10)
+
+    def write(images=sound[0], labels=sound[1], suffix="", inside="MNIST/raw") -> Path:
+        folder = tmp_path / inside
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in zip(IDX, (images, labels), strict=True):
+            (folder / f"{name}{suffix}").write_bytes(content)
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("inside", ["MNIST/raw", ""])
+@pytest.mark.parametrize("packed", [False, True])
+def test_published_files_are_read(published, suffix, inside, packed):
+    whole = published(suffix=suffix, inside=inside)
+    if packed:  # whatever the name says
+        for path in (whole / inside).iterdir():
+            path.write_bytes(gzip.compress(path.read_bytes()))
+    x, y = data.load(MNIST, "test", whole)
+    assert (x == pictures(MNIST)).all() and y.tolist() == [*range(10), 0, 1]
+
+
+WHOLE = idx(pictures(MNIST)[..., 0])
+BROKEN = {
+    "empty": b"",
+    "a page of the web": b"<!DOCTYPE html><html><head><title>404 Not Found</title></head></html>" * 20,
+    "cut short": WHOLE[:5000],
+    "header only": WHOLE[:16],
+    "header cut": WHOLE[:9],
+    "too long": WHOLE + b"\0",
+    "floats": struct.pack(">I", 0x0D03) + WHOLE[4:],
+    "other size": idx(np.zeros((12, 20, 20), np.uint8)),
+    "labels": idx(np.arange(12, dtype=np.uint8)),
+    "nothing": idx(np.zeros((0, 28, 28), np.uint8)),
+    "very many": struct.pack(">4I", 0x0803, 2**32 - 1, 28, 28) + WHOLE[16:],
+    "packed and cut": gzip.compress(WHOLE)[:2000],
+    "packed and broken": gzip.compress(WHOLE)[:2000] + bytes(100) + gzip.compress(WHOLE)[2100:],
+    "packed, of another check": gzip.compress(WHOLE)[:-8] + bytes(8),
+    "packed only at its start": b"\x1f\x8b" + bytes(3000),
+}
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_published_file_is_named(published, kind, suffix):
+    folder = published(images=BROKEN[kind], suffix=suffix)
+    with pytest.raises(UserError, match=f"{IDX[0]}{suffix} is no sound file of MNIST's") as caught:
+        data.load(MNIST, "test", folder)
+    assert str(caught.value).endswith("delete it, and it is fetched again.")
+    folder = published(labels=BROKEN[kind], suffix=suffix)
+    with pytest.raises(UserError, match=IDX[1] if kind != "labels" else "go from 0 to 11"):
+        data.load(MNIST, "test", folder)
+
+
+def test_published_labels_for_other_images(published):
+    with pytest.raises(UserError, match=f"{IDX[1]} holds is uint8 \\[11\\], and 12 pictures"):
+        data.load(MNIST, "test", published(labels=idx(np.arange(11, dtype=np.uint8) % 10)))
+
+
+def test_a_published_file_of_colour_that_is_broken_is_named(tmp_path, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there: the download fails at once
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"<html>")
+    with pytest.raises(UserError, match="data_batch_1 is not CIFAR-10 as it was published"):
+        data.load(CIFAR10, "test", tmp_path)
 
 
 def test_the_folder_is_given_or_named_or_the_cache(monkeypatch, tmp_path):

@@ -5,8 +5,12 @@ A data set is a record; models, likelihoods, canvas and prompts follow from it. 
 
 from __future__ import annotations
 
+import contextlib
+import gzip
+import math
 import os
-import zipfile
+import sys
+import tarfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,22 +19,15 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from . import archive
 from .errors import UserError
 
 BINARISE_SEED = 20240711  # fixes the binarised MNIST test set that every figure is measured on
 
 
-# What np.load raises for files that are no archive, or a broken one; with allow_pickle=False nothing is unpickled.
-BROKEN_ARCHIVE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    EOFError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+MOST_BYTES = 500_000_000  # of an array of images
+DIM = 128  # nearly every picture has a brighter pixel than that, of either set
+LIGHT = 200  # mean of the first and last rows above which digits stand on paper
 
 
 @dataclass(frozen=True)
@@ -108,36 +105,178 @@ def data_dir(given: str | Path | None = None) -> Path:
 def load(data: DataSet, split: str, folder: str | Path | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Images [N, H, W, C] uint8 and labels [N] int64 of `split` ("train" or "test").
 
-    Reads NAME.npz in Keras' layout if it stands in the folder, else torchvision's files, downloading them.
-    Raises UserError where neither can be had.
+    Reads NAME.npz in Keras' layout if it stands in the folder, else the files as they are published, which are
+    downloaded where they are missing.
+
+    Raises:
+        UserError: Neither can be had, a file is broken, or it holds what cannot be this data set's: other shapes,
+            types, ranges of values or labels.
     """
     folder = data_dir(folder)
     path = folder / f"{data.name}.npz"
-    if not path.exists():
-        images, labels = _torchvision(data, split, folder)
-        return images.reshape(-1, *data.shape).astype(np.uint8), labels.astype(np.int64)
+    if path.exists():
+        images, labels = _from_archive(data, split, path)
+        return _checked_images(data, images, path), _checked_labels(data, labels, len(images), path)
+    read = _from_idx if data.name == MNIST.name else _from_torchvision
+    images, labels = read(data, split, folder)
+    return _checked_images(data, images, folder), _checked_labels(data, labels, len(images), folder)
+
+
+def _from_archive(data: DataSet, split: str, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Images as they are stored, and labels, of an archive in Keras' layout."""
+    remedy = f"store x_train, y_train, x_test and y_test, as Keras' layout has them, or delete it to fetch {data.title}"
+
+    def check(headers: dict[str, archive.ArrayHeader]) -> None:
+        for part in ("train", "test"):
+            images, labels = headers.get(f"x_{part}"), headers.get(f"y_{part}")
+            if images is not None:
+                _require_images(data, images, f"x_{part} in {path}")
+            if images is not None and labels is not None:
+                _require_labels(labels, images.shape[0], f"y_{part} in {path}")
+
+    arrays = archive.read(path, (f"x_{split}", f"y_{split}"), check, remedy)
+    return arrays[f"x_{split}"], arrays[f"y_{split}"]
+
+
+def _layouts(data: DataSet) -> dict[tuple[int, ...], tuple[int, ...]]:
+    """The shapes that one stored picture may have, and for each the order of axes, the picture's number first, that
+    makes it [H, W, C]; empty where it need only be reshaped."""
+    H, W, C = data.shape
+    if C == 1:
+        return {(H, W, 1): (), (H, W): (), (H * W,): (), (1, H, W): ()}
+    return {(H, W, C): (), (C, H, W): (0, 2, 3, 1)}
+
+
+def _require_images(data: DataSet, found: archive.ArrayHeader, where: str) -> None:
+    """Raises UserError for an array that cannot be the set's images, by its type and shape alone."""
+    H, W, C = data.shape
+    wanted = f"{data.title} needs uint8 [N, {H}, {W}, {C}]"
+    if found.dtype != np.uint8:
+        raise UserError(f"{where} is {found}, and {wanted}; store its values as whole numbers from 0 to 255.")
+    if found.shape[1:] not in _layouts(data):
+        hint = "; put the values of each picture in that order first" if found.shape[1:] == (H * W * C,) else ""
+        raise UserError(f"{where} is {found}, and {wanted}{hint}.")
+    if not 0 < found.nbytes <= MOST_BYTES:
+        raise UserError(f"{where} is {found}, and {wanted}, at least one picture and at most {MOST_BYTES:,} bytes.")
+
+
+def _checked_images(data: DataSet, images: np.ndarray, source: Path) -> np.ndarray:
+    """Images [N, H, W, C] of whatever layout; raises UserError where their values cannot be the set's."""
+    axes = _layouts(data)[images.shape[1:]]
+    images = np.ascontiguousarray(images.transpose(axes)) if axes else images.reshape(-1, *data.shape)
+    brightest = round(float(np.median(images.max((1, 2, 3)))))
+    if brightest < DIM:
+        remedy = "multiply them by 255" if brightest <= 1 else "stretch them"
+        values = f"no value is above {brightest}, and {data.title}'s go from 0 to 255"
+        raise UserError(f"In most pictures in {source} {values}; {remedy}.")
+    if data.levels == 2 and (images[:, 0].mean() + images[:, -1].mean()) / 2 > LIGHT:
+        raise UserError(f"The pictures in {source} are dark on light, and {data.title}'s light on black; invert them.")
+    return images
+
+
+def _require_labels(found: archive.ArrayHeader, count: int, where: str) -> None:
+    """Raises UserError for an array that cannot be the labels of so many images, by its type and shape alone."""
+    if found.dtype.kind not in "ui" or found.shape not in ((count,), (count, 1)):
+        raise UserError(f"{where} is {found}, and {count:,} pictures need as many whole numbers.")
+
+
+def _checked_labels(data: DataSet, labels: np.ndarray, count: int, source: Path) -> np.ndarray:
+    """Labels [N] int64; raises UserError where they are none of the set's."""
+    least, most = labels.min(), labels.max()
+    if least < 0 or most >= data.classes:
+        numbers = f"{data.title}'s from 0 to {data.classes - 1}"
+        raise UserError(f"The labels in {source} go from {least} to {most}, and {numbers}; number them so.")
+    return labels.ravel().astype(np.int64)
+
+
+# --- the files as they are published --------------------------------------------------------------------------------
+
+
+def _from_idx(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of MNIST's own files, each packed or not, downloaded where they are missing."""
+    stem = {"train": "train", "test": "t10k"}[split]
+    names = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
+
+    def find() -> list[Path | None]:
+        places = [place / f"{{}}{suffix}" for place in (folder / "MNIST" / "raw", folder) for suffix in ("", ".gz")]
+        paths = ([Path(str(place).format(name)) for place in places] for name in names)
+        return [next((path for path in some if path.exists()), None) for some in paths]
+
+    if None in find():
+        _download(data, split, folder)
+    paths = find()
+    if None in paths:
+        raise UserError(f"{folder} lacks a file of {data.title}'s after it was fetched; choose another --data-dir.")
+    images = _read_idx(paths[0], data.shape[:2])
+    labels = _read_idx(paths[1], ())
+    _require_labels(archive.ArrayHeader(labels.shape, labels.dtype), len(images), f"What {paths[1]} holds")
+    return images, labels
+
+
+def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """A file of uint8 values [N, *shape] in the format in which MNIST is published, packed by gzip or not."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            images, labels = arrays[f"x_{split}"], arrays[f"y_{split}"].ravel()
-        if images.dtype != np.uint8 or labels.dtype.kind not in "ui" or not 0 < len(images) == len(labels):
-            raise ValueError(f"it holds {len(images)} {images.dtype} images and {len(labels)} {labels.dtype} labels")
-        return images.reshape(-1, *data.shape), labels.astype(np.int64)
-    except BROKEN_ARCHIVE as error:
-        raise UserError(f"{path} is not a data set in Keras' layout ({error}); delete it or make it anew.") from None
+        if not path.is_file():
+            raise ValueError("it is not a file")
+        with path.open("rb") as start:
+            packed = start.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            size = 4 * (2 + len(shape))
+            header = np.frombuffer(file.read(size).ljust(size, b"\0"), ">u4")
+            count = int(header[1])
+            if header[0] != 0x0801 + len(shape) or tuple(header[2:]) != shape:
+                raise ValueError(f"it does not begin as one of uint8 [N{''.join(f', {n}' for n in shape)}] does")
+            if not 0 < count * math.prod(shape) <= MOST_BYTES:
+                raise ValueError(f"it says that it holds {count:,} of them")
+            values = np.empty((count, *shape), np.uint8)
+            got = file.readinto(memoryview(values).cast("B"))
+            if got < values.nbytes:
+                raise ValueError(f"it is cut short: {got + size:,} bytes of {values.nbytes + size:,} are there")
+            if file.read(1):
+                raise ValueError("it is longer than it says")
+            return values
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{path} is no sound file of MNIST's ({reason}); delete it, and it is fetched again.") from None
 
 
-def _torchvision(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+def _from_torchvision(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of CIFAR-10's files, whose checksums torchvision looks at before it unpacks them."""
+    found = _download(data, split, folder)
+    return np.asarray(found.data), np.asarray(found.targets)
+
+
+def _download(data: DataSet, split: str, folder: Path):
+    """torchvision's data set, downloaded where its files are missing or are not those that were published."""
     from .torchvision_compat import datasets
 
+    kind = {"mnist": datasets.MNIST, "cifar10": datasets.CIFAR10}[data.name]
     try:
-        kind = {"mnist": datasets.MNIST, "cifar10": datasets.CIFAR10}[data.name]
-        found = kind(str(folder), train=split == "train", download=True)
-    except (OSError, RuntimeError) as error:
+        with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
+            return kind(str(folder), train=split == "train", download=True)
+    except (OSError, RuntimeError, EOFError, ValueError, AssertionError, tarfile.TarError, zlib.error) as error:
+        reason = (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
+        broken = next((path for path in _published(kind, folder) if path.exists()), None)
+        if broken is not None:
+            raise UserError(
+                f"{broken} is not {data.title} as it was published, and it could not be downloaded anew ({reason}); "
+                "delete it and connect to the network."
+            ) from None
         raise UserError(
-            f"{data.title} is not in {folder} and could not be downloaded ({error}); connect to the network, or put "
+            f"{data.title} is not in {folder} and could not be downloaded ({reason}); connect to the network, or put "
             f"{data.name}.npz there, or name another folder by --data-dir."
         ) from None
-    return np.asarray(found.data), np.asarray(found.targets)
+
+
+def _published(kind, folder: Path) -> list[Path]:
+    """Where torchvision keeps CIFAR-10's files that are there and not sound."""
+    from torchvision.datasets.utils import check_integrity
+
+    lists = (*getattr(kind, "train_list", ()), *getattr(kind, "test_list", ()))
+    paths = [(folder / kind.base_folder / name, md5) for name, md5 in lists]
+    if hasattr(kind, "tgz_md5"):
+        paths.insert(0, (folder / kind.filename, kind.tgz_md5))
+    return [path for path, md5 in paths if path.exists() and not check_integrity(str(path), md5)]
 
 
 def binarise_fixed(images: np.ndarray, seed: int = BINARISE_SEED) -> np.ndarray:

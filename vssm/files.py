@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from . import atomic
-from .data import BROKEN_ARCHIVE, DataSet
+from . import archive, atomic
+from .data import DataSet
 from .errors import UserError
 from .picture import open_picture, write_png
 from .prompt import Prompt, read_image
+
+MOST_BYTES = 100_000_000  # of an archive's pictures
 
 
 def read_prompt(
@@ -29,14 +31,16 @@ def read_prompt(
     pixels = read_image(picture, *dataset.shape)
     prompt = Prompt(pixels, np.zeros(pixels.shape[:2], bool))
     if known is not None:
-        mask = read_image(known, dataset.height, dataset.width, 1)[..., 0] >= 128
-        prompt, words = Prompt(pixels, mask), f"as {known} says"
+        mask = read_image(known, dataset.height, dataset.width, 1)[..., 0]
+        _require_range(mask, str(known))
+        prompt, words = Prompt(pixels, mask >= 128), f"as {known} says"
     elif rows is not None:
         prompt, words = prompt.with_rows(rows), f"the first {rows} rows" if rows else "nothing"
     elif (opaque := _opaque(picture)) is not None:
         prompt, words = Prompt(pixels, opaque), "the opaque ones"
     else:
         prompt, words = prompt.with_rows(dataset.height // 2), "the upper half, as neither --known nor --rows was given"
+    _require_range(prompt.pixels[prompt.known], str(picture))
     if prompt.known.all():
         raise UserError("Every pixel of the prompt is known; leave some to complete, by --known PNG or --rows R.")
     return prompt, words
@@ -55,27 +59,32 @@ def read_prompts(path: Path, dataset: DataSet) -> tuple[np.ndarray, np.ndarray]:
 
     Raises UserError for anything else, and where every pixel is known.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            images, known = arrays["images"], arrays["known"]
-    except FileNotFoundError:
-        raise UserError(f"There is no file {path}; give the path of an .npz archive.") from None
-    except BROKEN_ARCHIVE as error:
-        raise UserError(
-            f"{path} is not an .npz archive of plain arrays `images` and `known` ({error}); write one with numpy.savez."
-        ) from None
     H, W, C = dataset.shape
-    if C == 1 and images.ndim == 3:
-        images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (H, W, C) or not len(images):
-        raise UserError(f"`images` in {path} must be uint8 [M, {H}, {W}, {C}], not {images.dtype} {images.shape}.")
-    if known.dtype != np.bool_ or known.shape != images.shape[:3]:
-        raise UserError(
-            f"`known` in {path} must be bool {images.shape[:3]}, one for each pixel, not {known.dtype} {known.shape}."
-        )
+
+    def check(headers: dict[str, archive.ArrayHeader]) -> None:
+        images, known = headers["images"], headers["known"]
+        shapes = [(H, W, C), *([(H, W)] if C == 1 else [])]
+        if images.dtype != np.uint8 or images.shape[1:] not in shapes or not images.nbytes:
+            raise UserError(f"`images` in {path} must be uint8 [M, {H}, {W}, {C}], not {images}.")
+        if known.dtype != np.bool_ or known.shape != images.shape[:3]:
+            raise UserError(
+                f"`known` in {path} must be bool {list(images.shape[:3])}, one for each pixel, not {known}."
+            )
+        if images.nbytes > MOST_BYTES:
+            raise UserError(f"`images` in {path} is {images}; give at most {MOST_BYTES // (H * W * C):,} prompts.")
+
+    arrays = archive.read(path, ("images", "known"), check, "give one of `images` and `known`, as numpy.savez writes")
+    images, known = arrays["images"].reshape(-1, H, W, C), arrays["known"]
     if known.all():
         raise UserError(f"Every pixel in {path} is known; leave some to complete.")
+    _require_range(images[known], str(path))
     return images, known
+
+
+def _require_range(values: np.ndarray, name: str) -> None:
+    """Raises UserError for values that were stored as 0 and 1, of which a picture would come out black."""
+    if values.size and values.max() == 1:
+        raise UserError(f"The values in {name} are 0 and 1, and go from 0 to 255 here; multiply them by 255.")
 
 
 def check_out(path: Path, suffixes: tuple[str, ...]) -> None:
