@@ -179,6 +179,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             panel.header.addWidget(button(self.actions_["show_scaling"], "Scaling"))
         self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
         self.completion.body.insertWidget(self.completion.body.indexOf(self.completion.pixels), self.live.counter)
+        self.completion.advice_row.layout().addWidget(button(self.actions_["centre_sketch"]))
         self.completion.tools.addWidget(button(self.actions_["show_spread"], "Spread  D"))
         cards = {name: getattr(self, name) for name in ("completion", "timing", "latents", "scaling", "race")}
         self.docks = Docks(self.sketch, self.canvas, cards, self.actions_.of_a_panel())

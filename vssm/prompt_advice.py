@@ -36,6 +36,7 @@ SHARE = 0.04, 0.26  # of the known pixels that have ink, all known or the upper 
 LOW, BROAD = 6, 12  # pixels: 14 % of the upper halves begin lower, and most of these are broader
 
 SLACK = 1.5  # pixels beyond a range that still do little harm
+NEAR = 0.8  # pixels from the middle that are none: half of them are lost in rounding to whole ones
 MOST_SCALE = 2.0  # of the upper part of a digit, whose whole is not known
 ENOUGH = 12  # pixels of ink: less is the beginning of a sketch
 
@@ -45,8 +46,8 @@ class Measures:
     """What the ink of a prompt is like.
 
     left, top, right, bottom: empty pixels between the ink and the sides of the picture. x, y: its centre of mass.
-    width: of its strokes, all in pixels. share: how many of the known pixels have ink. ink: their number. cut: whether
-    unknown pixels follow right below the ink, so that the digit may go on there.
+    width: of its strokes, all in pixels. share: how many of the known pixels have ink. ink: their number. cut: on which
+    sides the known region ends right after the ink, so that the digit may go on there.
     """
 
     left: int
@@ -58,7 +59,7 @@ class Measures:
     width: float
     share: float
     ink: int
-    cut: bool
+    cut: frozenset[str]
 
     @classmethod
     def of(cls, ink: np.ndarray, known: np.ndarray) -> Measures | None:
@@ -69,8 +70,13 @@ class Measures:
         H, W = ink.shape
         rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
         y, x = (places.mean() + 0.5 for places in np.nonzero(ink))
-        below = rows[-1] + 1
-        cut = below < H and not known[below:, ink[rows[-1]]].all()
+        around, ground = np.pad(~known, 1), known & ~ink
+        lines = {  # the outermost ink on each side, the known ground in line with it, and what follows
+            "left": (ink[:, columns[0]], ground[:, columns[0]], around[1:-1, columns[0]]),
+            "top": (ink[rows[0]], ground[rows[0]], around[rows[0], 1:-1]),
+            "right": (ink[:, columns[-1]], ground[:, columns[-1]], around[1:-1, columns[-1] + 2]),
+            "bottom": (ink[rows[-1]], ground[rows[-1]], around[rows[-1] + 2, 1:-1]),
+        }
         return cls(
             int(columns[0]),
             int(rows[0]),
@@ -81,8 +87,15 @@ class Measures:
             stroke_width(ink),
             float(ink.sum() / known.sum()),
             int(ink.sum()),
-            bool(cut),
+            frozenset(side for side, line in lines.items() if _goes_on(*line)),
         )
+
+
+def _goes_on(ink: np.ndarray, ground: np.ndarray, unknown: np.ndarray) -> bool:
+    """Whether ink ends where a known region does: unknown pixels follow, and known ground lies beside it. What is drawn
+    beyond any known region has no such ground, and ends where the pen did."""
+    beside = np.pad(ground, 1)
+    return bool((ink & unknown & (beside[2:] | beside[:-2])).any())
 
 
 def advise(prompt: Prompt, dataset: DataSet) -> str:
@@ -98,22 +111,23 @@ def advise(prompt: Prompt, dataset: DataSet) -> str:
 
 
 def _reasons(found: Measures) -> list[str]:
-    if found.share > 2 * SHARE[1]:
+    if found.share > 2 * SHARE[1] and found.width > STROKES[1]:
         return ["dark on light or nearly filled"]
     H = W = MNIST.height
-    reasons = []
-    rows = H - found.bottom if found.cut else H
+    upright, across = found.cut & {"top", "bottom"}, found.cut & {"left", "right"}
+    rows = H - sum(getattr(found, side) for side in upright)
     least, most = (np.interp(rows, ROWS, ends) for ends in zip(*CENTRE_X, strict=True))
+    aside = not across and not least - SLACK <= found.x <= most + SLACK
+    low = not upright and not CENTRE_Y[0] - SLACK <= found.y <= CENTRE_Y[1] + SLACK
     near = [getattr(found, side) < MARGINS[side][0] - 1 for side in MARGINS]
-    longer = max(H - found.top - found.bottom, W - found.left - found.right)
-    begun = found.top > LOW and W - found.left - found.right < BROAD
-    small = begun if found.cut else longer < LONGER[0] - 2 * SLACK
+    broad, longer = W - found.left - found.right, max(H - found.top - found.bottom, W - found.left - found.right)
+    reasons = []
     if longer > BOX + 2 * SLACK or sum(near) > 1:
         reasons.append("larger")
-    elif small:
+    elif (not found.cut and longer < LONGER[0] - 2 * SLACK) or (
+        found.cut == {"bottom"} and found.top > LOW and broad < BROAD
+    ):
         reasons.append("smaller")
-    aside = not least - SLACK <= found.x <= most + SLACK
-    low = not found.cut and not CENTRE_Y[0] - SLACK <= found.y <= CENTRE_Y[1] + SLACK
     if aside or low or any(near):
         reasons.append("off-centre")
     if found.width < STROKES[0]:
@@ -133,16 +147,21 @@ def _ink(pixels: np.ndarray) -> np.ndarray:
 def centred(prompt: Prompt) -> np.ndarray:
     """The pixels [H, W, 1] of a prompt of MNIST, its ink moved and sized like MNIST's digits.
 
-    Where the ink ends in unknown pixels it is the upper part of a digit: it stays at their border, and its top goes
-    where the tops of digits are.
+    Where the known region cuts it from below it is the upper part of a digit: it stays at that border, and its top goes
+    where the tops of digits are. Where it is cut elsewhere it stays as it is.
     """
     ink = _ink(prompt.pixels) & prompt.known
     found = Measures.of(ink, prompt.known)
     if found is None:
         return np.zeros_like(prompt.pixels)
+    usual = LONGER[0] <= MNIST.height - min(found.top + found.bottom, found.left + found.right) <= LONGER[1] + 1
+    if usual and not found.cut and max(abs(found.x - MIDDLE), abs(found.y - MIDDLE)) < NEAR:
+        return prompt.pixels.copy()
     fine = 8
     large = Image.fromarray(ink.astype(np.uint8) * np.uint8(255)).convert("RGB")
     large = large.resize((large.width * fine, large.height * fine), Image.Resampling.BICUBIC)
+    if found.cut - {"bottom"}:  # of a left half, say, nobody knows where the whole would lie
+        return prompt.pixels.copy()
     if found.cut:
         end, broad = MNIST.height - found.bottom, MNIST.width - found.left - found.right
         scale = min(max(end - TOP, 1) / (end - found.top), BOX / broad, MOST_SCALE)

@@ -7,8 +7,9 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from vssm import models
+from vssm import data, models
 from vssm.beforehand import Beforehand
+from vssm.prompt_advice import advise
 
 from .. import draw, runs, theme
 from ..pinned import MOST_PINNED, Pinned
@@ -77,7 +78,11 @@ class CompletionPanel(Card):
         self.pixels.setToolTip(MEAN)
         self.drafts, self.note = label("", "muted", wrap=True), label("", "muted", wrap=True)
         self.drafts.setToolTip(DRAFTS)
-        for one in (self.pixels, self.drafts, self.note):
+        self.advice, self.advice_row = label("", "muted", wrap=True), QWidget()
+        row = QHBoxLayout(self.advice_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.advice, 1)
+        for one in (self.pixels, self.drafts, self.note, self.advice_row):
             one.hide()
             self.body.addWidget(one)
         self.gallery = Gallery(tr("Samples of this run"), tr(RULE), *SAMPLE)
@@ -150,6 +155,9 @@ class CompletionPanel(Card):
             self._show_pins()
         if run is not self.run:
             self.gallery.forget_pointer()
+        if run is not None and run is not self.run:
+            whole = run.request.details  # a glance while the pen moves is of no finished sketch
+            self.advice.setText(advise(run.request.prompt, data.get(run.data)) if whole else "")
         finishing = run is self.run and run is not None and run.finished is not self._finished
         self.run, self._finished = run, run and run.finished
         if finishing:  # what is pointed at can be looked at now
@@ -162,7 +170,7 @@ class CompletionPanel(Card):
             self.picture.show_picture(None, None)
             self.gallery.show_pictures([], 0, [], [], set())
             self._read()
-            for one in (self.pixels, self.drafts, self.note):
+            for one in (self.pixels, self.drafts, self.note, self.advice_row):
                 one.hide()
             self._model.setText("")
             for value in self._figures.values():
@@ -193,6 +201,7 @@ class CompletionPanel(Card):
         self.drafts.setVisible(bool(run.drafts))
         self.note.setText(CLAMPED.format(models.get(run.model).title))
         self.note.setVisible(bool(run.started and run.started.clamped))
+        self.advice_row.setVisible(bool(self.advice.text()))
 
     # --- the large picture
 

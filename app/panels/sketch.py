@@ -156,6 +156,7 @@ class SketchPanel(Card):
 
     def turn_to(self, dataset: data.DataSet, desk: Desk) -> None:
         """Go on with the sketch of a data set."""
+        self._data = dataset
         colour = dataset.channels == 3
         for value in COLOUR_TOOLS:
             self._buttons[value].setVisible(colour)
@@ -202,7 +203,9 @@ class SketchPanel(Card):
         self.give(example.prompt, "example")
 
     def give(self, prompt: Prompt, kind: str) -> None:
-        """Put a whole prompt into the sketch, as one step of its history."""
+        """Put a whole prompt into the sketch, as one step of its history; in values that the models read, so that what
+        is shown is what they get."""
+        prompt = Prompt(data.from_levels(data.to_levels(prompt.pixels, self._data), self._data), prompt.known)
         self.canvas.change(kind, self.canvas.sketch.take, prompt)
         self.prompt_given.emit()
 
