@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QMainWindow
 
 from vssm import data, models
 
-from .canvas import COLOUR_TOOLS
 from .panels.docks import AREAS, SIZES
 from .session import DEVICES, THEMES
+from .sketch import COLOUR_TOOLS
 from .words import tr
 
 

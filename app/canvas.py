@@ -16,8 +16,6 @@ from .pointer import Contact, Pointer
 from .sketch import Sketch
 from .words import tr
 
-TOOLS = ("brush", "fill", "pick", "eraser", "known", "unknown", "rectangle")
-COLOUR_TOOLS = ("fill", "pick")
 STROKES = ("brush", "eraser", "known", "unknown")
 FADED = 0.7  # how much of a preview is seen, and how little of the sketch beneath
 

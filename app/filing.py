@@ -239,7 +239,6 @@ class Filing:
         self.data, self.model = data.get(sitting.data), sitting.model
         self.messages.turn_to(self.data.name)
         self._desks = {name: Desk.of(sheet) for name, sheet in sitting.sheets.items()}
-        self._turn_tool("brush")  # the other data set may not have the tool
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
         self.sketch.turn_to(self.data, self.desk)
         self._fill_in(sitting)

@@ -18,7 +18,9 @@ import numpy as np
 from vssm.events import Drafts, Event, Finished, GenerationRequest, Latents, Progress, Started
 
 from . import runs
+from .places import Place, Times, places
 
+OWN = 0  # the turn that is the race itself
 SPEEDS = (1.0, 1 / 4, 1 / 16)
 ORDINALS = ("first", "second", "third")
 
@@ -178,12 +180,14 @@ class Lane:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """A contestant at a time. seconds: on its own clock, which stops at its end. place: from 1, once it is through."""
+    """A contestant at a time. seconds: on its own clock, which stops at its end. place: from 1, once it is through;
+    tied where others share it."""
 
     lane: Lane
     frame: Frame
     seconds: float
     place: int | None
+    tied: bool = False
 
     @property
     def done(self) -> bool:
@@ -193,16 +197,18 @@ class State:
     def words(self) -> str:
         """For a person who does not see the card."""
         frame, title = self.frame, self.lane.contestant.title
-        place = f"{ordinal(self.place)}, " if self.place else ""
+        place = f"{'tied for ' * self.tied}{ordinal(self.place)}, " if self.place else ""
         calls = f"{frame.calls:,} network call{'s' * (frame.calls != 1)}"
         return f"{title}: {place}{runs.seconds(self.seconds)}, {frame.tokens:,} of {self.lane.tokens:,} tokens, {calls}"
 
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """lanes: in the order in which the contestants run."""
+    """lanes: in the order in which the contestants run. known: what is known of each one's times from other turns at
+    the same task; these decide with the race's own who is ahead of whom."""
 
     lanes: tuple[Lane, ...]
+    known: tuple[Times, ...] = ()
 
     @classmethod
     def of(cls, contestants: tuple[Contestant, ...]) -> Race:
@@ -211,7 +217,7 @@ class Race:
     def add(self, number: int, event: Event) -> Race:
         """With an event of the contestant of that number."""
         lane = self.lanes[number].add(event)
-        return Race((*self.lanes[:number], lane, *self.lanes[number + 1 :]))
+        return dataclasses.replace(self, lanes=(*self.lanes[:number], lane, *self.lanes[number + 1 :]))
 
     @property
     def duration(self) -> float:
@@ -219,13 +225,35 @@ class Race:
         return max((lane.end for lane in self.lanes), default=0.0)
 
     @cached_property
+    def _times(self) -> dict[Lane, Times]:
+        """Of those that came to their end, in all turns."""
+        known = self.known or (Times(),) * len(self.lanes)
+        return {
+            lane: Times({**times.seconds, OWN: lane.end}, times.spread)
+            for lane, times in zip(self.lanes, known, strict=True)
+            if lane.finished
+        }
+
+    @cached_property
+    def _places(self) -> dict[Lane, Place]:
+        return dict(zip(self._times, places(list(self._times.values())), strict=True))
+
+    @cached_property
     def ranking(self) -> list[Lane]:
         """Those that came to their end, the fastest first."""
-        return sorted((lane for lane in self.lanes if lane.finished), key=lambda lane: lane.end)
+        return sorted(self._times, key=lambda lane: (self._places[lane].number, self.seconds(lane)))
+
+    def seconds(self, lane: Lane) -> float:
+        """What one that came to its end takes: the median of all its turns."""
+        return self._times[lane].median
 
     def place(self, lane: Lane) -> int | None:
-        """From 1; contestants of equal seconds share one. None for one that has not come to its end."""
-        return 1 + sum(other.end < lane.end for other in self.ranking) if lane.finished else None
+        """From 1; contestants too close to tell share one. None for one that has not come to its end."""
+        return self._places[lane].number if lane.finished else None
+
+    def tied(self, lane: Lane) -> bool:
+        """Whether others share its place."""
+        return bool(lane.finished) and self._places[lane].tied
 
     @cached_property
     def moments(self) -> list[float]:
@@ -236,8 +264,9 @@ class Race:
         """What everybody had at a time on the common axis."""
         made = []
         for lane in self.lanes:
-            place = self.place(lane) if lane.end <= seconds else None
-            made.append(State(lane, lane.frame(seconds), min(max(seconds, 0.0), lane.end), place))
+            through = lane.end <= seconds
+            place, tied = (self.place(lane), self.tied(lane)) if through else (None, False)
+            made.append(State(lane, lane.frame(seconds), min(max(seconds, 0.0), lane.end), place, tied))
         return tuple(made)
 
     def step(self, seconds: float, steps: int) -> float:
@@ -248,18 +277,26 @@ class Race:
         return self.moments[min(max(number, 0), len(self.moments) - 1)]
 
     @property
+    def winners(self) -> str:
+        """The titles of those in the first place: "VSSM", "VSSM and VSSM (paper)"; empty where nobody came through."""
+        *others, last = [lane.contestant.title for lane in self.ranking if self.place(lane) == 1] or [""]
+        return f"{', '.join(others)} and {last}" if others else last
+
+    @property
     def words(self) -> str:
         """Who won and by how much: "VSSM first in 0.005 s; Transformer 37 × later"."""
         if not self.ranking:
             return ""
-        first, *others = self.ranking
-        parts = [f"{first.contestant.title} first in {runs.seconds(first.end)}"]
-        for lane in others:
-            if self.place(lane) == 1:
-                parts.append(f"{lane.contestant.title} with it")
-            else:
-                parts.append(f"{lane.contestant.title} {runs.times(lane.end / max(first.end, 1e-9))} later")
-        return "; ".join(parts)
+        first = self.ranking[0]
+        least = self.seconds(first)
+        parts = [f"{self.winners} {'tie' if self.tied(first) else 'first'} in {runs.seconds(least)}"]
+        for lane in self.ranking:
+            if self.place(lane) > 1:
+                times = runs.times(self.seconds(lane) / max(least, 1e-9))
+                parts.append(f"{lane.contestant.title} {times} later")
+        counts = [len(times.seconds) for times in self._times.values()]
+        most = f"{max(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+        return "; ".join(parts) + (f" (medians of {most} runs)" if max(counts) > 1 else "")
 
 
 class Clock:
@@ -335,9 +372,9 @@ class Axis:
         return [i * step for i in range(int(self.duration / step) + 1)]
 
 
-def short(place: int) -> str:
-    """1st, 2nd, 3rd, 4th."""
-    return f"{place}{('st', 'nd', 'rd')[place - 1] if place <= 3 else 'th'}"
+def short(place: int, tied: bool = False) -> str:
+    """1st, 2nd, 3rd, 4th; =1st for a tie."""
+    return f"{'=' * tied}{place}{('st', 'nd', 'rd')[place - 1] if place <= 3 else 'th'}"
 
 
 def ordinal(place: int) -> str:

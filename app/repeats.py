@@ -6,19 +6,22 @@ seed may differ. Each runs alone on the clock, so that who else took part makes 
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from dataclasses import dataclass
 
 from vssm.events import Finished, Started
 
-from . import runs, tables
+from . import places, runs, tables
+from .places import Times
 from .race import Contestant, Lane, Race
 
 
 @dataclass(frozen=True, eq=False)
 class Took:
-    """A contestant's run. seconds: to its end, as in the race."""
+    """A contestant's run. seconds: to its end, as in the race. turn: in which others ran, too; from 1."""
 
+    turn: int
     contestant: Contestant
     started: Started
     finished: Finished
@@ -36,10 +39,13 @@ class Took:
 
 @dataclass(frozen=True, eq=False)
 class Bar:
-    """All repeats of a contestant's run in a race, in their order. times: how often the least median goes into its."""
+    """All repeats of a contestant's run in a race, in their order. times: how often the least median goes into its.
+    place: in the race, from 1; tied where others share it."""
 
     took: tuple[Took, ...]
     times: float = 1.0
+    place: int = 1
+    tied: bool = False
 
     @property
     def contestant(self) -> Contestant:
@@ -56,7 +62,8 @@ class Bar:
     @property
     def words(self) -> str:
         """0.12 s · 2.7 ×."""
-        return f"{runs.seconds(self.median)} · {runs.times(self.times) if self.times > 1 else 'fastest'}"
+        first = "tie" if self.tied else "fastest"
+        return f"{runs.seconds(self.median)} · {first if self.place == 1 else runs.times(self.times)}"
 
     def say(self, number: int) -> str:
         """One of the runs."""
@@ -71,26 +78,50 @@ class Record:
 
     def __init__(self):
         self._took: list[Took] = []
+        self._turns = 0
 
     def add(self, race: Race) -> None:
-        """Those of a race that came to their end."""
-        for lane in race.lanes:
-            if lane.finished:
-                self._took.append(_took(lane))
+        """Those of a race that came to their end; they ran in one turn."""
+        self._turns += 1
+        self._took += [_took(lane, self._turns) for lane in race.lanes if lane.finished]
+
+    def judge(self, race: Race) -> Race:
+        """With all that is known of its contestants' times by now."""
+        known = tuple(
+            Times({one.turn: one.seconds for one in self._repeats(lane) if one.finished is not lane.finished}, spread)
+            for lane, spread in zip(race.lanes, map(self._spread, race.lanes), strict=True)
+        )
+        return race if known == race.known else dataclasses.replace(race, known=known)
+
+    def _repeats(self, lane: Lane) -> list[Took]:
+        """What a finished contestant took then and whenever else it did the same, in their order."""
+        if not lane.finished:
+            return []
+        work = _took(lane, 0).work
+        return [one for one in self._took if one.work == work]
+
+    def _spread(self, lane: Lane) -> float:
+        """Of the times of that model, whatever it was to do."""
+        series: dict[tuple, list[float]] = {}
+        for one in self._took:
+            if (one.contestant.model, one.contestant.data) == (lane.contestant.model, lane.contestant.data):
+                series.setdefault(one.work, []).append(one.seconds)
+        return places.spread(series.values())
 
     def bars(self, race: Race | None) -> list[Bar]:
-        """What the finished contestants of a race took then and whenever else they did the same, in their order."""
-        made = []
-        for lane in race.lanes if race else ():
-            if lane.finished:
-                work = _took(lane).work
-                made.append(tuple(one for one in self._took if one.work == work))
-        least = min((Bar(took).median for took in made if took), default=1.0)
-        return [Bar(took, Bar(took).median / max(least, 1e-9)) for took in made if took]
+        """A bar for each contestant of a race that came to its end, in their order."""
+        if race is None:
+            return []
+        race = self.judge(race)
+        made = [(lane, took) for lane in race.lanes if (took := tuple(self._repeats(lane)))]
+        least = min((Bar(took).median for _, took in made), default=1.0)
+        return [
+            Bar(took, Bar(took).median / max(least, 1e-9), race.place(lane), race.tied(lane)) for lane, took in made
+        ]
 
 
-def _took(lane: Lane) -> Took:
-    return Took(lane.contestant, lane.started, lane.finished, lane.end)
+def _took(lane: Lane, turn: int) -> Took:
+    return Took(turn, lane.contestant, lane.started, lane.finished, lane.end)
 
 
 def words(bars: list[Bar]) -> str:
@@ -119,6 +150,8 @@ def table(bars: list[Bar]) -> list[tables.Row]:
             **tables.drafts(one.finished),
             "median_total_seconds": bar.median,
             "median_times_fastest": bar.times,
+            "place": bar.place,
+            "tied": bar.tied,
         }
         for bar in bars
         for number, one in enumerate(bar.took, 1)

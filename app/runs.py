@@ -11,6 +11,9 @@ import numpy as np
 from vssm import data, models
 from vssm.events import Details, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
 
+from . import places
+from .places import Times
+
 MOST_COMPARED = 6  # in one line
 PAIR = "vssm", "transformer"  # whose ratio is told wherever both have run; else that of the fastest and the slowest
 
@@ -153,7 +156,8 @@ class Run:
 
 def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title) -> str:
     """One line on the latest finished run of each model and mode. Seconds are compared between like runs only: those
-    whose work was that of the last one. `name` says how a run is called."""
+    whose work was that of the last one; where they are too close to tell, that is said. `name` says how a run is
+    called."""
     newest: dict[str, Run] = {}
     for run in reversed(runs):
         if run.finished:
@@ -169,8 +173,20 @@ def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title)
         return text
     pair = [run for run in like if run.model in PAIR and not run.variant]
     fast, *_, slow = sorted(pair if len(pair) == len(PAIR) else like, key=lambda run: run.seconds)
+    once = [Times({0: run.seconds}, _spread(runs, run)) for run in (fast, slow)]
+    if not places.ahead(*once):
+        return f"{text}: {fast.title} and {slow.title} tie"
     ratio = times(slow.seconds / max(fast.seconds, 1e-9))
     return f"{text}: {fast.title} {ratio} faster" + (f" than {slow.title}" if len(like) > 2 else "")
+
+
+def _spread(runs: list[Run], like: Run) -> float:
+    """Of the seconds of runs of that model and mode, as its repeats tell."""
+    series: dict[tuple, list[float]] = {}
+    for run in runs:
+        if run.finished and run.title == like.title:
+            series.setdefault(run.work, []).append(run.seconds)
+    return places.spread(series.values())
 
 
 def seconds(value: float) -> str:

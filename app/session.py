@@ -20,6 +20,7 @@ from vssm.errors import UserError
 from vssm.prompt import Prompt
 
 from .pinned import MOST_PINNED, Pinned
+from .sketch import SIZES, TOOLS
 
 FORMAT, OLDER = "vssm-sitting/3", ("vssm-sitting/2", "vssm-sitting/1")
 THEMES = ("system", "light", "dark")
@@ -137,7 +138,7 @@ class Session:
     """device: a name `vssm.device.choose` takes; whether this machine has it is found out when it is used.
     keep_seed: use `seed` again for the next completion. live: complete whenever the pen is lifted. layout: where the
     panels stand, as Qt's main window saves it, in base64; empty for the usual places. toured: whether the tour has been
-    offered. sheets: by data set; a fresh one where none is given."""
+    offered. tool: the sketch's; pen: its width in pixels. sheets: by data set; a fresh one where none is given."""
 
     data: str = "mnist"
     model: str = "vssm"
@@ -149,6 +150,8 @@ class Session:
     device: str = "auto"
     layout: str = ""
     toured: bool = False
+    tool: str = "brush"
+    pen: int = 3
     sheets: dict[str, Sheet] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -163,6 +166,8 @@ class Session:
         _require(_name(self.device), "device", "the name of a device")
         _require(_base64(self.layout), "layout", "base64")
         _require(isinstance(self.toured, bool), "toured", "true or false")
+        _require(self.tool in TOOLS, "tool", f"one of {', '.join(TOOLS)}")
+        _require(_whole(self.pen, *SIZES), "pen", f"a whole number from {SIZES[0]} to {SIZES[1]}")
         for name, sheet in self.sheets.items():
             sheet.check(data.get(name))
         whole = {d.name: self.sheets.get(d.name) or Sheet.fresh(d) for d in data.DATA_SETS.values()}

@@ -18,6 +18,9 @@ import numpy as np
 from vssm.prompt import Prompt
 
 UNDO_STEPS = 200
+TOOLS = ("brush", "fill", "pick", "eraser", "known", "unknown", "rectangle")
+COLOUR_TOOLS = ("fill", "pick")
+SIZES = 1, 8  # of the pen, at least and at most, in pixels
 
 
 @dataclass(frozen=True)

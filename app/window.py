@@ -32,7 +32,6 @@ from vssm.prompt import Prompt
 from vssm.work import Mode
 
 from . import actions, focus, glossary, history, runs, session, theme
-from .canvas import COLOUR_TOOLS
 from .desk import Desk
 from .filing import Filing
 from .keeping import Keeper
@@ -49,12 +48,14 @@ from .panels.palette import COLOURS
 from .panels.plot import Plot
 from .panels.race import Offer, RacePanel
 from .panels.scaling import ScalingPanel
-from .panels.sketch import SIZES, SketchPanel
+from .panels.sketch import SketchPanel
 from .panels.timing import TimingPanel
 from .panels.tour import TourCard
 from .pinned import Pinned
+from .preferences import Preferences
 from .race import Contestant
 from .runs import Run
+from .sketch import COLOUR_TOOLS, SIZES
 from .touch import Touching
 from .tour import Tour
 from .words import plain_tip, tr
@@ -79,7 +80,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def __init__(self, state: Path | None = None, folder: Path | None = None, keeper: Keeper | None = None):
         super().__init__()
         self.keeper = keeper or Keeper(state or session.default_path(), self)
-        self._session = restored = self.keeper.restored
+        self.preferences = Preferences(self.keeper.path.parent)
+        self._session = restored = self.preferences.apply(self.keeper.restored)
         self.data = data.get(restored.data)
         self.model = restored.model
         self._desks = {name: Desk.of(sheet) for name, sheet in restored.sheets.items()}
@@ -122,6 +124,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.tour.toured = restored.toured
         self.tour_card = self.messages.beneath = TourCard(self.tour, self)
         self.tour.turned.connect(self.messages.place)
+        self.tour.turned.connect(self._remember)
 
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint_run)
@@ -271,7 +274,6 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._device = restored.device if restored.device in session.DEVICES else "auto"
         self._offer_devices(["cpu"])
         for name, value in (
-            ("choose_tool", self.canvas.tool),
             ("choose_model", self.model),
             ("choose_theme", self._theme_name),
             ("choose_device", self._device),
@@ -279,6 +281,9 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         ):
             for action in self.actions_.choices(name):
                 action.setChecked(action.data() == value)
+        self.sketch.pen.setValue(restored.pen)
+        fits = self.data.channels == 3 or restored.tool not in COLOUR_TOOLS
+        self._turn_tool(restored.tool if fits else "brush")
         self._show_desk()
         self._enable()
 
@@ -713,11 +718,13 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._device = name
         self.stop()
         self._preload()
+        self._remember()
 
     def choose_theme(self, name: str) -> None:
         self._theme_name = name
         theme.request(name)
         self._retheme()
+        self._remember()
 
     @Slot()
     def undo(self) -> None:
@@ -1056,8 +1063,15 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             device=self._device,
             layout=self.docks.layout_,
             toured=self.tour.toured,
+            tool=self.canvas.tool,
+            pen=self.canvas.pen,
             sheets={name: desk.sheet for name, desk in self._desks.items()},
         )
+
+    @Slot()
+    def _remember(self) -> None:
+        """How this window looks is how the next one begins."""
+        self.preferences.keep(self.sitting())
 
     def _busy(self) -> bool:
         """Whether a save had better wait: the pen is down, or a model is on the clock."""
@@ -1074,6 +1088,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             with contextlib.ExitStack() as steps:  # the last one first
                 steps.callback(QCoreApplication.removePostedEvents, self, QEvent.Type.MetaCall)  # late signals
                 steps.callback(self.keeper.close)
+                steps.callback(self._remember)
                 steps.callback(self._end_thread)
                 steps.callback(self._end_the_rest)
                 if not self.may_leave():

@@ -223,7 +223,17 @@ def test_what_another_program_may_have_written(old, new, sentence):
     assert str(told.value).count(". ") == 0
 
 
-@pytest.mark.parametrize("text", ["", "https://example.org", "vssm://sketch", "vssm://sketch?", "vssm://sketch?check=", "vssm://sketch/check=00000000"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "https://example.org",
+        "vssm://sketch",
+        "vssm://sketch?",
+        "vssm://sketch?check=",
+        "vssm://sketch/check=00000000",
+    ],
+)
 def test_what_is_no_link(text):
     with pytest.raises(UserError):
         Link.read(text)

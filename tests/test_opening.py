@@ -539,5 +539,3 @@ def test_a_good_picture_after_a_bad_one_clears_the_message(colour, tmp_path, qtb
     crop(qtbot, colour)
     assert colour.messages.text == ""
     accept(qtbot, colour)
-
-

@@ -138,7 +138,12 @@ def test_places_and_words():
     assert (level.level.number, level.level.levels, level.tokens, level.calls) == (1, 2, 0, 1)
     tie = raced((one, events(one, [1.0], [12])), (two, events(two, [1.0], [12])), (three, events(three, [2.0], [12])))
     assert [tie.place(lane) for lane in tie.lanes] == [1, 1, 3]
-    assert tie.words == "VSSM first in 1.00 s; Transformer with it; Mamba 2.0 × later"
+    assert tie.words == "VSSM and Transformer tie in 1.00 s; Mamba 2.0 × later"
+    assert [s.words.partition(",")[0] for s in tie.at(2.0)] == [
+        "VSSM: tied for first",
+        "Transformer: tied for first",
+        "Mamba: third",
+    ]
     assert Race.of((one, two)).words == "" and [race.short(i) for i in (1, 2, 3, 4)] == ["1st", "2nd", "3rd", "4th"]
 
 
@@ -321,7 +326,8 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     assert [len(lane.frames) for lane in made.lanes][:2] == [9, 114]
     assert window.history == [] and window.messages.text == ""
     qtbot.waitUntil(lambda: not panel.playing, timeout=LONG)  # at true speed, to its end
-    assert panel.seconds == made.duration and sorted(r.place.text() for r in panel.runners) == ["1st", "2nd", "3rd"]
+    assert panel.seconds == made.duration and panel.runners[0].place.text() == "1st"
+    assert [r.place.text() for r in panel.runners] == [race.short(made.place(x), made.tied(x)) for x in made.lanes]
     assert panel.words.text() == panel.words.accessibleName() == made.words and " first in " in made.words
     assert made.words.count(" × later") == 2
     for runner, lane in zip(panel.runners, made.lanes, strict=True):

@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from app import session
 from app.pinned import MOST_PINNED, MOST_TITLE, Pinned
 from app.session import Session, Sheet
+from app.sketch import SIZES, TOOLS
 from vssm import data, models
 from vssm.errors import UserError
 from vssm.prompt import Prompt
@@ -84,6 +85,8 @@ SESSIONS = st.builds(
     device=st.sampled_from(["auto", "cpu", "cuda"]),
     layout=st.binary(max_size=300).map(lambda state: base64.b64encode(state).decode()),
     toured=st.booleans(),
+    tool=st.sampled_from(TOOLS),
+    pen=st.integers(*SIZES),
     sheets=st.fixed_dictionaries({}, optional={d.name: sheets(d) for d in data.DATA_SETS.values()}),
 )
 

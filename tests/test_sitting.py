@@ -534,7 +534,7 @@ def test_the_latest_races_can_be_looked_at_again(mnist, qtbot):
     for seconds in (0.2, 0.3, 0.4):
         run_recorded(qtbot, panel, seconds)
     texts = [panel.races.itemText(i) for i in range(panel.races.count())]
-    assert texts == ["Race 2: VSSM 0.20 s", "Race 3: VSSM 0.30 s", "Race 4: VSSM 0.40 s"]
+    assert texts == [f"Race {n}: VSSM and Transformer 0.{n}0 s" for n in (2, 3, 4)]
     assert panel.races.isVisible() and panel.races.currentIndex() == 2
     panel.races.setFocus()
     qtbot.keyClick(panel.races, Qt.Key.Key_Up)

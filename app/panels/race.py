@@ -5,6 +5,7 @@ First every contestant runs by itself, and its card fills in; then the recording
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ class Past:
     def title(self) -> str:
         """Who won it, in short."""
         first = self.race.ranking[0] if self.race.ranking else None
-        won = f"{first.contestant.title} {runs.seconds(first.end)}" if first else tr("stopped")
+        won = f"{self.race.winners} {runs.seconds(first.end)}" if first else tr("stopped")
         return tr("Race {}: {}").format(self.number, won)
 
 
@@ -185,7 +186,9 @@ class Runner(QFrame):
             low, high = float(np.nanmin(every)), float(np.nanmax(every))
             shares = (level.entropy - low) / max(high - low, 1e-6) * 255
             self.picture.show_level(frame, known, shares, sequential(colours))
-        self.place.setText(race.short(state.place) if state.place else " ")  # so that the line keeps its height
+        self.place.setText(
+            race.short(state.place, state.tied) if state.place else " "
+        )  # so that the line keeps its height
         self.clock.setText(said or runs.seconds(state.seconds))
         self.tokens.setText(tr("{} of {} tokens").format(f"{frame.tokens:,}", f"{lane.tokens:,}"))
         self.calls.setText(f"{frame.calls:,} network call{'s' * (frame.calls != 1)}")
@@ -497,7 +500,7 @@ class RacePanel(Card):
     def begin(self, contestants: tuple[Contestant, ...]) -> None:
         self._give_up()
         self.hold()
-        self.race, self._again = Race.of(contestants), None
+        self.race, self._again = self._timed.judge(Race.of(contestants)), None
         self.running, self._stopping, self._number, self._under_way = True, False, 0, False
         self._deal()
         self._show()
@@ -568,6 +571,7 @@ class RacePanel(Card):
             past.append(Past(past[-1].number + 1 if past else 1, self.race, self._stopping))
             del past[:-MOST_PAST]
             self._fill_races()
+            self._judge()
         if self._stopping or self._barred:
             self._clock.put(self.race.duration, time.perf_counter())
         elif self.race.ranking:
@@ -594,6 +598,15 @@ class RacePanel(Card):
         if self.race is not None and self.races.count():
             self._left[self._data] = self.races.currentIndex(), self.seconds
         self.forget()
+
+    def _judge(self) -> None:
+        """Who is ahead of whom, by all times that are known by now: of all races that are kept."""
+        for past in self.past.values():
+            for i, one in enumerate(past):
+                past[i] = dataclasses.replace(one, race=self._timed.judge(one.race))
+                self.race = past[i].race if self.race is one.race else self.race
+        for i, one in enumerate(self.past.get(self._data, [])):
+            self.races.setItemText(i, one.title)
 
     # --- races of before
 
@@ -644,6 +657,7 @@ class RacePanel(Card):
             self._begin_turn()
             return
         self._again = None
+        self._judge()
         self._show_bars()
         self.changed.emit()
 
@@ -803,6 +817,6 @@ class RacePanel(Card):
         for i, (runner, state) in enumerate(zip(self.runners, raced.at(seconds), strict=True)):
             if self.running:  # each has its own time still
                 lane = state.lane
-                state = State(lane, lane.frames[-1], lane.end, raced.place(lane))
+                state = State(lane, lane.frames[-1], lane.end, raced.place(lane), raced.tied(lane))
             runner.show_state(state, self._said(i), self._theme, resting)
         self.time.setText(runs.seconds(seconds))

@@ -13,14 +13,14 @@ from vssm.prompt import Prompt
 
 from .. import draw
 from ..actions import Actions
-from ..canvas import COLOUR_TOOLS, TOOLS, Canvas
+from ..canvas import Canvas
 from ..desk import Desk
+from ..sketch import COLOUR_TOOLS, SIZES, TOOLS
 from ..words import plain_tip, tr
 from .card import Card, button, label
 from .palette import Palette, name, swatch
 
 THUMB = 34
-SIZES = 1, 8
 PAINTING = ("brush", *COLOUR_TOOLS, "eraser")  # the other tools say what is known
 INK = 26  # the present colour on its button
 
