@@ -22,6 +22,7 @@ from safetensors.torch import save, save_file
 
 from vssm import checkpoint, cli, data, files, models
 from vssm.data import MNIST
+from vssm.training import Trainer, TrainingConfig
 
 
 @pytest.fixture
@@ -46,16 +47,19 @@ def small(model: str) -> tuple[dict, dict]:
 
 
 @st.composite
-def weights(draw, model: str) -> bytes:
-    """A file of weights in which something was changed: a setting, the metadata, a tensor, or some bytes."""
-    tensors, meta = small(model)
+def spoilt(draw, tensors: dict, meta: dict) -> bytes:
+    """A file of these tensors and metadata in which something was changed: a setting, the metadata, a tensor, or some
+    bytes."""
     kind = draw(st.sampled_from(["config", "config", "meta", "tensor", "bytes", "cut"]))
     names = st.sampled_from(sorted(tensors))
     if kind == "config":
         for name in draw(st.sets(st.sampled_from(sorted(meta["config"])), min_size=1, max_size=3)):
             meta["config"][name] = draw(SCALARS | WHOLE, label=name)
     elif kind == "meta":
-        meta[draw(st.sampled_from(sorted(meta)))] = draw(JSON)
+        name = draw(st.sampled_from(sorted(meta)))
+        meta[name] = draw(JSON)
+        if draw(st.booleans(), label="no such entry"):
+            del meta[name]
     elif kind == "tensor":
         name = draw(names)
         value = tensors[name].clone()
@@ -83,7 +87,7 @@ def weights(draw, model: str) -> bytes:
 @given(drawn=st.data())
 def test_weights(folder, model, drawn):
     here = folder()
-    (here / "w.safetensors").write_bytes(drawn.draw(weights(model)))
+    (here / "w.safetensors").write_bytes(drawn.draw(spoilt(*small(model))))
     words = ["complete", "--model", model, "--checkpoint", str(here / "w.safetensors"), "--prompt", str(SEVEN)]
     outcome = survives(
         cli.main,
@@ -94,6 +98,44 @@ def test_weights(folder, model, drawn):
     if outcome.accepted:
         record = json.loads(outcome.out, parse_constant=pytest.fail)
         assert record["tokens"] == 28 and (here / "out.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory) -> Path:
+    """The state of a training of a few steps."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("state")
+    config = TrainingConfig("transformer", batch=2, changes=SMALL["transformer"])
+    trainer = Trainer(config, torch.device("cpu"))
+    for _ in range(2):
+        trainer.train_step(torch.full((2, 28, 28, 1), 99, dtype=torch.uint8), trainer.network.loss)
+    trainer.save(folder)
+    return folder / "state.safetensors"
+
+
+MADE_BY_RESUMING = ("next", "next/state.safetensors", "next/transformer-mnist.safetensors")
+
+
+def resume(path: Path) -> tuple:
+    """Take up a state and go a step on."""
+    torch.set_num_threads(1)
+    trainer = Trainer(TrainingConfig("transformer", batch=2, changes=SMALL["transformer"]), torch.device("cpu"))
+    trainer.restore(path)
+    before = trainer.step, trainer.images, trainer.skipped
+    trainer.train_step(torch.full((2, 28, 28, 1), 99, dtype=torch.uint8), trainer.network.loss)
+    checkpoint.load(trainer.save(path.parent / "next"))
+    return before
+
+
+@fuzz
+@given(drawn=st.data())
+def test_states(folder, state, drawn):
+    here = folder()
+    (here / "state.safetensors").write_bytes(drawn.draw(spoilt(*checkpoint.read(state))))
+    outcome = survives(resume, here / "state.safetensors", files=here, made=MADE_BY_RESUMING)
+    if outcome.accepted:
+        _, meta = checkpoint.read(here / "state.safetensors")
+        assert outcome.value == (meta["step"], meta["images"], meta["step"] - meta["average_steps"])
 
 
 def test_weights_that_name_a_great_network_cost_nothing(folder):

@@ -7,7 +7,7 @@ import torch
 from commands import DATA
 from torch._inductor import config as inductor
 
-from vssm import checkpoint, training
+from vssm import checkpoint, report, training
 from vssm.errors import UserError
 from vssm.file_lock import FileLock
 from vssm.training import Trainer, TrainingConfig
@@ -67,7 +67,7 @@ def test_the_kept_weights_are_the_average(tmp_path):
     ours, raw = dict(kept.network.named_parameters()), dict(made.network.named_parameters())
     assert all(torch.equal(ours[k], v) for k, v in made.average.values.items())
     assert any(not torch.equal(ours[k], raw[k]) for k in ours)
-    assert kept.training["images"] == 20 and kept.training["settings"]["model"] == "transformer"
+    assert kept.training["images"] == 20 and checkpoint.parts(kept.training)[0]["settings"]["model"] == "transformer"
 
 
 def test_another_training_is_not_resumed(tmp_path):
@@ -120,9 +120,9 @@ def test_steps_are_counted_where_something_was_learned(tmp_path):
         return {"loss": made.network.loss(values, known)["loss"] * float("inf")}
 
     for number in range(1, 3):
-        assert made.train_step(batch(), fail) is None and made.skips_in_a_row == number
+        assert made.train_step(batch(), fail) is None and made.skip_surplus == number
     made.train_step(batch(), made.network.loss)
-    assert (made.step, made.skipped, made.skips_in_a_row, made.images) == (6, 2, 0, 16)
+    assert (made.step, made.skipped, made.skip_surplus, made.images) == (6, 2, 1, 16)
     kept = checkpoint.load(made.save(tmp_path)).training
     assert (kept["steps"], kept["skipped"], kept["images"]) == (4, 2, 16)
     again = trainer("transformer")
@@ -130,12 +130,68 @@ def test_steps_are_counted_where_something_was_learned(tmp_path):
     assert (again.step, again.skipped, again.images) == (6, 2, 16)
 
 
-def test_weights_that_are_not_finite_are_not_kept(tmp_path):
+def test_weights_tell_the_parts_of_their_training(tmp_path):
+    """A part ends where a training is resumed or started from; old files tell of one."""
+    made = trainer("transformer", lr=1e-3)
+    steps(made, 3)
+    made.seconds = 60.0
+    made.save(tmp_path)
+    made = trainer("transformer", lr=2e-3)
+    made.restore(tmp_path / "state.safetensors")
+    steps(made, 2)
+    made.seconds = 90.0
+    path = made.save(tmp_path)
+    kept = checkpoint.load(path)
+    assert [(p["steps"], p["images"], p["minutes"], p["settings"]["lr"]) for p in checkpoint.parts(kept.training)] == [
+        (3, 12, 1.0, 1e-3),
+        (2, 8, 0.5, 2e-3),
+    ]
+    assert (kept.training["steps"], kept.training["minutes"]) == (5, 1.5) and kept.total("images") == 20
+
+    made = trainer("transformer", start=str(path))  # the parts of the start come first
+    steps(made, 1)
+    made.save(tmp_path / "next")
+    made = trainer("transformer")
+    made.restore(tmp_path / "next" / "state.safetensors")
+    assert made.save(tmp_path / "next") == made.save(tmp_path / "next")  # a part of no steps is none
+    steps(made, 4)
+    kept = checkpoint.load(made.save(tmp_path / "next"))
+    found = checkpoint.parts(kept.training)
+    assert [p["steps"] for p in found] == [3, 2, 1, 4] and kept.training["steps"] == 5 and kept.total("steps") == 10
+    assert [p["settings"]["start"] for p in found] == [None, None, str(path), None]
+
+
+def test_the_parts_of_older_files(tmp_path):
+    made = trainer("transformer")
+    steps(made, 2)
+    path = made.save(tmp_path)
+    tensors, meta = checkpoint.read(path)
+    settings = meta["training"].pop("parts")[0]["settings"]
+    meta["training"] |= {"minutes": 7.5, "settings": settings}
+    checkpoint.write(path, tensors, meta)
+    kept = checkpoint.load(path)
+    assert kept.total("minutes") == 7.5 and checkpoint.parts(kept.training)[0]["settings"] == settings
+    grown = trainer("transformer", start=str(path))
+    steps(grown, 1)
+    assert [p["steps"] for p in checkpoint.parts(grown.as_checkpoint().training)] == [2, 1]
+
+    tensors, meta = checkpoint.read(tmp_path / "state.safetensors")
+    del meta["parts"]
+    checkpoint.write(tmp_path / "state.safetensors", tensors, meta)
+    again = trainer("transformer")
+    again.restore(tmp_path / "state.safetensors")
+    steps(again, 1)
+    found = checkpoint.parts(again.as_checkpoint().training)
+    assert [p["steps"] for p in found] == [2, 1] and found[0]["settings"]["model"] == "transformer"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e7])
+def test_weights_that_are_not_finite_are_not_kept(value, tmp_path):
     made = trainer("transformer")
     path = made.save(tmp_path)
     before = path.read_bytes(), (tmp_path / "state.safetensors").read_bytes()
-    next(iter(made.average.values.values())).view(-1)[0] = float("nan")
-    with pytest.raises(UserError, match="no longer finite"):
+    next(iter(made.average.values.values())).view(-1)[0] = value
+    with pytest.raises(UserError, match="grown without bounds"):
         made.save(tmp_path)
     assert (path.read_bytes(), (tmp_path / "state.safetensors").read_bytes()) == before
 
@@ -181,6 +237,11 @@ def test_a_training_can_start_from_another_networks_weights(tmp_path):
     )
     with pytest.raises(UserError, match="shares no tensor"):
         trainer("transformer", start=str(path))
+    tensors, meta = checkpoint.read(path)
+    tensors["fine.0.prior_head.weight"][0] = float("nan")
+    checkpoint.write(path, tensors, meta)
+    with pytest.raises(UserError, match="not finite"):
+        trainer("vssm", start=str(path))
 
 
 def test_loss_terms_have_names():
@@ -194,3 +255,16 @@ def test_schedule_warms_up_holds_and_ends_at_zero():
     assert training.schedule(0.4, 500, config) == 1.0
     assert training.schedule(0.75, 500, config) == pytest.approx(0.5)
     assert training.schedule(1.0, 500, config) == training.schedule(1.3, 500, config) == 0.0
+
+
+def test_the_table_of_results_adds_up_the_parts(tmp_path):
+    made = trainer("transformer")
+    made.seconds = 90.0
+    steps(made, 3)
+    made.save(tmp_path)
+    made = trainer("transformer")
+    made.restore(tmp_path / "state.safetensors")
+    assert report.trained(made.as_checkpoint()) == "1.5 min, 12 images"
+    steps(made, 1)
+    made.seconds = 120.0
+    assert report.trained(made.as_checkpoint()) == "2 min, 16 images in 2 parts"

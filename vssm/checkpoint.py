@@ -49,6 +49,10 @@ class Checkpoint:
     def parameters(self) -> int:
         return sum(p.numel() for p in self.network.parameters())
 
+    def total(self, key: str) -> float:
+        """The sum of "minutes", "images" or "steps" over all parts of the training."""
+        return sum(part.get(key, 0) for part in parts(self.training))
+
     def save(self, path: str | Path) -> None:
         """Write to `path` atomically; raises UserError where that cannot be."""
         meta = {
@@ -59,6 +63,17 @@ class Checkpoint:
             "training": self.training,
         }
         write(path, {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}, meta)
+
+
+def parts(training: dict) -> list[dict]:
+    """The parts of a training in their order: "minutes", "images", "steps", "device", "settings" and so on of each.
+
+    A part ends where a training is resumed with `--resume`, and where another begins from its weights with `--start`.
+    Files from before parts were kept tell of one, with the settings of the last.
+    """
+    found = training.get("parts", [training] if training else [])
+    found = found if isinstance(found, list) else []
+    return [part for part in found if isinstance(part, dict) and _is_plain(part, 2)]  # as deep as it lies in a file
 
 
 def shipped(model: str, dataset: str) -> Path:
@@ -110,7 +125,7 @@ def read_network(path: str | Path, make: Callable[[dict], nn.Module]) -> tuple[n
         meta = _checked(header.meta)
         with _no_larger_than(sum(math.prod(shape) for _, shape in header.layout.values())):
             network = make(meta)
-        _require_fit({name: _described(value) for name, value in network.state_dict().items()}, header.layout)
+        require_fit({name: described(value) for name, value in network.state_dict().items()}, header.layout)
         tensors = read(path)[0]
         for name, tensor in tensors.items():
             if not bool((tensor.abs() < MOST_WEIGHT).all()):  # which no number holds for that is not finite
@@ -176,13 +191,14 @@ def _no_larger_than(numbers: int) -> Iterator[None]:
 Layout = tuple[str, tuple[int, ...]]  # a tensor's type, as safetensors names it, and its shape
 
 
-def _described(tensor: Tensor) -> Layout:
+def described(tensor: Tensor) -> Layout:
+    """The layout of a tensor, as a file would tell it."""
     names = {"float32": "F32", "int64": "I64"}  # all that networks here are made of
     kind = str(tensor.dtype).removeprefix("torch.")
     return names.get(kind, kind), tuple(tensor.shape)
 
 
-def _require_fit(wanted: dict[str, Layout], given: dict[str, Layout]) -> None:
+def require_fit(wanted: dict[str, Layout], given: dict[str, Layout]) -> None:
     """Raises UserError for the first tensor that is missing, too many, or of another type or shape."""
     for name in sorted(wanted.keys() | given.keys()):
         if name not in given:

@@ -49,6 +49,10 @@ class Muon(Optimizer):
         return state["momentum_buffer"]
 
 
+# what an optimizer of `make` keeps of a parameter: tensors of its shape, and the number of its steps
+KEPT = {Muon: ("momentum_buffer",), torch.optim.AdamW: ("exp_avg", "exp_avg_sq", "step")}
+
+
 def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     """Move the singular values of every matrix [N, R, C] towards 1, by Newton-Schulz iteration in `dtype`."""
     a, b, c = COEFFICIENTS
@@ -74,10 +78,3 @@ def make(network: nn.Module, lr: float, weight_decay: float) -> list[Optimizer]:
     muon = Muon(matrices, lr=lr, weight_decay=weight_decay)
     adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     return [muon, adam]
-
-
-def state_shapes(optimizer: Optimizer, p: Tensor) -> dict[str, torch.Size]:
-    """The tensors that an optimizer of `make` keeps for a parameter once it has had a gradient, and their shapes."""
-    if isinstance(optimizer, Muon):
-        return {"momentum_buffer": p.shape}
-    return {"step": torch.Size(), "exp_avg": p.shape, "exp_avg_sq": p.shape}

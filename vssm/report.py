@@ -212,7 +212,9 @@ def pixels(made: Checkpoint, part: str) -> str:
 
 
 def trained(made: Checkpoint) -> str:
-    return f"{made.training['minutes']:g} min, {made.training['images']:,} images"
+    count = len(checkpoint.parts(made.training))
+    text = f"{made.total('minutes'):g} min, {made.total('images'):,} images"
+    return text + (f" in {count} parts" if count > 1 else "")
 
 
 def kept(made: Checkpoint) -> str:
@@ -489,7 +491,7 @@ def _reading(weights: Sequence[Checkpoint]) -> str:
 
 def _own_likelihood(made: Checkpoint, unit: Unit) -> Published:
     s, exact = made.scores, made.scores["bound"] == "exact"
-    remark = [f"{made.parameters / 1e6:.2f} M parameters, trained for {made.training['minutes']:g} minutes"]
+    remark = [f"{made.parameters / 1e6:.2f} M parameters, trained for {made.total('minutes'):g} minutes"]
     if s.get("order") == "random":
         remark.append("in a random order for each image")
     remark.append("exact" if exact else "ELBO")

@@ -14,7 +14,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ class TrainingConfig:
 
 STATE, SAMPLES = "state.safetensors", "samples.png"  # the other files
 PREPARED = 20_000  # images that a network is prepared with before the first step
-MOST_SKIPS = 50  # steps in a row after which a training is given up
+MOST_SKIPS, DOUBTFUL_SKIPS = 50, 10  # more skipped than taken: then a training is given up, and not written
 DRAWS = ("images", "known", "pixels", "mirrored", "noise")  # what is drawn in a step, each from numbers of its own
 
 
@@ -111,20 +111,24 @@ class Average:
                     parameters[n].copy_(value)
 
 
-def _not_finite(tensors: dict[str, Tensor]) -> str | None:
-    """The name of the first tensor with a value that is not finite."""
-    return next((name for name, v in tensors.items() if not bool(torch.isfinite(v).all())), None)
+def _unsound(tensors: dict[str, Tensor]) -> str | None:
+    """The name of the first tensor with a number that is not finite or, of weights, too large for `checkpoint.load`."""
+    for name, values in tensors.items():
+        most = math.inf if name.startswith("optimizer") else checkpoint.MOST_WEIGHT
+        if not bool((values.abs() < most).all()):
+            return name
+    return None
 
 
 def _count(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 2**53:
-        raise ValueError(f"{value!r} is no count")
+        raise ValueError(f"{repr(value)[:100]} is no count")
     return value
 
 
 def _amount(value: Any) -> float:
     if type(value) not in (int, float) or not 0 <= value < math.inf:
-        raise ValueError(f"{value!r} is no amount")
+        raise ValueError(f"{repr(value)[:100]} is no amount")
     return float(value)
 
 
@@ -144,8 +148,7 @@ class Trainer:
         preset = models.get(config.model)
         self.network = preset.network(preset.config(self.data, **config.changes)).to(where)
         self.lr, self.kinds = config.lr or preset.lr, config.known or preset.known
-        if config.start:
-            self._start_from(config.start)
+        self._earlier = self._start_from(config.start) if config.start else []  # parts of the training, as it is told
         self.loss: Loss = self.network.loss
         if config.part:
             self.loss = getattr(self.network, f"{config.part}_loss", None)
@@ -159,13 +162,19 @@ class Trainer:
             getattr(self.network, config.freeze).requires_grad_(False)
         self.optimizers = optimizers.make(self.network, self.lr, config.weight_decay)
         self.average = Average(self.network, config.ema)
-        self.step, self.images, self.seconds, self.norm, self.skips_in_a_row = 0, 0, 0.0, math.inf, 0
+        self.step, self.images, self.seconds, self.norm, self.skip_surplus = 0, 0, 0.0, math.inf, 0
+        self._before = self._counts()  # as this part of the training began
         self._seed_noise()
 
     @property
     def skipped(self) -> int:
         """Steps of which nothing was learned."""
         return self.step - self.average.steps
+
+    @property
+    def diverging(self) -> bool:
+        """Whether so many of the latest steps were skipped that the weights are not to be trusted."""
+        return self.skip_surplus >= DOUBTFUL_SKIPS
 
     def _seed_noise(self) -> None:
         """Let the network draw other noise in every process, and after a resumption not that of the first steps."""
@@ -181,27 +190,51 @@ class Trainer:
         chosen = self._rng("images").integers(0, len(images), self.config.batch)
         return images[torch.from_numpy(chosen).to(self.where)]
 
-    def _start_from(self, path: str) -> None:
-        """Take over the tensors of a checkpoint that this network has too, by name and shape; the rest stay new."""
-        theirs, ours = checkpoint.read(path)[0], self.network.state_dict()
+    def _start_from(self, path: str) -> list[dict]:
+        """Take over the tensors of a checkpoint that this network has too, by name and shape; the rest stay new.
+        Returns the parts of its training."""
+        (theirs, meta), ours = checkpoint.read(path), self.network.state_dict()
         shared = {k: v for k, v in theirs.items() if k in ours and ours[k].shape == v.shape}
         if not shared:
             raise UserError(f"{path} shares no tensor with {self.config.model}; start from a checkpoint of its kind.")
+        if broken := _unsound(shared):
+            raise UserError(f"{path} has weights {broken!r} that are not finite, or too large; start from others.")
         self.network.load_state_dict(shared, strict=False)
+        training = meta.get("training")
+        return checkpoint.parts(training) if isinstance(training, dict) else []
+
+    def _counts(self) -> dict[str, float]:
+        return {
+            "minutes": self.seconds / 60,
+            "images": self.images,
+            "steps": self.average.steps,
+            "skipped": self.skipped,
+        }
+
+    def _parts(self) -> list[dict]:
+        """The parts of this training, those of the weights it started from before its own."""
+        counts = {k: v - self._before[k] for k, v in self._counts().items()}
+        part = counts | {
+            "minutes": round(counts["minutes"], 2),
+            "device": self.processes.describe(),
+            "version": __version__,
+            "settings": dataclasses.asdict(self.config),
+        }
+        return [*self._earlier, part] if counts["steps"] or not self._earlier else self._earlier
 
     # --- state on disk ------------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> Path:
         """Write the resumable state and the averaged weights; returns the path of the latter. Raises UserError where
-        they are not finite, and leaves the files as they are."""
+        they have grown without bounds, and leaves the files as they are."""
         tensors = {f"network/{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average/{k}": v for k, v in self.average.values.items()}
         for i, optimizer in enumerate(self.optimizers):
             for j, state in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer{i}/{j}/{k}": v for k, v in state.items()}
         tensors = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
-        if broken := _not_finite(tensors):
-            raise UserError(f"{broken} is no longer finite, so nothing more is kept; try a smaller --lr.")
+        if broken := _unsound(tensors):
+            raise UserError(f"{broken} has grown without bounds, so nothing more is written; try a smaller --lr.")
         meta = {
             "config": dataclasses.asdict(self.config),
             "step": self.step,
@@ -209,6 +242,7 @@ class Trainer:
             "seconds": self.seconds,
             "norm": self.norm if math.isfinite(self.norm) else None,
             "average_steps": self.average.steps,
+            "parts": self._parts(),
         }
         checkpoint.write(folder / STATE, tensors, meta)
         path = folder / self.config.file_name
@@ -218,75 +252,64 @@ class Trainer:
 
     def restore(self, path: Path) -> None:
         """Take up a state that `save` left; raises UserError where it is broken or of another training."""
-        tensors, meta = checkpoint.read(path)
+        header = checkpoint.read_header(path)
+        meta, layout = header.meta, header.layout
+        self._require_same(meta.get("config"), path)
         try:
-            self._require_same(meta["config"], path)
             step, images, steps = (_count(meta[key]) for key in ("step", "images", "average_steps"))
-            seconds, norm = _amount(meta["seconds"]), _amount(meta["norm"]) if meta["norm"] is not None else math.inf
+            seconds, norm = _amount(meta["seconds"]), math.inf if meta["norm"] is None else _amount(meta["norm"])
             if steps > step:
                 raise ValueError("it tells of more updates than steps")
-            states = self._require_fitting(tensors)
-        except UserError:
-            raise
+            checkpoint.require_fit(self._layout(layout), layout)
+            tensors = checkpoint.read(path)[0]
+            if broken := _unsound(tensors):
+                raise ValueError(f"its {broken!r} is not finite, or too large")
         except (KeyError, TypeError, ValueError) as error:
-            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
             raise UserError(
-                f"{path} cannot be gone on from ({reason}); restore it, or choose another --out and --start from the "
+                f"{path} is no state to go on from: {reason}; restore it, or choose another --out and --start from the "
                 "weights."
             ) from None
         self.network.load_state_dict({k: tensors[f"network/{k}"] for k in self.network.state_dict()})
         for k, v in self.average.values.items():
             v.copy_(tensors[f"average/{k}"])
-        for optimizer, state in zip(self.optimizers, states, strict=True):
+        for i, optimizer in enumerate(self.optimizers):
+            state: dict[int, dict[str, Tensor]] = {}
+            for name in tensors:
+                if name.startswith(f"optimizer{i}/"):
+                    _, j, k = name.split("/")
+                    state.setdefault(int(j), {})[k] = tensors[name]
             optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         self.step, self.images, self.average.steps, self.seconds, self.norm = step, images, steps, seconds, norm
+        self._before = self._counts()
+        self._earlier = checkpoint.parts(meta if "parts" in meta else self._before | {"settings": meta["config"]})
         self._seed_noise()
 
-    def _require_same(self, settings: dict, path: Path) -> None:
-        """Raises UserError where the settings in a file are of another training, TypeError where they are none."""
-        for key in ("model", "data", "changes"):
-            theirs, ours = settings[key], getattr(self.config, key)
+    def _require_same(self, settings: object, path: Path) -> None:
+        """Raises UserError where the settings in a file are not of this training."""
+        for key in ("model", "data", "changes", "part", "freeze"):
+            ours, theirs = getattr(self.config, key), settings.get(key) if isinstance(settings, dict) else None
             if theirs != ours:
                 raise UserError(
                     f"{path} is of a training of {key} {repr(theirs)[:300]}, not {ours!r}; resume with the same "
                     "settings, or choose another --out."
                 )
 
-    def _require_fitting(self, tensors: dict[str, Tensor]) -> list[dict[int, dict[str, Tensor]]]:
-        """The state of each optimizer by the number of the parameter; raises ValueError where a tensor is missing, of
-        another shape, not finite, or none of this training's."""
-        expected = {f"network/{k}": v.shape for k, v in self.network.state_dict().items()}
-        expected |= {f"average/{k}": v.shape for k, v in self.average.values.items()}
-        states: list[dict[int, dict[str, Tensor]]] = []
+    def _layout(self, given: Collection[str]) -> dict[str, checkpoint.Layout]:
+        """Type and shape of every tensor of a state by name. Optimizers keep nothing of a parameter before its first
+        gradient: what they would keep is asked for only where a part of it is `given`."""
+        found = {f"network/{k}": checkpoint.described(v) for k, v in self.network.state_dict().items()}
+        found |= {f"average/{k}": checkpoint.described(v) for k, v in self.average.values.items()}
         for i, optimizer in enumerate(self.optimizers):
-            states.append({})
             for j, p in enumerate(p for group in optimizer.param_groups for p in group["params"]):
-                shapes = optimizers.state_shapes(optimizer, p)
-                names = {k: f"optimizer{i}/{j}/{k}" for k in shapes}
-                if any(name in tensors for name in names.values()):  # else it has not had a gradient yet
-                    expected |= {names[k]: shape for k, shape in shapes.items()}
-                    states[i][j] = {k: tensors[name] for k, name in names.items() if name in tensors}
-        if odd := sorted(expected.keys() ^ tensors.keys()):
-            raise ValueError(f"it {'has' if odd[0] in tensors else 'lacks'} {odd[0]!r}")
-        for name, shape in expected.items():
-            if tensors[name].shape != shape:
-                raise ValueError(f"{name!r} has the shape {tuple(tensors[name].shape)}, not {tuple(shape)}")
-            if not tensors[name].is_floating_point():
-                raise ValueError(f"{name!r} is of {tensors[name].dtype}")
-        if broken := _not_finite(tensors):
-            raise ValueError(f"{broken!r} is not finite")
-        return states
+                kind, shape = checkpoint.described(p)
+                kept = optimizers.KEPT[type(optimizer)]
+                layout = {f"optimizer{i}/{j}/{k}": (kind, () if k == "step" else shape) for k in kept}
+                found |= layout if any(name in given for name in layout) else {}
+        return found
 
     def as_checkpoint(self) -> checkpoint.Checkpoint:
-        training = {
-            "minutes": round(self.seconds / 60, 1),
-            "images": self.images,
-            "steps": self.average.steps,
-            "skipped": self.skipped,
-            "device": self.processes.describe(),
-            "version": __version__,
-            "settings": dataclasses.asdict(self.config),
-        }
+        training = self._counts() | {"minutes": round(self.seconds / 60, 1), "parts": self._parts()}
         return checkpoint.Checkpoint(self.config.model, self.data, self.network, {}, training)
 
     # --- one step -----------------------------------------------------------------------------------------------
@@ -319,10 +342,10 @@ class Trainer:
         usual, self.step = self.norm, self.step + 1
         skipped = not math.isfinite(norm) or norm > config.skip_factor * usual
         if skipped:
-            self.skips_in_a_row += 1
+            self.skip_surplus += 1  # how many more of the latest steps were skipped than taken
             self.norm = usual * 1.05  # a lasting change of scale is let through after a while
         else:
-            self.skips_in_a_row = 0
+            self.skip_surplus = max(0, self.skip_surplus - 1)
             self.images += len(images)
             self.norm = norm if math.isinf(usual) else 0.99 * usual + 0.01 * norm
             factor = schedule(self.seconds / (60 * config.minutes), self.step, config)
@@ -426,7 +449,8 @@ def _restore(trainer: Trainer, state: Path | None) -> None:
 
 
 def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, compiled: bool, quiet: bool) -> None:
-    """Step after step until the minutes are used up or `stop` is set in a process, saving every few minutes."""
+    """Step after step until the minutes are used up, `stop` is set in a process or nothing more is learned, saving
+    every few minutes."""
     config, processes = trainer.config, trainer.processes
     loss = processes.parallel(trainer.network, torch.compile(trainer.loss) if compiled else trainer.loss)
     trainer.network.train()
@@ -450,13 +474,12 @@ def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, com
             bar.update(min(trainer.seconds, bar.total) - bar.n)
             if stopped or trainer.seconds >= 60 * config.minutes:
                 return
-            if trainer.seconds - saved > 60 * config.save_minutes and not trainer.skips_in_a_row:
+            if trainer.seconds - saved > 60 * config.save_minutes and not trainer.diverging:
                 _save(trainer, out)
                 saved = trainer.seconds
             terms = trainer.train_step(trainer.draw_images(images), loss)
-            if trainer.skips_in_a_row >= MOST_SKIPS:
-                with processes.together():
-                    raise UserError(_diverged(trainer, out))
+            if trainer.skip_surplus >= MOST_SKIPS:
+                return
             for k, v in (terms or {}).items():
                 if math.isfinite(v):  # a term may have no image in this batch
                     shown[k] = v if k not in shown else 0.98 * shown[k] + 0.02 * v
@@ -466,17 +489,16 @@ def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, com
             bar.set_postfix_str(" ".join(words), False)
 
 
-def _diverged(trainer: Trainer, out: Path) -> str:
-    path = out / trainer.config.file_name
-    kept = f"{path} keeps the weights from before" if path.exists() else "nothing was written"
-    return (
-        f"The training diverges: the gradients of the last {trainer.skips_in_a_row} steps were far too large or not "
-        f"finite; {kept}. Try a smaller --lr than {trainer.lr:g}."
-    )
-
-
 def _save(trainer: Trainer, out: Path) -> None:
+    """Write everything, in the first process; raises UserError where a training diverges, and writes nothing."""
     with trainer.processes.together():
+        path = out / trainer.config.file_name
+        if trainer.diverging:
+            kept = f"{path} keeps the weights from before" if path.exists() else "nothing was written"
+            raise UserError(
+                "The training diverges: most of the latest steps were skipped, as their gradients were far too large "
+                f"or not finite, {trainer.skipped:,} steps in all; {kept}. Try a smaller --lr than {trainer.lr:g}."
+            )
         if trainer.processes.first:
             trainer.save(out)
             write_samples(trainer, out)
