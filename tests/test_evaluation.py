@@ -136,6 +136,8 @@ def test_every_score_of_a_model_with_latents(capsys, quick_speeds):
     assert record["bits_per_dim_error"] == pytest.approx(record["nats_error"] / 784 / math.log(2))
     assert 0.3 < record["label_kept"] <= 1 and record["label_kept_whole"] > 0.95
     assert 0.2 < record["label_kept_top"] < 0.9
+    assert record["label_kept_error"] == pytest.approx((record["label_kept"] * (1 - record["label_kept"]) / 64) ** 0.5)
+    assert record["kid_error"] > 0 and abs(record["kid_real"]) < 6 * record["kid_real_error"]
     assert record["iw_nats"] < record["iw_elbo"] and (record["iw_images"], record["iw_samples"]) == (2, 16)
     assert record["fid"] > 0 and record["fid_real"] > 0 and record["fid_samples"] == 20
     assert 0 < record["diversity"] < 0.5 and 1 <= record["diversity_labels"] <= 4
@@ -287,6 +289,50 @@ def test_frechet_distance_of_known_gaussians():
     assert evaluation.frechet(gaussian([0, 0], first), gaussian([1, 1], second)) == pytest.approx(expected)
     flat = gaussian([0, 0], [[1, 0], [0, 0]])  # a feature that is always the same
     assert evaluation.frechet(flat, gaussian([0, 0], np.eye(2))) == pytest.approx(1)
+
+
+def test_the_kernel_distance_is_the_mean_over_pairs_and_unbiased():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(5, 3)), rng.normal(size=(7, 3)) + 0.5
+
+    def k(x, y):
+        return (x @ y / 3 + 1) ** 3
+
+    expected = (
+        np.mean([k(x, y) for x, y in itertools.permutations(a, 2)])
+        + np.mean([k(x, y) for x, y in itertools.permutations(b, 2)])
+        - 2 * np.mean([k(x, y) for x in a for y in b])
+    )
+    assert evaluation._discrepancy(a, b) == pytest.approx(expected)
+    found = np.array(
+        [
+            evaluation.kernel_distance(rng.normal(size=(n, 4)), rng.normal(size=(200, 4)))
+            for n in (40, 400)
+            for _ in range(60)
+        ]
+    )
+    small, large = found[:60], found[60:]
+    for part in (small, large):  # of one distribution: 0 on average, whatever the number
+        assert abs(part[:, 0].mean()) < 4 * part[:, 0].std() / math.sqrt(60)
+        assert part[:, 1].mean() == pytest.approx(part[:, 0].std(), rel=0.4)  # the error says how far it varies
+    assert small[:, 1].mean() > large[:, 1].mean()
+    frechet = [evaluation.frechet(rng.normal(size=(n, 4)), rng.normal(size=(2000, 4))) for n in (40, 2000)]
+    assert frechet[0] > 3 * frechet[1]  # which is why it is only compared at equal numbers
+
+
+def test_the_kernel_distance_takes_its_blocks_from_everywhere():
+    """Pictures lie in no particular order in a data set, but not in none either."""
+    a = np.random.default_rng(1).normal(size=(400, 2))
+    ordered = a[a[:, 0].argsort()]
+    error = evaluation.kernel_distance(ordered, np.random.default_rng(2).normal(size=(400, 2)))[1]
+    assert error < 2 * evaluation.kernel_distance(a, np.random.default_rng(2).normal(size=(400, 2)))[1]
+
+
+def test_samples_are_set_beside_as_many_training_pictures(capsys):
+    words = ["evaluate", "--model", "vssm", "--parts", "fid", "--data-dir", DATA]
+    assert vssm(*words, "--fid-samples", 65) == 2
+    assert "4 to 64" in capsys.readouterr().err
+    assert vssm(*words, "--fid-samples", 3) == 2
 
 
 def test_difference_between_endings():

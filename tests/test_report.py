@@ -55,9 +55,12 @@ def test_one_command_scores_all_and_writes_the_page(two_toys, capsys):
     for record in records:
         assert f"{record['nats']:.2f} ± {record['nats_error']:.2f} (exact)" in page
         assert f"**{record['nats']:.2f}**" in page and f"{record['label_kept']:.1%}" in page
-        assert f"{record['fid']:.1f} (20 samples)" in page
-        assert f"{record['best_mse']:.4f} ± {record['best_mse_error']:.4f} (of 3)" in page
-        assert f"{record['mean_mse']:.4f} (2 digits)" in page
+        assert f"| {record['fid']:.1f} |" in page and "Fréchet distance of 20 samples" in page
+        assert f"{record['kid']:.2f} ± {record['kid_error']:.2f} |" in page
+        assert f"{record['best_mse']:.4f} ± {record['best_mse_error']:.4f} |" in page
+        assert f"| {record['mean_mse']:.4f} |" in page
+    assert "squared error of the best of 3 endings, 2 digits" in page
+    assert f"20 training digits score {records[0]['fid_real']:.1f}." in page
     assert "`--parts best --limit 4 --best-images 2 --best-endings 3`" in page and "`--parts nats --limit 4`" in page
     assert "## MNIST" in page and "CIFAR" not in page  # there are no weights for colour
     for word in ("| Toy | Other |", "PixelCNN | 81.30", "NVAE", "Linear Transformer", "**Other**", "1,234 images"):
@@ -77,7 +80,37 @@ def test_one_command_scores_all_and_writes_the_page(two_toys, capsys):
 
     vssm_json(capsys, "evaluate", "--all", "--parts", "label", "--out", two_toys, "--keep-sheets", *QUICK, "--limit", 3)
     page = (two_toys / "RESULTS.md").read_text(encoding="utf-8")
-    assert "(of 3)" in page and f"{records[0]['nats']:.2f} ± " in page
+    assert "label kept, 3 digits" in page and f"{records[0]['nats']:.2f} ± " in page
+
+
+def test_what_was_measured_on_other_pictures_is_not_set_beside_the_rest(two_toys, tmp_path):
+    """One number of pictures for all models of a row, what real ones score included; every share with its error."""
+    shares = {"label_images": 100, "label_kept": 0.8, "pen_images": 400, "pen_kept": 0.5, "pen_kept_top": 0.4}
+    made = report.shipped(MNIST) + report.shipped(MNIST)[:1]
+    for one, fid, samples in zip(made, (5.0, 6.0, 7.0), (1000, 1000, 300), strict=True):
+        one.scores = shares | {"fid": fid, "fid_samples": samples, "fid_real": 1000 / samples}
+        one.scores["measured"] = measured("sampled")
+    made[0].scores |= {
+        "label_images": 64,
+        "kid": 12.3,
+        "kid_error": 0.45,
+        "kid_real": 0.1,
+        "kid_real_error": 0.2,
+    }
+    rows = {row[0]: row[1:] for row in report.summary(made)[1]}
+    assert rows["Fréchet distance of 1,000 samples"] == ["5.0", "6.0", "–"]
+    assert rows["kernel distance of the same"] == ["12.30 ± 0.45", "–", "–"]
+    assert rows["lower half completed, label kept, 100 digits"] == ["–", "80.0% ± 4.0%", "80.0% ± 4.0%"]
+    assert rows["pen digits' lower half completed, label kept, 400 digits"] == ["50.0% ± 2.5%"] * 3
+    text = report._reading(made)
+    assert "1,000 training digits score 1.0." in text and "The same training digits score 0.10 ± 0.20." in text
+    made[2].scores["fid_samples"] = 1000
+    made[0].scores["fid_samples"] = 2000  # the only one of its kind
+    assert {row[0]: row[1:] for row in report.summary(made)[1]}["Fréchet distance of 1,000 samples"] == [
+        "–",
+        "6.0",
+        "7.0",
+    ]
 
 
 def test_what_was_not_measured_is_a_dash(two_toys, capsys):
@@ -86,7 +119,10 @@ def test_what_was_not_measured_is_a_dash(two_toys, capsys):
     vssm_json(capsys, *words)
     header, rows = report.summary(report.shipped(MNIST))
     cells = {row[0]: row[1:] for row in rows}
-    assert header == ["", "Toy", "Other"] and cells["−log p(x), nats"][0] == "–" != cells["−log p(x), nats"][1]
+    assert (
+        header == ["", "Toy", "Other"]
+        and cells["−log p(x), nats, 4 digits"][0] == "–" != cells["−log p(x), nats, 4 digits"][1]
+    )
     assert "label kept" not in " ".join(cells)  # measured for none
     page = report.page(report.all_shipped(), two_toys)
     assert "## Speed" in page and "**Toy**" in page
@@ -166,12 +202,12 @@ def test_a_section_for_every_data_set_with_weights(monkeypatch, tmp_path):
     mnist, colour = page.split("## CIFAR-10")
     assert "## MNIST" in mnist and "PixelCNN | 81.30" in mnist and "VDVAE" not in mnist
     for words in (
-        "| −log p(x), bits a dimension | ≤ 3.7570 ± 0.0094 (ELBO) | 3.4000 ± 0.0094 (exact) |",
+        "| −log p(x), bits a dimension, 10,000 pictures | ≤ 3.7570 ± 0.0094 (ELBO) | 3.4000 ± 0.0094 (exact) |",
         "| ≤ 3.7100 ± 0.0188 (64 draws, 500 images, by one draw 3.7800) | – |",
         "| nats | 8000.00 | 8000.00 |",
-        "| 123.5 (1,000 samples, mean pixels) | 123.5 (1,000 samples, sampled pixels) |",
-        "| 0.0200 ± 0.0010 (of 16, mean pixels) | 0.0200 ± 0.0010 (of 16, sampled pixels) |",
-        "| the same, of all | 0.0500 (200 pictures) |",
+        "| Fréchet distance of 1,000 samples | 123.5, mean pixels | 123.5, sampled pixels |",
+        "| squared error of the best of 16 endings, 200 pictures | 0.0200 ± 0.0010, mean pixels | 0.0200 ± 0.0010, sa",
+        "| the same, of all | 0.0500 | 0.0500 |",
         "| speed ratio to the Transformer | 80 × | 1 × |",
         "| network calls a picture | 9 | 1,024 |",
         "`--parts fid --fid-samples 500` | 2026-11-22 | A fine CPU, 2 threads, torch 2.13.0 | 0 | VSSM 30 s",
@@ -183,13 +219,13 @@ def test_a_section_for_every_data_set_with_weights(monkeypatch, tmp_path):
         "| S4 | 20.84 | A100, largest batch |",
         "| **VSSM** | **400** | 2 CPU threads, batch 16 |",
         "Of VSSM the mean of each pixel is shown",
-        "As many training pictures score 6.5.",
+        "1,000 training pictures score 6.5.",
     ):
         assert words in colour, words
     assert colour.index("Softmax Transformer | 3.47") < colour.index("**3.40**") < colour.index("PixelCNN | 3.14")
     text = report.readme(README, report.all_shipped())
     assert "### MNIST" in text and "### CIFAR-10" in text and text.endswith("\n\nMore words.\n") and "old" not in text
-    assert "| lower half completed, squared error of the best | 0.0200" in text.split("### CIFAR-10")[1]
+    assert "| squared error of the best of 16 endings, 200 pictures | 0.0200" in text.split("### CIFAR-10")[1]
 
 
 def test_no_weights_no_page(two_toys, monkeypatch, tmp_path, capsys):

@@ -540,7 +540,8 @@ def score_rows(record: dict) -> list[tuple[str, str]]:
         rows.append(("", f"at most {one} by one draw on the same images"))
     if "label_kept" in record:
         whole, top = record["label_kept_whole"], record["label_kept_top"]
-        rows.append(("label kept", f"{record['label_kept']:.1%} when the lower half is completed once{shown['label']}"))
+        kept = f"{record['label_kept']:.1%} ± {record['label_kept_error']:.1%}"
+        rows.append(("label kept", f"{kept} when the lower half is completed once{shown['label']}"))
         rows.append(("", f"{whole:.1%} of whole {dataset.subject}s, {top:.1%} of upper halves alone"))
     if "pen_kept" in record:
         share, of = f"{record['pen_kept']:.1%} ± {record['pen_kept_error']:.1%}", f"{record['pen_images']:,}"
@@ -549,7 +550,9 @@ def score_rows(record: dict) -> list[tuple[str, str]]:
     if "fid" in record:
         samples = f"{record['fid_samples']:,} samples from nothing{shown['fid']}"
         rows.append(("Fréchet distance", f"{record['fid']:.2f} of {samples}"))
-        rows.append(("", f"{record['fid_real']:.2f} of real training {dataset.subject}s"))
+        rows.append(("", f"{record['fid_real']:.2f} of as many training {dataset.subject}s"))
+        kid, real = (f"{record[k]:.2f} ± {record[f'{k}_error']:.2f}" for k in ("kid", "kid_real"))
+        rows.append(("kernel distance", f"{kid} of the samples, {real} of the training {dataset.subject}s"))
     if "diversity" in record:
         prompts, endings = record["diversity_prompts"], record["diversity_endings"]
         differ = "differ in" if dataset.levels == 2 else "differ by"
@@ -750,7 +753,7 @@ def make_parser() -> Parser:
         ("--repeats", "R", "for speed, runs that count"),
     ):
         default = getattr(usual, option[2:].replace("-", "_"))
-        low = 2 if option in ("--fid-samples", "--endings") else 1
+        low = {"--fid-samples": evaluation.LEAST_SAMPLES, "--endings": 2}.get(option, 1)
         shown = f"{words} ({default:,})" if default else words
         sub.add_argument(option, type=number(int, low), default=default, metavar=name, help=shown)
     sub.add_argument(
@@ -803,7 +806,8 @@ def make_parser() -> Parser:
     sub.add_argument(
         "--minutes", type=number(float, 0, above=True), default=4.0, metavar="M", help="of training, each run (4)"
     )
-    sub.add_argument("--limit", type=number(int, 2), default=1000, metavar="N", help="test images to score on (1,000)")
+    words = "test images to score on, and samples (1,000)"
+    sub.add_argument("--limit", type=number(int, evaluation.LEAST_SAMPLES), default=1000, metavar="N", help=words)
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the docs (default: docs)")
     for add in (with_seed, with_device, with_data_dir):
         add(sub)

@@ -31,13 +31,15 @@ LIKELIHOOD_BATCH = {"cpu": (10, 10), "mps": (100, 30), "cuda": (500, 150)}
 COMPLETION_BATCH = {"cpu": (10, 30), "mps": (200, 60), "cuda": (1000, 300)}
 IMPORTANCE_BATCH = {"cpu": (1, 1), "mps": (4, 1), "cuda": (32, 10)}  # each image stands for `iw_samples`
 SPEED_BATCHES = (1, 4, 16, 64)
+KERNEL_BLOCKS = 10  # disjoint parts of the pictures, whose distances differ by chance alone
+LEAST_SAMPLES = 4  # two blocks of two
 
 PARTS = {
     "nats": "−log p(x) or its bound, in nats and in bits a dimension",
     "label": "how often a picture whose lower half is completed keeps its label",
     "pen": "the same as label for digits that people wrote with a pen, which no model was trained on",
     "iw": "the importance-weighted bound of models with latents",
-    "fid": "the Fréchet distance of unconditional samples in the classifier's features",
+    "fid": "the Fréchet and the kernel distance of unconditional samples in the classifier's features",
     "diversity": "how much the completions of one prompt differ",
     "best": "the squared error of the best of some completions of the lower half",
     "speed": "pictures a second and network calls; measure it alone, on a quiet machine",
@@ -188,13 +190,16 @@ class Evaluation:
         }
 
     def label(self) -> dict:
-        """label_kept: the share of pictures that, their lower half completed once at temperature 1, still read as what
-        they are to the classifier; label_kept_whole: the same share of the pictures as they are; label_kept_top: of
-        their upper halves alone, the rest black; label_images: of how many."""
+        """label_kept, label_kept_error: the share of pictures that, their lower half completed once at temperature 1,
+        still read as what they are to the classifier, and its standard error; label_kept_whole: the same share of the
+        pictures as they are; label_kept_top: of their upper halves alone, the rest black; label_images: of how
+        many."""
         known = lower_half_unknown(self.images)
+        kept = self.kept(known)
         return {
             "label_images": len(self.images),
-            "label_kept": self.kept(known),
+            "label_kept": kept,
+            "label_kept_error": share_error(kept, len(self.images)),
             "label_kept_whole": self._read_rightly(self.images),
             "label_kept_top": self._read_rightly(self.images * known[..., None]),
         }
@@ -266,19 +271,32 @@ class Evaluation:
 
     def fid(self) -> dict:
         """fid: the Fréchet distance between fid_samples unconditional samples and all test pictures, as they are
-        scored, each taken as a Gaussian in the classifier's penultimate layer; fid_real: the same of as many training
-        pictures, what a perfect model would score."""
+        scored, each taken as a Gaussian in the classifier's penultimate layer: the fewer the samples, the larger it
+        is. kid, kid_error: the kernel distance in the same features, which is as large on average whatever the number,
+        and its standard error. fid_real, kid_real, kid_real_error: the same of as many training pictures, what a
+        perfect model would score."""
         s = self.settings
+        train = data.load(self.data, "train", self.data_folder)[0]
+        if not LEAST_SAMPLES <= s.fid_samples <= len(train):
+            raise UserError(
+                f"Samples are set beside as many training pictures, of which there are {len(train):,}: ask for "
+                f"{LEAST_SAMPLES} to {len(train):,}, not {s.fid_samples:,}."
+            )
         test = self._features(data.from_levels(self.test_values, self.data))
         nothing = np.zeros((s.fid_samples, *self.data.shape), np.uint8)
         samples = self._complete(nothing, np.zeros(nothing.shape[:3], bool))
-        train = data.load(self.data, "train", self.data_folder)[0][: s.fid_samples]
+        train = train[: s.fid_samples]
         drawn = data.binarise_fixed(train, s.seed) if self.data.levels == 2 else train
-        real = data.from_levels(drawn, self.data)
+        ours, real = self._features(samples), self._features(data.from_levels(drawn, self.data))
+        (kid, kid_error), (kid_real, kid_real_error) = (kernel_distance(x, test) for x in (ours, real))
         return {
-            "fid": frechet(self._features(samples), test),
-            "fid_real": frechet(self._features(real), test),
+            "fid": frechet(ours, test),
+            "fid_real": frechet(real, test),
             "fid_samples": s.fid_samples,
+            "kid": kid,
+            "kid_error": kid_error,
+            "kid_real": kid_real,
+            "kid_real_error": kid_real_error,
         }
 
     def diversity(self) -> dict:
@@ -389,6 +407,34 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
     product = np.linalg.eigvalsh(root @ second @ root)  # symmetric, as Σ₁Σ₂ is not
     distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(first) + np.trace(second)
     return float(distance - 2 * np.sqrt(product.clip(0)).sum())
+
+
+def kernel_distance(a: np.ndarray, b: np.ndarray, blocks: int = KERNEL_BLOCKS) -> tuple[float, float]:
+    """The kernel distance of two samples [N, D] and [M, D] (1801.01401), and its standard error.
+
+    It is the squared maximum mean discrepancy under the kernel (x·y / D + 1)³, by the unbiased estimator: a mean over
+    pairs of different pictures alone, so that, other than the Fréchet distance, it is the same on average at any N and
+    0 for samples of one distribution. Both samples are cut into as many blocks, in a fixed random order; the mean of
+    the blocks' distances is told, and its standard error.
+    """
+    blocks = min(blocks, len(a) // 2, len(b) // 2)
+    rng = np.random.default_rng(0)
+    parts = zip(*(np.array_split(x.astype(np.float64)[rng.permutation(len(x))], blocks) for x in (a, b)), strict=True)
+    found = np.array([_discrepancy(x, y) for x, y in parts])
+    return float(found.mean()), float(found.std(ddof=1) / math.sqrt(blocks))
+
+
+def _discrepancy(a: np.ndarray, b: np.ndarray) -> float:
+    """The unbiased squared maximum mean discrepancy of [n, D] and [m, D]."""
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    def within(x: np.ndarray) -> float:
+        k = kernel(x, x)
+        return float((k.sum() - np.trace(k)) / (len(x) * (len(x) - 1)))
+
+    return within(a) + within(b) - 2 * float(kernel(a, b).mean())
 
 
 def pairwise_difference(images: np.ndarray, known: np.ndarray) -> float:

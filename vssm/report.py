@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -217,24 +218,22 @@ def trained(made: Checkpoint) -> str:
     return text + (f" in {count} parts" if count > 1 else "")
 
 
-def kept(made: Checkpoint) -> str:
+def share(made: Checkpoint, name: str, images: str) -> str:
+    """A share of so many images, with its standard error."""
     s = made.scores
-    of = s.get("label_images", s["images"])
-    return f"{s['label_kept']:.1%}" + ("" if of == s["images"] else f" (of {of:,})")
-
-
-def pen(made: Checkpoint) -> str:
-    s = made.scores
-    return f"{s['pen_kept']:.1%} ± {s['pen_kept_error']:.1%} (of {s['pen_images']:,})"
-
-
-def distance(made: Checkpoint) -> str:
-    return f"{made.scores['fid']:.1f} ({made.scores['fid_samples']:,} samples{pixels(made, 'fid')})"
+    return f"{s[name]:.1%} ± {evaluation.share_error(s[name], s[images]):.1%}"
 
 
 def best(made: Checkpoint) -> str:
     s = made.scores
-    return f"{s['best_mse']:.4f} ± {s['best_mse_error']:.4f} (of {s['best_endings']}{pixels(made, 'best')})"
+    return f"{s['best_mse']:.4f} ± {s['best_mse_error']:.4f}{pixels(made, 'best')}"
+
+
+def common(weights: Sequence[Checkpoint], name: str) -> int | None:
+    """Return on how many pictures most models were measured, by the score of that name; the larger number of equally
+    frequent ones, None where none was measured. What was measured on other pictures cannot be compared."""
+    counts = [m.scores[name] for m in weights if name in m.scores]
+    return max(statistics.multimode(counts), default=None)
 
 
 def speed(value: float) -> str:
@@ -244,11 +243,13 @@ def speed(value: float) -> str:
 
 class Row(NamedTuple):
     """A measure. cell: of a model, as text; raises KeyError where it was not measured. short: whether it is one for
-    the README."""
+    the README. count: the score that says on how many pictures; models measured on another number than most have no
+    place in the row, and {n} in the heading is that number."""
 
     heading: str
     cell: Callable[[Checkpoint], str]
     short: bool = False
+    count: str | None = None
 
 
 def rows(weights: Sequence[Checkpoint]) -> list[Row]:
@@ -262,27 +263,50 @@ def rows(weights: Sequence[Checkpoint]) -> list[Row]:
             raise KeyError("transformer")
         return f"{speed(made.scores['images_per_second'] / rival.scores['images_per_second'])} ×"
 
-    binary = dataset.levels == 2
+    binary, endings = dataset.levels == 2, common(weights, "best_endings")
     return [
         Row("parameters", lambda m: f"{m.parameters / 1e6:.2f} M", True),
         Row("trained", trained),
         Row("sampler", sampler),
-        Row("test images", lambda m: f"{m.scores['images']:,}"),
-        Row(f"−log p(x), {unit.words}", likelihood, True),
-        Row("the same, importance-weighted (IW)", importance),
-        Row(other.words, other.plain),
-        Row("lower half completed, label kept", kept, True),
-        Row("pen digits' lower half completed, label kept", pen, True),
-        Row("Fréchet distance of samples", distance, True),
-        Row("lower half completed, squared error of the best", best, not binary),
-        Row("the same, of all", lambda m: f"{m.scores['mean_mse']:.4f} ({m.scores['best_images']:,} {subject}s)"),
+        Row(f"−log p(x), {unit.words}, {{n}} {subject}s", likelihood, True, "images"),
+        Row("the same, importance-weighted (IW)", importance, count="iw_images"),
+        Row(other.words, other.plain, count="images"),
         Row(
-            "pixels in which two endings differ" if binary else "mean difference of two endings, of the range",
+            f"lower half completed, label kept, {{n}} {subject}s",
+            lambda m: share(m, "label_kept", "label_images") + pixels(m, "label"),
+            True,
+            "label_images",
+        ),
+        Row(
+            "pen digits' lower half completed, label kept, {n} digits",
+            lambda m: share(m, "pen_kept", "pen_images"),
+            True,
+            "pen_images",
+        ),
+        Row(
+            "Fréchet distance of {n} samples",
+            lambda m: f"{m.scores['fid']:.1f}{pixels(m, 'fid')}",
+            True,
+            "fid_samples",
+        ),
+        Row(
+            "kernel distance of the same",
+            lambda m: f"{m.scores['kid']:.2f} ± {m.scores['kid_error']:.2f}",
+            True,
+            "fid_samples",
+        ),
+        Row(f"squared error of the best of {endings} endings, {{n}} {subject}s", best, not binary, "best_images"),
+        Row("the same, of all", lambda m: f"{m.scores['mean_mse']:.4f}", count="best_images"),
+        Row(
+            ("pixels in which two endings differ" if binary else "mean difference of two endings, of the range")
+            + f", {{n}} {subject}s",
             lambda m: f"{m.scores['diversity']:.1%}",
+            count="diversity_prompts",
         ),
         Row(
             f"different {subject}s among endings" if binary else "different labels among endings",
             lambda m: f"{m.scores['diversity_labels']:.2f} of {m.scores['diversity_endings']}",
+            count="diversity_prompts",
         ),
         Row("pictures a second, one at a time", lambda m: speed(m.scores["images_per_second"]), True),
         Row("speed ratio to the Transformer", ratio, True),
@@ -298,15 +322,21 @@ def rows(weights: Sequence[Checkpoint]) -> list[Row]:
 
 
 def summary(weights: Sequence[Checkpoint], short: bool = False) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: measures down, models of one data set across; – for what has not been measured."""
+    """Header and rows: measures down, models of one data set across; – for what has not been measured, or not on as
+    many pictures as for the other models."""
 
-    def cell(row: Row, made: Checkpoint) -> str:
-        try:
-            return row.cell(made)
-        except KeyError:
-            return NONE
+    def line(row: Row) -> list[str]:
+        number = common(weights, row.count) if row.count else None
 
-    cells = [[row.heading, *(cell(row, made) for made in weights)] for row in rows(weights) if row.short or not short]
+        def cell(made: Checkpoint) -> str:
+            try:
+                return row.cell(made) if row.count is None or made.scores[row.count] == number else NONE
+            except KeyError:
+                return NONE
+
+        return [row.heading.format(n=f"{number or 0:,}"), *map(cell, weights)]
+
+    cells = [line(row) for row in rows(weights) if row.short or not short]
     return ["", *map(title, weights)], [row for row in cells if set(row[1:]) != {NONE}]
 
 
@@ -409,7 +439,8 @@ def _beside(weights: Sequence[Checkpoint], literature: Literature) -> list[str]:
     unit = UNITS[weights[0].data.unit]
     scored = [m for m in weights if unit.mean in m.scores]
     timed = [m for m in weights if "images_per_second" in m.scores]
-    likelihoods = [_own_likelihood(m, unit) for m in scored]
+    number = common(scored, "images")
+    likelihoods = [_own_likelihood(m, unit) for m in scored if m.scores["images"] == number]
     speeds, seconds = [_own_speed(m) for m in timed], [_own_seconds(m) for m in timed]
     return [
         "### Likelihood beside published figures",
@@ -447,7 +478,8 @@ def _reading(weights: Sequence[Checkpoint]) -> str:
     dataset = weights[0].data
     subject, colour = dataset.subject, dataset.levels > 2
     anchors = next((m.scores for m in weights if "label_kept_whole" in m.scores), None)
-    real = next((m.scores for m in weights if "fid_real" in m.scores), None)
+    number = common(weights, "fid_samples")
+    real = next((m.scores for m in weights if m.scores.get("fid_samples") == number and "fid" in m.scores), None)
     text = [
         "*−log p(x)*: exact for autoregressive models; for models with latents an upper bound by one hard posterior "
         "draw an image (ELBO), and the tighter importance-weighted one (IW, 1509.00519).",
@@ -471,7 +503,16 @@ def _reading(weights: Sequence[Checkpoint]) -> str:
         "classifier's penultimate layer; not comparable with distances in other networks' features."
     )
     if real:
-        text[-1] += f" As many training {subject}s score {real['fid_real']:.1f}."
+        text[-1] += (
+            f" The fewer samples, the larger it is: {number:,} training {subject}s score {real['fid_real']:.1f}."
+        )
+        text.append(
+            "*Kernel distance* (KID, 1801.01401): the squared maximum mean discrepancy of the same features under the "
+            "kernel (x·y/D + 1)³, unbiased: the same on average at any number of samples."
+        )
+        if "kid_real" in real:
+            kid, error = real["kid_real"], real["kid_real_error"]
+            text[-1] += f" The same training {subject}s score {kid:.2f} ± {error:.2f}."
     if any("best_mse" in m.scores for m in weights):
         text.append(
             "*Squared error*: of the completed lower half to the true one, a mean over pixels and channels on a scale "
@@ -479,6 +520,8 @@ def _reading(weights: Sequence[Checkpoint]) -> str:
         )
     text += [
         "*Two endings*: of the completions of one prompt's lower half.",
+        "*±*: standard errors, of shares by the binomial distribution. All models of a row were measured on the same "
+        "pictures; – where one was measured on another number of them.",
         "*Pixels a call*: what one network call adds to one picture.",
     ]
     if colour:

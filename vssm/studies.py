@@ -17,7 +17,7 @@ import torch
 
 from . import atomic, benchmark, checkpoint, data, device, plot
 from .errors import UserError
-from .evaluation import Evaluation, Settings, check_limit, lower_half_unknown
+from .evaluation import Evaluation, Settings, check_limit, lower_half_unknown, share_error
 from .generation import Generator
 from .plot import Axis
 from .prompt import Prompt
@@ -39,11 +39,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Column:
-    """A measure of a run: its heading, how it is written, and its axis in a plot."""
+    """A measure of a run: its heading, how it is written, and its axis in a plot. share: whether it is a share of the
+    test images that were scored."""
 
     heading: str
     form: str
     axis: Axis
+    share: bool = False
 
 
 COLUMNS = {
@@ -51,10 +53,10 @@ COLUMNS = {
     "nats": Column("−ELBO, nats", ".1f", Axis("−ELBO, nats")),
     "bits_per_dim": Column("−ELBO, bits a dimension", ".3f", Axis("−ELBO, bits a dimension")),
     "label_kept": Column(
-        "label kept, lower half completed", ".1%", Axis("label kept, lower half completed", percent=True)
+        "label kept, lower half completed", ".1%", Axis("label kept, lower half completed", percent=True), share=True
     ),
     "label_kept_upper": Column(
-        "label kept, upper half completed", ".1%", Axis("label kept, upper half completed", percent=True)
+        "label kept, upper half completed", ".1%", Axis("label kept, upper half completed", percent=True), share=True
     ),
     "fid": Column("Fréchet distance", ".1f", Axis("Fréchet distance of unconditional samples")),
     "seconds": Column("seconds a picture", ".4f", Axis("seconds a picture, one at a time", log=True)),
@@ -277,8 +279,12 @@ def write(record: dict, folder: Path) -> Path:
 def table(record: dict) -> tuple[list[str], list[list[str]]]:
     """The header and the rows of a study as text."""
     keys = columns(STUDIES[record["study"]], data.get(record["data"]))
-    rows = [
-        [row["label"], *("–" if row.get(k) is None else format(row[k], COLUMNS[k].form) for k in keys)]
-        for row in record["rows"]
-    ]
+
+    def cell(value: float | None, column: Column) -> str:
+        if value is None:
+            return "–"
+        error = f" ± {share_error(value, record['images']):{column.form}}" if column.share else ""
+        return f"{value:{column.form}}{error}"
+
+    rows = [[row["label"], *(cell(row.get(k), COLUMNS[k]) for k in keys)] for row in record["rows"]]
     return ["", *(COLUMNS[k].heading for k in keys)], rows
