@@ -1,7 +1,9 @@
 """What a person brings: pictures of all kinds, decoded beside the window, cut, and used as they are shown."""
 
+import gzip
 import os
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -11,16 +13,19 @@ from conftest import at, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
-from PySide6.QtCore import QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
+from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage, QWheelEvent
 from PySide6.QtTest import QSignalSpy
-from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit
+from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLabel, QLineEdit
 from windows import LEFT, LONG, press, take
 
+from app import opening, session
+from app import svg as drawings
 from app.opening import Opener
 from app.panels.crop import ALL, HALF, KEEP, CropDialog, Cropper
 from vssm import data
 from vssm import image as images
+from vssm.errors import UserError
 from vssm.image import Picture
 from vssm.ink import stroke_width
 from vssm.prompt import Prompt
@@ -539,3 +544,259 @@ def test_a_good_picture_after_a_bad_one_clears_the_message(colour, tmp_path, qtb
     crop(qtbot, colour)
     assert colour.messages.text == ""
     accept(qtbot, colour)
+
+
+# --- what the dialog proposes
+
+
+def page(folder: Path, name: str = "page.png", size: int = 400) -> Path:
+    """A small thin seven in the corner of a light page."""
+    ink = seven(size, 3, ((0.6, 0.15), (0.85, 0.15), (0.7, 0.45))).astype(float)
+    Image.fromarray((240 - ink * 0.8).astype(np.uint8)).save(folder / name)
+    return folder / name
+
+
+def test_paper_is_inverted_unless_the_person_says_otherwise(mnist, tmp_path, qtbot):
+    dropped(mnist, files(page(tmp_path)))
+    dialog = crop(qtbot, mnist)
+    assert dialog.invert.isChecked() and 0 < (dialog.prompt.pixels > 0).mean() < 0.2
+    assert dialog.which.currentText() == HALF
+    qtbot.mouseClick(dialog.invert, LEFT, pos=QPoint(8, dialog.invert.height() // 2))
+    assert (dialog.prompt.pixels > 0).mean() > 0.8
+    accept(qtbot, mnist)
+    Image.fromarray(seven()).save(tmp_path / "light.png")
+    dropped(mnist, files(tmp_path / "light.png"))
+    assert not crop(qtbot, mnist).invert.isChecked()
+    accept(qtbot, mnist)
+
+
+def test_a_digit_is_centred_and_sized_on_request(mnist, tmp_path, qtbot):
+    dropped(mnist, files(page(tmp_path)))
+    dialog = crop(qtbot, mnist)
+    assert "smaller and off-centre" in dialog.advice.text() and dialog.advice.isVisible()
+    qtbot.mouseClick(dialog.centre, LEFT, pos=QPoint(8, dialog.centre.height() // 2))
+    assert dialog.advice.text() == "" and not dialog.advice.isVisible()
+    made = dialog.prompt.pixels[..., 0] > 0
+    y, x = (p.mean() + 0.5 for p in np.nonzero(made))
+    rows, columns = np.flatnonzero(made.any(1)), np.flatnonzero(made.any(0))
+    assert abs(x - 14.5) < 0.8 and abs(y - 14.5) < 0.8 and 19 <= max(np.ptp(rows), np.ptp(columns)) + 1 <= 22
+    shown = dialog.prompt.pixels
+    accept(qtbot, mnist)
+    assert np.array_equal(mnist.canvas.sketch.pixels, shown)
+
+
+def test_a_photograph_in_colour_is_offered_to_the_set_in_colour(mnist, tmp_path, qtbot):
+    picture((90, 90)).save(tmp_path / "a.png")
+    dropped(mnist, files(tmp_path / "a.png"))
+    dialog = crop(qtbot, mnist)
+    assert dialog.offer.isVisible() and "CIFAR-10" in dialog.offer.text()
+    qtbot.mouseClick(dialog.offer, LEFT)
+    qtbot.waitUntil(lambda: mnist.data is data.CIFAR10 and len(mnist.findChildren(CropDialog)) == 1)
+    dialog = crop(qtbot, mnist)
+    assert dialog.prompt.pixels.shape == (32, 32, 3) and not dialog.offer.isVisible() and not dialog.centre.isVisible()
+    accept(qtbot, mnist)
+    assert np.abs(mnist.canvas.sketch.pixels.astype(int) - np.asarray(picture((32, 32)))).mean() < 6
+    press(qtbot, mnist, "Ctrl+1")
+    for grey in (page(tmp_path), page(tmp_path, "blue.jpg")):
+        dropped(mnist, files(grey))
+        assert not crop(qtbot, mnist).offer.isVisible()
+        accept(qtbot, mnist, ok=False)
+
+
+# --- decoded beside the window
+
+
+def svg(inside: str, head: str = "", attributes: str = "") -> str:
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f'{head}<svg {spaces} width="20" height="10" {attributes}>{inside}</svg>'
+
+
+RED = '<rect width="20" height="10" fill="#f00"/>'
+DOT = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5E"
+    "rkJggg=="
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        svg(RED),
+        svg(RED, '<?xml version="1.0"?>\n<!-- made by hand -->\n'),
+        svg(RED, '<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd">'),
+        svg(f'<defs><g id="a">{RED}</g></defs><use xlink:href="#a"/>'),
+        svg('<defs><linearGradient id="g"><stop stop-color="#f00"/></linearGradient></defs>'
+            '<rect width="20" height="10" fill="url(#g)"/>'),
+        svg('<style>rect { fill: #f00 }</style><rect width="20" height="10"/>'),
+        svg(f'{RED}<image href="{DOT}" width="1" height="1" x="30"/>'),
+        svg(f'{RED}<text x="90">C:\\home url(x)</text>'),
+    ],
+)  # fmt: skip
+def test_a_drawing_is_drawn(qapp, text):
+    contents = [text.encode(), gzip.compress(text.encode()), *([] if "encoding" in text else [text.encode("utf-16")])]
+    for content in contents:
+        unpacked = drawings.unpacked(content, "a")
+        drawings.require_self_contained(unpacked, "a")
+        drawn, size = drawings.draw(unpacked, "a")
+        assert size == (20, 10) and drawn.size == (1024, 512)
+        assert drawn.getpixel((500, 250)) == (255, 0, 0, 255)
+
+
+def test_a_drawing_is_opened_whatever_its_name(qtbot, tmp_path):
+    (tmp_path / "a.png").write_text(svg(RED))
+    found = brought(qtbot, tmp_path / "a.png")
+    assert found.size == (20, 10) and found.image.getpixel((500, 250)) == (255, 0, 0)
+
+
+OUTSIDE = {
+    "an absolute path": svg('<image xlink:href="/etc/passwd.png" width="9" height="9"/>'),
+    "a relative path": svg('<image href="secret.png" width="9" height="9"/>'),
+    "a file URL": svg('<image href="file:///dev/zero" width="9" height="9"/>'),
+    "a URL": svg('<image href="https://example.org/a.png" width="9" height="9"/>'),
+    "another prefix": svg('<image xmlns:q="http://www.w3.org/1999/xlink" q:href="secret.png"/>'),
+    "use": svg('<use xlink:href="other.svg#a"/>'),
+    "url in an attribute": svg('<rect width="9" height="9" fill="url(other.svg#a)"/>'),
+    "url in a style": svg('<rect width="9" height="9" style="fill: url( \'other.svg#a\' )"/>'),
+    "url in a sheet": svg("<style>rect { fill: URL(other.svg#a) }</style>"),
+    "import": svg("<style><![CDATA[@import 'a.css';]]></style>"),
+    "an import in escapes": svg("<style>@\\69mport 'a.css';</style>"),
+    "a url in escapes": svg('<rect style="fill: \\75rl(other.svg#a)"/>'),
+    "an instruction": svg(RED, '<?xml-stylesheet href="a.css"?>'),
+    "an entity": svg("<text>&a;</text>", '<!DOCTYPE svg [<!ENTITY a SYSTEM "file:///etc/passwd">]>'),
+    "entities upon entities": svg("<text>&b;</text>", '<!DOCTYPE svg [<!ENTITY a "aaa"><!ENTITY b "&a;&a;">]>'),
+    "a base": svg(RED, attributes='xml:base="file:///etc/"'),
+    "a drawing in a drawing": svg('<image href="data:image/svg+xml;base64,PHN2Zy8+"/>'),
+    "include": svg('<xi:include xmlns:xi="http://www.w3.org/2001/XInclude" href="a.svg"/>'),
+    "a character for a letter": svg('<image href="&#115;ecret.png"/>'),
+}
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+def test_a_drawing_refers_to_nothing_outside_itself(kind):
+    for content in (OUTSIDE[kind].encode(), gzip.compress(OUTSIDE[kind].encode()), OUTSIDE[kind].encode("utf-16")):
+        with pytest.raises(UserError, match=r"a\.svg refers to something outside itself"):
+            drawings.require_self_contained(drawings.unpacked(content, "a.svg"), "a.svg")
+
+
+def test_a_drawing_reads_no_file(qtbot, tmp_path):
+    Image.new("RGB", (9, 9), "blue").save(tmp_path / "secret.png")
+    (tmp_path / "a.svg").write_text(OUTSIDE["a relative path"])
+    assert "outside itself" in refusal(qtbot, tmp_path / "a.svg")
+
+
+def bomb(levels: int = 9) -> str:
+    """Drawn, it is ten to that many rectangles."""
+    groups = [f'<g id="a{i}">' + f'<use href="#a{i + 1}"/>' * 10 + "</g>" for i in range(levels)]
+    return svg(f'<defs>{"".join(groups)}<rect id="a{levels}" width="1" height="1"/></defs><use href="#a0"/>')
+
+
+def test_a_drawing_without_end_is_given_up_and_the_window_goes_on(mnist, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "LIMIT", 2000)
+    (tmp_path / "bomb.svg").write_text(bomb())
+    dropped(mnist, files(tmp_path / "bomb.svg"))
+    assert mnist.opener.busy and mnist.actions_["stop"].isEnabled()
+    longest, last = 0.0, time.monotonic()
+
+    def ended() -> bool:
+        nonlocal longest, last
+        longest, last = max(longest, time.monotonic() - last), time.monotonic()
+        return "too much time" in mnist.messages.text or "too long" in mnist.messages.text
+
+    qtbot.waitUntil(ended, timeout=LONG)
+    assert longest < 2 and not mnist.opener.busy  # no wait for it; the machine may be busy
+    assert "bomb.svg" in mnist.messages.text and not mnist.findChildren(CropDialog)
+
+
+def test_esc_gives_an_opening_up(mnist, qtbot, tmp_path):
+    mnist.messages.clear()
+    (tmp_path / "bomb.svg").write_text(bomb())
+    before = mnist.canvas.sketch.prompt
+    dropped(mnist, files(tmp_path / "bomb.svg"))
+    qtbot.waitUntil(lambda: "Opening bomb.svg" in mnist.messages.text, timeout=LONG)
+    process = mnist.opener._process
+    mnist.canvas.setFocus()
+    press(qtbot, mnist, "Escape")
+    assert not mnist.opener.busy and mnist.messages.text == "" and not mnist.actions_["stop"].isEnabled()
+    assert process.state() == process.ProcessState.NotRunning
+    assert np.array_equal(mnist.canvas.sketch.prompt.pixels, before.pixels)
+    dropped(mnist, files(tmp_path / "bomb.svg"))  # another one takes its place
+    picture().save(tmp_path / "a.png")
+    dropped(mnist, files(tmp_path / "a.png"))
+    assert crop(qtbot, mnist).brought.size == (64, 48)
+    accept(qtbot, mnist, ok=False)
+
+
+def test_true_sizes_are_told(mnist, qtbot, tmp_path):
+    Image.new("L", (8000, 8000), 200).save(tmp_path / "a.png", compress_level=1)
+    dropped(mnist, files(tmp_path / "a.png"))
+    dialog = crop(qtbot, mnist)
+    assert dialog.brought.size == (8000, 8000) and max(dialog.brought.image.size) <= 2048
+    assert any("8,000 × 8,000" in one.text() for one in dialog.findChildren(QLabel))
+    accept(qtbot, mnist, ok=False)
+
+
+def test_bounds_are_looked_at_before_anything_is_decoded(qtbot, tmp_path):
+    """Of each side, of all pixels and of the file."""
+    Image.new("1", (1, 40_000)).save(tmp_path / "high.png")
+    assert "40,000" in refusal(qtbot, tmp_path / "high.png")
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(2_000_000_000)  # takes no room
+    assert "larger than" in refusal(qtbot, tmp_path / "large.png")
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n(touched) (w) file closefile\nshowpage\n"
+
+
+def test_no_other_program_is_started(qtbot, tmp_path, monkeypatch):
+    """Whatever the name: a Ghostscript that would leave a trace stands in the way of the real one."""
+    for name in ("gs", "gsc", "gswin32c", "gswin64c"):
+        (tmp_path / name).write_text(f"#!/bin/sh\ntouch {tmp_path / 'started'}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    for name in ("a.eps", "b.png", "c.ps"):
+        (tmp_path / name).write_bytes(EPS)
+        assert "cannot be read as a picture" in refusal(qtbot, tmp_path / name)
+    assert not (tmp_path / "started").exists()
+
+
+def test_pictures_on_the_clipboard_are_decoded_beside_the_window_too(qtbot, tmp_path):
+    """As bytes, in the kinds that other programs put there."""
+    Image.fromarray(seven()).save(tmp_path / "a.png")
+    opener = Opener()
+    for kind, content in (("image/png", (tmp_path / "a.png").read_bytes()), ("image/svg+xml", svg(RED).encode())):
+        mime = QMimeData()
+        mime.setData(kind, QByteArray(content))
+        with qtbot.waitSignal(opener.picture, timeout=LONG) as caught:
+            opener.open_mime(mime, "on the clipboard")
+        assert caught.args[0].size == ((280, 280) if kind == "image/png" else (20, 10))
+    mime = QMimeData()
+    mime.setData("image/svg+xml", QByteArray(OUTSIDE["a file URL"].encode()))
+    with qtbot.waitSignal(opener.refused, timeout=LONG) as caught:
+        opener.open_mime(mime, "on the clipboard")
+    assert "outside itself" in caught.args[0]
+
+
+def test_ink_on_transparency_is_kept_when_it_is_pasted(qtbot):
+    clear = Image.fromarray(ALPHA["alpha alone, over black"](seven()))
+    mime, opener = QMimeData(), Opener()
+    mime.setImageData(QImage(clear.tobytes(), 280, 280, 4 * 280, QImage.Format.Format_RGBA8888).copy())
+    with qtbot.waitSignal(opener.picture, timeout=LONG) as caught:
+        opener.open_mime(mime, "on the clipboard")
+    wanted = as_digit(Image.fromarray(seven()).convert("RGB"))
+    assert (as_digit(caught.args[0].image) != wanted).mean() < 0.02
+
+
+def test_a_dropped_file_is_opened_for_what_it_holds(mnist, qtbot, tmp_path):
+    session.save(session.Session(seed=777), tmp_path / "kept.png")
+    dropped(mnist, files(tmp_path / "kept.png"))
+    assert mnist.seed.value() == 777 and "kept.png" in mnist.messages.text
+    words = QMimeData()
+    words.setText(f"Look at {mnist.link().text}.")
+    assert dropped(mnist, words) and "From the link" in mnist.messages.text
+    for name, content, said in (
+        ("a.safetensors", (2).to_bytes(8, "little") + b"{}", "weights"),
+        ("a.npz", b"PK\x03\x04", "an archive"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        dropped(mnist, files(tmp_path / name))
+        assert said in mnist.messages.text and name in mnist.messages.text

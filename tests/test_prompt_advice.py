@@ -106,7 +106,7 @@ def test_the_upper_part_of_a_digit_goes_on_below():
 def test_what_is_drawn_beyond_the_known_region_is_a_whole_digit(name):
     """Its pixels are known one by one."""
     for region in (UPPER, ALL & False):
-        small = digit(name, (19, 18), 10, 2)
+        small = digit(name, (19, 13), 10, 2)
         known = region | (small[..., 0] > 0)
         assert "smaller" in said(small, known)
         made = prompt_advice.centred(Prompt(small, known))

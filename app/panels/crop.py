@@ -282,7 +282,8 @@ class CropDialog(QDialog):
         self.offer = QPushButton()
         self.offer.clicked.connect(self._turn)
         right.addWidget(self.offer)
-        self.offer.setVisible(data.channels == 1 and self._other is not None and images.is_colourful(brought.image))
+        self._photograph = data.channels == 1 and self._other is not None and images.is_colourful(brought.image)
+        self.offer.setVisible(self._photograph)
         if self._other is not None:
             self.offer.setText(tr("In colour: use it for {}").format(self._other.title))
         right.addStretch(1)
@@ -334,7 +335,7 @@ class CropDialog(QDialog):
         )
         whole = Prompt(prompt.pixels, known | True)  # what the person brought, of whatever part is known
         self.advice.setText(prompt_advice.advise(whole, self._data))
-        self.advice.setVisible(bool(self.advice.text()))
+        self.advice.setVisible(bool(self.advice.text()) and not self._photograph)  # of which no digit is expected
         span = max(self.cropper.most - self.cropper.least, 1e-9)
         self.size_.blockSignals(True)
         self.size_.setValue(round(STEPS * (self.cropper.high - self.cropper.least) / span))
