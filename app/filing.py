@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from vssm import data, picture, prompt_advice
+from vssm import atomic, data, picture, prompt_advice
 from vssm.errors import UserError
 from vssm.events import Finished
 from vssm.image import Picture
@@ -251,7 +251,11 @@ class Filing:
 
     @Slot(str)
     def _save_sitting(self, path: str) -> None:
-        self._try(session.save, self.sitting(), Path(path), said=tr("Saved {}").format(path))
+        self._try(self._write_sitting, path, said=tr("Saved {}").format(path))
+
+    def _write_sitting(self, path: str) -> None:
+        atomic.require_suffix(path, (".json",))
+        session.save(self.sitting(), Path(path))
 
     # --- leaving
 

@@ -387,12 +387,29 @@ def test_svg_is_xml_with_the_curves_and_words(plot, qtbot, tmp_path):
     assert numbers and all(math.isfinite(n) for n in numbers)
 
 
-@pytest.mark.parametrize("text", ["Save PNG…", "Save SVG…", "Save CSV…"])
-def test_what_cannot_be_written_is_one_sentence(panel, plot, qtbot, tmp_path, text):
-    next(a for a in plot.menu.actions() if a.text() == text).trigger()
+@pytest.mark.parametrize("asked", ["PNG", "SVG", "CSV"])
+@pytest.mark.parametrize("name", ["a.png", "a.SVG", "a.csv", "a.jpg", "a.png.txt"])
+def test_the_name_says_what_is_written(panel, plot, qtbot, tmp_path, asked, name):
+    """Whatever was asked for; a name that says something else is refused, and nothing is written."""
+    next(a for a in plot.menu.actions() if a.text() == f"Save {asked}…").trigger()
+    dialog = panel.findChild(QFileDialog)
+    dialog.fileSelected.emit(str(tmp_path / name))
+    dialog.close()
+    ((said, kind),) = panel.spoken
+    if name in ("a.jpg", "a.png.txt"):
+        assert "must end in .png or .svg or .csv" in said and kind == "error" and not list(tmp_path.iterdir())
+        return
+    content = (tmp_path / name).read_bytes()
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "csv": plot.values().encode()[:20]}
+    assert content.startswith(starts[name[2:].lower()]) and kind == "note"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "SVG", "CSV"])
+def test_what_cannot_be_written_is_one_sentence(panel, plot, qtbot, tmp_path, kind):
+    next(a for a in plot.menu.actions() if a.text() == f"Save {kind}…").trigger()
     dialog = panel.findChild(QFileDialog)
     (tmp_path / "file").write_text("")
-    dialog.fileSelected.emit(str(tmp_path / "file" / "plot"))
+    dialog.fileSelected.emit(str(tmp_path / "file" / f"plot.{kind.lower()}"))
     dialog.close()
     ((said, kind),) = panel.spoken
     assert "cannot be written" in said and kind == "error"

@@ -319,6 +319,19 @@ def test_a_place_that_cannot_be_written_is_one_sentence(window, qtbot, tmp_path)
     assert "cannot be written" in window.messages.text
 
 
+@pytest.mark.parametrize("name", ["a.jpg", "a.gif", "a.json", "a.png.txt"])
+def test_a_name_that_says_something_else_is_refused(window, qtbot, tmp_path, name):
+    """For a completion, all samples, and the sitting: nothing is written."""
+    if not window.history:
+        complete(qtbot, window)
+    for save in (window.save_one, window.save_all, *([window.save_sitting] if name != "a.json" else [])):
+        window.messages.clear()
+        save()
+        accept(qtbot, window, tmp_path / name)
+        assert "must end in" in window.messages.text and window.messages.text.count(". ") == 0
+        assert not (tmp_path / name).exists()
+
+
 def test_nothing_to_save_is_no_dialog(window, qtbot):
     press(qtbot, window, "Ctrl+S")
     assert window.findChild(QFileDialog) is None

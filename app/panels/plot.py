@@ -33,6 +33,7 @@ SHARE = 0.1  # of what is shown, by which a key moves it
 DEEPEST = 1e-4  # of the whole: no zoom goes further
 CORNER = 28, 20  # pixels of the button there
 REACH = 40  # pixels from a curve within which the mouse points at it
+KINDS = "png", "svg", "csv"  # of files that a plot is saved as
 SMALL = 6  # pixels: a drag shorter than this zooms one axis, or none
 KEYS = {  # in focus: what they do, and with what
     Qt.Key.Key_Plus: ("zoom", 1 / STEP),
@@ -541,7 +542,6 @@ class Plot(pg.PlotWidget):
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(kind)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setProperty("kind", kind)
         dialog.setProperty("words", words)
         dialog.fileSelected.connect(self._write)
         self._dialog = dialog
@@ -549,8 +549,11 @@ class Plot(pg.PlotWidget):
 
     @Slot(str)
     def _write(self, path: str) -> None:
+        """What the name says, whatever was asked for before."""
         try:
-            atomic.write_bytes(path, self._content(self._dialog.property("kind"), self._dialog.property("words")))
+            atomic.require_suffix(path, tuple(f".{kind}" for kind in KINDS))
+            kind = path.rpartition(".")[2].lower()
+            atomic.write_bytes(path, self._content(kind, self._dialog.property("words")))
         except UserError as error:
             self.said.emit(str(error), "error")
         else:
