@@ -15,6 +15,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QSize, Qt, QTimer, Signal, 
 from PySide6.QtGui import QAction, QColor, QGuiApplication
 from PySide6.QtWidgets import (
     QColorDialog,
+    QComboBox,
     QDialog,
     QDoubleSpinBox,
     QFrame,
@@ -35,6 +36,7 @@ from . import actions, focus, glossary, history, runs, session, theme
 from .desk import Desk
 from .filing import Filing
 from .keeping import Keeper
+from .keyboard import KeyPlaces
 from .live import Live
 from .opening import Opener
 from .panels.card import button, label, named
@@ -125,6 +127,9 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.tour_card = self.messages.beneath = TourCard(self.tour, self)
         self.tour.turned.connect(self.messages.place)
         self.tour.turned.connect(self._remember)
+
+        watched = self, *self.docks.docks.values(), *self.findChildren(QComboBox)  # panels float, lists take letters
+        self._key_places = KeyPlaces(self.actions_.by_name.values(), watched, self)
 
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint_run)
