@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 from commands import DATA, EIGHT, SEVEN, pixels, settings, vssm, write
-from PIL import Image
 from safetensors.torch import save_file
 
 import vssm as package
@@ -174,9 +173,6 @@ PICTURES = {
     "missing": (lambda d: d / "none.png", "There is no file"),
     "too wide": (lambda d: write(d / "p.png", np.zeros((28, 29), np.uint8)), "29×28"),
     "too small": (lambda d: write(d / "p.png", np.zeros((1, 1), np.uint8)), "1×1"),
-    "16 bits": (lambda d: write(d / "p.png", BLANK.astype(np.uint16)), "8-bit"),
-    "floats": (lambda d: write(d / "p.tif", BLANK.astype(np.float32)), "8-bit"),
-    "CMYK": (lambda d: (Image.new("CMYK", (28, 28)).save(d / "p.jpg"), d / "p.jpg")[1], "mode CMYK"),
     "text": (lambda d: text_file(d / "p.png"), "cannot be read as a picture"),
     "empty": (lambda d: cut(d / "p.png", SEVEN, 0), "cannot be read as a picture"),
     "truncated": (lambda d: cut(d / "p.png", SEVEN, 60), "cannot be read as a picture"),
@@ -289,7 +285,6 @@ ARCHIVES = {
     "in colour": ({"images": np.zeros((1, 28, 28, 3), np.uint8), "known": NONE}, "uint8 [M, 28, 28, 1]"),
     "one picture": ({"images": BLANK, "known": NONE[0]}, "uint8 [M, 28, 28, 1]"),
     "none at all": ({"images": ONE[:0], "known": NONE[:0]}, "uint8 [M, 28, 28, 1]"),
-    "floats": ({"images": ONE / 2, "known": NONE}, "uint8 [M, 28, 28, 1]"),
     "a number": ({"images": np.uint8(3), "known": NONE}, "uint8 [M, 28, 28, 1]"),
     "known as numbers": ({"images": ONE, "known": NONE.astype(np.uint8)}, "must be bool"),
     "more known": ({"images": ONE, "known": np.concatenate([NONE, NONE])}, "must be bool"),

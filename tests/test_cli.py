@@ -34,6 +34,7 @@ import vssm as package
 from vssm import checkpoint, cli, models
 from vssm.data import MNIST
 from vssm.errors import UserError
+from vssm.files import read_prompt
 from vssm.generation import Generator
 
 COMPLETE_KEYS = {
@@ -127,6 +128,43 @@ def test_people_are_told_what_was_known(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert "392 of 784: the upper half" in out and "network calls" in out and str(tmp_path / "out.png") in out
     assert "Traceback" not in err
+
+
+INK = {
+    "black ink on nothing": lambda a: np.dstack([0 * a, 0 * a, 0 * a, a]),
+    "blue ink on nothing": lambda a: np.dstack([0 * a + 20, 0 * a + 30, 0 * a + 120, a]),
+    "white ink on nothing": lambda a: np.dstack([0 * a + 255, 0 * a + 255, 0 * a + 255, a]),
+    "grey with opacity": lambda a: np.dstack([0 * a, a]),
+    "12 bits in 16": lambda a: a.astype(np.uint16) * 16,
+}
+
+
+@pytest.mark.parametrize("kind", INK)
+def test_a_drawing_is_not_lost_whatever_its_ground(tmp_path, kind):
+    """The same ink is read as from white on black; rows say what is known, or else the opaque pixels are."""
+    ink = np.where(pixels(SEVEN) >= 128, 255, 0).astype(np.uint8).reshape(28, 28)
+    path = write(tmp_path / "a.png", INK[kind](ink))
+    prompt, _ = read_prompt(MNIST, path, rows=14)
+    assert np.array_equal(prompt.pixels[..., 0], ink)
+    if kind != "12 bits in 16":
+        prompt, words = read_prompt(MNIST, path)
+        assert np.array_equal(prompt.known, ink > 0) and "opaque" in words
+        assert (prompt.pixels[prompt.known] == 255).all()
+
+
+def test_an_opaque_black_area_is_known_to_be_empty(tmp_path):
+    picture = np.zeros((28, 28, 4), np.uint8)
+    picture[:14, :, 3] = 255
+    prompt, _ = read_prompt(MNIST, write(tmp_path / "a.png", picture))
+    assert not prompt.pixels.any() and prompt.known[:14].all() and not prompt.known[14:].any()
+
+
+def test_a_prompt_unlike_the_training_set_is_told(tmp_path, capsys):
+    ink = np.roll(pixels(SEVEN).reshape(28, 28), 8, 1)
+    path = write(tmp_path / "a.png", ink)
+    command = ["complete", "--model", "vssm", "--rows", "12", "--out", tmp_path / "out.png", "--prompt"]
+    assert vssm(*command, path) == 0 and "off-centre" in capsys.readouterr().out
+    assert vssm(*command, SEVEN) == 0 and "note" not in capsys.readouterr().out
 
 
 def test_transparent_pixels_are_unknown(tmp_path, capsys):

@@ -45,6 +45,7 @@ from .errors import UserError
 from .events import Finished, GenerationRequest, Latents, Progress, Started
 from .generation import Generator
 from .prompt import Prompt
+from .prompt_advice import advise
 from .training import TrainingConfig, train
 from .work import Mode
 
@@ -85,11 +86,13 @@ def run_complete(args: argparse.Namespace) -> None:
         "temperature": args.temperature,
         "known": int(prompt.known.sum()),
         "clamped": started.clamped,
+        "advice": advise(prompt, dataset),
         **benchmark.drafting([finished], args.samples),
     }
     rows = [
         ("model", f"{started.title}, {sampler_words(started.mode, started.size)}"),
         ("known pixels", f"{record['known']} of {dataset.pixels}: {words}"),
+        *([("note", record["advice"])] if record["advice"] else []),
         *clamping_rows(record),
         *speed_rows(record),
     ]

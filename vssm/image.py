@@ -6,16 +6,19 @@ import io
 import math
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from .data import DataSet, from_levels, to_levels
-from .ink import fitting_box, reduce_drawing, split
+from .errors import UserError
+from .ink import fitting_box, reduce_drawing, split, stroke_width
 from .picture import FORMATS, open_picture, require_size
 
 KEPT = 2048  # longest side kept of a picture: more would only make moving the crop slow
 COLOURFUL, MANY = 32, 0.25  # from the least to the greatest channel of a pixel; share of such pixels in a photograph
+BROADEST_STROKE = 5.0  # pixels at a data set's size; an area that is broader is no stroke
 ORIENTATION, ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # of Exif
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the picture
 
@@ -45,6 +48,37 @@ def decode(content: bytes, name: str) -> Picture:
         small = flat(reduced(image if samples is None else Image.fromarray(stretched(samples))))
     small.getexif()[ORIENTATION] = turn
     return Picture(ImageOps.exif_transpose(small), size[::-1] if turn in ON_ITS_SIDE else size)
+
+
+def read_exactly(path: str | Path, height: int, width: int) -> np.ndarray:
+    """Read a picture of exactly that size as [H, W, 4] uint8, the last channel its opacity. Raises UserError."""
+    path = Path(path)
+    with open_picture(path) as image:
+        if image.size != (width, height):
+            size = "{}×{}".format(*image.size)
+            raise UserError(f"{path} is {size} pixels; this data set needs {width}×{height}, so resize it first.")
+        layout = _layout(image)
+        samples = _deep(image, layout, path.read_bytes())
+        image = image if samples is None else Image.fromarray(stretched(samples))
+        return np.asarray(image.convert("RGBA"))
+
+
+def as_sketch(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """[H, W, 4] at a data set's size to [H, W, C]: what is drawn, whatever its ground.
+
+    In grey, thin dark strokes on a clear ground are ink, as light ones are: opacity alone says where. All else lies on
+    black there, and in colour on the ground on which it is seen.
+    """
+    image = Image.fromarray(pixels)
+    if channels == 3:
+        return np.asarray(flat(image))
+    opacity = pixels[..., 3]
+    drawn = opacity >= 128
+    dark = drawn.any() and luminance(pixels[..., :3])[drawn].max() < 128
+    if dark and not drawn.all() and stroke_width(drawn) <= BROADEST_STROKE:
+        return opacity[..., None]
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    return np.asarray(Image.alpha_composite(black, image).convert("L"))[..., None]
 
 
 def _deep(image: Image.Image, layout: str, content: bytes) -> np.ndarray | None:

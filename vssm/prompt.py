@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import UserError
-from .picture import open_picture
+from .image import as_sketch, read_exactly
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,11 @@ class Prompt:
 
 
 def read_image(path: str | Path, height: int, width: int, channels: int) -> np.ndarray:
-    """Read an image of exactly height × width as [H, W, C] uint8; raises UserError for anything else."""
-    with open_picture(path) as image:
-        if image.size != (width, height):
-            size = "{}×{}".format(*image.size)
-            raise UserError(f"{path} is {size} pixels; this data set needs {width}×{height}, so resize it first.")
-        if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
-            raise UserError(f"{path} has mode {image.mode}; save it as an 8-bit grey or RGB picture.")
-        array = np.asarray(image.convert("L" if channels == 1 else "RGB"), np.uint8)
-    return array.reshape(height, width, channels)
+    """Read an image of exactly height × width as [H, W, C] uint8; raises UserError for anything else.
+
+    Of more than 8 bits it is stretched to the range of its values; what is transparent is no ink.
+    """
+    return as_sketch(read_exactly(path, height, width), channels)
 
 
 def draw_known(
