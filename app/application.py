@@ -52,6 +52,8 @@ def _run(argv: list[str], given: str, watch: Callable) -> int:
     from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
+    from . import placement
+
     app = prepare(QApplication(argv))
     # all points of a pen; after the application is there, which on X11 turns it on
     app.setAttribute(Qt.ApplicationAttribute.AA_CompressHighFrequencyEvents, False)
@@ -64,7 +66,8 @@ def _run(argv: list[str], given: str, watch: Callable) -> int:
     hook = sys.excepthook
 
     sys.excepthook = told(window)  # after pyqtgraph has been loaded, which installs one of its own
-    window.resize(window.sizeHint().boundedTo(app.primaryScreen().availableSize()))
+    window.resize(placement.first_size(window.sizeHint(), app.primaryScreen()))
+    placement.Placement(window)
     watch(window)
     opening = [functools.partial(window.opener.open_argument, given)] if given else []
     for begin in window.show, window.tour.offer, *opening:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QPoint, QRect, Qt
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
 
 ROW = 10  # pixels by which the middles of widgets in one row may differ
 
@@ -14,11 +14,22 @@ def order(window: QWidget, parts: Sequence[QWidget]) -> list[QWidget]:
     """All that Tab stops at, as it lies now: panels can be moved."""
     stops: dict[int, list[tuple[QRect, QWidget]]] = {i: [] for i in range(len(parts) + 1)}
     for one in window.findChildren(QWidget):
-        where = QRect(one.mapTo(window, QPoint()), one.size()) if one.window() is window else QRect()
-        if _stops(one) and window.rect().intersects(where):
+        if one.window() is window and _stops(one) and _to_be_seen(one, window):
+            where = QRect(one.mapTo(window, QPoint()), one.size())
             part = next((i for i, part in enumerate(parts) if part.isAncestorOf(one)), len(parts))
             stops[part].append((where, one))
     return [one for part in stops.values() for one in _read(part)]
+
+
+def _to_be_seen(one: QWidget, window: QWidget) -> bool:
+    """Whether it lies within all that it is in, or can be scrolled there; a panel behind others does not."""
+    while one is not window:
+        above = one.parentWidget()
+        scrolled = isinstance(above.parentWidget(), QAbstractScrollArea)
+        if not (scrolled or above.rect().intersects(one.geometry())):
+            return False
+        one = above
+    return True
 
 
 def _stops(one: QWidget) -> bool:

@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QDoubleSpinBox,
     QFrame,
-    QHBoxLayout,
     QMainWindow,
     QSpinBox,
     QToolButton,
@@ -41,7 +40,8 @@ from .live import Live
 from .opening import Opener
 from .panels.card import button, label, named
 from .panels.completions import CompletionPanel
-from .panels.docks import PANELS, RACE, Arranging, Docks
+from .panels.docks import PANELS, RACE, Arranging, Docks, Room
+from .panels.flow import Flow
 from .panels.latents import LatentPanel
 from .panels.messages import Messages
 from .panels.modes import ModePicker
@@ -182,7 +182,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     def _lay_out(self) -> None:
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
-        self.setMinimumSize(1000, 600)
+        self.setMinimumSize(640, 400)  # where everything can be reached by scrolling; a smaller screen bounds it
         for panel in (self.latents, self.scaling):
             panel.header.addWidget(button(self.actions_["show_scaling"], "Scaling"))
         self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
@@ -199,12 +199,13 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         rows.setSpacing(0)
         self._top = self._bar()
         rows.addWidget(self._top)
-        rows.addWidget(self.docks, 1)
+        self.room = Room(self.docks)
+        rows.addWidget(self.room, 1)
         self.setCentralWidget(whole)
         self._fill_status_bar()
 
     def _bar(self) -> QFrame:
-        """Two rows: who completes and when, and how."""
+        """Two rows, more where there is little room: who completes and when, and how."""
         bar = QFrame()
         bar.setObjectName("bar")
         rows = QVBoxLayout(bar)
@@ -214,52 +215,51 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         rows.addLayout(self._settings())
         return bar
 
-    def _contestants(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(5)
-        sets = QHBoxLayout()
-        sets.setSpacing(1)
+    def _contestants(self) -> Flow:
+        row = Flow(5)
+        sets = row.group(1)
         for action in self.actions_.choices("choose_data"):
             sets.addWidget(button(action))
-        if sets.count():
-            row.addLayout(sets)
-            row.addSpacing(6)
+        row.addSpacing(6)
         for i, action in enumerate(self.actions_.choices("choose_model"), 1):
             row.addWidget(button(action, f"{i}  {action.text()}"))
-        row.addStretch(1)
+        row.addStretch()
+        run = row.group(5)
         complete = button(self.actions_["complete"], "Complete  ↵")
         complete.setObjectName("primary")
-        row.addWidget(complete)
+        run.addWidget(complete)
         self._pause = button(self.actions_["pause"], HOLD[True])
         self._pause.setMinimumWidth(self._pause.sizeHint().width())  # no other button moves when the word changes
-        row.addWidget(self._pause)
-        row.addWidget(button(self.actions_["stop"], "Stop  Esc"))
+        run.addWidget(self._pause)
+        run.addWidget(button(self.actions_["stop"], "Stop  Esc"))
         return row
 
-    def _settings(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(6)
+    def _settings(self) -> Flow:
+        row = Flow(6)
         self.modes = ModePicker()
         self.modes.chosen.connect(self._mode_chosen)
         self.modes.shown.connect(self._pixels_chosen)
         row.addWidget(self.modes)
-        row.addStretch(1)
+        row.addStretch()
         self.samples, self.temperature = QSpinBox(), QDoubleSpinBox()
         self.samples.setRange(1, session.MOST_SAMPLES)
         self.temperature.setRange(0, 2)
         self.temperature.setSingleStep(0.1)
-        named(row, "Samples", self.samples, "How many completions are drawn at once, 1 to 64")
-        named(
-            row, "Temperature", self.temperature, "Temperature: 1 samples as trained; towards 0, the likeliest choice"
-        )
+        named(row.group(6), "Samples", self.samples, "How many completions are drawn at once, 1 to 64")
+        row.addSpacing(4)
+        words = "Temperature: 1 samples as trained; towards 0, the likeliest choice"
+        named(row.group(6), "Temperature", self.temperature, words)
         self.seed = QSpinBox()
         self.seed.setRange(0, session.MOST_SEED)
         self.seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.seed.setFixedWidth(88)
         self.seed.editingFinished.connect(self._seed_edited)
-        named(row, "Seed", self.seed, "Where chance begins: the same seed on the same sketch, the same completion")
-        row.addWidget(button(self.actions_["set_keep_seed"], "Keep"))
-        row.addWidget(button(self.actions_["set_live"], "Live"))
+        row.addSpacing(4)
+        words = "Where chance begins: the same seed on the same sketch, the same completion"
+        named(row.group(6), "Seed", self.seed, words)
+        turns = row.group(6)
+        turns.addWidget(button(self.actions_["set_keep_seed"], "Keep"))
+        turns.addWidget(button(self.actions_["set_live"], "Live"))
         return row
 
     def _fill_status_bar(self) -> None:
@@ -294,7 +294,9 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     def focusNextPrevChild(self, onward: bool) -> bool:
         parts = self._top, *self.docks.parts, self.messages, self.tour_card
-        return focus.step(self, parts, onward) or super().focusNextPrevChild(onward)
+        done = focus.step(self, parts, onward) or super().focusNextPrevChild(onward)
+        self.room.reveal()
+        return done
 
     def sizeHint(self) -> QSize:
         return QSize(1280, 760)

@@ -8,7 +8,7 @@ import torch
 from conftest import opened, running_threads
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QToolButton
 from windows import LEFT, LONG, choose, complete, press, take, type_in
 
@@ -528,7 +528,7 @@ def test_samplers_are_those_chosen_and_who_fails_does_not_hold_up_the_rest(no_th
 def test_the_race_takes_the_place_of_completions_and_gives_it_back(three, qtbot):
     window = three
     panels = window.sketch, window.completion, window.timing, window.latents
-    for size in (window.minimumSize(), window.size()):
+    for size in (QSize(1000, 600), window.size()):
         window.resize(size)
         qtbot.wait(20)
         before = [panel.geometry() for panel in panels]

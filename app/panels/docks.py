@@ -3,14 +3,27 @@ remember. There are two arrangements of them, one for completions and one for ra
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Iterable
 
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QCursor, QMouseEvent
-from PySide6.QtWidgets import QApplication, QDockWidget, QHBoxLayout, QMainWindow, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QDockWidget,
+    QFrame,
+    QHBoxLayout,
+    QLayout,
+    QMainWindow,
+    QMenu,
+    QScrollArea,
+    QTabWidget,
+    QToolButton,
+    QWidget,
+)
 
-from .. import dock_state
+from .. import dock_state, placement
 from ..focus import order
 from ..words import tr
 from .card import Card
@@ -29,6 +42,8 @@ SHARES = {  # of the whole width and height, until somebody changes them
     "scaling": (0.36, 0.497),
     "race": (0.66, 1.0),
 }
+NARROW = dict.fromkeys(SHARES, (0.44, 1.0))  # the same where there is no room for columns: all are tabs
+COLUMNS = 1000  # pixels, from which on there is
 STEP = 40  # pixels, by which a key makes a panel wider or higher
 SIZES = {"wider": (STEP, 0), "narrower": (-STEP, 0), "higher": (0, STEP), "lower": (0, -STEP)}
 
@@ -71,13 +86,16 @@ class Docks(QMainWindow):
     def __init__(self, middle: QWidget, canvas: QWidget, cards: dict[str, Card], menu: Iterable[QAction]):
         super().__init__(None, Qt.WindowType.Widget)
         self.setDockOptions(QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AllowTabbedDocks)
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self.setCorner(Qt.Corner.BottomLeftCorner, AREAS["left"])
         self.setCorner(Qt.Corner.BottomRightCorner, AREAS["right"])
         self.setCentralWidget(middle)
+        self.layout().setSizeConstraint(QLayout.SizeConstraint.SetMinimumSize)  # a scroll area alone comes late
         self._canvas = canvas
         self.arrangement = PANELS
         self._kept: dict[str, dock_state.Arrangement] = {}  # the other arrangements
         self._shares = dict(SHARES)
+        self._narrow = False
         self._turning = False
         self._away = True  # not on screen: docks come and go with the window, which is nobody's wish
         self._text: str | None = ""  # the layout kept last, as long as nobody changes it
@@ -114,14 +132,19 @@ class Docks(QMainWindow):
         for dock in self.docks.values():
             dock.setFloating(False)
         self.addDockWidget(AREAS["right"], race)
-        self.splitDockWidget(race, completion, Qt.Orientation.Horizontal)
-        self.splitDockWidget(completion, timing, Qt.Orientation.Horizontal)
-        self.splitDockWidget(timing, latents, Qt.Orientation.Vertical)
-        self.tabifyDockWidget(latents, scaling)
+        if self._narrow:
+            for first, second in itertools.pairwise((race, completion, timing, latents, scaling)):
+                self.tabifyDockWidget(first, second)
+        else:
+            self.splitDockWidget(race, completion, Qt.Orientation.Horizontal)
+            self.splitDockWidget(completion, timing, Qt.Orientation.Horizontal)
+            self.splitDockWidget(timing, latents, Qt.Orientation.Vertical)
+            self.tabifyDockWidget(latents, scaling)
         shown = {PANELS: (completion, timing, latents), RACE: (race,)}[self.arrangement]
         for dock in self.docks.values():
             dock.setVisible(dock in shown)
-        self._shares = dict(SHARES)
+        shown[0].raise_()
+        self._shares = dict(NARROW if self._narrow else SHARES)
         self._turned()
 
     def turn(self, arrangement: str) -> None:
@@ -131,9 +154,17 @@ class Docks(QMainWindow):
         self._kept[self.arrangement] = self._present
         self.arrangement = arrangement
         self.setUpdatesEnabled(False)
-        if arrangement not in self._kept or not self._restore(*self._kept.pop(arrangement)):
+        first = self._text == ""  # begun anew, as the window may be wider or narrower now
+        if first or arrangement not in self._kept or not self._restore(*self._kept.pop(arrangement)):
             self._begin()
         self.setUpdatesEnabled(True)
+
+    def fit(self, width: int) -> None:
+        """Be columns or tabs, as there is room; what somebody has arranged stays, and is scrolled."""
+        if self._narrow != (width < COLUMNS):
+            self._narrow = not self._narrow
+            if self._text == "":
+                self._begin()
 
     @property
     def _present(self) -> dock_state.Arrangement:
@@ -161,6 +192,9 @@ class Docks(QMainWindow):
         if not self.restoreState(state, self._version):
             return False
         self._shares = shares
+        for dock in self.docks.values():
+            if dock.isFloating():  # on a screen, perhaps, that is not there any more
+                placement.fit(dock, dock.screen().availableGeometry())
         self._turned()
         return True
 
@@ -210,7 +244,8 @@ class Docks(QMainWindow):
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        self._spread()
+        if not self._turning:
+            self._spread()
 
     def _docked(self) -> dict[str, Dock]:
         return {n: dock for n, dock in self.docks.items() if not dock.isHidden() and not dock.isFloating()}
@@ -338,17 +373,41 @@ class Docks(QMainWindow):
             self._settle.start()
 
 
+class Room(QScrollArea):
+    """Holds the docks, and scrolls where they need more room than there is."""
+
+    def __init__(self, docks: Docks):
+        super().__init__()
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setWidgetResizable(True)
+        self.setWidget(docks)
+
+    def resizeEvent(self, event) -> None:
+        self.widget().fit(self.width())  # whether bars are shown or not
+        super().resizeEvent(event)
+
+    def reveal(self) -> None:
+        """Scroll to what has the focus, for those who went there by keys."""
+        widget = QApplication.focusWidget()
+        if self.widget().isAncestorOf(widget):
+            self.ensureWidgetVisible(widget)
+
+
 class Arranging:
-    """What the table of actions asks of the panels; a part of the window, which has `docks` and `show_race`."""
+    """What the table of actions asks of the panels; a part of the window, which has `docks`, their `room` and
+    `show_race`."""
 
     def show_panel(self, name: str) -> None:
         self.docks.show_panel(name, self.docks.docks[name].isHidden())
 
     def next_panel(self) -> None:
         self.docks.step(1)
+        self.room.reveal()
 
     def last_panel(self) -> None:
         self.docks.step(-1)
+        self.room.reveal()
 
     def float_panel(self) -> None:
         self.docks.float_current()

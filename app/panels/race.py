@@ -33,6 +33,7 @@ from ..race import Axis, Clock, Contestant, Frame, Race, State
 from ..words import plain_tip, tr
 from .bars import BarsPanel
 from .card import Card, OneLine, button, label, named
+from .flow import Flow
 from .latents import enlarge, paint, sequential
 from .plot import Seconds
 
@@ -386,8 +387,7 @@ class RacePanel(Card):
         for name, text in (("start_race", "Race  ⇧R"), ("show_times", "Times"), ("show_race", "Race view  V")):
             made = button(actions[name], text)
             self.header.addWidget(made)
-        self._entries = QHBoxLayout()
-        self._entries.setSpacing(10)
+        self._entries = Flow(10)
         self.body.addLayout(self._entries)
         self.words = label("", "title", wrap=True)
         self.body.addWidget(self.words)
@@ -420,9 +420,8 @@ class RacePanel(Card):
         self.axis.stepped.connect(self.step)
         self.body.addWidget(self.axis, 60)
         self._controls = QWidget()
-        controls = QHBoxLayout(self._controls)
-        controls.setContentsMargins(0, 0, 0, 0)
-        controls.setSpacing(5)
+        controls = Flow(5)
+        self._controls.setLayout(controls)
         for name, text in (("earlier_frame", "◀ Frame"), ("pause", ""), ("later_frame", "Frame ▶")):
             made = button(actions[name], text)
             controls.addWidget(made)
@@ -432,14 +431,16 @@ class RacePanel(Card):
         for speed, text in SPEEDS.items():
             self.speed.addItem(text, speed)
         self.speed.currentIndexChanged.connect(self._turn_speed)
-        named(controls, "Speed", self.speed, "How fast the race is played: as it was, or slowed (S)")
+        controls.addSpacing(4)
+        named(controls.group(5), "Speed", self.speed, "How fast the race is played: as it was, or slowed (S)")
         self.log = QCheckBox(tr("log time"))
         self.log.setToolTip("Logarithmic time, so that the steps of the fastest can be told apart")
         self.log.toggled.connect(self._show)
         controls.addWidget(self.log)
         self.time = label("", "muted")
         self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        controls.addWidget(self.time, 1)
+        controls.addStretch()
+        controls.addWidget(self.time)
         self.body.addWidget(self._controls)
 
         self._start = QTimer(self, interval=GAP, singleShot=True)
@@ -481,7 +482,6 @@ class RacePanel(Card):
             box.toggled.connect(self._tick_off)
             self.boxes[one.model] = box
             self._entries.addWidget(box)
-        self._entries.addStretch(1)
         self._colour_boxes()
 
     @Slot()
