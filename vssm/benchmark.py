@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from .events import Finished, GenerationRequest
 from .generation import Generator, run
+from .machine_load import LoadMeter
 from .prompt import Prompt
 
 
@@ -35,24 +36,30 @@ class Contestant:
 
 
 def bench(
-    contestants: dict[str, Contestant], prompt: Prompt, batch: int = 1, repeat: int = 5, quiet: bool = False
+    contestants: dict[str, Contestant],
+    prompt: Prompt,
+    batch: int = 1,
+    repeat: int = 5,
+    quiet: bool = False,
+    allow_busy: bool = False,
 ) -> dict:
     """Time every contestant at completing `prompt` `batch` times in one run, `repeat` times.
 
     Returns the record of `python -m vssm bench`: for every contestant the median and least seconds, images per second
     (by the median) and what `drafting` tells, and "ratio_to_transformer", how many times faster than the first
-    Transformer each is by the medians (empty where there is none). Raises UserError for a prompt that does not fit or
+    Transformer each is by the medians (empty where there is none, and where other programs kept the machine too busy,
+    unless `allow_busy`). Raises UserError for a prompt that does not fit or
     is known as a whole, and for a mode that the model does not have.
     """
     record = {
         "machine": machine(),
-        "load_average": [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "threads": torch.get_num_threads(),
         "batch": batch,
         "known": int(prompt.known.sum()),
         "tokens": int((~prompt.known).sum()) * batch,
     }
     runs: dict[str, list[Finished]] = {name: [] for name in contestants}
+    meter = LoadMeter()
     with tqdm(
         total=repeat * len(contestants),
         desc=f"batch {batch}",
@@ -70,11 +77,15 @@ def bench(
                 run(c.generator, request)
                 runs[name].append(run(c.generator, request))
                 bar.update()
+    on_cpu = any(c.generator.where.type == "cpu" for c in contestants.values())
+    load = meter.read(torch.get_num_threads() if on_cpu else 1)
+    record |= load.to_dict() | {"load": load.words}
     record["device"] = next(iter(runs.values()))[0].device
     record["models"] = {name: _summary(finished, batch) for name, finished in runs.items()}
     medians = {name: m["seconds_median"] for name, m in record["models"].items()}
     rival = next((medians[n] for n, c in contestants.items() if c.generator.preset.name == "transformer"), None)
-    record["ratio_to_transformer"] = {} if rival is None else {name: rival / m for name, m in medians.items()}
+    hidden = rival is None or (load.too_busy and not allow_busy)
+    record["ratio_to_transformer"] = {} if hidden else {name: rival / m for name, m in medians.items()}
     return record
 
 

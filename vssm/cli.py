@@ -44,6 +44,7 @@ from . import (
 from .errors import UserError
 from .events import Finished, GenerationRequest, Latents, Progress, Started
 from .generation import Generator
+from .machine_load import LoadMeter
 from .prompt import Prompt
 from .prompt_advice import advise
 from .training import TrainingConfig, train
@@ -228,7 +229,8 @@ def run_bench(args: argparse.Namespace) -> None:
     generators = {name: make_generator(args, name) for name in dict.fromkeys(e.partition(":")[0] for e in entries)}
     contestants = {entry: contestant(args, entry, generators[entry.partition(":")[0]]) for entry in entries}
     records = [
-        benchmark.bench(contestants, prompt, batch, args.repeat) | {"data": dataset.name} for batch in args.batch
+        benchmark.bench(contestants, prompt, batch, args.repeat, allow_busy=args.allow_busy) | {"data": dataset.name}
+        for batch in args.batch
     ]
     header = ("batch", "model", "median", "least", "calls", "tokens/call", "accepted", "images/s", "ratio")
     rows = []
@@ -254,7 +256,8 @@ def run_bench(args: argparse.Namespace) -> None:
     title = f"{dataset.title}, {unknown} of {dataset.pixels} pixels generated, {first['device']}"
     notes = (
         f"{first['machine']['cpu']}; {args.repeat} runs each, in turns. The ratio is to the Transformer's median.\n"
-        "Tokens a call: pixels that one network call adds to one picture. Accepted: of the drafted tokens."
+        "Tokens a call: pixels that one network call adds to one picture. Accepted: of the drafted tokens.\n"
+        + "\n".join(dict.fromkeys(record["load"] for record in records))
     )
     show(args, records[0] if len(records) == 1 else records, f"{title}\n\n{table(header, rows)}\n\n{notes}")
 
@@ -268,6 +271,13 @@ def run_scaling(args: argparse.Namespace) -> None:
     dataset, where = data.get(args.data), device.choose(args.device)
     request = scaling.ScalingRequest(dataset.name, tuple(args.lengths), scaling_contenders(args), args.repeat)
     points: list[scaling.Measured] = []
+    meter = LoadMeter()
+
+    def made() -> dict:
+        load = meter.read(torch.get_num_threads() if where.type == "cpu" else 1)
+        record = measuring.record(points, request, device.describe(where)) | load.to_dict() | {"load": load.words}
+        return record | ({"ratio_to_transformer": {}} if load.too_busy and not args.allow_busy else {})
+
     total = len(request.contenders) * len(set(request.lengths))
     try:
         with (
@@ -283,9 +293,9 @@ def run_scaling(args: argparse.Namespace) -> None:
                         bar.update()
     except KeyboardInterrupt:
         if points:
-            show_scaling(args, measuring.record(points, request, device.describe(where)))
+            show_scaling(args, made())
         raise
-    record = measuring.record(points, request, device.describe(where))
+    record = made()
     if args.out is not None:
         scaling.write(record, args.out)
     show_scaling(args, record)
@@ -490,7 +500,7 @@ def show(args: argparse.Namespace, record, text: str) -> None:
 def show_scaling(args: argparse.Namespace, record: dict) -> None:
     """A record of `bench --lengths`."""
     title = f"Seconds for one picture of T pixels, each of {data.get(record['data']).title}'s kind"
-    show(args, record, f"{title}\n\n{table(*scaling.table(record))}\n\n{scaling.notes(record)}")
+    show(args, record, f"{title}\n\n{table(*scaling.table(record))}\n\n{scaling.notes(record)}\n{record['load']}")
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:
@@ -841,6 +851,8 @@ def make_parser() -> Parser:
     sub.add_argument("--rows", type=number(int, 0), default=0, metavar="R", help="known rows (0: all is generated)")
     lengths = f"pixels of a picture, multiples of 4 up to {scaling.MOST:,}, as {','.join(map(str, scaling.LENGTHS))}"
     sub.add_argument("--lengths", type=several(number(int, 1)), metavar="T,T2", help=lengths)
+    words = "print ratios even where other programs kept the machine too busy for them to mean much"
+    sub.add_argument("--allow-busy", action="store_true", help=words)
     words = ".json: with --lengths, where the record is kept, its plot as .svg beside it"
     sub.add_argument("--out", type=Path, metavar="FILE", help=words)
     for add in (with_mode, with_device):
