@@ -4,15 +4,17 @@ import dataclasses
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 import toy
-from commands import DATA, SMALL, vssm, vssm_json
+from commands import DATA, SMALL, small_weights, vssm, vssm_json
 
-from vssm import checkpoint, evaluation, models, report, studies
+from vssm import checkpoint, data, evaluation, models, report, studies
 from vssm.data import CIFAR10, MNIST
 from vssm.errors import UserError
 from vssm.evaluation import Settings
+from vssm.events import Held
 from vssm.generation import Generator
 from vssm.studies import Run, Study
 
@@ -113,3 +115,38 @@ def test_a_study_without_its_weights(monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
     with pytest.raises(UserError, match="no checkpoint"):
         studies.study(studies.get("chunks"), limit=4, data_folder=DATA, quiet=True)
+
+
+@pytest.mark.parametrize("name", ["vssm", "vssm-paper"])
+def test_the_first_levels_can_be_drawn_from_the_posterior(name, tmp_path):
+    generator = Generator(checkpoint.load(small_weights(name, MNIST, tmp_path)), torch.device("cpu"))
+    images = data.from_levels(data.fixed_values(data.load(MNIST, "test", DATA)[0][:3], MNIST), MNIST)
+    known = evaluation.lower_half_unknown(images)
+    codes = generator.encode(images, known, seed=4)
+    assert len(codes) == len(generator.network.latent_levels)
+    assert all((a == b).all() for a, b in zip(codes, generator.encode(images, known, seed=4), strict=True))
+    others = generator.encode(np.where(known[..., None], images, 255 - images), known, seed=4)
+    assert any((a != b).any() for a, b in zip(codes, others, strict=True))  # it sees what is to be completed
+
+    def completed(held, seed):
+        return generator.complete_batch(images, known, 1.0, seed, pixels="mean", held=held)[0]
+
+    free = (None,) * len(codes)
+    assert (completed(Held(codes, free), 1) == completed(Held(codes, free), 2)).all()  # nothing is left to chance
+    assert (completed(None, 1) != completed(None, 2)).any()
+    assert (completed(Held(free, free), 1) == completed(None, 1)).all()
+
+
+def test_the_study_of_levels_from_the_posterior(monkeypatch, tmp_path, capsys):
+    shutil.copy(checkpoint.shipped("classifier", "mnist"), tmp_path)
+    path = small_weights("vssm", MNIST, tmp_path)
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
+    words = ["study", "levels-from-posterior", "--limit", 8, "--data-dir", DATA, "--out", tmp_path]
+    record = vssm_json(capsys, *words)
+    levels = len(checkpoint.load(path).network.latent_levels)
+    assert [row["label"] for row in record["rows"]] == [f"k = {k}" for k in range(levels + 1)]
+    assert [row["levels_held"] for row in record["rows"]] == list(range(levels + 1))
+    scored = evaluation.Evaluation(Generator(checkpoint.load(path)), Settings(8, mode="parallel"), DATA, quiet=True)
+    assert record["rows"][0]["label_kept"] == scored.kept(evaluation.lower_half_unknown(scored.images))
+    page = report.section([], MNIST, tmp_path)
+    assert "study levels-from-posterior --data mnist --limit 8" in page and "| k = 0 |" in page

@@ -811,7 +811,7 @@ def make_parser() -> Parser:
         run_study,
         "answer one of the papers' open questions",
         "Make a few runs of equal budget and compare them. Studies:\n"
-        + "".join(f"  {s.name:<8} {s.title}\n" for s in studies.STUDIES.values())
+        + "".join(f"  {s.name:<22} {s.title}\n" for s in studies.STUDIES.values())
         + "Table and plot are kept in docs/studies, from which `results` writes the page.",
         "study levels --minutes 4",
     )

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from . import benchmark, classifier, data, device, pen_digits
 from .checkpoint import Checkpoint
 from .errors import UserError
+from .events import Held
 from .generation import Generator
 from .prompt import Prompt
 
@@ -282,22 +283,28 @@ class Evaluation:
                 f"Samples are set beside as many training pictures, of which there are {len(train):,}: ask for "
                 f"{LEAST_SAMPLES} to {len(train):,}, not {s.fid_samples:,}."
             )
-        test = self._features(data.from_levels(self.test_values, self.data))
         nothing = np.zeros((s.fid_samples, *self.data.shape), np.uint8)
         samples = self._complete(nothing, np.zeros(nothing.shape[:3], bool))
         train = train[: s.fid_samples]
         drawn = data.binarise_fixed(train, s.seed) if self.data.levels == 2 else train
-        ours, real = self._features(samples), self._features(data.from_levels(drawn, self.data))
-        (kid, kid_error), (kid_real, kid_real_error) = (kernel_distance(x, test) for x in (ours, real))
+        ours, real = self._distances(samples), self._distances(data.from_levels(drawn, self.data))
         return {
-            "fid": frechet(ours, test),
-            "fid_real": frechet(real, test),
+            "fid": ours["fid"],
+            "fid_real": real["fid"],
             "fid_samples": s.fid_samples,
-            "kid": kid,
-            "kid_error": kid_error,
-            "kid_real": kid_real,
-            "kid_real_error": kid_real_error,
+            "kid": ours["kid"],
+            "kid_error": ours["kid_error"],
+            "kid_real": real["kid"],
+            "kid_real_error": real["kid_error"],
         }
+
+    def from_posterior(self, levels: int) -> dict:
+        """What the model would score if its first so many levels of latents were right: they are drawn from the
+        posterior, which sees the whole picture, and the rest from the prior. fid, kid, kid_error: of as many pictures
+        from nothing as there are test images; label_kept: of lower halves completed."""
+        upper, nothing = lower_half_unknown(self.images), np.zeros(self.images.shape[:3], bool)
+        made, completed = (self._complete(self.images, known, levels) for known in (nothing, upper))
+        return self._distances(made) | {"label_kept": self._read_rightly(completed)}
 
     def diversity(self) -> dict:
         """Of so many completions ("diversity_endings") of the lower half of each of the first test digits
@@ -365,9 +372,19 @@ class Evaluation:
         with self._precision():
             return log_likelihoods(self.generator, values, self.settings.seed, self.quiet)
 
-    def _complete(self, images: np.ndarray, known: np.ndarray) -> np.ndarray:
+    def _complete(self, images: np.ndarray, known: np.ndarray, levels: int = 0) -> np.ndarray:
         s = self.settings
-        return completions(self.generator, images, known, s.seed, self.quiet, s.mode, s.size, s.pixels)
+        return completions(self.generator, images, known, s.seed, self.quiet, s.mode, s.size, s.pixels, levels)
+
+    def _distances(self, images: np.ndarray) -> dict:
+        """Of pictures to the test set: fid, kid and kid_error."""
+        features = self._features(images)
+        kid, kid_error = kernel_distance(features, self.test_features)
+        return {"fid": frechet(features, self.test_features), "kid": kid, "kid_error": kid_error}
+
+    @cached_property
+    def test_features(self) -> np.ndarray:
+        return self._features(data.from_levels(self.test_values, self.data))
 
     def _read_rightly(self, images: np.ndarray) -> float:
         return self._share_read(images, self.labels)
@@ -484,13 +501,21 @@ def completions(
     mode: str | None = None,
     size: int | None = None,
     pixels: str | None = None,
+    levels: int = 0,
 ) -> np.ndarray:
-    """One completion of every prompt at temperature 1: images [N, H, W, C] uint8, known [N, H, W] to images."""
-    parts = [
-        generator.complete_batch(images[part], known[part], 1.0, seed + part.start, mode, size, pixels)[0]
-        for part in _slices(len(images), batch_size(COMPLETION_BATCH, generator), "completion", quiet)
-    ]
-    return np.concatenate(parts)
+    """One completion of every prompt at temperature 1: images [N, H, W, C] uint8, known [N, H, W] to images. So many of
+    the first levels of latents are drawn from the posterior, which sees all of the images."""
+
+    def complete(part: slice) -> np.ndarray:
+        held, begun = None, seed + part.start
+        if levels:
+            codes = generator.encode(images[part], known[part], begun)
+            free = (None,) * (len(codes) - levels)
+            held = Held(codes[:levels] + free, (None,) * len(codes))
+        return generator.complete_batch(images[part], known[part], 1.0, begun, mode, size, pixels, held)[0]
+
+    batch = batch_size(COMPLETION_BATCH, generator)
+    return np.concatenate([complete(part) for part in _slices(len(images), batch, "completion", quiet)])
 
 
 def _over_images(generator: Generator, measure, values: np.ndarray, seed: int, batch: int, title: str, quiet: bool):

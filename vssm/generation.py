@@ -26,7 +26,7 @@ from torch import Tensor
 from . import data, device, models
 from .checkpoint import Checkpoint
 from .errors import UserError
-from .events import Details, Drafts, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
+from .events import Details, Drafts, Event, Finished, GenerationRequest, Held, Latents, Posterior, Progress, Started
 from .prompt import Prompt
 from .work import Holding, Kept, Mode, Work
 
@@ -177,22 +177,35 @@ class Generator:
         mode: str | None = None,
         size: int | None = None,
         pixels: str | None = None,
+        held: Held | None = None,
     ) -> tuple[np.ndarray, float, int]:
         """Complete many different prompts at once, without events: images [B, H, W, C] uint8 and known [B, H, W] to
-        images [B, H, W, C] uint8, the seconds the model worked, and its network calls."""
+        images [B, H, W, C] uint8, the seconds the model worked, and its network calls. held: as in a request, a sample
+        a picture."""
         sampler, size = self.sampler(mode, size)
+        request = GenerationRequest(Prompt.empty(*self.data.shape), len(images), temperature, seed, held=held)
+        kept = {"held": self._held(request, sampler)} if held else {}
         pixels = self.shown(pixels)
         values, mask = self._to_device(images, known)
         rng = torch.Generator(self.where).manual_seed(seed)
         device.synchronise(self.where)
         begun = time.perf_counter()
         with self._working():
-            works = self._sampler.complete(values, mask, temperature, rng, sampler.name, size, pixels)
+            works = self._sampler.complete(values, mask, temperature, rng, sampler.name, size, pixels, **kept)
             calls, last = deque(enumerate(works, 1), maxlen=1).pop()
         device.synchronise(self.where)
         seconds = time.perf_counter() - begun
         made = data.from_levels(last.values.cpu().numpy(), self.data)
         return np.where(known[..., None], images, made), seconds, calls
+
+    def encode(self, images: np.ndarray, known: np.ndarray, seed: int = 0) -> tuple[np.ndarray, ...]:
+        """Draw latents from the posterior, which sees whole pictures: images [B, H, W, C] uint8 and known [B, H, W] to
+        the codes [B, h, w, N] float32 of every level, in order, as `Held` takes them. The model must have latents."""
+        values, mask = self._to_device(images, known)
+        with self._working(), torch.random.fork_rng([self.where] if self.where.type == "cuda" else []):
+            torch.manual_seed(seed)
+            _, found = self._sampler.infer(values, mask)
+        return tuple(level.latent.codes(level.value).float().cpu().numpy() for level in found)
 
     def _held(self, request: GenerationRequest, mode: Mode) -> Holding:
         """Raises UserError where this mode cannot hold latents, or where these are not its latents."""

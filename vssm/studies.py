@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -27,7 +27,7 @@ from .training import TrainingConfig, train
 @dataclass(frozen=True)
 class Run:
     """One row: a model trained anew under `changes` to its preset and on `known` sets, or, with a mode, the shipped
-    weights with that sampler and its number."""
+    weights with that sampler and its number, the first `levels_held` levels of latents drawn from the posterior."""
 
     label: str
     model: str = "vssm"
@@ -35,6 +35,7 @@ class Run:
     known: str | None = None
     mode: str | None = None
     size: int | None = None
+    levels_held: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ COLUMNS = {
         "label kept, upper half completed", ".1%", Axis("label kept, upper half completed", percent=True), share=True
     ),
     "fid": Column("Fréchet distance", ".1f", Axis("Fréchet distance of unconditional samples")),
+    "kid": Column("kernel distance", ".2f", Axis("kernel distance of unconditional samples")),
+    "levels_held": Column("levels from the posterior", "d", Axis("levels drawn from the posterior")),
     "seconds": Column("seconds a picture", ".4f", Axis("seconds a picture, one at a time", log=True)),
     "network_calls": Column("network calls", ",", Axis("network calls", log=True)),
     "tokens_per_call": Column("tokens a call", ".1f", Axis("tokens a call", log=True)),
@@ -71,8 +74,9 @@ SAMPLED = ("label_kept", "fid", "seconds", "network_calls", "tokens_per_call")
 
 @dataclass(frozen=True)
 class Study:
-    """columns: what is measured; x, y: the two of them that are plotted; joined: whether the runs form a series.
-    "nats" stands for the likelihood in the data set's own unit."""
+    """columns: what is measured; x, y: the two of them that are plotted; joined: whether the runs form a series;
+    each_level: whether its one run is made for every number of levels held, from none to all. "nats" stands for the
+    likelihood in the data set's own unit."""
 
     name: str
     title: str
@@ -82,6 +86,7 @@ class Study:
     x: str
     y: str
     joined: bool = False
+    each_level: bool = False
 
     @property
     def trains(self) -> bool:
@@ -114,7 +119,7 @@ STUDIES = {
             "levels",
             "One level of latents against several",
             "The paper's model has one level. What do levels that see those above them give, all on the fine grid?",
-            tuple(Run(f"L = {n}", changes={"coarse_levels": 0, "fine_levels": n}) for n in (1, 2, 4)),
+            tuple(Run(f"L = {n}", changes={"codes": 0, "coarse_levels": 0, "fine_levels": n}) for n in (1, 2, 4)),
             TRAINED,
             "nats",
             "label_kept",
@@ -158,6 +163,18 @@ STUDIES = {
             "seconds",
             "fid",
         ),
+        Study(
+            "levels-from-posterior",
+            "The first levels drawn from the posterior",
+            "Where is quality lost? The posterior sees the whole picture. What would the samples be like if the first "
+            "k levels of latents were drawn from it and only the rest from the prior?",
+            (Run("k", "vssm", mode="parallel"),),
+            ("fid", "kid", "label_kept", "levels_held"),
+            "levels_held",
+            "fid",
+            joined=True,
+            each_level=True,
+        ),
     )
 }
 
@@ -187,7 +204,7 @@ def study(
     where = device.choose(device_name)
     check_limit(limit, len(data.load(dataset, "test", data_folder)[0]))  # before the training, not after
     rows = []
-    for run in what.runs:
+    for run in each_level(what.runs[0], dataset) if what.each_level else what.runs:
         if what.trains:
             found = _trained(run, dataset, minutes, limit, seed, device_name, data_folder, quiet)
         else:
@@ -205,6 +222,12 @@ def study(
         "date": datetime.date.today().isoformat(),
         "rows": rows,
     }
+
+
+def each_level(run: Run, dataset: data.DataSet) -> list[Run]:
+    """Return a run for every number of levels that the shipped weights have, and one for none."""
+    levels = len(checkpoint.load(checkpoint.shipped(run.model, dataset.name), run.model).network.latent_levels)
+    return [replace(run, label=f"k = {k}", levels_held=k) for k in range(levels + 1)]
 
 
 def columns(what: Study, dataset: data.DataSet) -> tuple[str, ...]:
@@ -251,6 +274,8 @@ def _sampled(
     generator = Generator(checkpoint.load(checkpoint.shipped(run.model, dataset.name), run.model), where)
     settings = Settings(limit=limit, seed=seed, mode=run.mode, size=run.size, fid_samples=limit)
     evaluation = Evaluation(generator, settings, data_folder, quiet)
+    if run.levels_held is not None:
+        return evaluation.from_posterior(run.levels_held) | {"levels_held": run.levels_held}
     contestant = benchmark.Contestant(generator, run.mode, run.size)
     timed = benchmark.bench({"": contestant}, Prompt.empty(*generator.data.shape), quiet=quiet)["models"][""]
     kept = evaluation.kept(lower_half_unknown(evaluation.images))
