@@ -34,7 +34,7 @@ def touched(run: Run, level: int, anew: np.ndarray | None, under_way: Held | Non
     a finished run; and those that a touch under way was to draw, which it may have shown already."""
     codes = tuple(run.latents[number].codes for number in sorted(run.latents))
     masks = [np.zeros(c.shape[:3], bool) for c in codes]
-    masks[level - 1][run.shown] |= True if anew is None else anew
+    masks[sorted(run.latents).index(level)][run.shown] |= True if anew is None else anew
     seed, other = secrets.randbelow(MOST_SEED), anew is not None
     if under_way is not None:
         if not any((mask & given).any() for mask, given in zip(masks, under_way.anew, strict=True)):

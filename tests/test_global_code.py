@@ -1,17 +1,23 @@
 """The global code: its posterior is the nearest centroid, its prior a distribution that adds up, its draws exact."""
 
+import dataclasses
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vssm import data, models
+from vssm.checkpoint import Checkpoint
 from vssm.errors import UserError
+from vssm.events import GenerationRequest, Latents, Posterior
+from vssm.generation import Generator
 from vssm.global_code import Quantiser, k_means, nearest
 from vssm.models.vssm import VSSM, VSSMConfig
+from vssm.prompt import Prompt
 from vssm.training import Trainer, TrainingConfig
 from vssm.work import Holding, Kept
 
@@ -138,7 +144,7 @@ def test_a_held_code_stays_and_one_drawn_anew_differs_if_it_must(network, other)
     before = next(network.complete(values, known, 1.0, torch.Generator(), "parallel", 0, "sampled")).latent[1]
     anew = torch.zeros(64, 1, 1, dtype=torch.bool)
     anew[32:] = True
-    held = Holding([Kept(before, anew)] + [None] * 2, torch.Generator().manual_seed(5), other)
+    held = Holding({0: Kept(before, anew)}, torch.Generator().manual_seed(5), other)
     after = next(network.complete(values, known, 1.0, torch.Generator(), "parallel", 0, "sampled", held)).latent[1]
     assert torch.equal(after[:32], before[:32])
     first = (before != after)[32:, 0, 0, :CLASSES].any(-1)
@@ -170,4 +176,19 @@ def test_the_preset_has_a_code_that_fits_the_data_set(name):
     network = preset.network(preset.config(dataset))
     rows, columns, channels = network.code.quantiser.shape
     assert network.config.codes > 1 and rows * columns * channels <= 200 and channels == dataset.channels
-    assert network.latent_levels[0][1] == (1, 1, network.config.codes) and len(network.latent_levels) == network.ladder
+    assert network.latent_levels[0][1] == (1, 1, network.config.codes)
+    assert list(network.latent_levels) == list(range(network.ladder + 1))
+
+
+def test_the_event_of_a_code_has_its_plan(network):
+    """The plan is the sum of the chosen centroids, as a picture; levels of the ladder have none, and count from 1."""
+    checkpoint = Checkpoint("vssm", dataclasses.replace(data.MNIST, height=8, width=8), network)
+    request = GenerationRequest(Prompt.empty(8, 8, 1), samples=3, posterior=True)
+    events = list(Generator(checkpoint, torch.device("cpu")).generate(request))
+    found = [e for e in events if isinstance(e, Latents)]
+    assert [e.level for e in found] == [0, 1, 2] == [e.level for e in events if isinstance(e, Posterior)]
+    assert found[0].levels == 2 and all(e.plan is None for e in found[1:])
+    codes = torch.from_numpy(found[0].codes[:, 0, 0]).long()
+    plan = network.code.quantiser.partial_plans(codes)[:, -1].view(3, *network.code.quantiser.shape)
+    assert found[0].plan.dtype == np.uint8
+    assert np.abs(found[0].plan - ((plan.numpy() + 1) * 127.5).clip(0, 255)).max() <= 0.5

@@ -385,8 +385,8 @@ def test_vssm_takes_one_stage_a_level_whatever_the_length(levels):
         network = small("vssm", height=size, width=size, coarse_levels=coarse, fine_levels=fine, codes=codes)
         values = pictures(network.config, 2)
         works = complete(network, values, torch.zeros(values.shape[:3], dtype=torch.bool))
-        assert len(works) == bool(codes) + coarse + fine + 1 == network.ladder + 1
-        assert [w.level for w in works[:-1]] == list(range(1, network.ladder + 1))
+        assert len(works) == bool(codes) + network.ladder + 1 and network.ladder == coarse + fine
+        assert [w.level for w in works[:-1]] == list(range(0 if codes else 1, coarse + fine + 1))
 
 
 @pytest.mark.parametrize("latent", ["gaussian", "categorical"])

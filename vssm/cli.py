@@ -444,7 +444,8 @@ def follow(events, samples: int) -> tuple[Started, Finished]:
         for event in events:
             match event:
                 case Latents():
-                    bar.set_postfix_str(f"latent level {event.level} of {event.levels}")
+                    level = f"latent level {event.level} of {event.levels}" if event.level else "global code"
+                    bar.set_postfix_str(level)
                 case Progress():
                     bar.update(event.tokens - bar.n)
                 case Finished():

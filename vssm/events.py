@@ -116,11 +116,13 @@ class Progress:
 
 @dataclass(frozen=True)
 class Latents:
-    """One level of latents as sampled in this run.
+    """One level of latents as sampled in this run. level: its number, from 1 to `levels`; 0 for the global code of a
+    model that has one.
 
     kind: "gaussian" or "categorical" (with `classes`); codes: [K, h, w, N] float32, values or class numbers;
     entropy: [K, h, w] float32, of the distribution they were drawn from, in nats over the N variables. Where latents
-    are drawn piece by piece, both are NaN at positions still to come.
+    are drawn piece by piece, both are NaN at positions still to come. plan: of the global code, the small blurred
+    picture that it stands for, [K, h, w, C] uint8.
     """
 
     seconds: float
@@ -130,6 +132,7 @@ class Latents:
     classes: int
     codes: np.ndarray
     entropy: np.ndarray
+    plan: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -217,10 +217,9 @@ class Generator:
         found = self.network.latent_levels
         if not len(held.codes) == len(held.anew) == len(found):
             raise UserError(f"{title} has {len(found)} levels of latents, not {len(held.codes)}; complete anew.")
-        levels: list[Kept | None] = []
-        for number, (codes, anew, (kind, shape)) in enumerate(zip(held.codes, held.anew, found, strict=True), 1):
+        levels: dict[int, Kept] = {}
+        for (number, (kind, shape)), codes, anew in zip(found.items(), held.codes, held.anew, strict=True):
             if codes is None:
-                levels.append(None)
                 continue
             anew = np.zeros(shape[:2], bool) if anew is None else np.asarray(anew)
             fits = anew.dtype == bool and anew.shape in (shape[:2], (K, *shape[:2]))
@@ -231,7 +230,7 @@ class Generator:
             if not kind.has(codes):
                 raise UserError(f"Not all codes given of level {number} are codes of {title}; complete anew.")
             anew = torch.from_numpy(np.broadcast_to(anew, codes.shape[:3]).copy()).to(self.where)
-            levels.append(Kept(kind.value(codes), anew))
+            levels[number] = Kept(kind.value(codes), anew)
         # not the run's own stream, whatever both seeds are
         seed = int(np.random.SeedSequence((abs(request.seed), abs(held.seed))).generate_state(1)[0])
         return Holding(levels, torch.Generator(self.where).manual_seed(seed), held.other)
@@ -244,9 +243,9 @@ class Generator:
     def _posterior(self, values: Tensor, known: Tensor) -> Iterator[Posterior]:
         with self._working():
             found = self._sampler.posterior(values, known)
-        for number, (kind, q, p) in enumerate(found, 1):
+        for number, (kind, q, p) in zip(self.network.latent_levels, found, strict=True):
             entropy, divergence = (x.float().cpu().numpy() for x in (kind.entropy(q), kind.divergence(q, p)))
-            yield Posterior(number, len(found), entropy, divergence)
+            yield Posterior(number, self.network.ladder, entropy, divergence)
 
     @contextlib.contextmanager
     def _working(self) -> Iterator[None]:
@@ -285,7 +284,8 @@ class Generator:
         if work.drawn is not None:
             for shown in (codes, entropy):
                 shown.reshape(len(shown), codes[0, ..., 0].size, -1)[:, work.drawn :] = np.nan
-        return Latents(seconds, work.level, levels, kind.kind, getattr(kind, "classes", 0), codes, entropy)
+        plan = None if work.plan is None else ((work.plan + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
+        return Latents(seconds, work.level, levels, kind.kind, getattr(kind, "classes", 0), codes, entropy, plan)
 
 
 class Record:

@@ -189,7 +189,7 @@ def levels(shop: Workshop, dataset: data.DataSet) -> Image.Image:
     found = shop.record(dataset, "vssm", prompt, posterior=True)
     entropies = [latents.entropy[0] for latents in found.latents]
     gains = [posterior.divergence[0] for posterior in found.posteriors]
-    heads = [f"level {latents.level}" for latents in found.latents]
+    heads = [f"level {latents.level}" if latents.level else "code" for latents in found.latents]
     low, high = min(e.min() for e in entropies), max(e.max() for e in entropies)
     most = max(g.max() for g in gains)
     codes = [latents.codes.repeat(MANY, 0) for latents in found.latents]

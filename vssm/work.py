@@ -36,10 +36,10 @@ class Kept(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """Latents that are held while others are drawn. levels: one entry a level, None where it is drawn as usual.
+    """Latents that are held while others are drawn. levels: by a level's number; one without entry is drawn as usual.
     rng: for what is drawn anew; other: whether that must differ from what stood there."""
 
-    levels: list[Kept | None]
+    levels: dict[int, Kept]
     rng: Generator
     other: bool
 
@@ -59,8 +59,9 @@ class Work(NamedTuple):
     values: [B, H, W, C] pixel values so far, or None; not whole numbers where means are to be shown; filled: what
     stands, known or generated, as the number of pixels in raster order (all of them when finished) or as a mask
     [B, H, W] that no later call changes.
-    latent: the kind, the values [B, h, w, Z] and the raw parameters of the distribution they were drawn from; drawn:
-    how many positions in raster order have been, None for all.
+    latent: the kind, the values [B, h, w, Z] and the raw parameters of the distribution they were drawn from; level:
+    its number, 0 for the global code; drawn: how many positions in raster order have been, None for all. plan: of the
+    global code, what it says of the picture, [B, h, w, C] from −1 to 1.
     drafted, accepted: tokens proposed to a verification and passed by it, over the batch.
     drafts: works out the round that this call belongs to, off the clock, where somebody wants to see it; asked before
     the next call or never. So too log_probability: [B, H, W], of the pixels that this call drew, or of all drawn so
@@ -74,6 +75,7 @@ class Work(NamedTuple):
     latent: tuple | None = None
     level: int = 0
     drawn: int | None = None
+    plan: Tensor | None = None
     prompt: bool = False  # this call only read the prompt
     drafted: int = 0
     accepted: int = 0

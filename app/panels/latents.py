@@ -24,7 +24,7 @@ from .. import draw, theme
 from ..runs import Run
 from ..words import plain_tip, tr
 from .card import Card, OneLine, label
-from .levels import KEYS, Map, Strip
+from .levels import KEYS, Map, Strip, level_name
 
 SCALE = 40, 16  # of the colours of the scale, in pixels
 SPAN = 3.0  # values beyond ± this take the strongest colour
@@ -204,32 +204,41 @@ class LatentPanel(Card):
             self._tell()
             return
         self._stack.setCurrentWidget(self.view)
-        event = next(iter(run.latents.values()))
-        self.variable.setEnabled(view == "values")
-        self.variable.setMaximum(event.codes.shape[-1])
-        palette, least, most = self._palette(run, view)
-        self.pictures = {}
-        for level, grid in maps.items():
-            values = grid[..., self._variable(level) if view == "values" else 0]
-            by_class = event.kind == "categorical" and view == "values"
-            self.pictures[level] = paint(values if by_class else (values - least) / (most - least) * 255, palette)
         self._level = min(max(self._level, min(maps)), max(maps))
+        event = run.latents[self._level]
+        self.variable.setEnabled(view == "values" and event.plan is None)
+        self.variable.setMaximum(event.codes.shape[-1])
+        self.pictures = {level: self._painted(run, view, level, grid) for level, grid in maps.items()}
         many = run.started.levels > 1
         self.strip.show_levels(self.pictures if many else {}, self._level, self._theme)
-        self.map.show_level(self.pictures[self._level], self._openness(), self._theme)
-        self.map.setAccessibleName(tr("Codes of level {}").format(self._level))
+        self.map.show_level(self.pictures[self._level], maps[self._level].shape[:2], self._openness(), self._theme)
+        name = level_name(self._level)
+        self.map.setAccessibleName(tr("Codes of {}").format(name.lower()))
         self.title.setText(self._title(maps))
-        self.anew.setText(tr("↻ Level {}").format(self._level) if many else tr("↻ All"))
-        self.anew.setAccessibleName(tr("Resample level {}, all other codes held").format(self._level))
+        self.anew.setText(f"↻ {name}" if many else tr("↻ All"))
+        self.anew.setAccessibleName(tr("Resample {}, all other codes held").format(name.lower()))
         self.back.setEnabled(run.base is not None)
-        self._show_scale(view, palette, event.classes if event.kind == "categorical" else 0, (least, most))
+        palette, least, most = self._palette(run, view, self._level)
+        classes = event.classes if event.kind == "categorical" else 0
+        self._show_scale(view, palette, classes, (least, most), event.plan is not None)
         self._tell()
+
+    def _painted(self, run: Run, view: str, level: int, grid: np.ndarray) -> np.ndarray:
+        """Colours [rows, columns, 3] of a level's maps [h, w, maps]; of the global code the plan that it stands for."""
+        event = run.latents[level]
+        if view == "values" and event.plan is not None:
+            plan = event.plan[run.shown]
+            return np.ascontiguousarray(np.broadcast_to(plan, (*plan.shape[:2], 3)))
+        palette, least, most = self._palette(run, view, level)
+        values = grid[..., self._variable(level) if view == "values" else 0]
+        by_class = event.kind == "categorical" and view == "values"
+        return paint(values if by_class else (values - least) / (most - least) * 255, palette)
 
     def _variable(self, level: int) -> int:
         """Which variable is shown of that level, from 0."""
-        if self.variable.value():
-            return self.variable.value() - 1
         event = self._run.latents[level]
+        if self.variable.value():
+            return min(self.variable.value(), event.codes.shape[-1]) - 1
         codes = event.codes[self._run.shown].reshape(-1, event.codes.shape[-1])
         codes = codes[~np.isnan(codes).any(-1)]
         if event.kind == "gaussian" or not len(codes):
@@ -240,7 +249,7 @@ class LatentPanel(Card):
     def _openness(self) -> np.ndarray | None:
         """Of the dots on the level shown, from its least entropy to its largest; 0 where nothing is drawn yet."""
         entropy = self._run.latents[self._level].entropy[self._run.shown]
-        if not self.dots.isChecked() or np.isnan(entropy).all():
+        if not self.dots.isChecked() or np.isnan(entropy).all() or entropy.size == 1:
             return None
         least, most = np.nanmin(entropy), np.nanmax(entropy)
         return np.nan_to_num(0.1 + 0.9 * (entropy - least) / max(most - least, 1e-6))
@@ -248,6 +257,10 @@ class LatentPanel(Card):
     def _title(self, maps: dict[int, np.ndarray]) -> str:
         """Of the level shown large: its grid, and which variable or what sum."""
         grid = maps[self._level]
+        event = self._run.latents[self._level]
+        if event.plan is not None and self.what.currentText() == "values":
+            codes = event.codes[self._run.shown].ravel().astype(int) + 1
+            return tr("plan of the whole · classes {}").format(" ".join(map(str, codes)))
         words = tr("{}×{} codes").format(*grid.shape[:2])
         if self.what.currentText() == "values":
             return f"{words} · {tr('variable {}').format(self._variable(self._level) + 1)}"
@@ -280,7 +293,7 @@ class LatentPanel(Card):
         self._cell = cell
         part = None
         if cell is not None:
-            (h, w), (y, x) = self.pictures[self._level].shape[:2], cell
+            (h, w), (y, x) = self._run.latents[self._level].entropy.shape[1:], cell
             part = QRectF(x / w, y / h, 1 / w, 1 / h)
         self.pointed.emit(part)
         self._tell()
@@ -314,7 +327,10 @@ class LatentPanel(Card):
             return [tr("row {}, column {}: still to be drawn").format(y + 1, x + 1)]
         gaussian = event.kind == "gaussian"
         what = f"{value:.2f}".replace("-", "−") if gaussian else tr("class {}").format(int(value) + 1)
-        where = tr("row {}, column {}: {}").format(y + 1, x + 1, what)
+        if event.plan is not None:
+            where = tr("the whole picture's code: click to draw another")
+        else:
+            where = tr("row {}, column {}: {}").format(y + 1, x + 1, what)
         return [where, tr("entropy {} bits").format(_nats(entropy / math.log(2)))]
 
     def _nothing(self, run: Run | None) -> str:
@@ -333,14 +349,16 @@ class LatentPanel(Card):
             return {level: event.entropy[run.shown, ..., None] for level, event in run.posteriors.items()}
         return {level: event.divergence[run.shown, ..., None] for level, event in run.posteriors.items()}
 
-    def _palette(self, run: Run, view: str) -> tuple[np.ndarray, float, float]:
-        """Colours, and the values that take the first and the last of them. Both entropies share theirs."""
-        event = next(iter(run.latents.values()))
+    def _palette(self, run: Run, view: str, level: int) -> tuple[np.ndarray, float, float]:
+        """Colours of a level, and the values that take the first and the last of them. Both entropies share theirs,
+        and those of the global code, one number for the whole picture, are apart."""
+        event = run.latents[level]
         if view == "values":
             palette = class_colours(event.classes) if event.kind == "categorical" else diverging(self._theme)
             return palette, -SPAN, SPAN
         views = ("KL",) if view == "KL" else ("prior entropy", "posterior entropy")
-        values = np.concatenate([m.ravel() for v in views for m in self._maps(run, v).values()])
+        shown = [maps for v in views for n, maps in self._maps(run, v).items() if (n == 0) == (level == 0)]
+        values = np.concatenate([maps.ravel() for maps in shown])
         values = values[~np.isnan(values)]
         low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
         low = 0.0 if view == "KL" else low
@@ -354,10 +372,12 @@ class LatentPanel(Card):
                 shown.append(f"{view.removesuffix(' entropy')} {_nats(sum(map(np.nansum, maps.values())))}")
         return " · ".join(shown) + " nats"
 
-    def _show_scale(self, view: str, palette: np.ndarray, classes: int, ends: tuple[float, float]) -> None:
-        """The colours between their two ends: of values, nats, or classes."""
+    def _show_scale(
+        self, view: str, palette: np.ndarray, classes: int, ends: tuple[float, float], plan: bool
+    ) -> None:
+        """The colours between their two ends: of values, nats, or classes; none beside a plan."""
+        self._scale.setVisible(not (plan and view == "values"))
         classes = classes if view == "values" else 0
-        self._scale.show()
         self._scale.setToolTip(f"Classes 1 to {classes}" if classes else "Values" if view == "values" else "In nats")
         texts = ("1", f"{classes}") if classes else (_signed(ends[0]), _signed(ends[1]))
         steps = classes or SCALE[0]

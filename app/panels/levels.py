@@ -33,6 +33,11 @@ DRAW = Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter
 TURNS = {Qt.Key.Key_PageUp: -1, Qt.Key.Key_PageDown: 1}
 
 
+def level_name(level: int) -> str:
+    """What people read of a level by its number."""
+    return tr("Level {}").format(level) if level else tr("Code")
+
+
 class Map(QWidget):
     """One level as large as fits. `touched` gives the codes to be drawn anew [h, w]; `pointed` the one under the
     pointer or the keys, (row, column), or None; `turned` asks for a level further up or down, `back` for the last
@@ -54,6 +59,7 @@ class Map(QWidget):
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self._picture: np.ndarray | None = None
+        self._grid = 1, 1
         self._dots: np.ndarray | None = None
         self._theme = theme.LIGHT
         self._at, self._from = QPoint(), None  # the code meant, and where a drag over several began
@@ -65,9 +71,11 @@ class Map(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(90, 90)
 
-    def show_level(self, picture: np.ndarray, dots: np.ndarray | None, colours: theme.Theme) -> None:
-        """picture: [h, w, 3]; dots: their widths [h, w], from 0 to 1."""
-        self._picture, self._dots, self._theme = picture, dots, colours
+    def show_level(
+        self, picture: np.ndarray, grid: tuple[int, int], dots: np.ndarray | None, colours: theme.Theme
+    ) -> None:
+        """picture: [rows, columns, 3]; grid: h, w of the codes that lie on it; dots: their widths [h, w], 0 to 1."""
+        self._picture, self._grid, self._dots, self._theme = picture, grid, dots, colours
         self._at = self._within(self._at)
         self.update()
 
@@ -81,14 +89,14 @@ class Map(QWidget):
         """Where the level lies."""
         if self._picture is None:
             return QRectF()
-        h, w = self._picture.shape[:2]
+        h, w = self._grid
         side = max(1.0, min(self.width() // w, self.height() // h))
         return QRectF(0, 0, w * side, h * side)
 
     @property
     def marked(self) -> np.ndarray:
         """The codes that a touch would draw anew, [h, w]: one, or a rectangle."""
-        mask = np.zeros(self._picture.shape[:2], bool)
+        mask = np.zeros(self._grid, bool)
         first = self._at if self._from is None else self._within(self._from)
         left, right = sorted((first.x(), self._at.x()))
         top, bottom = sorted((first.y(), self._at.y()))
@@ -96,7 +104,7 @@ class Map(QWidget):
         return mask
 
     def _within(self, place: QPoint) -> QPoint:
-        h, w = self._picture.shape[:2]
+        h, w = self._grid
         return QPoint(min(max(place.x(), 0), w - 1), min(max(place.y(), 0), h - 1))
 
     def _code(self, position: QPointF) -> QPoint | None:
@@ -104,7 +112,7 @@ class Map(QWidget):
         field = self.field
         if not field.contains(position):
             return None
-        side = field.width() / self._picture.shape[1]
+        side = field.width() / self._grid[1]
         return self._within(QPoint(int(position.x() / side), int(position.y() / side)))
 
     def _point(self, place: QPoint | None) -> None:
@@ -126,7 +134,7 @@ class Map(QWidget):
         return True
 
     def pointer_moved(self, contact: Contact) -> None:
-        side = self.field.width() / self._picture.shape[1]
+        side = self.field.width() / self._grid[1]
         self._point(self._within((contact.position / side - QPointF(0.5, 0.5)).toPoint()))
 
     def pointer_released(self, contact: Contact) -> None:
@@ -187,7 +195,7 @@ class Map(QWidget):
             return
         painter, field = QPainter(self), self.field
         painter.drawImage(field, draw.qimage(self._picture))
-        side = field.width() / self._picture.shape[1]
+        side = field.width() / self._grid[1]
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self._dots is not None:
             painter.setPen(QPen(QColor(self._theme.card), 1))
@@ -223,8 +231,8 @@ class Strip(QWidget):
         """pictures: [h, w, 3] by level."""
         self.pictures, self._level, self._theme = pictures, level, colours
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus if len(pictures) > 1 else Qt.FocusPolicy.NoFocus)
-        words = tr("Level {} is shown large; arrows choose another, Space or Enter draw it anew")
-        self.setAccessibleDescription(words.format(level))
+        words = tr("{} is shown large; arrows choose another, Space or Enter draw it anew")
+        self.setAccessibleDescription(words.format(level_name(level)))
         self.update()
 
     def cells(self) -> dict[int, QRectF]:
@@ -250,7 +258,8 @@ class Strip(QWidget):
             painter.setPen(QColor(self._theme.text if level == self._level else self._theme.muted))
             above = cell.translated(0, -HEAD)
             above.setHeight(HEAD)
-            painter.drawText(above, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, str(level))
+            number = str(level) if level else tr("code")
+            painter.drawText(above, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, number)
             painter.drawImage(cell, draw.qimage(self.pictures[level]))
             if level == self._level:
                 painter.setPen(QPen(QColor(self._theme.accent), 2))

@@ -202,6 +202,8 @@ class Runner(QFrame):
     def _note(frame: Frame) -> str:
         if frame.level is not None:
             number, levels = frame.level.number, frame.level.levels
+            if number == 0:
+                return "entropy of the global code"
             return f"entropy of level {number} of {levels}" if levels > 1 else "entropy of the latents"
         if frame.drafted:
             return f"{frame.accepted:,} of {frame.drafted:,} drafts stood"

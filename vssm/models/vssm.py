@@ -119,18 +119,18 @@ class Drawing(NamedTuple):
     def latents(self, kind: latents.Gaussian | latents.Categorical, raw: Tensor, level: int | None = None) -> Tensor:
         """Values [..., Z] of latents from their raw parameters; those held of that level (from 1) stay as they are."""
         drawn = kind.draw(raw, self.temperature, self.rng)  # whatever is held: all that follows meets the same noise
-        kept = self.held.levels[level - 1] if self.held and level else None
+        kept = self.held.levels.get(level) if self.held else None
         if kept is None:
             return drawn
         anew = kind.draw(raw, self.temperature, self.held.rng, kept.value if self.held.other else None)
         return torch.where(kept.anew.unsqueeze(-1), anew, kept.value)
 
     def code(self, number: int, logits: Tensor) -> Tensor:
-        """The class [B] of one variable of the global code (from 0), which is level 1, from its logits [B, K]. Where
+        """The class [B] of one variable of the global code (from 0), which is level 0, from its logits [B, K]. Where
         the code is drawn anew and must be another, its first variable differs and the rest follow."""
         kind = latents.Categorical(1, logits.shape[-1])
         drawn = kind.draw(logits, self.temperature, self.rng)
-        kept = self.held.levels[0] if self.held else None
+        kept = self.held.levels.get(0) if self.held else None
         if kept is not None:
             stays = kept.value[:, 0, 0].unflatten(-1, (-1, kind.classes))[:, number]
             other = stays if self.held.other and number == 0 else None
@@ -294,16 +294,17 @@ class VSSM(nn.Module):
 
     @property
     def ladder(self) -> int:
-        """L, the number of levels; a global code counts as the first."""
-        return bool(self.config.codes) + self.config.coarse_levels + self.config.fine_levels
+        """L, the number of levels; the global code is none of them."""
+        return self.config.coarse_levels + self.config.fine_levels
 
     @property
-    def latent_levels(self) -> list[tuple[latents.Gaussian | latents.Categorical, tuple[int, int, int]]]:
-        """The kind of every level's latents, and its h, w and number of variables a position."""
+    def latent_levels(self) -> dict[int, tuple[latents.Gaussian | latents.Categorical, tuple[int, int, int]]]:
+        """By its number, the kind of every level's latents, and its h, w and number of variables a position. The
+        global code is number 0."""
         (h, w), c = self.fine_position.shape[:2], self.config
         grids = [(h // 2, w // 2)] * c.coarse_levels + [(h, w)] * c.fine_levels
-        code = [(self.code.latent, (1, 1, c.codes))] if c.codes else []
-        return code + [(self.latent, (*grid, self.latent.size)) for grid in grids]
+        code = {0: (self.code.latent, (1, 1, c.codes))} if c.codes else {}
+        return code | {n: (self.latent, (*grid, self.latent.size)) for n, grid in enumerate(grids, 1)}
 
     @property
     def prefix_only(self) -> bool:
@@ -472,7 +473,8 @@ class VSSM(nn.Module):
                 top = self.fold_prompt(fold(h, 2)) + self.coarse_position
                 if self.config.codes:
                     value, prior, plan = self.code.draw(prompt, how.code)
-                    yield Work(latent=(self.code.latent, value, prior), level=(number := number + 1))
+                    shown = plan.unflatten(1, self.code.quantiser.shape)
+                    yield Work(latent=(self.code.latent, value, prior), level=0, plan=shown)
                     top = top + self.plan(plan)
                 for level in self.coarse:
                     top, value, prior = level.sample(top, how, number := number + 1)
