@@ -31,10 +31,15 @@ def untouchable(run: Run) -> str:
 
 def touched(run: Run, level: int, anew: np.ndarray | None, under_way: Held | None = None) -> GenerationRequest:
     """The request that draws these codes [h, w] of the sample shown anew, or the whole level, and holds all others of
-    a finished run; and those that a touch under way was to draw, which it may have shown already."""
+    a finished run (with another global code, all levels of that sample follow); and those that a touch under way was
+    to draw, which it may have shown already."""
     codes = tuple(run.latents[number].codes for number in sorted(run.latents))
     masks = [np.zeros(c.shape[:3], bool) for c in codes]
-    masks[sorted(run.latents).index(level)][run.shown] |= True if anew is None else anew
+    for number, mask in zip(sorted(run.latents), masks, strict=True):
+        if number == level:
+            mask[run.shown] |= True if anew is None else anew
+        elif level == 0:  # the levels below say how this digit is drawn, and another code draws another digit
+            mask[run.shown] = True
     seed, other = secrets.randbelow(MOST_SEED), anew is not None
     if under_way is not None:
         if not any((mask & given).any() for mask, given in zip(masks, under_way.anew, strict=True)):

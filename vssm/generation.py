@@ -221,14 +221,15 @@ class Generator:
         for (number, (kind, shape)), codes, anew in zip(found.items(), held.codes, held.anew, strict=True):
             if codes is None:
                 continue
+            level = f"level {number}" if number else "global code"
             anew = np.zeros(shape[:2], bool) if anew is None else np.asarray(anew)
             fits = anew.dtype == bool and anew.shape in (shape[:2], (K, *shape[:2]))
             if np.shape(codes) != (K, *shape) or not fits:
                 size = " × ".join(map(str, (K, *shape)))
-                raise UserError(f"Level {number} of {title} has {size} codes, other than these; complete anew.")
+                raise UserError(f"The {level} of {title} has {size} codes, other than these; complete anew.")
             codes = torch.from_numpy(np.array(codes, np.float32)).to(self.where)
             if not kind.has(codes):
-                raise UserError(f"Not all codes given of level {number} are codes of {title}; complete anew.")
+                raise UserError(f"Not all codes given of the {level} are codes of {title}; complete anew.")
             anew = torch.from_numpy(np.broadcast_to(anew, codes.shape[:3]).copy()).to(self.where)
             levels[number] = Kept(kind.value(codes), anew)
         # not the run's own stream, whatever both seeds are
