@@ -117,6 +117,7 @@ class Generator:
         device.synchronise(self.where)
         seconds += time.perf_counter() - begun
         final = self._progress(last, prompt, seconds, calls, drafted, accepted)
+        images = final.images.copy()  # before anybody has the other
         yield final
         if request.posterior and levels:
             yield from self._posterior(last.values, known)
@@ -126,7 +127,7 @@ class Generator:
             yield record.details()
         yield Finished(
             self.preset.name,
-            final.images,
+            images,
             seconds - prompt_seconds,
             prompt_seconds,
             calls,
@@ -205,7 +206,7 @@ class Generator:
         with self._working(), torch.random.fork_rng([self.where] if self.where.type == "cuda" else []):
             torch.manual_seed(seed)
             _, found = self._sampler.infer(values, mask)
-        return tuple(level.latent.codes(level.value).float().cpu().numpy() for level in found)
+        return tuple(owned(level.latent.codes(level.value)) for level in found)
 
     def _held(self, request: GenerationRequest, mode: Mode) -> Holding:
         """Raises UserError where this mode cannot hold latents, or where these are not its latents."""
@@ -245,7 +246,7 @@ class Generator:
         with self._working():
             found = self._sampler.posterior(values, known)
         for number, (kind, q, p) in zip(self.network.latent_levels, found, strict=True):
-            entropy, divergence = (x.float().cpu().numpy() for x in (kind.entropy(q), kind.divergence(q, p)))
+            entropy, divergence = owned(kind.entropy(q)), owned(kind.divergence(q, p))
             yield Posterior(number, self.network.ladder, entropy, divergence)
 
     @contextlib.contextmanager
@@ -274,19 +275,24 @@ class Generator:
         return Progress(seconds, tokens, calls, images, filled | prompt.known, drafted, accepted, drafts)
 
     def _drafts(self, work: Work) -> Drafts:
-        values, proposed, passed = (x.cpu().numpy() for x in work.drafts())
-        images = data.from_levels(values, self.data) * proposed[..., None].astype(np.uint8)
+        values, proposed, passed = work.drafts()
+        proposed, passed = owned(proposed, torch.bool), owned(passed, torch.bool)
+        images = data.from_levels(values.cpu().numpy(), self.data) * proposed[..., None].astype(np.uint8)
         return Drafts(images, proposed, passed)
 
     def _latents(self, work: Work, seconds: float, levels: int) -> Latents:
         kind, value, raw = work.latent
-        codes = kind.codes(value).float().cpu().numpy()
-        entropy = kind.entropy(raw).float().cpu().numpy()
+        codes, entropy = owned(kind.codes(value)), owned(kind.entropy(raw))
         if work.drawn is not None:
             for shown in (codes, entropy):
                 shown.reshape(len(shown), codes[0, ..., 0].size, -1)[:, work.drawn :] = np.nan
-        plan = None if work.plan is None else ((work.plan + 1) * 127.5).round().clamp(0, 255).byte().cpu().numpy()
+        plan = None if work.plan is None else owned(((work.plan + 1) * 127.5).round().clamp(0, 255), torch.uint8)
         return Latents(seconds, work.level, levels, kind.kind, getattr(kind, "classes", 0), codes, entropy, plan)
+
+
+def owned(x: Tensor, kind: torch.dtype = torch.float32) -> np.ndarray:
+    """Copy a tensor for an event: what the model or anybody else does to their own later does not reach it."""
+    return x.to("cpu", kind, copy=True).numpy()
 
 
 class Record:
