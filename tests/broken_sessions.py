@@ -5,10 +5,12 @@ import json
 import struct
 import zlib
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from app import session
 from app.session import Session
 
 
@@ -60,3 +62,14 @@ def pinned(png: bytes = SOUND, **changes) -> str:
     plain = Session(samples=9, toured=True).to_dict()
     plain["sheets"]["mnist"]["pinned"] = [PIN | {"png": base64.b64encode(png).decode()} | changes]
     return json.dumps(plain)
+
+
+def read(path: Path) -> str:
+    """What is read of it, as it would be saved."""
+    return session.text(session.load(path))
+
+
+def restored(path: Path) -> tuple[str, str]:
+    """The same as at the start, with what is said."""
+    found, said = session.restore(path)
+    return session.text(found), said
