@@ -34,7 +34,7 @@ def test_it_takes_the_steps_of_torchs_own():
     assert all(torch.equal(v["momentum_buffer"], theirs[k]["momentum_buffer"]) for k, v in ours.items())
 
 
-@pytest.mark.parametrize("shape", [(64, 40), (40, 64), (64, 64)])
+@pytest.mark.parametrize("shape", [(40, 64), (64, 64)])
 def test_orthogonalised_matrices_have_singular_values_near_one(shape):
     given = torch.randn(3, *shape, generator=torch.Generator().manual_seed(1))
     found = optimizers.orthogonalise(given, torch.float32)

@@ -2,12 +2,13 @@
 
 import dataclasses
 
+import commands
 import pytest
 import torch
 from commands import DATA
 from torch._inductor import config as inductor
 
-from vssm import checkpoint, report, training
+from vssm import checkpoint, models, report, training
 from vssm.errors import UserError
 from vssm.file_lock import FileLock
 from vssm.training import Trainer, TrainingConfig
@@ -268,3 +269,15 @@ def test_the_table_of_results_adds_up_the_parts(tmp_path):
     steps(made, 1)
     made.seconds = 120.0
     assert report.trained(made.as_checkpoint()) == "2 min, 16 images in 2 parts"
+
+
+@pytest.mark.parametrize("name", models.PRESETS)
+def test_every_step_teaches_every_parameter(name):
+    """Several processes wait for all gradients of each other."""
+    made = Trainer(TrainingConfig(name, batch=2, changes=commands.SMALL[name]), torch.device("cpu"))
+    for empty in (True, False):
+        known = torch.zeros(2, 28, 28, dtype=torch.bool)
+        known[:, :9] = not empty
+        made.network.zero_grad()
+        made.network.loss(made.values(batch()[:2]), known)["loss"].backward()
+        assert [n for n, p in made.network.named_parameters() if p.requires_grad and p.grad is None] == []

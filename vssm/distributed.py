@@ -57,6 +57,16 @@ class Processes:
         devices = [self.where] if self.where.type == "cuda" else None
         return DistributedDataParallel(_LossModule(network, loss), device_ids=devices)
 
+    def divide(self, function: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
+        """`function` of items [N, ...] that all processes have, of the same shape: each works out its share of them."""
+        if self.count == 1:
+            return function(items)
+        found = torch.zeros_like(items)
+        if len(share := self.share(items)):
+            found[self.rank :: self.count] = function(share)
+        dist.all_reduce(found)
+        return found
+
     def maximum(self, *numbers: float) -> list[float]:
         """The largest of each number over all processes."""
         if self.count == 1:

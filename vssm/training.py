@@ -160,7 +160,7 @@ class Trainer:
             if config.freeze not in dict(self.network.named_children()):
                 raise UserError(f"{config.model} has no part {config.freeze!r} to leave as it is; leave --freeze out.")
             getattr(self.network, config.freeze).requires_grad_(False)
-        self.optimizers = optimizers.make(self.network, self.lr, config.weight_decay)
+        self.optimizers = optimizers.make(self.network, self.lr, config.weight_decay, self.processes)
         self.average = Average(self.network, config.ema)
         self.step, self.images, self.seconds, self.norm, self.skip_surplus = 0, 0, 0.0, math.inf, 0
         self._before = self._counts()  # as this part of the training began
