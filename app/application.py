@@ -154,7 +154,7 @@ def collect() -> None:
 
 def prepare(app):
     """Name, style, icon and, on a machine without any, a font."""
-    from PySide6.QtCore import QLibraryInfo, QLocale, QTranslator
+    from PySide6.QtCore import QLibraryInfo, QLocale, Qt, QTranslator
     from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics
 
     from .icon import icon
@@ -169,9 +169,12 @@ def prepare(app):
             app.setFont(QFont(QFontDatabase.applicationFontFamilies(added)[0], 10))
     app.setWindowIcon(icon())
     if not app.findChild(QTranslator):
+        direction = Qt.LayoutDirection.LeftToRight  # of our own words; Qt would go by the language of its own
         qt = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
         for name, folder in (("app", str(WORDS)), ("qtbase", qt)):
             translator = QTranslator(app)
             if translator.load(QLocale(), name, "_", folder):
                 app.installTranslator(translator)
+                direction = QLocale().textDirection() if name == "app" else direction
+        app.setLayoutDirection(direction)
     return app

@@ -17,10 +17,8 @@ from PySide6.QtWidgets import (
     QColorDialog,
     QComboBox,
     QDialog,
-    QDoubleSpinBox,
     QFrame,
     QMainWindow,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -45,6 +43,7 @@ from .panels.flow import Flow
 from .panels.latents import LatentPanel
 from .panels.messages import Messages
 from .panels.modes import ModePicker
+from .panels.number_field import DecimalField, WholeField
 from .panels.page import Page
 from .panels.palette import COLOURS
 from .panels.plot import Plot
@@ -241,7 +240,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.modes.shown.connect(self._pixels_chosen)
         row.addWidget(self.modes)
         row.addStretch()
-        self.samples, self.temperature = QSpinBox(), QDoubleSpinBox()
+        self.samples, self.temperature = WholeField(), DecimalField()
         self.samples.setRange(1, session.MOST_SAMPLES)
         self.temperature.setRange(0, 2)
         self.temperature.setSingleStep(0.1)
@@ -249,9 +248,9 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         row.addSpacing(4)
         words = "Temperature: 1 samples as trained; towards 0, the likeliest choice"
         named(row.group(6), "Temperature", self.temperature, words)
-        self.seed = QSpinBox()
+        self.seed = WholeField()
         self.seed.setRange(0, session.MOST_SEED)
-        self.seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.seed.setButtonSymbols(WholeField.ButtonSymbols.NoButtons)
         self.seed.setFixedWidth(88)
         self.seed.editingFinished.connect(self._seed_edited)
         row.addSpacing(4)

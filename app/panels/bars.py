@@ -8,13 +8,14 @@ from html import escape
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QAction, QColor
-from PySide6.QtWidgets import QHBoxLayout, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from .. import repeats, theme
 from ..race import Race
 from ..repeats import Bar
 from ..words import tr
 from .card import OneLine, button, label, named
+from .number_field import WholeField
 from .plot import Curve, Plot, Seconds
 
 MOST = 50  # repeats at once
@@ -48,7 +49,7 @@ class BarsPanel(QWidget):
         rows.addWidget(self.plot, 1)
         row = QHBoxLayout()
         row.setSpacing(5)
-        self.times = QSpinBox()
+        self.times = WholeField()
         self.times.setRange(1, MOST)
         self.times.setValue(5)
         row.addWidget(button(repeat, tr("Repeat the timing")))

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
-    QSpinBox,
     QStackedLayout,
     QToolButton,
     QVBoxLayout,
@@ -25,6 +24,7 @@ from ..runs import Run
 from ..words import plain_tip, tr
 from .card import Card, OneLine, label
 from .levels import KEYS, Map, Strip, level_name
+from .number_field import WholeField
 
 SCALE = 40, 16  # of the colours of the scale, in pixels
 SPAN = 3.0  # values beyond ± this take the strongest colour
@@ -141,7 +141,7 @@ class LatentPanel(Card):
         self.strip.chosen.connect(self._choose)
         self.strip.touched.connect(self._touch_level)
         self.title = OneLine()
-        self.variable = QSpinBox()
+        self.variable = WholeField()
         self.variable.setRange(0, 1)
         self.variable.setSpecialValueText(tr("widest"))
         self.variable.setAccessibleName(tr("Variable shown"))

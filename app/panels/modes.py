@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from vssm.work import Mode
 
 from ..words import tr
 from .card import named
+from .number_field import WholeField
 
 PIXELS = (
     "Sampled: every pixel is drawn. Mean: the expected colour of each pixel is shown in its place, which removes pixel "
@@ -29,7 +30,7 @@ class ModePicker(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
         self._offered: Mode | None = None
-        self.mode, self.number = QComboBox(), QSpinBox()
+        self.mode, self.number = QComboBox(), WholeField()
         self.mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.mode.activated.connect(self._choose)
         self.number.valueChanged.connect(self._count)
