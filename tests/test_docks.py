@@ -381,3 +381,21 @@ def test_a_sitting_keeps_the_layout(window, qtbot, tmp_path):
         again.close()
         kept, said = session.restore(tmp_path / "kept.json")
         assert not said and kept.layout == again.docks.layout_
+
+
+def test_the_arrangement_of_the_race_alone_comes_back(qtbot, tmp_path, no_threads_left):
+    """The other one is as at first, and was never turned to since."""
+    state = tmp_path / "sitting.json"
+    for window in opened(qtbot, state, tmp_path):
+        press(qtbot, window, "V")
+        window.actions_["reset_layout"].trigger()
+        window.docks.docks["race"].more.setFocus()
+        press(qtbot, window, "Alt+Shift+Left")
+        qtbot.waitUntil(lambda w=window: w.docks.layout_ != "")
+        left = window.sitting()
+        share = window.docks._shares["race"]
+    for window in opened(qtbot, state, tmp_path):
+        assert window.sitting() == left and left.layout
+        assert window.completion.isVisible() and not window.race.isVisible()
+        press(qtbot, window, "V")
+        assert window.docks._shares["race"] == pytest.approx(share, abs=0.01)

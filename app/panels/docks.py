@@ -219,11 +219,14 @@ class Docks(QMainWindow):
             self._text = layout
             return
         self._kept = dock_state.read(layout, (PANELS, RACE), self.docks, self._version)
+        whole = bool(self._kept)
         present = self._kept.pop(self.arrangement, None)
-        if present is None or not self._restore(*present):
+        if whole and present is None:  # nobody has changed this one
+            self._begin()
+        elif not whole or not self._restore(*present):
             self.reset()
-        else:
-            self._text = layout
+            return
+        self._text = layout
 
     def showEvent(self, event) -> None:
         super().showEvent(event)

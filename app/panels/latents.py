@@ -372,9 +372,7 @@ class LatentPanel(Card):
                 shown.append(f"{view.removesuffix(' entropy')} {_nats(sum(map(np.nansum, maps.values())))}")
         return " · ".join(shown) + " nats"
 
-    def _show_scale(
-        self, view: str, palette: np.ndarray, classes: int, ends: tuple[float, float], plan: bool
-    ) -> None:
+    def _show_scale(self, view: str, palette: np.ndarray, classes: int, ends: tuple[float, float], plan: bool) -> None:
         """The colours between their two ends: of values, nats, or classes; none beside a plan."""
         self._scale.setVisible(not (plan and view == "values"))
         classes = classes if view == "values" else 0
