@@ -10,12 +10,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from pathlib import Path
+
+from vssm import resources
 
 from . import arguments, display
 
 COLLECTOR = "collector"
-FONTS = Path(__file__).resolve().parent.parent / "assets" / "fonts"
+FONTS = resources.folder("assets") / "fonts"
 WORDS = FONTS.parent / "translations"  # app_de.qm and the like, of the context "app"
 
 

@@ -14,17 +14,16 @@ import os
 import statistics
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from . import atomic, data, models
+from . import atomic, data, models, resources
 from .errors import UserError
 from .events import GenerationRequest
 from .examples import examples
 from .prompt import Prompt, read_image
 
-FOLDER = Path(__file__).resolve().parent.parent / "assets" / "beforehand"
+FOLDER = resources.folder("assets") / "beforehand"
 SEED, REPEAT = 1, 21
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from . import atomic, data, models
+from . import atomic, data, models, resources
 from .config import PICTURE
 from .errors import UserError
 
@@ -28,7 +28,7 @@ FORMAT = "vssm-checkpoint/1"
 MOST_HEADER = 4_000_000  # bytes: some hundred times what a training's state takes
 MOST_DEPTH = 6  # levels of lists and records in metadata
 MOST_WEIGHT = 1e6  # far above every number of a network that has learned anything
-SHIPPED = Path(__file__).resolve().parent.parent / "checkpoints"
+SHIPPED = resources.folder("checkpoints")
 
 
 @dataclass

@@ -38,6 +38,7 @@ from . import (
     optimizers,
     pen_digits,
     report,
+    resources,
     scaling,
     studies,
 )
@@ -432,7 +433,7 @@ def settings(args: argparse.Namespace, generator: Generator) -> evaluation.Setti
 
 def write_results(args: argparse.Namespace) -> Path:
     """Write the page of results, and README's tables unless the page goes elsewhere; returns the page's path."""
-    readme = None if args.out else report.DOCS.parent / "README.md"
+    readme = report.DOCS.parent / "README.md" if resources.CHECKOUT and not args.out else None
     where = device.choose(args.device)
     return report.write(data.get(args.data), args.out or report.DOCS, where, not args.keep_sheets, readme)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import resources
 from .data import DataSet
 from .prompt import Prompt, read_image
 
-FOLDER = Path(__file__).resolve().parent.parent / "assets" / "examples"
+FOLDER = resources.folder("assets") / "examples"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from . import atomic, checkpoint, data, evaluation, models, pen_digits, scaling, studies
+from . import atomic, checkpoint, data, evaluation, models, pen_digits, resources, scaling, studies
 from .checkpoint import Checkpoint
 from .errors import UserError
 from .events import GenerationRequest
@@ -25,7 +25,7 @@ from .generation import Generator, run
 from .picture import write_png
 from .prompt import Prompt
 
-DOCS = checkpoint.SHIPPED.parent / "docs"
+DOCS = resources.folder("docs") if resources.CHECKOUT else Path("docs")
 MARKS = "<!-- results: written by `python -m vssm results` -->", "<!-- end of results -->"
 NONE = "–"
 
