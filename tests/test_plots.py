@@ -454,13 +454,18 @@ def test_scaling_is_saved_point_by_point(qtbot):
     qtbot.addWidget(panel)
     panel.retheme(theme.LIGHT)
     panel.begin(3)
-    for one in (point("vssm", 256, 0.5), point("transformer", 256, 1.0, repeats=5), point("transformer", 1024, 4.0)):
+    for one in (
+        point("vssm", 256, 0.5),
+        point("transformer", 256, 1.0, repeats=5),
+        point("transformer", 512, 2.0),
+        point("transformer", 1024, 4.0),
+    ):
         panel.add(one)
     rows = rows_of(panel.plot.values())
     assert [(r["model"], int(r["tokens"]), float(r["total_seconds"])) for r in rows] == [
         (p.model, p.length, p.seconds) for p in panel.points
     ]
-    assert [int(r["repeats"]) for r in rows] == [1, 5, 1] and rows[0]["height"] == "16" and rows[0]["cpu"]
+    assert [int(r["repeats"]) for r in rows] == [1, 5, 1, 1] and rows[0]["height"] == "16" and rows[0]["cpu"]
     plot = panel.plot
     turn(plot, QPoint(200, 60), 3)
     assert plot.zoomed

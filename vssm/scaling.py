@@ -2,8 +2,8 @@
 
 How long a network takes hardly depends on what it has learned, so that T is free where weights would fix it. Equal are
 T, at pixel tokens for all (VSSMs read patches of one pixel here), and the number of parameters, by the choice of
-widths; tables of positions grow with T and are not counted. Otherwise each is the preset it is, in its usual mode,
-through the one `Generator`; its clock counts the models' work alone.
+widths; tables of positions and a global code's maps of the whole picture grow with T and are not counted. Otherwise
+each is the preset it is, in its usual mode, through the one `Generator`; its clock counts the models' work alone.
 
 Drafts are the exception: how many of them stand, and so how many calls are made, depends on the weights.
 
@@ -26,6 +26,7 @@ from .errors import UserError
 
 LENGTHS = 256, 512, 1024, 2048, 4096
 LEAST, MOST = 4, 16384
+FITTED = 3  # lengths, at least, that an exponent is fitted to: through two every law passes
 PARAMETERS = 850_000  # of every model: the Transformer's, as its preset for MNIST has it
 
 
@@ -116,29 +117,42 @@ def grid(length: int) -> tuple[int, int]:
 
 
 def exponent(lengths: Sequence[float], seconds: Sequence[float]) -> float | None:
-    """a of seconds ∝ T^a: the slope of log seconds against log T by least squares; None below two lengths."""
-    if len(set(lengths)) < 2:
+    """a of seconds ∝ T^a: the slope of log seconds against log T by least squares; None below three lengths."""
+    if len(set(lengths)) < FITTED:
         return None
     return float(np.polyfit(np.log(lengths), np.log(seconds), 1)[0])
 
 
 def exponents(points: Sequence[Measured]) -> dict[str, tuple[float | None, float | None]]:
-    """By name, in the order met: the exponent over all lengths, and that between the last two."""
+    """By name, in the order met: the exponent over all lengths, and that over the last three."""
     found = {}
     for name in dict.fromkeys(p.name for p in points):
         own = sorted((p.length, p.seconds) for p in points if p.name == name)
-        found[name] = tuple(exponent(*zip(*part, strict=True)) for part in (own, own[-2:]))
+        found[name] = tuple(exponent(*zip(*part, strict=True)) for part in (own, own[-FITTED:]))
     return found
 
 
-def words(title: str, slope: float | None) -> str:
-    """For a legend: "Transformer ∝ T^1.3"."""
-    return title if slope is None else f"{title} ∝ T^{slope:.2f}"
+def span(lengths: Sequence[int]) -> str:
+    """Say which lengths were measured: "256 to 4,096"."""
+    return " to ".join(f"{n:,}" for n in dict.fromkeys((min(lengths), max(lengths))))
+
+
+def _own_fits(model: dict) -> tuple[list[int], tuple[float | None, float | None]]:
+    """Of a model in a record: the lengths that it was measured at, and its exponents over these and the last three."""
+    seconds = {int(n): s for n, s in model["seconds"].items()}
+    lengths = sorted(seconds)
+    parts = lengths, lengths[-FITTED:]
+    return lengths, tuple(exponent(part, [seconds[n] for n in part]) for part in parts)
+
+
+def words(title: str, slope: float | None, lengths: str = "") -> str:
+    """For a legend: "Transformer ∝ T^1.30", with the lengths that it holds for where these are its own."""
+    return title if slope is None else f"{title} ∝ T^{slope:.2f}" + (f", T = {lengths}" if lengths else "")
 
 
 def table(made: dict) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a record: seconds and, beside a Transformer, how many times faster than it."""
-    header = ["model", "parameters", *(f"T = {n:,}" for n in made["lengths"]), "∝ T^", "last two"]
+    header = ["model", "parameters", *(f"T = {n:,}" for n in made["lengths"]), "∝ T^", "last three"]
 
     def cell(name: str, m: dict, length: str) -> str:
         if length not in m["seconds"]:
@@ -151,7 +165,7 @@ def table(made: dict) -> tuple[list[str], list[list[str]]]:
             m["title"] + (f", {m['mode']}" if ":" in name else ""),
             f"{m['parameters']:,}",
             *(cell(name, m, str(n)) for n in made["lengths"]),
-            *("–" if slope is None else f"{slope:.2f}" for slope in (m["exponent"], m["exponent_last"])),
+            *("–" if slope is None else f"{slope:.2f}" for slope in _own_fits(m)[1]),
         ]
         for name, m in made["models"].items()
     ]
@@ -160,18 +174,24 @@ def table(made: dict) -> tuple[list[str], list[list[str]]]:
 
 def notes(made: dict) -> str:
     """What a reader of the table must know."""
-    first, last = made["lengths"][0], made["lengths"][-1]
     repeats = [n for m in made["models"].values() for n in m["repeats"].values()]
     lines = [
         f"{made['machine']['cpu']}, {made['device']}. Untrained networks, T pixel tokens, one picture at a time from "
         f"nothing: the median of {_span(repeats)} after one that does not count. In brackets, how many times faster "
         "than the Transformer.",
-        "Parameters are counted without tables of positions, which grow with T.",
+        "Parameters are counted without those that grow with T: tables of positions, and a global code's maps of the "
+        "whole picture.",
     ]
-    if len(made["lengths"]) > 1:
+    fitted: dict[str, list[str]] = {}  # by the lengths
+    for m in made["models"].values():
+        own, (slope, _) = _own_fits(m)
+        if slope is not None:
+            fitted.setdefault(span(own), []).append(m["title"])
+    if fitted:
+        spans = "; ".join(f"T = {n}" + (f" ({', '.join(who)})" if len(fitted) > 1 else "") for n, who in fitted.items())
         lines.append(
-            f"The exponents are fitted over T = {first:,} to {last:,}. At batch 1 and small T the fixed cost of a "
-            "network call hides the rest, so that the slope between the last two lengths tells more of what follows."
+            f"The exponents are fitted over {spans}. At batch 1 and small T the fixed cost of a network call hides the "
+            "rest, so that the slope over the last three lengths tells more of what follows."
         )
     for m in made["models"].values():
         if "acceptance" in m:
@@ -190,10 +210,11 @@ def _span(numbers: list[int]) -> str:
 
 def picture(made: dict) -> str:
     """The record's curves as SVG, the exponents in the legend."""
-    curves = [
-        (words(m["title"], m["exponent"]), [(float(n), s) for n, s in m["seconds"].items()])
-        for m in made["models"].values()
-    ]
+    whole, curves = span(made["lengths"]), []
+    for m in made["models"].values():
+        own, (slope, _) = _own_fits(m)
+        name = words(m["title"], slope, "" if span(own) == whole else span(own))
+        curves.append((name, [(float(n), s) for n, s in m["seconds"].items()]))
     return plot.curves(curves, plot.Axis("T, pixels", log=True), plot.Axis("seconds a picture", log=True))
 
 

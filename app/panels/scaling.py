@@ -26,7 +26,8 @@ EMPTY = (
     "Completing waits meanwhile."
 )
 FITTED = (
-    "∝ T to the power of the slope of log seconds against log T, by least squares over all points.\n"
+    "∝ T to the power of the slope of log seconds against log T, by least squares over all points of a model,\n"
+    "if there are three or more.\n"
     "One picture at a time, the fixed cost of a network call hides the rest at small T."
 )
 POINT = 11  # pixels across
@@ -186,9 +187,11 @@ class ScalingPanel(Card):
         for name in slopes:
             self._draw_curve(name, [p for p in self.points if p.model == name])
         lengths = sorted({p.length for p in self.points})
-        legend = [self._legend(name, slope) for name, (slope, _) in slopes.items()]
-        if len(lengths) > 1:
-            legend.append(f"(T = {lengths[0]:,} to {lengths[-1]:,})".replace(" ", "&nbsp;"))  # names the axis, too
+        spans = {name: scaling.span([p.length for p in self.points if p.model == name]) for name in slopes}
+        alike = len(set(spans.values())) == 1
+        legend = [self._legend(name, slope, "" if alike else spans[name]) for name, (slope, _) in slopes.items()]
+        if alike and len(lengths) > 1:
+            legend.append(f"(T = {scaling.span(lengths)})".replace(" ", "&nbsp;"))  # names the axis, too
         self.words.setText("&ensp; ".join(legend))
         self.plot.caption = self.words.text()
         if lengths:
@@ -214,13 +217,14 @@ class ScalingPanel(Card):
             pen=pg.mkPen(colour, width=1.6),
         )
 
-    def _legend(self, name: str, slope: float | None) -> str:
-        """Not broken at a line's end."""
+    def _legend(self, name: str, slope: float | None, lengths: str) -> str:
+        """Not broken at a line's end. lengths: at which it was measured, where others were at others."""
         title = next(p.title for p in self.points if p.model == name)
         text = escape(title).replace(" ", "&nbsp;").replace("-", "-&#8288;")  # a word joiner
         sign = f'<span style="color:{self._theme.model(name)}">{theme.sign(name)}</span>'
         power = "" if slope is None else f"&nbsp;∝&nbsp;T^{slope:.2f}".replace("-", "−")
-        return f"{sign}&nbsp;{text}{power}"
+        own = f" (T = {lengths})".replace(" ", "&nbsp;") if lengths else ""
+        return f"{sign}&nbsp;{text}{power}{own}"
 
     def _rescale(self, lengths: list[int]) -> None:
         found = [math.log10(p.seconds) for p in self.points]
