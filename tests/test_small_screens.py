@@ -1,12 +1,14 @@
 """Everything can be reached on every screen: rows and panels give way, and what has no room is scrolled."""
 
 import pytest
+from PIL import Image
 from PySide6.QtCore import QPoint, QRect, QSize
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QDialogButtonBox, QLabel, QScrollArea, QWidget
 from windows import press
 
 from app import focus, placement
+from app.panels.crop import CropDialog
 from app.panels.flow import Flow
 
 SIZES = [(640, 400), (720, 500), (900, 560), (910, 440), (1000, 600), (1280, 760), (2560, 1440)]
@@ -138,3 +140,22 @@ def test_a_flow_breaks_where_it_must(qtbot, width, rows):
     assert width < 65 or places[3].right() == width - 1
     labels[1].hide()
     assert row.heightForWidth(400) == 20
+
+
+@pytest.mark.parametrize("size", [(640, 380), (800, 440), (880, 600)])
+def test_the_opening_dialog_can_be_answered_on_a_small_screen(window, qtbot, tmp_path, size):
+    Image.new("RGB", (400, 300), "red").save(tmp_path / "picture.png")
+    window.opener.open_argument(str(tmp_path / "picture.png"))
+    qtbot.waitUntil(lambda: window.findChild(CropDialog) is not None, timeout=20000)
+    dialog = window.findChild(CropDialog)
+    dialog.resize(*size)
+    qtbot.wait(20)
+    assert dialog.size() == QSize(*size)
+    for one in (*dialog.findChild(QDialogButtonBox).buttons(), dialog.cropper):
+        assert dialog.rect().contains(lies(one, dialog))
+    area = dialog.findChild(QScrollArea)
+    for one in (dialog.size_, dialog.which, dialog.invert, dialog.offer):
+        area.ensureWidgetVisible(one)
+        assert area.viewport().rect().contains(lies(one, area.viewport()))
+    dialog.reject()
+    qtbot.waitUntil(lambda: window.findChild(CropDialog) is None)

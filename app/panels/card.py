@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QAction, QPainter
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from ..words import plain_tip, tr
 
@@ -52,6 +52,16 @@ class OneLine(QLabel):
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
         if text != "…":  # alone it says nothing
             painter.drawText(self.rect(), int(self.alignment()), text)
+
+
+def scrolled(widget: QWidget) -> QScrollArea:
+    """An area that shows all of it where there is room, and scrolls it elsewhere."""
+    made = QScrollArea()
+    made.setFrameShape(QFrame.Shape.NoFrame)
+    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    made.setWidgetResizable(True)
+    made.setWidget(widget)
+    return made
 
 
 def label(text: str, kind: str = "", wrap: bool = False) -> QLabel:

@@ -28,7 +28,7 @@ from vssm.prompt import Prompt
 from .. import draw
 from ..pointer import Contact, Pointer
 from ..words import tr
-from .card import label
+from .card import label, scrolled
 
 LEAST = 8  # pixels of the picture: the smallest side of the crop
 GRIP = 12  # screen pixels: how near to a corner or an edge counts as on it
@@ -265,7 +265,9 @@ class CropDialog(QDialog):
         left = QVBoxLayout()
         left.addWidget(self.cropper, 1)
         left.addWidget(label(words.format("{:,} × {:,}".format(*brought.size)), "muted", wrap=True))
-        right = QVBoxLayout()
+        beside = QWidget()
+        right = QVBoxLayout(beside)
+        right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(8)
         right.addWidget(label(f"At {data.width} × {data.height}, as it will be used"))
         right.addWidget(self.preview)
@@ -290,7 +292,9 @@ class CropDialog(QDialog):
         columns = QHBoxLayout()
         columns.setSpacing(14)
         columns.addLayout(left, 1)
-        columns.addLayout(right)
+        side = scrolled(beside)  # on a small screen the buttons can be reached, too
+        side.setFixedWidth(self.preview.width() + side.verticalScrollBar().sizeHint().width() + 4)
+        columns.addWidget(side)
         rows = QVBoxLayout(self)
         rows.addLayout(columns, 1)
         rows.addWidget(buttons)
