@@ -22,7 +22,7 @@ from .scaling import PARAMETERS, Began, Contender, Event, Measured, ScalingReque
 
 NEAR = 0.02  # of the parameters asked for: so near is near enough
 ENOUGH = 2.0  # seconds of measuring after which a point is not measured again
-WIDTHS = "inner", "stem_hidden"  # settings that grow with d_model
+WIDTHS = "inner", "stem_hidden", "code_hidden"  # settings that grow with d_model
 SMALL, LARGE = (8, 8), (16, 16)  # two pictures: what differs between networks for them is a table of positions
 
 
@@ -61,7 +61,8 @@ def widths(preset: models.Preset, dataset: data.DataSet, parameters: int) -> dic
     of these alone. A config without d_model is left as it is.
     """
     usual = preset.config(dataset)
-    pixels = {"patch": 1} if hasattr(usual, "patch") else {}
+    finest = {"patch": 1, "code_pool": 2}  # a token a pixel, and a plan on the grid that this makes coarse
+    pixels = {name: value for name, value in finest.items() if hasattr(usual, name)}
     usual = dataclasses.replace(usual, **pixels)
     if not hasattr(usual, "d_model"):
         return pixels
