@@ -240,6 +240,10 @@ def test_places_that_cannot_be_written(refuse, tmp_path, suffix):
         refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--out", place, says="cannot be written")
 
 
+def test_a_classifier_goes_into_safetensors(refuse, tmp_path):
+    refuse("train-classifier", "--minutes", 1, "--out", tmp_path / "c.png", says="must end in .safetensors")
+
+
 def test_a_batch_goes_into_an_archive(refuse, tmp_path, out):
     np.savez(tmp_path / "in.npz", images=BLANK[None], known=np.zeros((1, 28, 28), bool))
     refuse("complete", "--model", "vssm", "--prompts", tmp_path / "in.npz", "--out", out, says="must end in .npz")
@@ -590,7 +594,16 @@ def test_a_broken_data_set(refuse, tmp_path, kind):
         case "keys":
             np.savez(path, images=ONE)
     refuse("evaluate", "--model", "vssm", "--data-dir", tmp_path, says="Keras' layout")
-    refuse("train-classifier", "--minutes", 1, "--data-dir", tmp_path, "--out", tmp_path / "c", says="Keras' layout")
+    refuse(
+        "train-classifier",
+        "--minutes",
+        1,
+        "--data-dir",
+        tmp_path,
+        "--out",
+        tmp_path / "c.safetensors",
+        says="Keras' layout",
+    )
 
 
 # --- training -------------------------------------------------------------------------------------------------------

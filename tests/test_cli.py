@@ -1,6 +1,8 @@
 """The command line does what it says, on the shipped weights."""
 
+import argparse
 import dataclasses
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +23,7 @@ from commands import (
     pixels,
     reads_in_raster_order,
     settings,
+    small_weights,
     vssm,
     vssm_json,
     wait_for,
@@ -394,11 +397,57 @@ def test_ctrl_c_saves_and_ends_well(tmp_path):
 # --- the frame ------------------------------------------------------------------------------------------------------
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path):
+STREAMS = {  # what a shell does to them: the exit codes of a command that succeeds and one at fault
+    ">&-": (0, 2),
+    "2>&-": (0, 2),
+    "<&- >&- 2>&-": (0, 2),
+    ">/dev/full": (1, 2),
+    "2>/dev/full": (0, 2),
+    ">/dev/full 2>/dev/full": (1, 2),
+}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="wants a system with /dev/full")
+@pytest.mark.parametrize("redirection", STREAMS)
+def test_streams_that_are_closed_or_full_cost_no_file_and_no_exit_code(tmp_path, redirection):
+    weights = small_weights("vssm", MNIST, tmp_path)
+    root = Path(package.__file__).resolve().parent.parent
+    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+
+    def run(out: str) -> tuple[int, str]:
+        words = ["complete", "--model", "vssm", "--checkpoint", weights, "--rows", 0, "--out", out, "--json"]
+        shell = ["sh", "-c", f'exec "$0" "$@" {redirection}', sys.executable, "-m", "vssm", *map(str, words)]
+        done = subprocess.run(shell, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr, done.stderr
+        return done.returncode, done.stderr
+
+    good, bad = STREAMS[redirection]
+    code, err = run("out.png")
+    assert code == good and pixels(tmp_path / "out.png").shape == (28, 28)
+    assert ("could be written (" in err) == (redirection == ">/dev/full")
+    assert run("out.jpg")[0] == bad and not (tmp_path / "out.jpg").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes are others there")
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "both"])
+def test_readers_that_go_away_are_no_error(tmp_path, closed):
     process = start(["complete", "--model", "vssm", "--rows", 0, "--out", "out.png", "--json"], tmp_path)
-    process.stdout.close()
-    err = process.stderr.read()
-    assert process.wait() == 0 and "Error" not in err and (tmp_path / "out.png").exists()
+    for name in ("stdout", "stderr"):
+        if closed in (name, "both"):
+            getattr(process, name).close()
+    out = "" if process.stdout.closed else process.stdout.read()
+    err = "" if process.stderr.closed else process.stderr.read()
+    assert process.wait() == 0 and "Error" not in err and "Exception" not in err and (tmp_path / "out.png").exists()
+    assert closed != "stderr" or '"tokens": 784' in out
+
+
+def test_json_is_strict(capsys):
+    record = {"a": [1.5, float("nan"), (float("inf"), "x")], "b": {"c": -float("inf"), "d": True}}
+    cli.show(argparse.Namespace(json=True), record, "")
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "a": [1.5, None, [None, "x"]],
+        "b": {"c": None, "d": True},
+    }
 
 
 @pytest.mark.parametrize("command", ["complete", "evaluate", "results", "study", "bench", "train", "train-classifier"])

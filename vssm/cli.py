@@ -40,6 +40,7 @@ from . import (
     report,
     resources,
     scaling,
+    streams,
     studies,
 )
 from .errors import UserError
@@ -342,6 +343,8 @@ def run_train(args: argparse.Namespace) -> None:
 def run_train_classifier(args: argparse.Namespace) -> None:
     """Train the judge of completions."""
     dataset = data.get(args.data)
+    if args.out is not None:
+        files.check_out(args.out, (".safetensors",))
     record = classifier.train(dataset, args.minutes, args.out, args.seed, data_folder=args.data_dir)
     rows = [
         ("trained", f"on {record['images']:,} images in {record['minutes']:g} minutes"),
@@ -496,7 +499,16 @@ def _literal(text: str):
 
 def show(args: argparse.Namespace, record, text: str) -> None:
     """Print the record as JSON, or the text for people."""
-    print(json.dumps(record, indent=2, ensure_ascii=False) if args.json else text)
+    print(json.dumps(strict(record), indent=2, ensure_ascii=False, allow_nan=False) if args.json else text)
+
+
+def strict(value):
+    """The same with null for numbers that are not finite, which JSON does not know."""
+    if isinstance(value, dict):
+        return {key: strict(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def show_scaling(args: argparse.Namespace, record: dict) -> None:
@@ -932,7 +944,9 @@ def make_parser() -> Parser:
         "train-classifier --minutes 3",
     )
     sub.add_argument("--minutes", type=number(float, 0, above=True), default=3.0, metavar="M", help="the budget (3)")
-    sub.add_argument("--out", type=Path, metavar="FILE", help="where the weights go (default: where they are sought)")
+    sub.add_argument(
+        "--out", type=Path, metavar="FILE", help=".safetensors: where the weights go (default: where they are sought)"
+    )
     for add in (with_seed, with_data_dir):
         add(sub)
     return parser
@@ -944,31 +958,28 @@ def make_parser() -> Parser:
 def guarded(work: Callable[[], int | None], debug: bool = False) -> int:
     """Run `work` and turn what it raises into an exit code and at most one line on standard error."""
     debug = debug or bool(os.environ.get("VSSM_DEBUG"))
-    with contextlib.suppress(AttributeError, ValueError):  # a terminal that lacks "×" shows "?" instead of failing
-        sys.stdout.reconfigure(errors="replace")
-    try:
-        code = work() or 0
-        sys.stdout.flush()
-        return code
-    except SystemExit as stop:  # argparse after --help and --version
-        return stop.code or 0
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # whoever read our output has gone; keep Python from flushing into the void at its end
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
-        code, sentence = explain(error)
-        print(sentence, file=sys.stderr)
-        return code
+    with streams.lasting() as out:
+        try:
+            code = work() or 0
+        except SystemExit as stop:  # argparse after --help and --version
+            code = stop.code or 0
+        except KeyboardInterrupt:
+            return 130
+        except Exception as error:
+            if debug:
+                traceback.print_exc()
+            code, sentence = explain(error)
+            print(sentence, file=sys.stderr)
+        out.flush()
+        if out.failure is None or isinstance(out.failure, BrokenPipeError):  # whoever read it wanted no more
+            return code
+        print(f"Not all that was to be printed could be written ({out.failure}).", file=sys.stderr)
+        return code or 1
 
 
 def explain(error: Exception) -> tuple[int, str]:
     """The exit code and the one line for an error."""
-    text = " ".join(str(error).split())
+    text = "".join(c if c.isprintable() else "?" for c in " ".join(str(error).split()))
     if isinstance(error, UserError):
         return 2, text
     if isinstance(error, OSError) and error.filename is not None:  # no right to look there, a name too long, …

@@ -1,0 +1,76 @@
+"""Standard output and standard error that may be closed, or end, without harm to the work.
+
+A pipe's reader may go away in the middle, a disk may be full, a service may start the program without either. What is
+said then is lost; the files that a command writes are not, nor is its exit code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+
+class LastingStream:
+    """A text stream that drops what cannot be written. failure: why, once that has happened."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+        self.failure: Exception | None = None
+
+    def write(self, text: str) -> int:
+        if self.failure is None:
+            try:
+                return self._stream.write(text)
+            except (OSError, ValueError) as error:  # the latter of a stream that was closed
+                self._give_up(error)
+        return len(text)
+
+    def flush(self) -> None:
+        if self.failure is None:
+            try:
+                self._stream.flush()
+            except (OSError, ValueError) as error:
+                self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        """From now on all goes nowhere, also what Python itself still holds and writes at its end."""
+        self.failure = error
+        with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path
+            os.dup2(nowhere.fileno(), self._stream.fileno())
+
+    def __getattr__(self, name: str):
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def lasting() -> Iterator[LastingStream]:
+    """Inside, standard output and standard error are such streams, also where they were closed at the start; gives
+    standard output."""
+    _fill_closed()
+    before = sys.stdout, sys.stderr
+    with contextlib.suppress(AttributeError, ValueError):  # a terminal that lacks "×" shows "?" instead of failing
+        sys.stdout.reconfigure(errors="replace")
+    out, err = LastingStream(sys.stdout), LastingStream(sys.stderr)
+    sys.stdout, sys.stderr = out, err
+    try:
+        yield out
+    finally:
+        out.flush()
+        err.flush()
+        sys.stdout, sys.stderr = before
+
+
+def _fill_closed() -> None:
+    """Open what was closed onto nothing: a file that is opened later could else take the number of standard error, and
+    get what is said there."""
+    if sys.stdout is not None and sys.stderr is not None:
+        return
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name, number in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
