@@ -16,6 +16,7 @@ START, DOCKS, SEQUENCE, TABS, WIDGET, TOOLBARS = 0xFF, 0xFD, 0xFC, 0xFA, 0xFB, 0
 FLAGS, FLOATING = range(16), 2  # of a panel: visible 1, floating 2, closed by a person 8
 AREAS, CORNERS = range(4), (1, 2, 4, 8)
 LARGEST = 2**24 - 1  # pixels: QWIDGETSIZE_MAX
+TAB_BAR = 1000  # pixels at most: Qt adds its height to the largest size of panels that lie one over the other
 FARTHEST = 2**15  # pixels from the screen's corner to a floating panel
 MOST_PANELS = 100
 DEEPEST = 8  # rows in columns in rows
@@ -105,7 +106,7 @@ class _Reader:
 
     def _sizes(self, count: int) -> None:
         for _ in range(count):
-            self._expect(self._int(), range(-1, LARGEST + 1))
+            self._expect(self._int(), range(-1, LARGEST + TAB_BAR + 1))
 
     def _take(self, length: int) -> bytes:
         found = self._state[self._at : self._at + length]

@@ -399,3 +399,20 @@ def test_the_arrangement_of_the_race_alone_comes_back(qtbot, tmp_path, no_thread
         assert window.completion.isVisible() and not window.race.isVisible()
         press(qtbot, window, "V")
         assert window.docks._shares["race"] == pytest.approx(share, abs=0.01)
+
+
+def test_panels_that_lie_one_over_the_other_come_back(qtbot, tmp_path, no_threads_left):
+    state = tmp_path / "sitting.json"
+    for window in opened(qtbot, state, tmp_path):
+        window.actions_["show_panel", "latents"].setChecked(True)
+        press(qtbot, window, "T")
+        press(qtbot, window, "Alt+3")
+        qtbot.waitUntil(
+            lambda w=window: not (w.docks.docks["latents"].isHidden() or w.docks.docks["scaling"].isHidden())
+        )
+        qtbot.wait(50)
+        left = window.sitting()
+        assert left.layout
+    for window in opened(qtbot, state, tmp_path):
+        assert window.sitting().layout == left.layout
+        assert not window.docks.docks["latents"].isHidden() and not window.docks.docks["scaling"].isHidden()

@@ -153,7 +153,7 @@ class Runner(QFrame):
         rows.addWidget(self.picture, 100)
         self.clock, self.place = label("", "number"), label(" ", "number")
         self.clock.setToolTip("The model's own time")
-        self.place.setToolTip("Its finishing place")
+        self.place.setToolTip(tr("Its finishing place; = where times are closer than repeats of them spread"))
         line = QHBoxLayout()
         line.addWidget(self.clock, 1)
         line.addWidget(self.place)
