@@ -9,9 +9,10 @@ from conftest import opened
 from PySide6.QtCore import QEvent, QPointF
 from PySide6.QtGui import QHelpEvent, Qt
 from PySide6.QtWidgets import QApplication, QLabel, QToolTip
-from windows import plain
+from windows import LONG, plain
 
 from app import words
+from app.panels.crop import CropDialog
 from app.session import Session
 from vssm.errors import UserError
 
@@ -79,6 +80,20 @@ def test_markup_in_names_of_files_is_text(bare, tmp_path, bait):
     assert window._dialog.textFormat() == Qt.TextFormat.PlainText
     look_everywhere(bait)
     window._dialog.close()
+    window.messages.clear()
+
+
+def test_markup_in_the_name_of_a_picture_is_text(bare, qtbot, tmp_path):
+    """That can be opened, and one that cannot."""
+    window, bait = bare, "<b>bold</b><img src=x>".replace("/", "∕")
+    (tmp_path / f"{bait}.png").write_bytes(broken_sessions.SOUND)
+    (tmp_path / f"{bait}.jpg").write_bytes(broken_sessions.SOUND[:40])
+    window.opener.open_path(str(tmp_path / f"{bait}.jpg"))
+    qtbot.waitUntil(lambda: bait in window.messages.text, timeout=LONG)
+    window.opener.open_path(str(tmp_path / f"{bait}.png"))
+    qtbot.waitUntil(lambda: window.findChild(CropDialog) is not None, timeout=LONG)
+    look_everywhere(bait)
+    window.findChild(CropDialog).close()
     window.messages.clear()
 
 
