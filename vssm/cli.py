@@ -41,6 +41,7 @@ from . import (
     resources,
     scaling,
     streams,
+    strict_json,
     studies,
 )
 from .errors import UserError
@@ -498,17 +499,12 @@ def _literal(text: str):
 
 
 def show(args: argparse.Namespace, record, text: str) -> None:
-    """Print the record as JSON, or the text for people."""
-    print(json.dumps(strict(record), indent=2, ensure_ascii=False, allow_nan=False) if args.json else text)
-
-
-def strict(value):
-    """The same with null for numbers that are not finite, which JSON does not know."""
-    if isinstance(value, dict):
-        return {key: strict(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [strict(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    """Print the record as JSON, or the text for people. What is not a finite number is told either way."""
+    written, missing = strict_json.text(record)
+    print(written if args.json else text)
+    if missing:
+        null = ", and null in the JSON" if args.json else ""
+        print(f"Not a finite number{null}: {', '.join(missing)}.", file=sys.stderr)
 
 
 def show_scaling(args: argparse.Namespace, record: dict) -> None:

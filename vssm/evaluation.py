@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from . import benchmark, classifier, data, device, pen_digits
+from . import benchmark, classifier, data, device, pen_digits, strict_json
 from .checkpoint import Checkpoint
 from .errors import UserError
 from .events import Held
@@ -551,7 +551,11 @@ def _slices(count: int, batch: int, title: str, quiet: bool) -> Iterator[slice]:
 
 def write_scores(checkpoint: Checkpoint, record: dict) -> None:
     """Save the checkpoint to the file it came from with the record of `evaluate` among its scores: parts that were not
-    measured anew keep their earlier values."""
+    measured anew keep their earlier values. Raises UserError for a score that is not a finite number."""
+    if missing := strict_json.text(record)[1]:
+        raise UserError(
+            f"{', '.join(missing)} came out as no finite number; the scores in the weights stay as they are."
+        )
     whole = {k: v for k, v in record.items() if k not in ("model", "data", "seed", "seconds", "measured")}
     old = {k: v for k, v in checkpoint.scores.items() if k not in ("seed", "seconds")}  # each part has its own
     measured = old.get("measured", {}) | record["measured"]

@@ -13,7 +13,6 @@ Here stands what is asked, what is told and what follows from it, without torch;
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import atomic, models, plot
+from . import atomic, models, plot, strict_json
 from .errors import UserError
 
 LENGTHS = 256, 512, 1024, 2048, 4096
@@ -222,4 +221,4 @@ def write(made: dict, path: Path) -> None:
     """Keep a record as PATH, and its plot as .svg beside it. Raises UserError where that fails."""
     atomic.require_suffix(path, (".json",))
     atomic.write_text(path.with_suffix(".svg"), picture(made))
-    atomic.write_text(path, json.dumps(made, indent=2, ensure_ascii=False) + "\n")
+    atomic.write_text(path, strict_json.text(made)[0] + "\n")

@@ -8,14 +8,14 @@ it, from which `report` writes the page.
 from __future__ import annotations
 
 import datetime
-import json
+import math
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from . import atomic, benchmark, checkpoint, data, device, plot
+from . import atomic, benchmark, checkpoint, data, device, plot, strict_json
 from .errors import UserError
 from .evaluation import Evaluation, Settings, check_limit, lower_half_unknown, share_error
 from .generation import Generator
@@ -294,10 +294,12 @@ def write(record: dict, folder: Path) -> Path:
     """Keep a study's record in a folder, and its plot; returns the record's path. Raises UserError where that fails."""
     what, dataset = STUDIES[record["study"]], data.get(record["data"])
     x, y = _key(what.x, dataset), _key(what.y, dataset)
-    points = [(r[x], r[y], r["label"]) for r in record["rows"]]
+    points = [(r[x], r[y], r["label"]) for r in record["rows"] if math.isfinite(r[x]) and math.isfinite(r[y])]
+    if not points:
+        raise UserError(f"The study {what.name} found no {COLUMNS[y].heading} that is a number; look at the weights.")
     picture, file = plot.scatter(points, COLUMNS[x].axis, COLUMNS[y].axis, what.joined), path(what, dataset, folder)
     atomic.write_text(file.with_suffix(".svg"), picture)
-    atomic.write_text(file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    atomic.write_text(file, strict_json.text(record)[0] + "\n")
     return file
 
 
