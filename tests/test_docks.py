@@ -118,6 +118,19 @@ def test_panels_may_change_while_one_is_dragged(window, qtbot, change):
     assert shown(window) == {"completion", "timing", "latents"}
 
 
+def test_panels_may_change_while_a_border_is_dragged(window, qtbot):
+    border = QPoint(window.docks.docks["completion"].x() - 4, 300)
+    for change in ("show_race", "show_race", "reset_layout", "show_scaling"):
+        qtbot.mousePress(window.docks, LEFT, pos=border)
+        qtbot.mouseMove(window.docks, border + QPoint(20, 0))
+        trigger(window, change)
+        qtbot.mouseMove(window.docks, border + QPoint(40, 0))
+        qtbot.mouseRelease(window.docks, LEFT, pos=border + QPoint(40, 0))
+        qtbot.wait(5)
+    trigger(window, "reset_layout")
+    assert shown(window) == {"completion", "timing", "latents"} and window.docks.layout_ == ""
+
+
 def test_a_panel_floats_moves_grows_closes_and_comes_back_by_keys(window, qtbot):
     at_first = places(window)
     press(qtbot, window, "F6")

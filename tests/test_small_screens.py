@@ -2,8 +2,9 @@
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QPoint, QRect, QSize
+from PySide6.QtCore import QPoint, QPointF, QRect, QSize
 from PySide6.QtGui import QGuiApplication
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QLabel, QScrollArea, QWidget
 from windows import press
 
@@ -90,6 +91,30 @@ def test_keys_reach_what_must_be_scrolled_to(window, qtbot):
             break
     assert widget in window.sketch.thumbs
     assert window.room.viewport().rect().contains(lies(widget, window.room.viewport()))
+
+
+def turn_wheel(widget: QWidget) -> None:
+    window = widget.window()
+    QTest.wheelEvent(window.windowHandle(), QPointF(lies(widget, window).center()), QPoint(0, -120))
+
+
+def test_the_wheel_scrolls_past_sliders(window, qtbot):
+    rows, bar = window.sketch.rows, window.room.verticalScrollBar()
+    for size, scrolls in (((720, 500), True), ((1280, 760), False)):
+        window.resize(*size)
+        window.canvas.setFocus()
+        rows.setValue(14)
+        qtbot.wait(20)
+        bar.setValue(0)
+        window.room.ensureWidgetVisible(window.canvas)
+        before = bar.value()
+        turn_wheel(rows)
+        assert (rows.value() == 14) == scrolls and (bar.value() > before) == scrolls
+        rows.setFocus()
+        rows.setValue(14)
+        window.room.ensureWidgetVisible(rows)
+        turn_wheel(rows)
+        assert rows.value() != 14
 
 
 @pytest.mark.parametrize("room", [QRect(0, 0, 910, 480), QRect(50, 40, 600, 350), QRect(0, 30, 800, 700)])

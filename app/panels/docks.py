@@ -10,7 +10,10 @@ from collections.abc import Iterable
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QAction, QCursor, QMouseEvent
 from PySide6.QtWidgets import (
+    QAbstractSlider,
+    QAbstractSpinBox,
     QApplication,
+    QComboBox,
     QDockWidget,
     QFrame,
     QHBoxLayout,
@@ -385,6 +388,21 @@ class Room(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setWidgetResizable(True)
         self.setWidget(docks)
+        for kind in (QAbstractSlider, QAbstractSpinBox, QComboBox):
+            for one in docks.findChildren(kind):
+                one.installEventFilter(self)
+
+    def eventFilter(self, watched, event) -> bool:
+        """Let nobody who scrolls past a slider or a number move it."""
+        passing = (
+            event.type() == QEvent.Type.Wheel
+            and not watched.hasFocus()
+            and self.verticalScrollBar().maximum() > 0
+            and self.widget().isAncestorOf(watched)  # else it lies in a floating panel
+        )
+        if passing:
+            event.ignore()
+        return passing or super().eventFilter(watched, event)
 
     def resizeEvent(self, event) -> None:
         self.widget().fit(self.width())  # whether bars are shown or not
