@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from enum import Enum
 from pathlib import Path
 
@@ -28,10 +29,16 @@ def kind_of(head: bytes) -> Kind:
     length = int.from_bytes(head[:8], "little")
     if head[8:9] == b"{" and 2 <= length < 2**32:  # safetensors: the length of a header in JSON, and the header
         return Kind.WEIGHTS
-    text = head.decode("utf-8-sig", "replace").lstrip()
+    text = text_of(head).lstrip()
     if text.startswith("{"):
         return Kind.SESSION
     return Kind.LINK if links.is_link(text) and not text.startswith("<") else Kind.PICTURE
+
+
+def text_of(content: bytes) -> str:
+    """As text, in UTF-8 or as a mark at its beginning says; what is none is replaced."""
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8-sig", "replace")
 
 
 def look(path: Path) -> Kind:

@@ -337,7 +337,7 @@ class Filing:
             if self.ready:
                 link.require_possible()
         except UserError as error:
-            self.messages.say(str(error))
+            self.messages.say(str(error), "answer")
             return
         self.messages.supersede()
         if not self.ready:  # only the models know their modes; what was there before comes back where they lack it

@@ -21,7 +21,7 @@ from vssm.image import Picture, flat, reduced
 from vssm.picture import require_size
 
 from . import links
-from .content import Kind, look, shown
+from .content import Kind, look, shown, text_of
 from .svg import from_qimage
 
 LIMIT = 20_000  # milliseconds for a picture
@@ -80,7 +80,8 @@ class Opener(QObject):
         elif kind is Kind.SESSION:
             self.session.emit(given)
         elif kind is Kind.LINK:
-            self.link.emit(path.read_text("utf-8", "replace")[: links.SEARCHED])
+            with path.open("rb") as file:
+                self.link.emit(text_of(file.read(4 * links.SEARCHED)))
         elif kind is Kind.WEIGHTS:
             self.refused.emit(f"{name} holds a model's weights: name it by --checkpoint to “python -m vssm complete”.")
         else:

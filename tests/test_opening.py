@@ -441,8 +441,17 @@ def test_any_bits_in_files_of_16_are_stretched_to_their_range(most, channels):
 
 
 def test_grey_of_12_bits_with_opacity_is_not_black():
-    samples = np.stack([seven(64, 6).astype(int) * 16, np.full((64, 64), 65535)], 2)
-    assert np.asarray(images.decode(png_of_16_bits(samples), "a").image).max() > 200
+    for opaque in (4095, 65535):
+        samples = np.stack([seven(64, 6).astype(int) * 16, np.full((64, 64), opaque)], 2)
+        assert np.asarray(images.decode(png_of_16_bits(samples), "a").image).max() > 200
+
+
+@pytest.mark.parametrize("most", [4095, 65535])
+def test_ink_that_is_opacity_of_many_bits_is_kept(most):
+    ink = seven(64, 3).astype(int) * most // 255
+    for samples in (np.dstack([0 * ink, 0 * ink, 0 * ink, ink]), np.dstack([0 * ink, ink])):
+        made = as_digit(images.decode(png_of_16_bits(samples), "a").image)
+        assert (made != as_digit(Image.fromarray(seven(64, 3)).convert("RGB"))).mean() < 0.02
 
 
 @pytest.mark.parametrize("mode", ["I;16", "I;16B"])
@@ -793,6 +802,11 @@ def test_a_dropped_file_is_opened_for_what_it_holds(mnist, qtbot, tmp_path):
     words = QMimeData()
     words.setText(f"Look at {mnist.link().text}.")
     assert dropped(mnist, words) and "From the link" in mnist.messages.text
+    for encoding in ("utf-8-sig", "utf-16"):
+        (tmp_path / "mail.txt").write_text(f"Look at\n<{mnist.link().text}>.", encoding)
+        mnist.messages.clear()
+        dropped(mnist, files(tmp_path / "mail.txt"))
+        assert "From the link" in mnist.messages.text
     for name, content, said in (
         ("a.safetensors", (2).to_bytes(8, "little") + b"{}", "weights"),
         ("a.npz", b"PK\x03\x04", "an archive"),

@@ -115,11 +115,11 @@ def _with_layout(tile: tuple, layout: str) -> tuple:
 def stretched(samples: np.ndarray) -> np.ndarray:
     """Samples of more than 8 bits as uint8: the least is black and the greatest white, whatever the bits they fill.
 
-    A fourth channel is opacity, which has a range of its own. Where all samples are alike they are taken as 16 bits, or
-    as 8 where they fit.
+    A fourth channel is opacity, which is full where it is greatest. Where all samples are alike they are taken as 16
+    bits, or as 8 where they fit.
     """
     if samples.ndim == 3 and samples.shape[2] == 4:
-        opacity = (samples[..., 3:] >> 8).astype(np.uint8)
+        opacity = np.round(samples[..., 3:] * (255 / max(int(samples[..., 3].max()), 1))).astype(np.uint8)
         return np.concatenate([stretched(samples[..., :3]), opacity], 2)
     if samples.dtype.kind == "f":
         samples = np.nan_to_num(samples.astype(np.float32), posinf=0, neginf=0)
