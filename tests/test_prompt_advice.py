@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw
 from PySide6.QtCore import Qt
 from windows import complete, press, take
 
+from app import session
 from vssm import checkpoint, data, prompt_advice
 from vssm.examples import examples
 from vssm.ink import stroke_width
@@ -162,3 +163,10 @@ def test_greys_that_come_from_elsewhere_are_shown_as_the_models_read_them(mnist,
     grey = np.arange(784, dtype=np.uint32).reshape(28, 28, 1).astype(np.uint8)
     mnist.sketch.give(Prompt(grey, ALL), "example")
     assert np.array_equal(mnist.canvas.sketch.pixels, np.where(grey >= 128, 255, 0))
+
+
+def test_greys_of_an_old_session_are_shown_as_the_models_read_them(no_threads_left, qtbot, tmp_path):
+    grey = np.arange(784, dtype=np.uint32).reshape(28, 28, 1).astype(np.uint8)
+    session.save(session.Session(sheets={"mnist": session.Sheet(Prompt(grey, ALL))}), tmp_path / "sitting.json")
+    for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+        assert np.array_equal(window.canvas.sketch.prompt.pixels, np.where(grey >= 128, 255, 0))

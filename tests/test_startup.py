@@ -229,7 +229,7 @@ def test_the_example_stays_until_the_first_run_of_its_data_set(window, qtbot):
 
 
 def test_who_has_drawn_before_is_shown_no_example(qtbot, tmp_path, no_threads_left):
-    sheet = session.Sheet(Prompt(np.full((28, 28, 1), 9, np.uint8), session.fresh_prompt(data.MNIST).known))
+    sheet = session.Sheet(Prompt(np.full((28, 28, 1), 255, np.uint8), session.fresh_prompt(data.MNIST).known))
     session.save(session.Session(sheets={"mnist": sheet}), tmp_path / "sitting.json")
     bury()
     window = Window(tmp_path / "sitting.json", tmp_path)

@@ -165,6 +165,7 @@ class SketchPanel(Card):
         self.rows.blockSignals(True)
         self.rows.setRange(0, dataset.height)
         self.rows.blockSignals(False)
+        desk.sketch.pixels = self._read(desk.sketch.pixels)  # an old session may have other values
         self.canvas.load(dataset, desk.sketch)
         self.show_ink(desk)
         self.show_examples(dataset)
@@ -205,9 +206,13 @@ class SketchPanel(Card):
     def give(self, prompt: Prompt, kind: str) -> None:
         """Put a whole prompt into the sketch, as one step of its history; in values that the models read, so that what
         is shown is what they get."""
-        prompt = Prompt(data.from_levels(data.to_levels(prompt.pixels, self._data), self._data), prompt.known)
+        prompt = Prompt(self._read(prompt.pixels), prompt.known)
         self.canvas.change(kind, self.canvas.sketch.take, prompt)
         self.prompt_given.emit()
+
+    def _read(self, pixels: np.ndarray) -> np.ndarray:
+        """Pixels as the models read them."""
+        return data.from_levels(data.to_levels(pixels, self._data), self._data)
 
     @Slot(tuple)
     def _palette_chosen(self, ink: tuple[int, ...]) -> None:
