@@ -163,7 +163,7 @@ def test_pinned_results_stay_and_can_be_let_go(mnist, qtbot):
     point(qtbot, pins, cell(pins, 2))
     assert seen(window.canvas) != before
     qtbot.mouseClick(pins, LEFT, pos=cell(pins, 2))
-    assert np.array_equal(window.canvas.sketch.pixels, second.finished.images[1])
+    assert np.array_equal(window.canvas.sketch.pixels, 255 * (second.finished.images[1] >= 128))  # as models read it
     qtbot.mouseClick(pins, RIGHT, pos=cell(pins, 0))
     assert pinned(window) == [3] and len(pins.cells()) == 2
     qtbot.mouseClick(gallery, RIGHT, pos=cell(gallery, 3))
