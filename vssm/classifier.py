@@ -88,10 +88,13 @@ def load(dataset: data.DataSet, file: str | Path | None = None) -> Classifier:
         raise UserError(f"There is no classifier {file}; make one with {remedy}.")
 
     def make(meta: dict) -> Classifier:
+        refusal = UserError(f"it is no classifier of {dataset.title}'s pictures; make one with {remedy}.")
+        if meta["model"] != "classifier":  # whose config is another
+            raise refusal
         network = Classifier(from_dict(ClassifierConfig, meta["config"]))
         made = network.config.size, network.config.size, network.config.colours
-        if made != dataset.shape or network.config.classes != dataset.classes or meta["model"] != "classifier":
-            raise UserError(f"it is no classifier of {dataset.title}'s pictures; make one with {remedy}.")
+        if made != dataset.shape or network.config.classes != dataset.classes:
+            raise refusal
         return network
 
     network, _ = checkpoint.read_network(file, make)

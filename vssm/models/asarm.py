@@ -17,7 +17,8 @@ token given the first s. The row of rank s is the same for both, so that a first
 
 Deviations: one stream in place of XLNet's two, the query carried by the row after the last value (as in σ-GPT,
 2404.09562), so that values are cached once and never reread; a convolutional stem as the Transformer has, of the
-visible pixels around the target; trained on raster and on random orders, and on drafts, so that they are of use.
+visible pixels around the target; trained on raster and on random orders, and on drafts, so that they are of use; in
+colour the channels of a draft are verified one after another (`assd`).
 
 Shapes: B images, T = H·W tokens, C channels, D = d_model, P raw outputs of the likelihood, R rows of one call.
 """
