@@ -396,7 +396,7 @@ def test_a_sitting_keeps_the_layout(window, qtbot, tmp_path):
         assert not said and kept.layout == again.docks.layout_
 
 
-def test_the_arrangement_of_the_race_alone_comes_back(qtbot, tmp_path, no_threads_left):
+def test_the_arrangement_of_the_race_alone_comes_back(qtbot, tmp_path):
     """The other one is as at first, and was never turned to since."""
     state = tmp_path / "sitting.json"
     for window in opened(qtbot, state, tmp_path):
@@ -414,7 +414,7 @@ def test_the_arrangement_of_the_race_alone_comes_back(qtbot, tmp_path, no_thread
         assert window.docks._shares["race"] == pytest.approx(share, abs=0.01)
 
 
-def test_panels_that_lie_one_over_the_other_come_back(qtbot, tmp_path, no_threads_left):
+def test_panels_that_lie_one_over_the_other_come_back(qtbot, tmp_path):
     state = tmp_path / "sitting.json"
     for window in opened(qtbot, state, tmp_path):
         window.actions_["show_panel", "latents"].setChecked(True)
