@@ -305,6 +305,12 @@ def test_archives_of_prompts(refuse, tmp_path, kind):
     refuse("complete", "--model", "vssm", "--prompts", tmp_path / "in.npz", "--out", tmp_path / "out.npz", says=says)
 
 
+def test_more_completions_than_memory_holds(refuse, tmp_path):
+    np.savez(tmp_path / "in.npz", images=ONE.repeat(1000, 0), known=NONE.repeat(1000, 0))
+    words = ["complete", "--model", "vssm", "--prompts", tmp_path / "in.npz", "--out", tmp_path / "out.npz"]
+    refuse(*words, "--samples", 1000, says="ask for 637 at most")
+
+
 def test_objects_are_never_unpickled(refuse, tmp_path):
     trap = tmp_path / "sprung"
     objects = np.empty(1, object)
@@ -579,7 +585,6 @@ def test_no_data_and_no_network(refuse, tmp_path, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there: the download fails at once
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    (tmp_path / "MNIST" / "raw").mkdir(parents=True)  # torchvision makes these two
     refuse("evaluate", "--model", "vssm", "--data-dir", tmp_path, says="could not be downloaded")
 
 

@@ -1,8 +1,12 @@
 """Data, prompts and the known sets that training draws."""
 
+import functools
 import gzip
+import hashlib
+import http.server
 import re
 import struct
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +215,47 @@ def test_a_broken_published_file_is_named(published, kind, suffix):
 def test_published_labels_for_other_images(published):
     with pytest.raises(UserError, match=f"{IDX[1]} holds is uint8 \\[11\\], and 12 pictures"):
         data.load(MNIST, "test", published(labels=idx(np.arange(11, dtype=np.uint8) % 10)))
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """A server of MNIST's files, which the program takes for one of those on the network; what it holds is broken."""
+    from vssm.torchvision_compat import datasets  # before torchvision itself
+
+    there = tmp_path / "server"
+    there.mkdir()
+    contents = {f"{IDX[0]}.gz": WHOLE, f"{IDX[1]}.gz": idx(np.arange(12, dtype=np.uint8) % 10)}
+    for name, content in contents.items():
+        (there / name).write_bytes(gzip.compress(content))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=there)
+    monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "log_message", lambda *_: None)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [f"{address}gone/", address])
+        sums = [(name, hashlib.md5((there / name).read_bytes()).hexdigest()) for name in contents]
+        monkeypatch.setattr(datasets.MNIST, "resources", sums)
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        yield there
+        server.shutdown()
+
+
+def test_what_is_missing_is_fetched_from_the_next_mirror(mirror, tmp_path, capsys):
+    legacy = tmp_path / "data" / "MNIST" / "processed"
+    legacy.mkdir(parents=True)
+    for name in ("training.pt", "test.pt"):
+        (legacy / name).write_bytes(b"never read")
+    x, y = data.load(MNIST, "test", tmp_path / "data")
+    assert (x == pictures(MNIST)).all() and len(y) == 12 and capsys.readouterr().out == ""
+    assert {path.name for path in (tmp_path / "data" / "MNIST" / "raw").iterdir()} == {f"{name}.gz" for name in IDX}
+
+
+def test_what_is_fetched_broken_is_not_kept(mirror, tmp_path):
+    (mirror / f"{IDX[0]}.gz").write_bytes(b"<html>")
+    with pytest.raises(UserError, match="could not be downloaded"):
+        data.load(MNIST, "test", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_published_file_of_colour_that_is_broken_is_named(tmp_path, monkeypatch):

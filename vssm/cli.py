@@ -110,6 +110,11 @@ def run_complete_batch(args: argparse.Namespace) -> None:
     dataset = data.get(args.data)
     files.check_out(args.out, (".npz",))
     images, known = files.read_prompts(args.prompts, dataset)
+    if images.nbytes * args.samples > files.MOST_COMPLETED:
+        most = files.MOST_COMPLETED // images.nbytes
+        raise UserError(
+            f"{args.samples} samples of each of {len(images):,} prompts are too many; ask for {most} at most."
+        )
     generator = make_generator(args)
     mode, size = generator.sampler(*sampler(args, generator))
     pixels = generator.shown(args.pixels)

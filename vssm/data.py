@@ -11,15 +11,16 @@ import math
 import os
 import sys
 import tarfile
+import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 
-from . import archive
+from . import archive, atomic
 from .errors import UserError
 
 BINARISE_SEED = 20240711  # fixes the binarised MNIST test set that every figure is measured on
@@ -203,7 +204,8 @@ def _from_idx(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.n
         return [next((path for path in some if path.exists()), None) for some in paths]
 
     if None in find():
-        _download(data, split, folder)
+        with _downloading(data, folder) as kind:
+            _fetch_idx(kind, names, folder / "MNIST" / "raw")
     paths = find()
     if None in paths:
         raise UserError(f"{folder} lacks a file of {data.title}'s after it was fetched; choose another --data-dir.")
@@ -240,26 +242,50 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         raise UserError(f"{path} is no sound file of MNIST's ({reason}); delete it, and it is fetched again.") from None
 
 
+def _fetch_idx(kind, names: tuple[str, ...], folder: Path) -> None:
+    """Download these of MNIST's files, packed, into a folder, where each appears whole or not at all.
+
+    `kind` itself would do so, but it reads a file of PyTorch's in the same folder first.
+    """
+    from torchvision.datasets.utils import download_url
+
+    for name, md5 in kind.resources:
+        if name.removesuffix(".gz") not in names:
+            continue
+        for last, mirror in enumerate(kind.mirrors, 1 - len(kind.mirrors)):
+            try:
+                with tempfile.TemporaryDirectory() as place:
+                    download_url(f"{mirror}{name}", place, name, md5)
+                    atomic.write_bytes(folder / name, (Path(place) / name).read_bytes())
+                break
+            except (OSError, RuntimeError):  # of the network, or of what it sent
+                if not last:
+                    raise
+
+
 def _from_torchvision(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels of CIFAR-10's files, whose checksums torchvision looks at before it unpacks them."""
-    found = _download(data, split, folder)
+    with _downloading(data, folder) as kind:
+        found = kind(str(folder), train=split == "train", download=True)
     return np.asarray(found.data), np.asarray(found.targets)
 
 
-def _download(data: DataSet, split: str, folder: Path):
-    """torchvision's data set, downloaded where its files are missing or are not those that were published."""
+@contextlib.contextmanager
+def _downloading(data: DataSet, folder: Path) -> Iterator[type]:
+    """Gives torchvision's class of a data set to a block that downloads it; raises UserError where that fails."""
     from .torchvision_compat import datasets
 
     kind = {"mnist": datasets.MNIST, "cifar10": datasets.CIFAR10}[data.name]
     try:
         with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
-            return kind(str(folder), train=split == "train", download=True)
+            yield kind
+    except UserError:
+        raise
     except (OSError, RuntimeError, EOFError, ValueError, AssertionError, tarfile.TarError, zlib.error) as error:
         reason = (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
-        broken = next((path for path in _published(kind, folder) if path.exists()), None)
-        if broken is not None:
+        if broken := _published(kind, folder):
             raise UserError(
-                f"{broken} is not {data.title} as it was published, and it could not be downloaded anew ({reason}); "
+                f"{broken[0]} is not {data.title} as it was published, and it could not be downloaded anew ({reason}); "
                 "delete it and connect to the network."
             ) from None
         raise UserError(
@@ -269,7 +295,7 @@ def _download(data: DataSet, split: str, folder: Path):
 
 
 def _published(kind, folder: Path) -> list[Path]:
-    """Where torchvision keeps CIFAR-10's files that are there and not sound."""
+    """Files of CIFAR-10's that are there and not sound."""
     from torchvision.datasets.utils import check_integrity
 
     lists = (*getattr(kind, "train_list", ()), *getattr(kind, "test_list", ()))

@@ -13,6 +13,7 @@ from .picture import open_picture, write_png
 from .prompt import Prompt, read_image
 
 MOST_BYTES = 100_000_000  # of an archive's pictures
+MOST_COMPLETED = 500_000_000  # bytes of all their completions
 
 
 def read_prompt(
