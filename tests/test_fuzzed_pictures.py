@@ -109,8 +109,7 @@ def test_any_part_of_any_picture_becomes_what_the_models_read(brought, dataset, 
     pixels = image.cut(flat, (left, top, left + side, top + side), dataset, invert)
     assert pixels.shape == dataset.shape and pixels.dtype == np.uint8
     assert np.array_equal(data.from_levels(data.to_levels(pixels, dataset), dataset), pixels)
-    box = image.drawing_box(flat, invert)
-    assert box is None or box[0] < box[2]
+    assert set(np.unique(image.cut_centred(flat, invert))) <= {0, 255}
     image.is_on_paper(flat), image.is_colourful(flat)
 
 

@@ -362,6 +362,28 @@ def test_an_empty_page_has_no_ink():
         assert not as_digit(Image.fromarray(page).convert("RGB")).any()
 
 
+LIGHT = {
+    "even": lambda x, y: 230 + 0 * x,
+    "from one corner": lambda x, y: 220 - 90 * (x + y) / 2,
+    "a shadow": lambda x, y: 220 - 70 * (x + y > 1.1),
+    "the page on a dark table": lambda x, y: np.where((abs(x - 0.5) < 0.42) & (abs(y - 0.5) < 0.45), 225, 60),
+}
+
+
+@pytest.mark.parametrize("light", LIGHT)
+@pytest.mark.parametrize(("size", "width"), [(280, 3), (1000, 6)])
+def test_a_photograph_of_a_page_gives_its_ink(light, size, width):
+    """With noise, and however the light falls."""
+    y, x = np.mgrid[:size, :size] / size
+    noise = np.random.default_rng(0).normal(0, 4, (size, size))
+    page = LIGHT[light](x, y) * (1 - 0.6 * seven(size, width) / 255) + noise
+    picture = Image.fromarray(page.clip(0, 255).astype(np.uint8)).convert("RGB")
+    made = images.cut(picture, whole(picture), data.MNIST, invert=True)[..., 0]
+    wanted = as_digit(Image.fromarray(seven(size, width)).convert("RGB"))
+    inside = np.s_[4:24, 4:24]
+    assert (made[inside] != wanted[inside]).mean() < 0.06 and made[inside].any()
+
+
 @pytest.mark.parametrize("ground", [255, 200, 120, 0, 40])
 def test_the_border_says_whether_it_is_paper(ground):
     ink = 20 if ground > 100 else 230

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from .data import DataSet, from_levels, to_levels
+from .data import MNIST, DataSet, from_levels, to_levels
 from .errors import UserError
-from .ink import fitting_box, reduce_drawing, split, stroke_width
+from .ink import MIDDLE, find, fitting_box, reduce_drawing, split, stroke_width
 from .picture import FORMATS, open_picture, require_size
 
 KEPT = 2048  # longest side kept of a picture: more would only make moving the crop slow
@@ -188,12 +188,6 @@ def is_colourful(image: Image.Image) -> bool:
     return bool((small.max(2) - small.min(2) > COLOURFUL).mean() > MANY)
 
 
-def drawing_box(image: Image.Image, invert: bool) -> Box | None:
-    """The box in which the ink is centred and sized like MNIST's digits; None where there is no ink."""
-    grey = np.asarray(image.convert("L"))
-    return fitting_box(split(255 - grey if invert else grey))
-
-
 def _border(grey: np.ndarray) -> np.ndarray:
     """The values of its outermost pixels, a fiftieth of its sides deep."""
     rows, columns = (max(1, n // 50) for n in grey.shape)
@@ -222,6 +216,22 @@ def cut(image: Image.Image, box: Box, data: DataSet, invert: bool = False) -> np
     if drawn:
         pixels = reduce_drawing(pixels, data.height, data.width)
     return from_levels(to_levels(pixels, data), data).reshape(data.shape)
+
+
+def cut_centred(image: Image.Image, invert: bool = False) -> np.ndarray:
+    """Reduce a picture to [28, 28, 1] uint8 for MNIST, its ink centred and sized like MNIST's digits."""
+    grey = np.asarray(image.convert("L"))
+    ink = find(255 - grey if invert else grey, MNIST.height, MNIST.width)
+    box = fitting_box(ink)
+    if box is None:
+        return cut(image, (0, 0, *image.size), MNIST, invert)
+    box = np.array(box) * (np.array(image.size * 2) / (ink.shape[::-1] * 2))
+    made = cut(image, tuple(box), MNIST, invert)
+    if made.any():  # thin strokes have become as broad as others, which may have moved the middle
+        place = [np.nonzero(made[..., 0])[axis].mean() + 0.5 for axis in (1, 0)]
+        box += np.tile((np.array(place) / MNIST.width - MIDDLE) * (box[2:] - box[:2]), 2)
+        made = cut(image, tuple(box), MNIST, invert)
+    return made
 
 
 def _extended(image: Image.Image, box: Box) -> tuple[Image.Image, Box]:

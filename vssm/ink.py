@@ -15,14 +15,31 @@ import numpy as np
 FINE = 8  # cells of the fine grid to a side of a target pixel
 STROKE = 2.0  # pixels: the least width of a stroke; half of MNIST's strokes are 2.1 to 3.0 wide (prompt_advice)
 BOX, MIDDLE = 20 / 28, 14.5 / 28  # of MNIST's pictures: the longer side of a digit; where its centre of mass lies
+BROAD = 7  # pixels: no stroke is as wide
 CONTRAST = 24  # of 255: ink and ground that differ by less are noise
 
 
 def reduce_drawing(grey: np.ndarray, height: int, width: int) -> np.ndarray:
     """Reduce a drawing [h, w] uint8, light ink on dark ground, to [height, width] uint8 of 0 and 255."""
-    fine = _greatest(grey, height * FINE, width * FINE)
-    drawn = thicken(split(fine), STROKE * FINE).reshape(height, FINE, width, FINE)
+    drawn = thicken(find(grey, height, width), STROKE * FINE).reshape(height, FINE, width, FINE)
     return np.where(drawn.mean((1, 3)) >= 0.5, 255, 0).astype(np.uint8)
+
+
+def find(grey: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Where the ink of a drawing is, on the fine grid for a target of that size: bool [height × FINE, width × FINE].
+
+    Broad ink at the border is none: a shadow on the paper, or the table beneath it. There the ink is what stands out
+    from the ground around it, and from its noise.
+    """
+    fine = _greatest(grey, height * FINE, width * FINE)
+    drawn = split(fine)
+    radius = BROAD * FINE // 2
+    broad = shrink(drawn, radius)
+    if drawn.mean() < 0.5 and (broad[[0, -1]].any() or broad[:, [0, -1]].any()):
+        ground = _extreme(_extreme(fine, np.minimum, radius), np.maximum, radius)
+        out = (fine - ground).astype(int)
+        drawn = split((out - 2 * int(np.median(out))).clip(0).astype(np.uint8))
+    return drawn
 
 
 def split(grey: np.ndarray) -> np.ndarray:
@@ -91,6 +108,19 @@ def fitting_box(mask: np.ndarray) -> tuple[float, float, float, float] | None:
     y, x = (float(places.mean()) + 0.5 for places in np.nonzero(mask))
     left, top = x - side * MIDDLE, y - side * MIDDLE
     return left, top, left + side, top + side
+
+
+def _extreme(grey: np.ndarray, which: np.ufunc, radius: int) -> np.ndarray:
+    """The least or the greatest value in the square around each cell that reaches so far."""
+    for axis in (0, 1):
+        ends = [(0, 0), (0, 0)]
+        ends[axis] = radius, radius
+        found, seen = np.moveaxis(np.pad(grey, ends, "edge"), axis, 0), 1
+        while seen < 2 * radius + 1:  # so many neighbours in each
+            step = min(seen, 2 * radius + 1 - seen)
+            found, seen = which(found[:-step], found[step:]), seen + step
+        grey = np.moveaxis(found, 0, axis)
+    return grey
 
 
 def _greatest(grey: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from . import data
 from .data import MNIST, DataSet
-from .image import cut
-from .ink import fitting_box, stroke_width
+from .image import cut, cut_centred
+from .ink import stroke_width
 from .prompt import Prompt
 
 BOX, MIDDLE = 20, 14.5  # pixels: the longer side of a digit; where its centre of mass lies, in both directions
@@ -170,7 +170,7 @@ def centred(prompt: Prompt) -> np.ndarray:
         pixels = cut(large, tuple(fine * edge for edge in box), MNIST)
         pixels[end:] = 0
         return pixels
-    return cut(large, tuple(fine * edge for edge in fitting_box(ink)), MNIST)
+    return cut_centred(large)
 
 
 # --- measuring the training set -------------------------------------------------------------------------------------

@@ -317,8 +317,7 @@ class CropDialog(QDialog):
         """The part that is used, at the data set's size."""
         image, box, invert = self.brought.image, self.cropper.box, self.invert.isChecked()
         if self._data.levels == 2 and self.centre.isChecked():
-            image = image.crop(tuple(round(edge) for edge in box))
-            box = images.drawing_box(image, invert) or (0, 0, *image.size)
+            return images.cut_centred(image.crop(tuple(round(edge) for edge in box)), invert)
         return images.cut(image, box, self._data, invert)
 
     @Slot()
