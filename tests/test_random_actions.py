@@ -18,9 +18,9 @@ from windows import LONG
 from app import history, session
 from vssm import checkpoint, data
 
-FEW, MOVES = 2, 150
+FEW, MOVES = 1, 100
 MANY, MORE = 40, 600
-SEEDS = [secrets.randbelow(10**9) for _ in range(MANY)] if fuzzing.LONG else list(range(FEW))
+SEEDS = [secrets.randbelow(10**9) for _ in range(MANY)] if fuzzing.LONG else list(range(1, FEW + 1))
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
 KEYS = (
     *(Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Space, Qt.Key.Key_Return),
