@@ -325,7 +325,7 @@ def test_a_rectangle_ends_without_effect(window, hand, qtbot, how):
 def level(qtbot):
     made = Map()
     made.resize(200, 200)
-    made.show_level(np.zeros((5, 5, 3), np.uint8), None, theme.LIGHT)
+    made.show_level(np.zeros((5, 5, 3), np.uint8), (5, 5), None, theme.LIGHT)
     qtbot.addWidget(made)
     with qtbot.waitExposed(made):
         made.show()
