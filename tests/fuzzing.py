@@ -33,7 +33,7 @@ MOST_SECONDS = 5.0  # of processor time
 MOST_WAIT = 60.0  # seconds: the machine may be busy with other tests
 MOST_MEMORY = 1_000_000_000  # bytes, the program itself and torch included
 MOST_ADDRESSES = 16 * MOST_MEMORY  # lest a fault of ours should take the whole machine's memory
-FEW, MANY = 12, 2_000  # examples of a test
+FEW, MANY = 8, 2_000  # examples of a test
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="processes are not forked there")
 

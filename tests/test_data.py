@@ -169,14 +169,14 @@ def published(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-@pytest.mark.parametrize("inside", ["MNIST/raw", ""])
+@pytest.mark.parametrize("inside", ["MNIST/raw", "", "{odd} name/%s"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_published_files_are_read(published, suffix, inside, packed):
     whole = published(suffix=suffix, inside=inside)
     if packed:  # whatever the name says
         for path in (whole / inside).iterdir():
             path.write_bytes(gzip.compress(path.read_bytes()))
-    x, y = data.load(MNIST, "test", whole)
+    x, y = data.load(MNIST, "test", whole / inside if "odd" in inside else whole)
     assert (x == pictures(MNIST)).all() and y.tolist() == [*range(10), 0, 1]
 
 

@@ -198,20 +198,16 @@ def _from_idx(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.n
     stem = {"train": "train", "test": "t10k"}[split]
     names = f"{stem}-images-idx3-ubyte", f"{stem}-labels-idx1-ubyte"
 
-    def find() -> list[Path | None]:
-        places = [place / f"{{}}{suffix}" for place in (folder / "MNIST" / "raw", folder) for suffix in ("", ".gz")]
-        paths = ([Path(str(place).format(name)) for place in places] for name in names)
-        return [next((path for path in some if path.exists()), None) for some in paths]
+    def find(name: str) -> Path | None:
+        places = (place / f"{name}{suffix}" for place in (folder / "MNIST" / "raw", folder) for suffix in ("", ".gz"))
+        return next((path for path in places if path.exists()), None)
 
-    if None in find():
+    if not all(map(find, names)):
         with _downloading(data, folder) as kind:
             _fetch_idx(kind, names, folder / "MNIST" / "raw")
-    paths = find()
-    if None in paths:
-        raise UserError(f"{folder} lacks a file of {data.title}'s after it was fetched; choose another --data-dir.")
-    images = _read_idx(paths[0], data.shape[:2])
-    labels = _read_idx(paths[1], ())
-    _require_labels(archive.ArrayHeader(labels.shape, labels.dtype), len(images), f"What {paths[1]} holds")
+    pictures, classes = (find(name) or folder / name for name in names)
+    images, labels = _read_idx(pictures, data.shape[:2]), _read_idx(classes, ())
+    _require_labels(archive.ArrayHeader(labels.shape, labels.dtype), len(images), f"What {classes} holds")
     return images, labels
 
 
@@ -231,7 +227,7 @@ def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
             if not 0 < count * math.prod(shape) <= MOST_BYTES:
                 raise ValueError(f"it says that it holds {count:,} of them")
             values = np.empty((count, *shape), np.uint8)
-            got = file.readinto(memoryview(values).cast("B"))
+            got = file.readinto(values.data)
             if got < values.nbytes:
                 raise ValueError(f"it is cut short: {got + size:,} bytes of {values.nbytes + size:,} are there")
             if file.read(1):

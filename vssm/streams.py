@@ -7,6 +7,7 @@ said then is lost; the files that a command writes are not, nor is its exit code
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -51,8 +52,8 @@ def lasting() -> Iterator[LastingStream]:
     standard output."""
     _fill_closed()
     before = sys.stdout, sys.stderr
-    with contextlib.suppress(AttributeError, ValueError):  # a terminal that lacks "×" shows "?" instead of failing
-        sys.stdout.reconfigure(errors="replace")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks "×" shows "?" instead of failing
     out, err = LastingStream(sys.stdout), LastingStream(sys.stderr)
     sys.stdout, sys.stderr = out, err
     try:
