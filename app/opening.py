@@ -96,7 +96,7 @@ class Opener(QObject):
         if files:
             self.open_path(files[0])
         elif raw is not None:
-            self._decode(f"The picture {place}", content=mime.data(raw).data())
+            self._decode(f"The picture {place}", content=bytes(mime.data(raw).data()))
         elif mime is not None and mime.hasImage():
             self._take(mime.imageData(), f"The picture {place}")
         elif links.is_link(text):
@@ -173,14 +173,17 @@ class Opener(QObject):
 
     @Slot(QProcess.ProcessError)
     def _not_started(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart and self._process is not None:
-            self._end().deleteLater()
+        process = self._end() if error == QProcess.ProcessError.FailedToStart else None
+        if process is not None:
+            process.deleteLater()
             self.refused.emit(f"{self.name} cannot be opened: no process for it can be started.")
 
     @Slot()
     def _decoded(self) -> None:
         process = self._end()
-        whole = process.readAllStandardOutput().data()
+        if process is None:
+            return
+        whole = bytes(process.readAllStandardOutput().data())
         process.deleteLater()
         line, _, pixels = whole.partition(b"\n")
         try:
