@@ -20,7 +20,7 @@ from vssm.prompt import Prompt
 
 ROOT = Path(__file__).parent.parent
 LONG = 120  # seconds; the machine may be busy
-MARKS = {(2, 3): 199, (25, 3): 203}  # pixels (x, y) by whose grey a sketch is found on the screen
+MARKS = (2, 3), (25, 3)  # pixels (x, y) of ink by which a sketch is found on the screen
 STROKE = (6, 8), (20, 8), (20, 12)
 
 
@@ -54,8 +54,8 @@ def test_a_person_draws_completes_and_quits(screen, tmp_path):
     tmp_path.chmod(0o700)  # as a runtime folder must be
     state = tmp_path / "sitting.json"
     prompt = Prompt.empty(*MNIST.shape).with_rows(14)
-    for (x, y), grey in MARKS.items():
-        prompt.pixels[y, x] = grey
+    for x, y in MARKS:
+        prompt.pixels[y, x] = 255
     session.save(session.Session(samples=1, theme="light", toured=True, sheets={"mnist": session.Sheet(prompt)}), state)
     process = subprocess.Popen(
         [sys.executable, ROOT / "main.py"],
@@ -152,31 +152,28 @@ def look(screen: dict) -> np.ndarray:
 
 def pictures(screen: dict) -> list[tuple[np.ndarray, float]]:
     """Where pictures with both marks are on the screen, from the left: place (x, y) of the corner, pixels a pixel."""
-    shot = look(screen)
-    first, second = (spots(shot, grey) for grey in MARKS.values())
     (x, y), (across, _) = MARKS
+    spots = squares(look(screen))
     found = []
-    for a in first:
-        for b in second:
+    for a, side in spots:
+        for b, _ in spots:
             scale = (b - a)[0] / (across - x)
-            if scale > 5 and abs(b - a)[1] <= 1:
+            if abs(scale - side) <= 1 and abs(b - a)[1] <= 1:
                 found.append((a - (np.array((x, y)) + 0.5) * scale, scale))
-                break
     return sorted(found, key=lambda place: place[0][0])
 
 
-def spots(shot: np.ndarray, grey: int, side: int = 5) -> list[np.ndarray]:
-    """Middles (x, y) of squares of a person's ink of that grey, of at least `side` screen pixels, from the left."""
-    mask = (shot == np.array(draw.GOLD) * grey // 255).all(-1)
-    windows = np.lib.stride_tricks.sliding_window_view(mask, (side, side)).all((-1, -2))
-    left = [tuple(p) for p in np.argwhere(windows)]
-    middles = []
-    while left:
-        y, x = left[0]
-        group = [p for p in left if abs(p[0] - y) < 40 and abs(p[1] - x) < 40]
-        left = [p for p in left if p not in group]
-        middles.append(np.mean(group, 0)[::-1] + (side - 1) / 2)
-    return sorted(middles, key=lambda place: place[0])
+def squares(shot: np.ndarray) -> list[tuple[np.ndarray, int]]:
+    """Middles (x, y) and sides of squares of a person's ink with black around them: single pixels of a picture."""
+    ink = np.pad((shot == np.array(draw.GOLD)).all(-1), 2)
+    black = np.pad(~shot.any(-1), 2)
+    found = []
+    for y, x in np.argwhere(ink & ~np.roll(ink, 1, 0) & ~np.roll(ink, 1, 1)):  # upper left corners
+        side = int(np.argmin(ink[y, x:]))
+        around = black[y - 2 : y + side + 2, x - 2 : x + side + 2]
+        if side >= 6 and ink[y : y + side, x : x + side].all() and around[[0, -1]].all() and around[:, [0, -1]].all():
+            found.append((np.array((x, y)) - 2 + (side - 1) / 2, side))
+    return found
 
 
 def values(screen: dict, origin: np.ndarray, scale: float) -> np.ndarray:
