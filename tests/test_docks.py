@@ -198,6 +198,19 @@ def test_completions_and_races_have_an_arrangement_each(window, qtbot):
     assert not window.actions_["show_race"].isChecked()
 
 
+@pytest.mark.parametrize("name", ["race", "timing"])
+def test_a_floating_panel_is_painted_when_its_arrangement_comes_back(window, qtbot, name):
+    if name == "race":
+        press(qtbot, window, "V")
+    window.docks.docks[name].setFloating(True)
+    for _ in range(2):
+        press(qtbot, window, "V")
+    dock = window.docks.docks[name]
+    assert dock.isFloating() and dock.updatesEnabled()
+    press(qtbot, window, "V")
+    assert all(one.updatesEnabled() for one in window.docks.docks.values())
+
+
 def test_latents_and_scaling_take_turns_or_stand_together(window, qtbot):
     press(qtbot, window, "T")
     assert shown(window) == {"completion", "timing", "scaling"}

@@ -160,7 +160,8 @@ class Docks(QMainWindow):
         first = self._text == ""  # begun anew, as the window may be wider or narrower now
         if first or arrangement not in self._kept or not self._restore(*self._kept.pop(arrangement)):
             self._begin()
-        self.setUpdatesEnabled(True)
+        for one in (self, *self.docks.values()):  # one that floats now is no part of it any more, and would stay blank
+            one.setUpdatesEnabled(True)
 
     def fit(self, width: int) -> None:
         """Be columns or tabs, as there is room; what somebody has arranged stays, and is scrolled."""
