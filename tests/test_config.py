@@ -17,7 +17,8 @@ from vssm.data import CIFAR10, MNIST
 from vssm.errors import UserError
 from vssm.generation import Generator
 
-CONFIGS = {preset.network.Config for preset in models.PRESETS.values()} | {classifier.ClassifierConfig}
+# in an order that every process of a test run agrees on
+CONFIGS = list(dict.fromkeys([*(p.network.Config for p in models.PRESETS.values()), classifier.ClassifierConfig]))
 
 
 @dataclasses.dataclass(frozen=True)
