@@ -26,6 +26,7 @@ from vssm import atomic, data, picture, prompt_advice
 from vssm.errors import UserError
 from vssm.events import Finished
 from vssm.image import Picture
+from vssm.prompt import Prompt
 
 from . import animation, links, runs, session
 from .desk import Desk
@@ -85,7 +86,7 @@ class Filing:
         self._slow = QTimer(self, singleShot=True, interval=SLOW)
         self._slow.timeout.connect(self._say_opening)
         self._opening_said = ""
-        self._unchecked: tuple[Link, Session] | None = None  # a link from before the models were there
+        self._unchecked: tuple[Link, Session, Prompt] | None = None  # a link from before the models were there
 
     @Slot()
     def open_picture(self) -> None:
@@ -271,6 +272,8 @@ class Filing:
         return True
 
     def _ask_to_leave(self, why: str) -> None:
+        for earlier in self.findChildren(QMessageBox):  # asked again, before it was answered
+            earlier.close()
         dialog = QMessageBox(self)
         dialog.setIcon(QMessageBox.Icon.Warning)
         dialog.setWindowTitle(tr("Not saved"))
@@ -340,22 +343,29 @@ class Filing:
             self.messages.say(str(error), "answer")
             return
         self.messages.supersede()
-        if not self.ready:  # only the models know their modes; what was there before comes back where they lack it
-            self._unchecked = link, self.sitting()
+        before = self._unchecked[1] if self._unchecked_stands else self.sitting()
         self.use_link(link)
+        if not self.ready:  # only the models know their modes; what was there before comes back where they lack it
+            self._unchecked = link, before, self.canvas.sketch.prompt
         self.messages.add(tr("From the link: sketch, seed and settings. Complete it (↵) to see the same."), "note")
 
     def _check_link(self) -> None:
         """The models are there: take back a link that asked for what they have not, unless one has drawn since."""
         if self._unchecked is None:
             return
-        (link, before), self._unchecked = self._unchecked, None
+        link, before = self._unchecked[:2]
         try:
             link.require_possible()
         except UserError as error:
-            if np.array_equal(self.canvas.sketch.known, link.prompt.known):
+            if self._unchecked_stands:
                 self.use_sitting(before)
             self.messages.say(str(error), "answer")
+        self._unchecked = None
+
+    @property
+    def _unchecked_stands(self) -> bool:
+        """Whether the sketch is still as an unchecked link gave it."""
+        return self._unchecked is not None and self.canvas.sketch.prompt.same_as(self._unchecked[2])
 
     def link(self) -> Link:
         """To what the window shows."""

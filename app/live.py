@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
-
-from vssm.prompt import Prompt
 
 from .canvas import Canvas
 from .panels.card import label
@@ -138,7 +135,7 @@ class Live(QObject):
     @Slot()
     def _changed(self) -> None:
         prompt = self._canvas.sketch.prompt
-        if self.on and not _alike(prompt, self._prompt):
+        if self.on and not prompt.same_as(self._prompt):
             self._prompt = prompt
             self._change()
 
@@ -225,7 +222,3 @@ class Live(QObject):
             often = f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}"
             took = f"{delay * 1000:.0f} ms" if delay < 0.9995 else f"{delay:.1f} s"
             self.counter.setText(tr("{} completions/s · {} delay").format(often, took))
-
-
-def _alike(a: Prompt, b: Prompt) -> bool:
-    return np.array_equal(a.known, b.known) and np.array_equal(a.pixels, b.pixels)

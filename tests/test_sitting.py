@@ -293,6 +293,9 @@ def test_on_a_full_disk_it_is_asked_before_a_drawing_is_lost(qtbot, tmp_path, no
         assert window._dialog.isVisible() and not window.engine.closed  # it is still full
         qtbot.keyClick(window._dialog, Qt.Key.Key_Escape)
         assert (tmp_path / "sitting.json").read_bytes() == before
+        for _ in range(2):
+            window.close()
+        assert len([one for one in window.findChildren(QMessageBox) if one.isVisible()]) == 1
         asked(window, "Discard")
         assert window.engine.closed and not window.isVisible()
     assert (tmp_path / "sitting.json").read_bytes() == before

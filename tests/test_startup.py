@@ -1,5 +1,6 @@
 """Starting: a window before torch is there, what is asked of it meanwhile, and the example it shows."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from test_docks import CRAFTED, layout
 from windows import LEFT, LONG, button_of, complete, press, take
 
 from app import session, startup
+from app.links import Link
 from app.window import Window
 from vssm import beforehand, checkpoint, data
 from vssm.events import GenerationRequest
@@ -170,6 +172,31 @@ def test_the_last_thing_asked_early_is_done(early, qtbot):
     assert early._racing is None
     qtbot.waitUntil(lambda: early._racing is not None, timeout=LONG)
     assert early.history == [] and early.race.isVisible()
+
+
+IMPOSSIBLE = Link(
+    "mnist", "vssm", "backwards", None, 2, 1.0, 3, "sampled", Prompt.empty(*data.MNIST.shape).with_rows(14)
+)
+
+
+def test_early_links_that_no_model_can_follow_leave_the_drawing(early, qtbot, draw):
+    """However many follow each other."""
+    draw(early.canvas, [(5, 3), (22, 5)])
+    drawn = early.sitting()
+    for link in (IMPOSSIBLE, dataclasses.replace(IMPOSSIBLE, seed=4)):
+        early.opener.open_argument(link.text)
+        assert not early.canvas.sketch.pixels.any()
+    qtbot.waitUntil(lambda: early.ready, timeout=LONG)
+    assert "mode 'backwards'" in early.messages.text and early.sitting() == drawn
+
+
+def test_what_is_drawn_on_an_early_link_stays(early, qtbot, draw):
+    """Where its known pixels are, too."""
+    early.opener.open_argument(IMPOSSIBLE.text)
+    draw(early.canvas, [(5, 3), (22, 5)])
+    drawn = early.canvas.sketch.prompt
+    qtbot.waitUntil(lambda: early.ready, timeout=LONG)
+    assert "mode 'backwards'" in early.messages.text and early.canvas.sketch.prompt.same_as(drawn)
 
 
 def test_a_mode_that_the_model_does_not_have_gives_way_to_its_usual_one(qtbot, tmp_path, no_threads_left):

@@ -35,6 +35,10 @@ class Prompt:
         """Nothing known: completing it is unconditional generation."""
         return cls(np.zeros((height, width, channels), np.uint8), np.zeros((height, width), bool))
 
+    def same_as(self, other: Prompt) -> bool:
+        """Whether all pixels are the same, and the same ones are known."""
+        return np.array_equal(self.known, other.known) and np.array_equal(self.pixels, other.pixels)
+
     def with_rows(self, rows: int) -> Prompt:
         """The same pixels with exactly the first `rows` rows known (a prefix prompt, C = rows × W)."""
         if not 0 <= rows <= self.known.shape[0]:
