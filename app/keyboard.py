@@ -42,6 +42,9 @@ class KeyPlaces(QObject):
             widget.installEventFilter(self)
 
     def eventFilter(self, watched, event) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and self._overlooked(event):
+            event.accept()  # no shortcut is looked for yet, and the press comes here
+            return True
         if event.type() != QEvent.Type.KeyPress or not (there := self._meant(event)):
             return False
         focus = QApplication.focusWidget() or watched
@@ -55,7 +58,19 @@ class KeyPlaces(QObject):
         if not ord(" ") < key <= sys.maxunicode or modifiers & Qt.KeyboardModifier.KeypadModifier:
             return ""
         plain = modifiers & ~Qt.KeyboardModifier.ShiftModifier  # which may be needed to type it
+        if chr(key) in string.ascii_letters:
+            return chr(key) if self._overlooked(event) else ""
         own = {QKeySequence(QKeyCombination(held, Qt.Key(key))).toString() for held in (modifiers, plain)}
-        if chr(key) in string.ascii_letters or own & self._shortcuts:
+        if own & self._shortcuts:
             return ""
         return character(event.nativeScanCode(), event.nativeVirtualKey())
+
+    def _overlooked(self, event: QKeyEvent) -> bool:
+        """Whether Qt may take a shortcut with Shift for another one. Where only Shift types a Latin letter, as under a
+        Hebrew layout, Qt looks for the shortcut without Shift: Redo would undo. A press that was sent from here has no
+        scan code, and Qt takes it as it is."""
+        key, modifiers = event.key(), event.modifiers()
+        if not modifiers & Qt.KeyboardModifier.ShiftModifier or not event.nativeScanCode():
+            return False
+        letter = key < 128 and chr(key) in string.ascii_letters
+        return letter and QKeySequence(QKeyCombination(modifiers, Qt.Key(key))).toString() in self._shortcuts

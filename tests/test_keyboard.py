@@ -77,6 +77,23 @@ def test_letters_by_their_place(window, layout):
         send(window.canvas, typed["v"], "v")
 
 
+def test_a_latin_letter_that_shift_types_on_a_hebrew_keyboard(window):
+    """Qt would look for the shortcut without Shift, so it is kept from looking, and gets a press that it takes as it
+    is."""
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    send(window.canvas, "ש", "a", control)
+    send(window.canvas, "ז", "z", control)
+    assert not window.canvas.sketch.known.all()
+    for key, taken in ((Qt.Key.Key_Z, True), (Qt.Key.Key_Q, False)):  # the latter is nobody's shortcut
+        look = QKeyEvent(QEvent.Type.ShortcutOverride, key, control | shift, CODE[chr(key).lower()], 0, 0, "")
+        look.ignore()
+        QApplication.sendEvent(window.canvas, look)
+        assert look.isAccepted() == taken
+    send(window.canvas, "Z", "z", control | shift)
+    assert window.canvas.sketch.known.all()
+    send(window.canvas, "ז", "z", control)
+
+
 def test_digits_of_a_french_keyboard(window):
     typed = dict(zip(US, LAYOUTS["French"], strict=True))
     for number, name in enumerate(models.PRESETS, 1):
