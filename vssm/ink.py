@@ -38,7 +38,8 @@ def find(grey: np.ndarray, height: int, width: int) -> np.ndarray:
     if drawn.mean() < 0.5 and (broad[[0, -1]].any() or broad[:, [0, -1]].any()):
         ground = _extreme(_extreme(fine, np.minimum, radius), np.maximum, radius)
         out = (fine - ground).astype(int)
-        drawn = split((out - 2 * int(np.median(out))).clip(0).astype(np.uint8))
+        standing_out = split((out - 2 * int(np.median(out))).clip(0).astype(np.uint8))
+        drawn = standing_out if standing_out.any() else drawn  # where all ink is broad, it is what was drawn
     return drawn
 
 
