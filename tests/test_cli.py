@@ -253,6 +253,7 @@ def test_an_archive_of_prompts_is_completed(model, tmp_path, capsys):
     )
     assert record.keys() >= COMPLETE_KEYS and record["prompts"] == 3 and record["tokens"] == 2 * (~known).sum()
     assert record["tokens_per_call"] == pytest.approx(record["tokens"] / 6 / record["network_calls"])  # one batch
+    assert sorted(number for some in record["advice"].values() for number in some) == [0, 1]  # noise is no digit
     with np.load(tmp_path / "out.npz") as made:
         done = made["images"]
     assert done.shape == (3, 2, 28, 28, 1) and done.dtype == np.uint8

@@ -170,3 +170,9 @@ def test_greys_of_an_old_session_are_shown_as_the_models_read_them(no_threads_le
     session.save(session.Session(sheets={"mnist": session.Sheet(Prompt(grey, ALL))}), tmp_path / "sitting.json")
     for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
         assert np.array_equal(window.canvas.sketch.prompt.pixels, np.where(grey >= 128, 255, 0))
+
+
+def test_ink_that_no_model_sees_is_told():
+    faint = digit("seven") // 255 * np.uint8(102)
+    assert "no ink" in prompt_advice.advise(Prompt(faint, UPPER), data.MNIST)
+    assert prompt_advice.advise(Prompt(faint // 10, UPPER), data.MNIST) == ""  # noise of an empty page

@@ -139,7 +139,12 @@ def run_complete_batch(args: argparse.Namespace) -> None:
             bar.update(len(which))
     files.write_npz(args.out, images=completed.reshape(M, K, *dataset.shape), known=known)
     tokens = int((~known).sum()) * K
-    prefixes = all(Prompt(*pair).is_prefix for pair in zip(images, known, strict=True))
+    prompts = [Prompt(*pair) for pair in zip(images, known, strict=True)]
+    prefixes = all(prompt.is_prefix for prompt in prompts)
+    advice: dict[str, list[int]] = {}
+    for number, prompt in enumerate(prompts):
+        if words := advise(prompt, dataset):
+            advice.setdefault(words, []).append(number)
     record = {
         "model": generator.preset.name,
         "data": dataset.name,
@@ -161,9 +166,12 @@ def run_complete_batch(args: argparse.Namespace) -> None:
         "batch": batch,
         "tokens_per_call": tokens / looks,
         "clamped": generator.network.prefix_only and not prefixes,
+        "advice": advice,
     }
     model = f"{generator.preset.title}, {sampler_words(mode, size)}"
-    show(args, record, facts([("model", model), ("prompts", f"{M}"), *clamping_rows(record), *speed_rows(record)]))
+    notes = [("note", f"{len(some)} of {M} prompts, number {some[0]} first: {words}") for words, some in advice.items()]
+    rows = [("model", model), ("prompts", f"{M}"), *notes, *clamping_rows(record), *speed_rows(record)]
+    show(args, record, facts(rows))
 
 
 def run_evaluate(args: argparse.Namespace) -> None:

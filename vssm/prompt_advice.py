@@ -17,7 +17,7 @@ from PIL import Image
 from . import data
 from .data import MNIST, DataSet
 from .image import cut, cut_centred
-from .ink import stroke_width
+from .ink import CONTRAST, stroke_width
 from .prompt import Prompt
 
 BOX, MIDDLE = 20, 14.5  # pixels: the longer side of a digit; where its centre of mass lies, in both directions
@@ -102,6 +102,9 @@ def advise(prompt: Prompt, dataset: DataSet) -> str:
     """One sentence where a prompt lies far outside what the models of that data set were trained on; else empty."""
     if dataset is not MNIST:
         return ""
+    values = prompt.pixels[prompt.known]
+    if values.size and not _ink(values).any() and int(values.max()) - int(values.min()) >= CONTRAST:
+        return "All of this sketch is darker than half of white, so the models see no ink in it: make it brighter."
     found = Measures.of(_ink(prompt.pixels), prompt.known)
     reasons = [] if found is None or found.ink < ENOUGH else _reasons(found)
     if not reasons:
