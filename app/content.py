@@ -32,7 +32,8 @@ def kind_of(head: bytes) -> Kind:
     text = text_of(head).lstrip()
     if text.startswith("{"):
         return Kind.SESSION
-    return Kind.LINK if links.is_link(text) and not text.startswith("<") else Kind.PICTURE
+    drawing = text.startswith("<") and "<svg" in text.lower()
+    return Kind.LINK if links.is_link(text) and not drawing else Kind.PICTURE
 
 
 def text_of(content: bytes) -> str:

@@ -27,6 +27,7 @@ from .session import Session, Sheet
 START, VERSION = "vssm://sketch", "2"
 SEPARATORS = {"?": "&", "/": "/"}  # by what follows the start: versions 1 and 2
 WHOLE = re.compile(rf"{START}([?/])([A-Za-z0-9=&/._%~+-]*?)[&/]check=([0-9a-f]{{8}})")
+ANY_CASE = re.compile(re.escape(START), re.IGNORECASE)  # what stands before "://" counts the same in either
 QUOTED = re.compile(r"\n[ \t]*(>[ \t]*)+")  # the beginning of a line that a mail program quotes
 HUNDREDTHS = 100  # of a temperature; a link has no finer ones, as the window has none
 MOST_TEMPERATURE = 2  # in the window
@@ -128,7 +129,8 @@ def _joined(text: str) -> str:
     mail, entities of HTML, backslashes of Markdown and marks that are not seen."""
     text = html.unescape(html.unescape(text[:SEARCHED]))
     text = QUOTED.sub("", text.replace("\\", ""))
-    return "".join(one for one in "".join(text.split()) if one.isascii() or unicodedata.category(one) != "Cf")
+    text = "".join(one for one in "".join(text.split()) if one.isascii() or unicodedata.category(one) != "Cf")
+    return ANY_CASE.sub(START, text)
 
 
 def _check(text: str) -> str:

@@ -267,7 +267,7 @@ def load(path: Path) -> Session:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
             raise UserError(f"{path} is too large to be a sitting.")
-        return Session.from_dict(json.loads(content.decode("utf-8")))
+        return Session.from_dict(json.loads(content.decode("utf-8-sig")))
     except Exception as error:  # decoders of pictures and numbers may stumble over a broken file in any way
         raise UserError(f"The saved sitting {path} cannot be read ({reason(error)}).") from None
 

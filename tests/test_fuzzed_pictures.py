@@ -83,7 +83,9 @@ def test_any_picture(raw):
 
 
 @fuzz(few=200)
-@given(st.binary(max_size=200), st.sampled_from([b"", b"{", b"PK\x03\x04", b"\x93NUMPY", b"\xff\xfe", b"vssm://sketch"]))
+@given(
+    st.binary(max_size=200), st.sampled_from([b"", b"{", b"PK\x03\x04", b"\x93NUMPY", b"\xff\xfe", b"vssm://sketch"])
+)
 def test_any_beginning_is_of_some_kind(raw, start):
     assert isinstance(kind_of(start + raw), Kind)
 

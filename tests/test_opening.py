@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
 from PySide6.QtCore import QByteArray, QMimeData, QPoint, QPointF, QRectF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage, QWheelEvent
+from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage, QWheelEvent
 from PySide6.QtTest import QSignalSpy
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLabel, QLineEdit
 from windows import LEFT, LONG, press, take
@@ -275,6 +275,21 @@ def test_pasting_pictures_and_files(colour, tmp_path, qtbot):
     assert crop(qtbot, colour).cropper.box == (0, 0, 10, 10)
     accept(qtbot, colour)
     assert pixel(colour, 0, 0) == picture((10, 10)).getpixel((0, 0))
+
+
+@pytest.mark.parametrize("name", ["Format_Grayscale16", "Format_RGBX64", "Format_RGBA64_Premultiplied"])
+def test_pasted_pictures_of_more_than_8_bits_are_stretched(colour, qtbot, name):
+    """A camera's 12 bits in 16 are nearly black as they are."""
+    image = QImage(64, 64, QImage.Format.Format_RGBA64)
+    image.fill(QColor.fromRgba64(0, 0, 0, 65535))
+    for x in range(32):
+        for y in range(64):
+            image.setPixelColor(x, y, QColor.fromRgba64(4095, 4095, 4095, 65535))
+    mime = QMimeData()
+    mime.setImageData(image.convertToFormat(getattr(QImage.Format, name)))
+    paste(qtbot, colour, mime)
+    pixels = crop(qtbot, colour).prompt.pixels
+    assert (pixels[:, :16] == 255).all() and not pixels[:, 16:].any()
 
 
 def test_digits_are_black_and_white_and_can_be_inverted(mnist, tmp_path, qtbot):
@@ -824,11 +839,21 @@ def test_a_dropped_file_is_opened_for_what_it_holds(mnist, qtbot, tmp_path):
     words = QMimeData()
     words.setText(f"Look at {mnist.link().text}.")
     assert dropped(mnist, words) and "From the link" in mnist.messages.text
-    for encoding in ("utf-8-sig", "utf-16"):
-        (tmp_path / "mail.txt").write_text(f"Look at\n<{mnist.link().text}>.", encoding)
+    link = mnist.link().text
+    for encoding, text in (
+        ("utf-8-sig", f"Look at\n<{link}>."),
+        ("utf-16", f"Look at\n<{link}>."),
+        ("utf-8", f"<{link}>"),
+        ("utf-8", f'<!DOCTYPE html><html><a href="{link}">look</a></html>'),
+        ("utf-8", link.replace("vssm:", "VSSM:")),
+    ):
+        (tmp_path / "mail.txt").write_text(text, encoding)
         mnist.messages.clear()
         dropped(mnist, files(tmp_path / "mail.txt"))
         assert "From the link" in mnist.messages.text
+    (tmp_path / "edited.json").write_text(session.text(session.Session(seed=778)), "utf-8-sig")
+    dropped(mnist, files(tmp_path / "edited.json"))
+    assert mnist.seed.value() == 778
     for name, content, said in (
         ("a.safetensors", (2).to_bytes(8, "little") + b"{}", "weights"),
         ("a.npz", b"PK\x03\x04", "an archive"),
