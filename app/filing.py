@@ -298,7 +298,7 @@ class Filing:
     @Slot(str)
     def _saved_elsewhere(self, path: str) -> None:
         try:
-            session.save(self.sitting(), Path(path))
+            self._write_sitting(path)
         except UserError as error:
             self._ask_to_leave(str(error))
         else:

@@ -189,6 +189,16 @@ def measured(pixels: str) -> dict:
     return parts | {"fid": parts["fid"] | {"options": {"fid-samples": 500}}}
 
 
+def test_no_ratio_of_times_from_a_machine_that_was_too_busy(monkeypatch, tmp_path):
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
+    for busy in (False, True):
+        small_weights("vssm", CIFAR10, tmp_path, SCORES | {"measured": measured("mean"), "too_busy": busy})
+        small_weights("transformer", CIFAR10, tmp_path, EXACT | {"measured": measured("sampled")})
+        page = report.page(report.all_shipped(), tmp_path)
+        ratio = "– | 1 ×" if busy else "80 × | 1 ×"
+        assert f"| speed ratio to the Transformer | {ratio} |" in page
+
+
 def test_a_section_for_every_data_set_with_weights(monkeypatch, tmp_path):
     monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
     assert report.page(report.all_shipped(), tmp_path).count("\n#") == 0

@@ -332,6 +332,10 @@ def test_a_drawing_is_saved_elsewhere(on_disk, qtbot, tmp_path, disk, asked):
     qtbot.waitUntil(lambda: isinstance(on_disk._dialog, QMessageBox))
     assert not on_disk.engine.closed and "again.json cannot be written" in on_disk._dialog.text()
     answer(qtbot, on_disk, "Save elsewhere")
+    choose(qtbot, on_disk, tmp_path / "elsewhere.png")
+    qtbot.waitUntil(lambda: isinstance(on_disk._dialog, QMessageBox))
+    assert "must end in .json" in on_disk._dialog.text() and not (tmp_path / "elsewhere.png").exists()
+    answer(qtbot, on_disk, "Save elsewhere")
     choose(qtbot, on_disk, tmp_path / "elsewhere.json")
     qtbot.waitUntil(lambda: on_disk.engine.closed)
     assert session.load(tmp_path / "elsewhere.json") == drawn

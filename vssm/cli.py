@@ -603,6 +603,9 @@ def score_rows(record: dict) -> list[tuple[str, str]]:
     if "speed" in record["measured"]:
         best = f"{record['images_per_second_best']:.4g} in batches of {record['best_batch']}"
         rows.append(("pictures a second", f"{record['images_per_second']:.4g} one at a time, {best}"))
+        if record["too_busy"]:
+            taken = f"other programs kept up to {record['others_busy_cores']:.1f} cores busy"
+            rows.append(("", f"of little meaning, as {taken}: end them and measure again"))
         calls = f"{record['network_calls']:,}, {record['tokens_per_call']:.1f} pixels each"
         accepted = f", {record['acceptance']:.0%} of drafts accepted" if "acceptance" in record else ""
         rows.append(("network calls", calls + accepted))

@@ -344,21 +344,24 @@ class Evaluation:
 
     def speed(self) -> dict:
         """images_per_second: whole pictures from nothing, one at a time; images_per_second_best: at the best of some
-        batch sizes, best_batch; speeds: at each of them; network_calls, tokens_per_call and, where tokens are drafted,
-        acceptance: of one picture."""
+        batch sizes, best_batch; speeds: at each of them; others_busy_cores: the most cores that other programs kept
+        busy meanwhile, None where nobody tells; too_busy: whether that was too many for the times to mean much;
+        network_calls, tokens_per_call and, where tokens are drafted, acceptance: of one picture."""
         s = self.settings
         contestant = benchmark.Contestant(self.generator, s.mode, s.size, s.pixels)
-        prompt, speeds, first = Prompt.empty(*self.data.shape), {}, {}
-        for batch in SPEED_BATCHES:
-            record = benchmark.bench({"": contestant}, prompt, batch, s.repeats, self.quiet)["models"][""]
-            speeds[batch] = record["images_per_second"]
-            first = first or record
+        prompt = Prompt.empty(*self.data.shape)
+        records = {b: benchmark.bench({"": contestant}, prompt, b, s.repeats, self.quiet) for b in SPEED_BATCHES}
+        speeds = {batch: record["models"][""]["images_per_second"] for batch, record in records.items()}
+        first = records[SPEED_BATCHES[0]]["models"][""]
         best = max(speeds, key=speeds.get)
+        busy = [r["others_busy_cores"] for r in records.values() if r["others_busy_cores"] is not None]
         return {
             "images_per_second": speeds[1],
             "images_per_second_best": speeds[best],
             "best_batch": best,
             "speeds": {str(batch): speed for batch, speed in speeds.items()},
+            "others_busy_cores": max(busy, default=None),
+            "too_busy": any(record["too_busy"] for record in records.values()),
             **{k: first[k] for k in ("network_calls", "tokens_per_call", "acceptance") if k in first},
         }
 

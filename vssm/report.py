@@ -261,6 +261,8 @@ def rows(weights: Sequence[Checkpoint]) -> list[Row]:
     def ratio(made: Checkpoint) -> str:
         if rival is None:
             raise KeyError("transformer")
+        if made.scores.get("too_busy") or rival.scores.get("too_busy"):
+            raise KeyError("too_busy")  # a ratio of such times means little
         return f"{speed(made.scores['images_per_second'] / rival.scores['images_per_second'])} ×"
 
     binary, endings = dataset.levels == 2, common(weights, "best_endings")
