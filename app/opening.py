@@ -141,7 +141,7 @@ class Opener(QObject):
         process.finished.connect(self._decoded)
         process.errorOccurred.connect(self._not_started)
         self.name = name
-        process.start(sys.executable, ["-m", "app.decoder", *words])
+        process.start(sys.executable, ["-P", "-m", "app.decoder", *words])  # -P: nothing of the current folder is run
         process.write(content)
         process.closeWriteChannel()
         self._limit.start(LIMIT)

@@ -424,6 +424,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         hidden = self.race.isVisibleTo(self) and not self.completion.isVisibleTo(self)
         if lacking or hidden or self.race.running or self.scaling.running or self.canvas.sketch.known.all():
             self.live.drop()
+            if self._running is None:  # what was given up for this may have shown nothing
+                self._settle()
             self._enable()
         else:
             self._begin(self.live.gesture, self.live.resting)

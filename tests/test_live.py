@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 from conftest import at, opened
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent, Qt, QThread
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from windows import LEFT, LONG, choose, press, take
@@ -121,6 +121,19 @@ def test_a_slow_model_is_given_up_while_the_pen_moves_and_completes_when_it_rest
     given_up = [run for run in runs.values() if run is not live.shown]
     assert not all(run.finished for run in given_up) and not any(run in live.history for run in given_up)
     assert len(live.history) == before + 1
+
+
+def test_a_run_that_showed_nothing_is_not_shown_when_nothing_follows_it(live, qtbot):
+    """As every pixel is known."""
+    live.actions_["know_all"].trigger()
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    press(qtbot, live, "Return")
+    QThread.msleep(300)  # the run ends, which the window does not know when the next thing is asked for
+    choose(qtbot, live, "transformer")
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    assert live.completion.run is live.shown and (live.shown is None or live.shown in live.history)
+    assert "known" in live.messages.text
+    live.messages.clear()
 
 
 def test_every_change_of_the_sketch_is_followed(live, draw, qtbot):

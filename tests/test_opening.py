@@ -92,6 +92,15 @@ def refusal(qtbot, path: Path) -> str:
     return spy.at(0)[0]
 
 
+def test_nothing_of_the_current_folder_is_run(qtbot, tmp_path, monkeypatch):
+    """Where others may have put files that are named as ours, or as Python's."""
+    picture().save(tmp_path / "picture.png")
+    for name in ("app", "vssm", "json", "numpy"):
+        (tmp_path / f"{name}.py").write_text("open('run', 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    assert brought(qtbot, Path("picture.png")).size == (64, 48) and not Path("run").exists()
+
+
 def accept(qtbot, window, ok=True) -> None:
     dialog = crop(qtbot, window)
     kind = QDialogButtonBox.StandardButton.Ok if ok else QDialogButtonBox.StandardButton.Cancel
