@@ -104,6 +104,8 @@ def test_thousands_may_be_set_apart_in_a_seed(locale, qtbot, clipboard, text):
     qtbot.addWidget(seed)
     seed.show()
     assert paste(qtbot, seed, text, clipboard) == 1234567
+    seed.setValue(5)
+    assert type_in(qtbot, seed, text) == 1234567
 
 
 def test_a_least_value_with_a_name_stays(qtbot, locale):

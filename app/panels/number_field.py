@@ -34,10 +34,17 @@ def _judge(field: QSpinBox | QDoubleSpinBox, text: str, number: float | None) ->
         return QValidator.State.Acceptable
     if number is None:
         begun = not text.strip() or text.strip() in SEPARATORS or field.specialValueText().startswith(text)
+        grouped = isinstance(field, QSpinBox) and read(_filled(text), whole=True) is not None
+        begun = begun or grouped
         return QValidator.State.Intermediate if begun else QValidator.State.Invalid
     if number > field.maximum():
         return QValidator.State.Invalid
     return QValidator.State.Acceptable if number >= field.minimum() else QValidator.State.Intermediate
+
+
+def _filled(text: str) -> str:
+    """A whole number that is being typed, its last group of digits made whole."""
+    return text + "0" * max(0, 3 - len(re.split(rf"[{SEPARATORS}\s]", text)[-1]))
 
 
 class DecimalField(QDoubleSpinBox):
