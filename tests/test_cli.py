@@ -32,6 +32,7 @@ from commands import (
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from PIL import Image, ImageDraw
 
 import vssm as package
 from vssm import checkpoint, cli, models
@@ -153,6 +154,15 @@ def test_a_drawing_is_not_lost_whatever_its_ground(tmp_path, kind):
         prompt, words = read_prompt(MNIST, path)
         assert np.array_equal(prompt.known, ink > 0) and "opaque" in words
         assert (prompt.pixels[prompt.known] == 255).all()
+
+
+@pytest.mark.parametrize("width", [2, 4, 6, 8])
+def test_black_strokes_on_nothing_are_ink_however_broad(tmp_path, width):
+    drawn = Image.new("RGBA", (28, 28), (0, 0, 0, 0))
+    ImageDraw.Draw(drawn).line([(6, 6), (21, 6), (12, 23)], (0, 0, 0, 255), width)
+    drawn.save(tmp_path / "a.png")
+    prompt, _ = read_prompt(MNIST, tmp_path / "a.png", rows=14)
+    assert np.array_equal(prompt.pixels[..., 0] > 0, np.asarray(drawn)[..., 3] > 0)
 
 
 def test_an_opaque_black_area_is_known_to_be_empty(tmp_path):

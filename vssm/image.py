@@ -18,7 +18,7 @@ from .picture import FORMATS, open_picture, require_size
 
 KEPT = 2048  # longest side kept of a picture: more would only make moving the crop slow
 COLOURFUL, MANY = 32, 0.25  # from the least to the greatest channel of a pixel; share of such pixels in a photograph
-BROADEST_STROKE = 5.0  # pixels at a data set's size; an area that is broader is no stroke
+BROADEST_BAR, BROADEST_STROKE = 5.0, 8.0  # pixels at a data set's size; an area that is broader is no stroke
 ORIENTATION, ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # of Exif
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the picture
 
@@ -66,8 +66,8 @@ def read_exactly(path: str | Path, height: int, width: int) -> np.ndarray:
 def as_sketch(pixels: np.ndarray, channels: int) -> np.ndarray:
     """[H, W, 4] at a data set's size to [H, W, C]: what is drawn, whatever its ground.
 
-    In grey, thin dark strokes on a clear ground are ink, as light ones are: opacity alone says where. All else lies on
-    black there, and in colour on the ground on which it is seen.
+    In grey, dark strokes on a clear ground are ink, as light ones are: opacity alone says where. All else, as known
+    rows without ink, lies on black there, and in colour on the ground on which it is seen.
     """
     image = Image.fromarray(pixels)
     if channels == 3:
@@ -75,10 +75,16 @@ def as_sketch(pixels: np.ndarray, channels: int) -> np.ndarray:
     opacity = pixels[..., 3]
     drawn = opacity >= 128
     dark = drawn.any() and luminance(pixels[..., :3])[drawn].max() < 128
-    if dark and not drawn.all() and stroke_width(drawn) <= BROADEST_STROKE:
+    broadest = BROADEST_BAR if _is_rectangle(drawn) else BROADEST_STROKE
+    if dark and not drawn.all() and stroke_width(drawn) <= broadest:
         return opacity[..., None]
     black = Image.new("RGBA", image.size, (0, 0, 0, 255))
     return np.asarray(Image.alpha_composite(black, image).convert("L"))[..., None]
+
+
+def _is_rectangle(mask: np.ndarray) -> bool:
+    """Whether the True cells of a mask [h, w] fill a rectangle, as known rows do, and of strokes only a bar."""
+    return bool((mask == mask.any(1)[:, None] & mask.any(0)).all())
 
 
 def _deep(image: Image.Image, layout: str, content: bytes) -> np.ndarray | None:
