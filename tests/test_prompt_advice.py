@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from commands import DATA
 from conftest import opened
 from PIL import Image, ImageDraw
 from PySide6.QtCore import Qt
@@ -51,6 +52,25 @@ def test_nothing_is_said_of_the_examples_and_of_empty_sketches():
     for dataset in data.DATA_SETS.values():
         assert all(prompt_advice.advise(one.prompt, dataset) == "" for one in examples(dataset))
         assert prompt_advice.advise(Prompt.empty(*dataset.shape).with_rows(14), dataset) == ""
+
+
+ROW, COLUMN = np.mgrid[:28, :28]
+PARTS = {
+    "left half": COLUMN < 14,
+    "right half": COLUMN >= 14,
+    "upper left": (ROW < 14) & (COLUMN < 14),
+    "lower right": (ROW >= 14) & (COLUMN >= 14),
+    "all but a hole": (abs(ROW - 12) > 4) | (abs(COLUMN - 12) > 4),
+    "frame": (abs(ROW - 13.5) > 7) | (abs(COLUMN - 13.5) > 7),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_place_and_size_are_not_told_of_parts_of_real_digits(part):
+    """They show only where the whole breadth of a digit is known."""
+    images = np.concatenate([data.load(data.MNIST, split, DATA)[0] for split in ("train", "test")])
+    sentences = [said(np.where(PARTS[part][..., None], image, 0).astype(np.uint8), PARTS[part]) for image in images]
+    assert not any(word in one for word in ("off-centre", "larger", "smaller") for one in sentences)
 
 
 @pytest.mark.parametrize("name", DIGITS)

@@ -33,6 +33,7 @@ LONGER = 19, 20  # side
 STROKES = 1.2, 5.0  # width, of upper halves too
 SHARE = 0.04, 0.26  # of the known pixels that have ink, all known or the upper half
 
+HALF = 14  # rows: of fewer, too little of a digit is seen to tell its size
 LOW, BROAD = 6, 12  # pixels: 14 % of the upper halves begin lower, and most of these are broader
 
 SLACK = 1.5  # pixels beyond a range that still do little harm
@@ -47,7 +48,8 @@ class Measures:
 
     left, top, right, bottom: empty pixels between the ink and the sides of the picture. x, y: its centre of mass.
     width: of its strokes, all in pixels. share: how many of the known pixels have ink. ink: their number. cut: on which
-    sides the known region ends right after the ink, so that the digit may go on there.
+    sides the known region ends right after the ink, so that the digit may go on there. torn: whether it may go on into
+    a gap of the known region. spans: whether that region reaches from the left side to the right one.
     """
 
     left: int
@@ -60,6 +62,8 @@ class Measures:
     share: float
     ink: int
     cut: frozenset[str]
+    torn: bool
+    spans: bool
 
     @classmethod
     def of(cls, ink: np.ndarray, known: np.ndarray) -> Measures | None:
@@ -88,6 +92,8 @@ class Measures:
             float(ink.sum() / known.sum()),
             int(ink.sum()),
             frozenset(side for side, line in lines.items() if _goes_on(*line)),
+            _torn(ink, ground, ~known),
+            bool(ground[:, 0].any() and ground[:, -1].any()),
         )
 
 
@@ -96,6 +102,19 @@ def _goes_on(ink: np.ndarray, ground: np.ndarray, unknown: np.ndarray) -> bool:
     beyond any known region has no such ground, and ends where the pen did."""
     beside = np.pad(ground, 1)
     return bool((ink & unknown & (beside[2:] | beside[:-2])).any())
+
+
+def _torn(ink: np.ndarray, ground: np.ndarray, unknown: np.ndarray) -> bool:
+    """Whether ink lies beside an unknown pixel in the box around the known ground: what is drawn outside that box ends
+    where the pen did."""
+    if not ground.any():
+        return False
+    rows, columns = np.flatnonzero(ground.any(1)), np.flatnonzero(ground.any(0))
+    gap = np.zeros_like(unknown)
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    gap[box] = unknown[box]
+    beside = np.pad(gap, 1)
+    return bool((ink & (beside[2:, 1:-1] | beside[:-2, 1:-1] | beside[1:-1, 2:] | beside[1:-1, :-2])).any())
 
 
 def advise(prompt: Prompt, dataset: DataSet) -> str:
@@ -118,22 +137,24 @@ def _reasons(found: Measures) -> list[str]:
         return ["dark on light or nearly filled"]
     H = W = MNIST.height
     upright, across = found.cut & {"top", "bottom"}, found.cut & {"left", "right"}
+    whole = not found.cut and not found.torn
+    bands = found.spans and not across and not found.torn  # whole rows of the digit are known
     rows = H - sum(getattr(found, side) for side in upright)
     least, most = (np.interp(rows, ROWS, ends) for ends in zip(*CENTRE_X, strict=True))
-    aside = not across and not least - SLACK <= found.x <= most + SLACK
-    low = not upright and not CENTRE_Y[0] - SLACK <= found.y <= CENTRE_Y[1] + SLACK
+    aside = (whole or bands) and not least - SLACK <= found.x <= most + SLACK
+    low = whole and not CENTRE_Y[0] - SLACK <= found.y <= CENTRE_Y[1] + SLACK
     near = [getattr(found, side) < MARGINS[side][0] - 1 for side in MARGINS]
     broad, longer = W - found.left - found.right, max(H - found.top - found.bottom, W - found.left - found.right)
     reasons = []
     if longer > BOX + 2 * SLACK or sum(near) > 1:
         reasons.append("larger")
-    elif (not found.cut and longer < LONGER[0] - 2 * SLACK) or (
-        found.cut == {"bottom"} and found.top > LOW and broad < BROAD
+    elif (whole and longer < LONGER[0] - 2 * SLACK) or (
+        bands and found.cut == {"bottom"} and rows >= HALF and found.top > LOW and broad < BROAD
     ):
         reasons.append("smaller")
     if aside or low or any(near):
         reasons.append("off-centre")
-    if found.width < STROKES[0]:
+    if found.width < STROKES[0] and found.ink >= 2 * ENOUGH:
         reasons.append("drawn in thinner strokes")
     elif found.width > STROKES[1]:
         reasons.append("drawn in thicker strokes")
