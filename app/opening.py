@@ -47,6 +47,7 @@ class Opener(QObject):
         super().__init__(parent)
         self.name = ""  # of the picture that is being decoded
         self._process: QProcess | None = None
+        self._left = ""  # to be said of files that were brought with it
         self._limit = QTimer(self, singleShot=True)
         self._limit.timeout.connect(self._late)
 
@@ -95,6 +96,7 @@ class Opener(QObject):
         raw = next((kind for kind in RAW if mime is not None and kind in mime.formats()), None)
         if files:
             self.open_path(files[0])
+            self._leave(shown(Path(files[0])), len(urls) - 1)
         elif raw is not None:
             self._decode(f"The picture {place}", content=bytes(mime.data(raw).data()))
         elif mime is not None and mime.hasImage():
@@ -109,6 +111,18 @@ class Opener(QObject):
             self.open_argument(text.strip())
         else:
             self.refused.emit(f"There is no picture {place}, and no link.")
+
+    def _leave(self, name: str, others: int) -> None:
+        """Say that of several files only one was opened: once it is there, for what is new takes older answers away."""
+        which = "the other one was" if others == 1 else f"the other {others:,} were"
+        self._left = f"Only one file is taken at a time: {name} was, and {which} not." if others else ""
+        if not self.busy:
+            self._say_left()
+
+    def _say_left(self) -> None:
+        said, self._left = self._left, ""
+        if said:
+            self.refused.emit(said)
 
     @staticmethod
     def takes(mime: QMimeData) -> bool:
@@ -150,6 +164,7 @@ class Opener(QObject):
     @Slot()
     def stop(self) -> None:
         """Give up what is being opened."""
+        self._left = ""
         process = self._end()
         if process is not None:
             process.finished.disconnect(self._decoded)
@@ -168,8 +183,11 @@ class Opener(QObject):
 
     @Slot()
     def _late(self) -> None:
+        left = self._left
         self.stop()
         self.refused.emit(f"{self.name} takes too long to open; save it as a smaller picture first.")
+        self._left = left
+        self._say_left()
 
     @Slot(QProcess.ProcessError)
     def _not_started(self, error: QProcess.ProcessError) -> None:
@@ -177,6 +195,7 @@ class Opener(QObject):
         if process is not None:
             process.deleteLater()
             self.refused.emit(f"{self.name} cannot be opened: no process for it can be started.")
+            self._say_left()
 
     @Slot()
     def _decoded(self) -> None:
@@ -185,6 +204,11 @@ class Opener(QObject):
             return
         whole = bytes(process.readAllStandardOutput().data())
         process.deleteLater()
+        self._give(whole)
+        self._say_left()
+
+    def _give(self, whole: bytes) -> None:
+        """What the process of a picture wrote: the picture, or why there is none."""
         line, _, pixels = whole.partition(b"\n")
         try:
             head = json.loads(line)

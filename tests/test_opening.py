@@ -870,3 +870,21 @@ def test_a_dropped_file_is_opened_for_what_it_holds(mnist, qtbot, tmp_path):
         (tmp_path / name).write_bytes(content)
         dropped(mnist, files(tmp_path / name))
         assert said in mnist.messages.text and name in mnist.messages.text
+
+
+def test_of_several_files_the_rest_is_told(mnist, qtbot, tmp_path):
+    Image.fromarray(seven()).save(tmp_path / "a.png")
+    session.save(session.Session(seed=779), tmp_path / "b.json")
+    (tmp_path / "c.bin").write_bytes(b"\0\1\2")
+    paths = [tmp_path / name for name in ("a.png", "b.json", "c.bin")]
+    dropped(mnist, files(*paths[1:]))
+    assert mnist.seed.value() == 779 and mnist.messages.text.endswith("b.json was, and the other one was not.")
+    dropped(mnist, files(*paths[::-1]))  # the first cannot be opened
+    qtbot.waitUntil(lambda: mnist.messages.text.endswith("c.bin was, and the other 2 were not."), timeout=LONG)
+    assert any("c.bin" in toast.text and "one file" not in toast.text for toast in mnist.messages.toasts)
+    dropped(mnist, files(*paths))
+    crop(qtbot, mnist).accept()
+    assert mnist.messages.text.endswith("a.png was, and the other 2 were not.") and mnist.seed.value() == 779
+    mnist.messages.clear()
+    dropped(mnist, files(paths[1]))
+    assert "one file" not in mnist.messages.text
