@@ -4,8 +4,10 @@ import functools
 import gzip
 import hashlib
 import http.server
+import io
 import re
 import struct
+import tarfile
 import threading
 from pathlib import Path
 
@@ -258,12 +260,95 @@ def test_what_is_fetched_broken_is_not_kept(mirror, tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_a_published_file_of_colour_that_is_broken_is_named(tmp_path, monkeypatch):
+# --- CIFAR-10's own files -------------------------------------------------------------------------------------------
+
+TRAIN = [f"data_batch_{i}.bin" for i in range(1, 6)]
+
+
+def records(images: np.ndarray, labels: np.ndarray) -> bytes:
+    planes = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
+    return np.concatenate([labels.astype(np.uint8)[:, None], planes], 1).tobytes()
+
+
+COLOURS, CLASSES = pictures(CIFAR10), np.arange(12) % 10
+RECORDS = records(COLOURS, CLASSES)
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("inside", ["cifar-10-batches-bin", ""])
+def test_published_files_of_colour_are_read(tmp_path, inside):
+    folder = tmp_path / inside
+    folder.mkdir(exist_ok=True)
+    for i, name in enumerate((*TRAIN, "test_batch.bin")):
+        (folder / name).write_bytes(records(COLOURS[i : i + 2], CLASSES[i : i + 2]))
+    x, y = data.load(CIFAR10, "test", tmp_path)
+    assert (x == COLOURS[5:7]).all() and y.tolist() == [5, 6] and y.dtype == np.int64
+    x, y = data.load(CIFAR10, "train", tmp_path)
+    assert y.tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5] and (x == COLOURS[y]).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "0 bytes"),
+        (b"<!DOCTYPE html>" * 300, "4,500 bytes are no records of 3,073"),
+        (RECORDS[:-1], "are no records"),
+        (RECORDS + b"\0", "are no records"),
+        (b"<" * 3073, "label 60"),
+        (gzip.compress(RECORDS)[:2000], "no sound file"),
+    ],
+)
+def test_a_broken_published_file_of_colour_is_named(tmp_path, content, says):
+    (tmp_path / "test_batch.bin").write_bytes(content)
+    with pytest.raises(UserError, match=r"test_batch\.bin is no sound file of CIFAR-10's") as caught:
+        data.load(CIFAR10, "test", tmp_path)
+    assert says in str(caught.value)
+
+
+def test_the_archive_of_colour_is_taken_apart(tmp_path):
+    names = {f"../cifar-10-batches-bin/{name}": RECORDS for name in (*TRAIN, "test_batch.bin")}
+    whole = tarred(names | {"cifar-10-batches-bin/readme.html": b"<html>"})
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "cifar-10-binary.tar.gz").write_bytes(whole)
+    assert (data.load(CIFAR10, "test", tmp_path / "here")[0] == COLOURS).all()
+    assert len(data.load(CIFAR10, "train", tmp_path / "here")[0]) == 60
+    taken = {path.name for path in (tmp_path / "here" / "cifar-10-batches-bin").iterdir()}
+    assert taken == {*TRAIN, "test_batch.bin"} and [path.name for path in tmp_path.iterdir()] == ["here"]
+    for content in (b"<html>", whole[:300], b"", tarred({"readme.html": b"<html>"}), gzip.compress(b"<html>" * 200)):
+        (tmp_path / "cifar-10-binary.tar.gz").write_bytes(content)
+        with pytest.raises(UserError, match=r"cifar-10-binary\.tar\.gz is no sound file of CIFAR-10's"):
+            data.load(CIFAR10, "test", tmp_path)
+
+
+def test_colour_is_fetched_and_what_is_fetched_broken_is_not_kept(mirror, tmp_path, monkeypatch, capsys):
+    from vssm.torchvision_compat import datasets
+
+    whole = tarred({f"cifar-10-batches-bin/{name}": RECORDS for name in (*TRAIN, "test_batch.bin")})
+    (mirror / "cifar-10-binary.tar.gz").write_bytes(b"<html>")
+    url = f"{datasets.MNIST.mirrors[1]}cifar-10-binary.tar.gz"
+    monkeypatch.setattr(data, "RECORDS", (url, hashlib.md5(whole).hexdigest()))
+    with pytest.raises(UserError, match=r"CIFAR-10 is not in .* could not be downloaded"):
+        data.load(CIFAR10, "test", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+    (mirror / "cifar-10-binary.tar.gz").write_bytes(whole)
+    assert (data.load(CIFAR10, "test", tmp_path / "data")[0] == COLOURS).all() and capsys.readouterr().out == ""
+
+
+def test_pickled_files_are_never_read(tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there: the download fails at once
     (tmp_path / "cifar-10-batches-py").mkdir()
-    (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(b"<html>")
-    with pytest.raises(UserError, match="data_batch_1 is not CIFAR-10 as it was published"):
+    (tmp_path / "cifar-10-batches-py" / "test_batch").write_bytes(b"never read")
+    with pytest.raises(UserError, match="could not be downloaded"):
         data.load(CIFAR10, "test", tmp_path)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import math
 import os
 import sys
@@ -118,7 +119,7 @@ def load(data: DataSet, split: str, folder: str | Path | None = None) -> tuple[n
     if path.exists():
         images, labels = _from_archive(data, split, path)
         return _checked_images(data, images, path), _checked_labels(data, labels, len(images), path)
-    read = _from_idx if data.name == MNIST.name else _from_torchvision
+    read = _from_idx if data.name == MNIST.name else _from_records
     images, labels = read(data, split, folder)
     return _checked_images(data, images, folder), _checked_labels(data, labels, len(images), folder)
 
@@ -203,8 +204,8 @@ def _from_idx(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.n
         return next((path for path in places if path.exists()), None)
 
     if not all(map(find, names)):
-        with _downloading(data, folder) as kind:
-            _fetch_idx(kind, names, folder / "MNIST" / "raw")
+        with _downloading(data, folder):
+            _fetch_idx(names, folder / "MNIST" / "raw")
     pictures, classes = (find(name) or folder / name for name in names)
     images, labels = _read_idx(pictures, data.shape[:2]), _read_idx(classes, ())
     _require_labels(archive.ArrayHeader(labels.shape, labels.dtype), len(images), f"What {classes} holds")
@@ -213,38 +214,51 @@ def _from_idx(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.n
 
 def _read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """A file of uint8 values [N, *shape] in the format in which MNIST is published, packed by gzip or not."""
+    with _unpacked(path, MNIST) as file:
+        size = 4 * (2 + len(shape))
+        header = np.frombuffer(file.read(size).ljust(size, b"\0"), ">u4")
+        count = int(header[1])
+        if header[0] != 0x0801 + len(shape) or tuple(header[2:]) != shape:
+            raise ValueError(f"it does not begin as one of uint8 [N{''.join(f', {n}' for n in shape)}] does")
+        if not 0 < count * math.prod(shape) <= MOST_BYTES:
+            raise ValueError(f"it says that it holds {count:,} of them")
+        values = np.empty((count, *shape), np.uint8)
+        got = file.readinto(values.data)
+        if got < values.nbytes:
+            raise ValueError(f"it is cut short: {got + size:,} bytes of {values.nbytes + size:,} are there")
+        if file.read(1):
+            raise ValueError("it is longer than it says")
+        return values
+
+
+@contextlib.contextmanager
+def _unpacked(path: Path, data: DataSet) -> Iterator[io.BufferedIOBase]:
+    """A published file, open to be read, packed by gzip or not; what is wrong with it becomes a UserError that names
+    it."""
     try:
         if not path.is_file():
             raise ValueError("it is not a file")
         with path.open("rb") as start:
             packed = start.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as file:
-            size = 4 * (2 + len(shape))
-            header = np.frombuffer(file.read(size).ljust(size, b"\0"), ">u4")
-            count = int(header[1])
-            if header[0] != 0x0801 + len(shape) or tuple(header[2:]) != shape:
-                raise ValueError(f"it does not begin as one of uint8 [N{''.join(f', {n}' for n in shape)}] does")
-            if not 0 < count * math.prod(shape) <= MOST_BYTES:
-                raise ValueError(f"it says that it holds {count:,} of them")
-            values = np.empty((count, *shape), np.uint8)
-            got = file.readinto(values.data)
-            if got < values.nbytes:
-                raise ValueError(f"it is cut short: {got + size:,} bytes of {values.nbytes + size:,} are there")
-            if file.read(1):
-                raise ValueError("it is longer than it says")
-            return values
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+            yield file
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"{path} is no sound file of MNIST's ({reason}); delete it, and it is fetched again.") from None
+        raise UserError(
+            f"{path} is no sound file of {data.title}'s ({reason}); delete it, and it is fetched again."
+        ) from None
 
 
-def _fetch_idx(kind, names: tuple[str, ...], folder: Path) -> None:
+def _fetch_idx(names: tuple[str, ...], folder: Path) -> None:
     """Download these of MNIST's files, packed, into a folder, where each appears whole or not at all.
 
-    `kind` itself would do so, but it reads a file of PyTorch's in the same folder first.
+    torchvision's class would do so, but it reads a file of PyTorch's in the same folder first.
     """
     from torchvision.datasets.utils import download_url
 
+    from .torchvision_compat import datasets
+
+    kind = datasets.MNIST
     for name, md5 in kind.resources:
         if name.removesuffix(".gz") not in names:
             continue
@@ -259,46 +273,86 @@ def _fetch_idx(kind, names: tuple[str, ...], folder: Path) -> None:
                     raise
 
 
-def _from_torchvision(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels of CIFAR-10's files, whose checksums torchvision looks at before it unpacks them."""
-    with _downloading(data, folder) as kind:
-        found = kind(str(folder), train=split == "train", download=True)
-    return np.asarray(found.data), np.asarray(found.targets)
+# The version for programs in C: the one for Python is pickled, and whoever unpickles a file runs what it says.
+RECORDS = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"
+RECORDS_FOLDER = "cifar-10-batches-bin"
+
+
+def _from_records(data: DataSet, split: str, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of CIFAR-10's own files, whose archive is downloaded where they are missing."""
+    names = {"train": [f"data_batch_{i}.bin" for i in range(1, 6)], "test": ["test_batch.bin"]}[split]
+
+    def find(name: str) -> Path | None:
+        return next((path for path in (folder / RECORDS_FOLDER / name, folder / name) if path.exists()), None)
+
+    if not all(map(find, names)):
+        _fetch_records(data, folder)
+    parts = [_read_records(data, find(name) or folder / name) for name in names]
+    images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return images, labels
+
+
+def _read_records(data: DataSet, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Images [N, C, H, W] and labels [N], uint8, of a file of records: a label, then a picture, its channels first."""
+    H, W, C = data.shape
+    size = 1 + C * H * W
+    with _unpacked(path, data) as file:
+        content = file.read(MOST_BYTES + 1)
+        if not content or len(content) % size or len(content) > MOST_BYTES:
+            raise ValueError(f"its {len(content):,} bytes are no records of {size:,}")
+        records = np.frombuffer(content, np.uint8).reshape(-1, size)
+        if records[:, 0].max() >= data.classes:
+            raise ValueError(f"it has a label {records[:, 0].max()}, and they go from 0 to {data.classes - 1}")
+    return records[:, 1:].reshape(-1, C, H, W), records[:, 0]
+
+
+def _fetch_records(data: DataSet, folder: Path) -> None:
+    """Take CIFAR-10's files out of their archive, where each appears whole or not at all; download it if it is not in
+    the folder."""
+    url, md5 = RECORDS
+    here = folder / url.rpartition("/")[2]
+    if here.exists():
+        _take_out(data, here, folder / RECORDS_FOLDER)
+        return
+    with _downloading(data, folder), tempfile.TemporaryDirectory() as place:
+        from torchvision.datasets.utils import download_url
+
+        download_url(url, place, here.name, md5)
+        _take_out(data, Path(place) / here.name, folder / RECORDS_FOLDER)
+
+
+def _take_out(data: DataSet, path: Path, folder: Path) -> None:
+    """Write the files of records in an archive to a folder."""
+    with _unpacked(path, data) as file, tarfile.open(fileobj=file, mode="r|") as members:
+        taken = 0
+        for member in members:
+            name = member.name.rpartition("/")[2]
+            content = members.extractfile(member) if name.endswith(".bin") and member.isfile() else None
+            if content is not None:
+                if member.size > MOST_BYTES:
+                    raise ValueError(f"{name} in it is too large")
+                atomic.write_bytes(folder / name, content.read())
+                taken += 1
+        if not taken:
+            raise ValueError("it holds no files of records")
 
 
 @contextlib.contextmanager
-def _downloading(data: DataSet, folder: Path) -> Iterator[type]:
-    """Gives torchvision's class of a data set to a block that downloads it; raises UserError where that fails."""
-    from .torchvision_compat import datasets
+def _downloading(data: DataSet, folder: Path) -> Iterator[None]:
+    """For a block that downloads by torchvision's helpers; raises UserError where that fails."""
+    from . import torchvision_compat  # noqa: F401 - makes torchvision importable beside any torch
 
-    kind = {"mnist": datasets.MNIST, "cifar10": datasets.CIFAR10}[data.name]
     try:
         with contextlib.redirect_stdout(sys.stderr):  # standard output is for results
-            yield kind
+            yield
     except UserError:
         raise
-    except (OSError, RuntimeError, EOFError, ValueError, AssertionError, tarfile.TarError, zlib.error) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, AssertionError) as error:
         reason = (" ".join(str(error).split()) or type(error).__name__).rstrip(".")
-        if broken := _published(kind, folder):
-            raise UserError(
-                f"{broken[0]} is not {data.title} as it was published, and it could not be downloaded anew ({reason}); "
-                "delete it and connect to the network."
-            ) from None
         raise UserError(
             f"{data.title} is not in {folder} and could not be downloaded ({reason}); connect to the network, or put "
             f"{data.name}.npz there, or name another folder by --data-dir."
         ) from None
-
-
-def _published(kind, folder: Path) -> list[Path]:
-    """Files of CIFAR-10's that are there and not sound."""
-    from torchvision.datasets.utils import check_integrity
-
-    lists = (*getattr(kind, "train_list", ()), *getattr(kind, "test_list", ()))
-    paths = [(folder / kind.base_folder / name, md5) for name, md5 in lists]
-    if hasattr(kind, "tgz_md5"):
-        paths.insert(0, (folder / kind.filename, kind.tgz_md5))
-    return [path for path, md5 in paths if path.exists() and not check_integrity(str(path), md5)]
 
 
 def binarise_fixed(images: np.ndarray, seed: int = BINARISE_SEED) -> np.ndarray:
