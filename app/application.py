@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 
 from vssm import resources
+from vssm.errors import UserError
 
 from . import arguments, display
 
@@ -40,9 +41,14 @@ def main(argv: list[str] | None = None, watch: Callable = lambda window: None) -
             with contextlib.suppress(ImportError, OSError):  # which the window will tell
                 import torch  # noqa: F401 - before Qt: the other order fails to load its libraries
         from PySide6 import QtWidgets  # noqa: F401 - here, so that a library it lacks is told in a sentence
+
+        display.require_platform(asked.qt)
     except display.Missing as missing:
         print(missing, file=sys.stderr)
         return 1
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
     except ImportError as error:
         print(f"The window cannot be opened: {error}", file=sys.stderr)
         return 1

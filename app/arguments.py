@@ -50,7 +50,7 @@ def parse(argv: list[str]) -> Arguments:
     found = vars(parser.parse_args(argv[1:]))
     qt: list[str] = []
     for name in QT_VALUES:
-        if found[f"qt_{name}"] is not None:
+        if found[f"qt_{name}"]:  # Qt ends for an empty name of a platform
             qt += [f"-{name}", found[f"qt_{name}"]]
     qt += [f"-{name}" for name in QT_FLAGS if found[f"qt_{name}"]]
     return Arguments(found["given"], tuple(qt), found["qt_platform"] or "")

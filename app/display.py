@@ -6,9 +6,12 @@ import contextlib
 import ctypes
 import os
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
+
+from vssm.errors import UserError
 
 # What QtGui and its platform plugins link to, and the Debian package each comes in (readelf -d on the libraries).
 QT_LIBRARIES = {
@@ -47,6 +50,10 @@ WAYLAND_LIBRARIES = {
 }
 
 
+SURE = "xcb", "wayland", "offscreen", "minimal", "windows", "cocoa"  # `find` has seen to what these need
+BEGIN = "import os, sys; from PySide6.QtGui import QGuiApplication; app = QGuiApplication(sys.argv); os._exit(0)"
+
+
 class Missing(Exception):
     """A sentence about system libraries that Qt cannot do without."""
 
@@ -56,7 +63,7 @@ def find() -> str:
     there is one and only libraries lack. Narrows QT_QPA_PLATFORM to what answers, where it is not set."""
     if not sys.platform.startswith("linux"):
         return ""
-    wanted = os.environ.get("QT_QPA_PLATFORM", "").split(":")[0].split(";")[0]
+    wanted = os.environ.get("QT_QPA_PLATFORM", "").split(":")[0].split(";")[0].lower()
     if wanted and wanted != "xcb" and not wanted.startswith("wayland"):
         _need(QT_LIBRARIES)
         return ""
@@ -76,6 +83,35 @@ def find() -> str:
         os.environ["QT_QPA_PLATFORM"] = "xcb"
         return ""
     return f"The Wayland display {wayland!r} cannot be connected to"
+
+
+def require_platform(options: tuple[str, ...]) -> None:
+    """Raise UserError where Qt, with these options, has not the platform that QT_QPA_PLATFORM names, or cannot begin on
+    it."""
+    wanted = os.environ.get("QT_QPA_PLATFORM", "")
+    names = [one.split(":")[0].lower() for one in wanted.split(";")]
+    there = _platforms(options)
+    if not wanted or not there:
+        return
+    if not there & set(names):
+        raise UserError(f"Qt has no platform {wanted!r} here; choose one of {', '.join(sorted(there))}, or name none.")
+    if names[0] in SURE:
+        return
+    with contextlib.suppress(subprocess.TimeoutExpired):  # it goes on, so it has begun
+        words = [sys.executable, "-P", "-c", BEGIN, *options]
+        if subprocess.run(words, capture_output=True, timeout=20, check=False).returncode:
+            raise UserError(f"Qt cannot begin on the platform {wanted!r} here; choose another one, or name none.")
+
+
+def _platforms(options: tuple[str, ...]) -> set[str]:
+    """The names of those that Qt has a plugin for."""
+    from PySide6.QtCore import QCoreApplication, QPluginLoader
+
+    folders = [Path(folder) / "platforms" for folder in QCoreApplication.libraryPaths()]
+    given = [options[at + 1] for at, word in enumerate(options[:-1]) if word == "-platformpluginpath"]
+    folders += map(Path, filter(None, (*given, os.environ.get("QT_QPA_PLATFORM_PLUGIN_PATH"))))
+    files = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
+    return {name for path in files for name in QPluginLoader(str(path)).metaData().get("MetaData", {}).get("Keys", ())}
 
 
 def _need(libraries: dict[str, str]) -> None:

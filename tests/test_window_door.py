@@ -119,6 +119,25 @@ def test_options_of_qt_are_passed_on():
     assert arguments.parse(["main.py", "--", "-a.png"]).given == "-a.png"
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="platforms are others there")
+@pytest.mark.parametrize("name", ["foo", "foo:size=1x1", "windows", "a;b", "foo;xcb"])
+@pytest.mark.parametrize("given", ["argument", "environment"])
+def test_a_platform_that_is_not_there_is_one_sentence(name, given):
+    """Qt would abort the process."""
+    words, named = (["-platform", name], {}) if given == "argument" else ([], {"QT_QPA_PLATFORM": name})
+    command = [sys.executable, ROOT / "main.py", *words]
+    done = subprocess.run(command, env=SCREENLESS | named, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and not done.stdout
+    assert repr(name) in done.stderr and done.stderr.count("\n") == 1 and "name none." in done.stderr
+
+
+def test_platforms_that_are_there_are_taken(monkeypatch):
+    for name in ("offscreen", "OFFSCREEN:x=1", "foo;offscreen", "offscreen;foo", ""):
+        monkeypatch.setenv("QT_QPA_PLATFORM", name)
+        display.require_platform(("-platform", name) if name else ())
+    assert arguments.parse(["main.py", "-platform", ""]).qt == ()
+
+
 GIVEN = """if True:
     import json, sys
     from PySide6.QtCore import QTimer
