@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import html
+import quopri
 import re
 import unicodedata
 import zlib
@@ -29,6 +30,7 @@ SEPARATORS = {"?": "&", "/": "/"}  # by what follows the start: versions 1 and 2
 WHOLE = re.compile(rf"{START}([?/])([A-Za-z0-9=&/._%~+-]*?)[&/]check=([0-9a-f]{{8}})")
 ANY_CASE = re.compile(re.escape(START), re.IGNORECASE)  # what stands before "://" counts the same in either
 QUOTED = re.compile(r"\n[ \t]*(>[ \t]*)+")  # the beginning of a line that a mail program quotes
+SOFT = re.compile(r"=\s+")  # the end of a line in quoted-printable text where the line goes on
 HUNDREDTHS = 100  # of a temperature; a link has no finer ones, as the window has none
 MOST_TEMPERATURE = 2  # in the window
 MOST = 20_000  # characters
@@ -93,17 +95,16 @@ class Link:
     def read(cls, text: str) -> Link:
         """The reverse of `text`: the first link in a text, however it is wrapped and whatever stands around it. Raises
         UserError where there is none, or a damaged one."""
-        text = _joined(text)
-        if START not in text:
+        readings = [reading for reading in _readings(text) if START in reading]
+        if not readings:
             raise UserError(f"This is not a link of this program: one begins with {START}.")
-        found = WHOLE.search(text)
-        if found is None or len(found[0]) > MOST:
+        found = next(filter(_sound, map(WHOLE.search, readings)), None)
+        if found is None:
             raise UserError(DAMAGED)
-        separator, inner, check = found.groups()
-        body = found[0][: -len("/check=") - len(check)]
+        separator, inner, _ = found.groups()
         pairs = [pair.partition("=") for pair in inner.split(SEPARATORS[separator])]
         fields = {name: unquote(value) for name, equals, value in pairs if equals}
-        if check != _check(body) or len(fields) < len(pairs):
+        if len(fields) < len(pairs):
             raise UserError(DAMAGED)
         if (fields.pop("v", ""), separator) not in (("1", "?"), (VERSION, "/")):
             raise UserError("The link is of another version of this program, and cannot be opened here.")
@@ -121,13 +122,29 @@ class Link:
 
 def is_link(text: str) -> bool:
     """Whether there is one in it, or what is left of one."""
-    return START in _joined(text)
+    return any(START in reading for reading in _readings(text))
+
+
+def _readings(text: str) -> tuple[str, str]:
+    """A text as it is, and as a mail program's file may have it: quoted-printable. Only the check of a link tells which
+    it is, for a link may have "=3D" of its own."""
+    plain = text[:SEARCHED]
+    soft = SOFT.sub("", QUOTED.sub("\n", plain))
+    return _joined(plain), _joined(quopri.decodestring(soft.encode("utf-8", "replace")).decode("utf-8", "replace"))
+
+
+def _sound(found: re.Match | None) -> bool:
+    """Whether it is a whole link, and has the check that belongs to it."""
+    if found is None or len(found[0]) > MOST:
+        return False
+    check = found[3]
+    return check == _check(found[0][: -len("/check=") - len(check)])
 
 
 def _joined(text: str) -> str:
     """The text without all that programs put into a link on its way: line breaks and other space, quotation marks of
     mail, entities of HTML, backslashes of Markdown and marks that are not seen."""
-    text = html.unescape(html.unescape(text[:SEARCHED]))
+    text = html.unescape(html.unescape(text))
     text = QUOTED.sub("", text.replace("\\", ""))
     text = "".join(one for one in "".join(text.split()) if one.isascii() or unicodedata.category(one) != "Cf")
     return ANY_CASE.sub(START, text)

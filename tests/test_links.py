@@ -1,6 +1,8 @@
 """A link gives sketch, seed and settings exactly; a damaged one is told in a sentence, and changes nothing."""
 
 import dataclasses
+import quopri
+import re
 import shutil
 import subprocess
 
@@ -146,12 +148,26 @@ def test_a_link_is_found_whatever_stands_around_it(around, version):
         "wrapped by mail": "\r\n> ".join(text[at : at + 71] for at in range(0, len(text), 71)),
         "wrapped narrowly": "\n   ".join(text[at : at + 7] for at in range(0, len(text), 7)),
         "Markdown": text.replace("_", "\\_"),
+        "quoted-printable": quopri.encodestring(text.encode()).decode(),
+        "quoted-printable, of Windows": quopri.encodestring(text.encode()).decode().replace("\n", "\r\n"),
+        "quoted-printable, in small letters": text.replace("=", "=3d"),
+        "quoted-printable, narrow": "=\n".join(one.replace("=", "=3D") for one in re.findall(".{1,5}", text)),
+        "quoted-printable, quoted": quopri.encodestring(text.encode()).decode().replace("\n", "\n> "),
+        "quoted-printable, lines joined": quopri.encodestring(text.encode()).decode().replace("\n", " "),
         "soft hyphens": "\u00ad".join(text[at : at + 40] for at in range(0, len(text), 40)),
     }
     for how, changed in changes.items():
         given = around.format(changed)
         assert links.is_link(given), how
         assert Link.read(given).text == link.text, how
+
+
+def test_a_plain_link_that_is_broken_behind_its_equals_signs_is_read():
+    """As quoted-printable text has its soft line breaks; and the check of a quoted one is looked at, too."""
+    text = example().text
+    assert Link.read(text.replace("=", "=\n")).text == text
+    with pytest.raises(UserError, match="damaged"):
+        Link.read(text.replace("=", "=3D").replace("seed=3D", "seed=3D1"))
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
