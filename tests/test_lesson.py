@@ -55,7 +55,7 @@ def test_a_record_holds_every_call(few):
     standing = (np.diff([frame.filled.sum() for frame in found.frames]) > 0).sum()
     assert len(np.unique(order[~prompt.known])) == standing
     found = shop.record(MNIST, "vssm", prompt, posterior=True)
-    assert [frame.call for frame in found.frames] == [0, 3] and len(found.latents) == len(found.posteriors) == 2
+    assert [frame.call for frame in found.frames] == [0, 4] and len(found.latents) == len(found.posteriors) == 3
 
 
 def test_a_verified_round_is_coloured_by_what_became_of_it(few):

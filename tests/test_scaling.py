@@ -308,7 +308,7 @@ def test_the_command_prints_a_table_and_takes_modes(capsys):
     assert (
         "T = 16" in out and "T = 64" in out and "last three" in out and "AS-ARM, sequential" in out and "(1.0 ×)" in out
     )
-    assert out.count("of its drafts") == 1 and "without tables of positions" in out
+    assert out.count("of its drafts") == 1 and "without those that grow with T" in out
 
 
 @pytest.mark.parametrize(

@@ -212,7 +212,7 @@ def test_measuring_gives_up_a_completion(long, window, qtbot):
     press(qtbot, window, "2")
     window.samples.setValue(64)
     press(qtbot, window, "Return")
-    qtbot.waitUntil(lambda: window._running.progress is not None, timeout=LONG)
+    qtbot.waitUntil(lambda: window._running.has_pixels, timeout=LONG)  # a run that shows nothing is not kept
     measure(qtbot, window)
     qtbot.waitUntil(lambda: window._running is None, timeout=LONG)
     assert [run.state for run in window.history] == ["stopped"] and window.scaling.running
