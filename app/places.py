@@ -7,7 +7,8 @@ another only where their times differ by more than they spread:
   both. One is ahead where the median of the ratios differs from 1 by more than the ratios spread around it, and all
   turns but one in eight agree. With equal contestants this is wrong in one case of twenty at most.
 - Else the medians are compared. One is ahead where they differ by more than `SURE` times what a single time of each
-  spreads. That is learned from all repeats of the model so far; until there are `ENOUGH`, it is `SPREAD` at least.
+  spreads. That is learned from all repeats of the model so far; until there are `ENOUGH`, it is `SPREAD` at least and
+  `WIDEST` at most, as a single slow run would otherwise make a tie of any two.
 
 All spreads are relative (of logarithms), and robust: 1.4826 times the median deviation, which for normal noise is the
 standard deviation, and which a few turns on a busy machine do not bend.
@@ -24,6 +25,7 @@ from dataclasses import dataclass, field
 PAIRS = 5  # turns in which both ran, from which on these are compared one by one
 SURE = 2.0
 SPREAD = 0.1  # of a single time: no less is believed of a few repeats
+WIDEST = 0.35  # no more is either: a time of nearly three times the other is never a tie then
 LEAST = 0.01  # no model's times are believed to spread less
 ENOUGH = 4  # differences between repeats
 ROBUST = 1.4826
@@ -77,7 +79,8 @@ def spread(repeats: Iterable[Sequence[float]]) -> float:
     """Of a model's single times, from its repeats: each series is of one task, in the order in which they were taken.
     Neighbours are compared, so that a machine that slowly becomes busier does not count as noise."""
     differences = [_ratio(b, a) / math.sqrt(2) for series in repeats for a, b in itertools.pairwise(series)]
-    return max(LEAST if len(differences) >= ENOUGH else SPREAD, _spread(differences, 0.0) if differences else 0.0)
+    found = _spread(differences, 0.0) if differences else 0.0
+    return max(LEAST, found) if len(differences) >= ENOUGH else min(max(SPREAD, found), WIDEST)
 
 
 def _spread(values: Sequence[float], around: float) -> float:

@@ -141,12 +141,12 @@ def test_keys_move_mark_touch_and_take_back(window, qtbot):
     assert only(differing(run, touched)[2], (1, 1), (1, 2)) and window.history == [touched]
     for _ in range(9):
         qtbot.keyClick(map_, Qt.Key.Key_PageDown)
-    assert window.latents.anew.accessibleName().startswith("Resample level 6")
+    assert window.latents.anew.accessibleName().startswith("Resample level 7")
     window.latents.strip.setFocus()
     qtbot.keyClick(window.latents.strip, Qt.Key.Key_Left)
-    assert window.latents.anew.accessibleName().startswith("Resample level 5")
+    assert window.latents.anew.accessibleName().startswith("Resample level 6")
     qtbot.keyClick(window.latents.strip, Qt.Key.Key_Return)
-    assert differing(touched, done(window, qtbot))[5][0].all() and len(window.history) == 1
+    assert differing(touched, done(window, qtbot))[6][0].all() and len(window.history) == 1
 
 
 def test_a_code_pointed_at_is_told_and_framed_on_the_picture(window, qtbot):
@@ -209,22 +209,9 @@ def test_a_touch_that_joins_another_draws_again_what_that_drew(window, qtbot):
     first = touch.touched(run, 1, masks[0]).held
     second, third = (touch.touched(run, 1, mask, first).held for mask in masks[1:])
     assert second.seed == first.seed != third.seed  # where they meet, the later one draws anew
-    place = sorted(run.latents).index
-    assert only(second.anew[place(1)], (5, 1), (5, 2)) and only(third.anew[place(1)], (5, 1), (5, 2), (5, 3))
+    assert only(second.anew[0], (5, 1), (5, 2)) and only(third.anew[0], (5, 1), (5, 2), (5, 3))
     level = touch.touched(run, 2, None, second).held
-    assert not level.other and only(level.anew[place(1)], (5, 1), (5, 2)) and level.anew[place(2)][0].all()
-
-
-def test_another_code_draws_another_digit(window, qtbot):
-    """The global code is the first of the levels, shown as the plan that it stands for; a click draws another."""
-    run = complete(qtbot, window)
-    window.latents._choose(0)
-    plan = run.latents[0].plan[0]
-    assert np.array_equal(window.latents.pictures[0], np.broadcast_to(plan, (*plan.shape[:2], 3)))
-    assert window.latents.anew.text() == "↻ Code" and window.latents.title.text().startswith("plan of the whole")
-    touched = click(window, qtbot, 0, 0)
-    assert all(level[0].any() for level in differing(run, touched).values()) and touched.changed > 20
-    assert not np.array_equal(touched.latents[0].plan[0], plan)
+    assert not level.other and only(level.anew[0], (5, 1), (5, 2)) and level.anew[1][0].all()
 
 
 def test_colour(window, qtbot):
