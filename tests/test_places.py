@@ -175,7 +175,7 @@ def test_the_words_on_two_runs_are_no_more_certain_than_their_times():
 
 
 def test_a_single_slow_repeat_makes_no_tie_of_everything():
-    """The first run of a program may take thirty times as long as the second; the other model is slower all the same."""
+    """A program's first run may take thirty times as long as its second; the other model is slower all the same."""
     noisy = places.spread([[0.3, 0.008]])
     assert places.ahead(places.Times({0: 0.008}, noisy), places.Times({1: 0.23}))
     assert not places.ahead(places.Times({0: 0.1}, noisy), places.Times({1: 0.2}))
