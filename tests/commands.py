@@ -55,7 +55,7 @@ def calls(model: str, unknown: int) -> range:
             return range(unknown + prompt, unknown + prompt + 1)
         case "assd":
             return range(1, unknown + prompt + 1)
-    levels = checkpoint.load(checkpoint.shipped(model, "mnist")).network.ladder
+    levels = len(checkpoint.load(checkpoint.shipped(model, "mnist")).network.latent_levels)
     return range(levels + 1, levels + 2)
 
 

@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import urllib.request
 import zipfile
 import zlib
 from pathlib import Path
@@ -584,6 +585,7 @@ def test_no_data_and_no_network(refuse, tmp_path, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there: the download fails at once
     monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setattr(urllib.request, "_opener", None)  # which keeps the proxies of the first request
     monkeypatch.delenv("NO_PROXY", raising=False)
     refuse("evaluate", "--model", "vssm", "--data-dir", tmp_path, says="could not be downloaded")
 

@@ -9,6 +9,7 @@ import re
 import struct
 import tarfile
 import threading
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +240,7 @@ def mirror(tmp_path, monkeypatch):
         monkeypatch.setattr(datasets.MNIST, "resources", sums)
         for name in ("http_proxy", "HTTP_PROXY"):
             monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(urllib.request, "_opener", None)  # an earlier test's knows of the proxy then
         yield there
         server.shutdown()
 
@@ -344,6 +346,7 @@ def test_colour_is_fetched_and_what_is_fetched_broken_is_not_kept(mirror, tmp_pa
 
 
 def test_pickled_files_are_never_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(urllib.request, "_opener", None)  # an earlier test's knows of the proxy then
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there: the download fails at once
     (tmp_path / "cifar-10-batches-py").mkdir()

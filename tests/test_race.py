@@ -329,9 +329,10 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     assert panel.seconds == made.duration and panel.runners[0].place.text() == "1st"
     assert [r.place.text() for r in panel.runners] == [race.short(made.place(x), made.tied(x)) for x in made.lanes]
     assert panel.words.text() == panel.words.accessibleName() == made.words and " first in " in made.words
-    assert made.words.count(" × later") == 2
+    assert " × later" in made.words  # of the slower two, which may be too close to tell
     for runner, lane in zip(panel.runners, made.lanes, strict=True):
         place, prompt = race.ordinal(made.place(lane)), asked[0].prompt
+        place = f"tied for {place}" if made.tied(lane) else place
         assert runner.accessibleName().startswith(f"{lane.contestant.title}: {place}, ")
         assert "112 of 112 tokens" in runner.accessibleName()
         assert (lane.finished.images[0, prompt.known] == prompt.pixels[prompt.known]).all()

@@ -111,7 +111,7 @@ def test_return_completes_and_leaves_known_pixels_alone(window, qtbot, name):
     assert figure(window, "calls") == str(run.finished.network_calls)
     assert window.messages.text == ""
     assert bool(run.latents) == bool(run.started.levels) == window.latents.view.isVisible()
-    assert len(run.latents) == run.started.levels
+    assert len(run.latents) == run.started.levels + (0 in run.latents)  # of the levels, the code is none
 
 
 def test_the_transformer_fills_in_live(window, qtbot):

@@ -191,7 +191,7 @@ def levels(shop: Workshop, dataset: data.DataSet) -> Image.Image:
     gains = [posterior.divergence[0] for posterior in found.posteriors]
     heads = [f"level {latents.level}" if latents.level else "code" for latents in found.latents]
     low, high = min(e.min() for e in entropies), max(e.max() for e in entropies)
-    most = max(g.max() for g in gains)
+    most = max(g.max() for g in gains if g.size > 1)  # a global code says at one place what levels say at many
     codes = [latents.codes.repeat(MANY, 0) for latents in found.latents]
     means = []
     for level in range(1, len(codes) + 1):
@@ -204,7 +204,7 @@ def levels(shop: Workshop, dataset: data.DataSet) -> Image.Image:
             Cell(coloured((e - low) / (high - low)), f"{e.shape[0]} × {e.shape[1]}") for e in entropies
         ]),
         Row("information", "nats that the\npicture adds to\nthe prompt", [
-            Cell(coloured(g / most), f"{g.sum():.1f} nats") for g in gains
+            Cell(coloured((g / most).clip(max=1)), f"{g.sum():.1f} nats") for g in gains
         ]),
     ]  # fmt: skip
     return table(heads, rows, side=SIDE * 3 // 4, scale=("least", "most"))
