@@ -162,15 +162,21 @@ def environment(**changes) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("module", "given", "policy"),
-    [("vssm.cli", None, "PASSIVE"), ("app.application", None, "PASSIVE"), ("vssm", "ACTIVE", "ACTIVE")],
+    ("module", "given", "policy", "spins"),
+    [
+        ("vssm.cli", None, "PASSIVE", "10000"),
+        ("app.application", None, "PASSIVE", "10000"),
+        ("vssm", "ACTIVE", "ACTIVE", "None"),
+    ],
 )
-def test_threads_wait_without_spinning(module, given, policy):
+def test_threads_spin_briefly_and_then_sleep(module, given, policy, spins):
     """In every way in, before torch is loaded, and by what its threads are told themselves; a user's wish is kept."""
-    program = f"import {module}, os; print(os.environ['OMP_WAIT_POLICY']); import torch"
+    program = (
+        f"import {module}, os; print(os.environ['OMP_WAIT_POLICY'], os.environ.get('GOMP_SPINCOUNT')); import torch"
+    )
     variables = environment(OMP_DISPLAY_ENV="true", **({"OMP_WAIT_POLICY": given} if given else {}))
     done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [policy]
+    assert done.stdout.split() == [policy, spins]
     if "OMP_WAIT_POLICY" in done.stderr:  # a runtime that tells what it was told
         assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr
 

@@ -331,6 +331,7 @@ def run_train(args: argparse.Namespace) -> None:
         freeze=args.freeze,
         seed=args.seed,
         empty_share=args.empty_share,
+        augment=args.augment,
         known=args.known,
         save_minutes=args.save_minutes,
         changes=parse_changes(args.model, dataset, args.set),
@@ -926,6 +927,13 @@ def make_parser() -> Parser:
         default=usual.empty_share,
         metavar="X",
         help=f"share of images of which nothing is known ({usual.empty_share:g})",
+    )
+    sub.add_argument(
+        "--augment",
+        type=number(float, 0, 1),
+        default=usual.augment,
+        metavar="X",
+        help=f"share of the others changed as other hands would write them ({usual.augment:g})",
     )
     sub.add_argument(
         "--known",

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from . import __version__, atomic, checkpoint, data, device, distributed, models, optimizers
+from . import __version__, atomic, augmentation, checkpoint, data, device, distributed, models, optimizers
 from .distributed import Loss, Processes
 from .errors import UserError
 from .events import GenerationRequest
@@ -39,7 +39,8 @@ class TrainingConfig:
     """minutes: the budget, counted over all resumed parts. batch: images a step, over all processes.
 
     empty_share: images trained with nothing known. known: which sets the others know, "any" or "prefix"
-    (`draw_known`), the preset's own by default.
+    (`draw_known`), the preset's own by default. augment: the share of these others that are changed as other hands
+    would write them (`augmentation`).
 
     lr: the learning rate at its height, the preset's own by default.
     changes: settings of the preset's config to replace. start: a checkpoint to take matching tensors from.
@@ -60,6 +61,7 @@ class TrainingConfig:
     skip_factor: float = 20.0
     empty_share: float = 0.5
     known: str | None = None
+    augment: float = 0.0
     warmup_steps: int = 200
     descent: float = 0.5
     save_minutes: float = 3.0
@@ -78,7 +80,7 @@ class TrainingConfig:
 STATE, SAMPLES = "state.safetensors", "samples.png"  # the other files
 PREPARED = 20_000  # images that a network is prepared with before the first step
 MOST_SKIPS, DOUBTFUL_SKIPS = 50, 10  # more skipped than taken: then a training is given up, and not written
-DRAWS = ("images", "known", "pixels", "mirrored", "noise")  # what is drawn in a step, each from numbers of its own
+DRAWS = ("images", "known", "pixels", "mirrored", "noise", "augmented")  # drawn in a step, each from its own numbers
 
 
 class Average:
@@ -148,6 +150,10 @@ class Trainer:
         preset = models.get(config.model)
         self.network = preset.network(preset.config(self.data, **config.changes)).to(where)
         self.lr, self.kinds = config.lr or preset.lr, config.known or preset.known
+        if config.augment and self.data.levels > 2:
+            raise UserError(
+                f"Only pictures of pen strokes can be augmented, not {self.data.title}; leave --augment out."
+            )
         self._earlier = self._start_from(config.start) if config.start else []  # parts of the training, as it is told
         self.loss: Loss = self.network.loss
         if config.part:
@@ -328,13 +334,17 @@ class Trainer:
         where the step was skipped.
         """
         config, processes = self.config, self.processes
+        known = draw_known(
+            len(images), self.data.height, self.data.width, config.empty_share, self._rng("known"), self.kinds
+        )
+        if config.augment:
+            rng = self._rng("augmented")
+            changed = torch.from_numpy(known.any((1, 2)) & (rng.random(len(images)) < config.augment)).to(images.device)
+            images = torch.where(changed[:, None, None, None], augmentation.augment(images, rng), images)
         values = self.values(images)
         if self.data.flips:
             mirrored = torch.from_numpy(self._rng("mirrored").random(len(values)) < 0.5).to(values.device)
             values = torch.where(mirrored[:, None, None, None], values.flip(2), values)
-        known = draw_known(
-            len(images), self.data.height, self.data.width, config.empty_share, self._rng("known"), self.kinds
-        )
         with device.autocast(self.where):
             terms = loss(processes.share(values), torch.from_numpy(processes.share(known)).to(self.where))
         terms["loss"].backward()

@@ -637,7 +637,7 @@ def prefix(known: Tensor) -> Tensor:
 
 def config_for(data, **changes) -> VSSMConfig:
     """The preset `vssm` for a data set."""
-    return for_data(VSSMConfig, data, "vssm", changes, coarse_levels=4, fine_levels=2, codes=4)
+    return for_data(VSSMConfig, data, "vssm", changes, fine_levels=2, codes=4, code_blocks=2, code_hidden=512)
 
 
 def paper_config_for(data, **changes) -> VSSMConfig:
