@@ -1,4 +1,4 @@
-"""Digits as other hands would write them: of another size, width, slant, place and stroke, softly bent and with hard edges.
+"""Digits as other hands would write them: of another size, slant, place and stroke, softly bent, with hard edges.
 
 What a person sketches is not one of a data set's pictures. Where a model is trained on prompts (never where nothing is
 known, so that what it draws from nothing stays the data set's own), a share of the pictures is changed in this way,
