@@ -11,10 +11,9 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from vssm import resources
+from app import arguments, display
 from vssm.errors import UserError
-
-from . import arguments, display
+from vssm.files import resources
 
 COLLECTOR = "collector"
 FONTS = resources.folder("assets") / "fonts"
@@ -34,9 +33,9 @@ def main(argv: list[str] | None = None, watch: Callable = lambda window: None) -
     try:
         if problem := display.find():
             print(f"{problem}: no window, so here is the demonstration for the terminal.", flush=True)
-            import vssm.demo
+            import vssm.cli.demo
 
-            return vssm.demo.main()
+            return vssm.cli.demo.main()
         if sys.platform == "win32":
             with contextlib.suppress(ImportError, OSError):  # which the window will tell
                 import torch  # noqa: F401 - before Qt: the other order fails to load its libraries
@@ -59,7 +58,7 @@ def _run(argv: list[str], given: str, watch: Callable) -> int:
     from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
-    from . import placement
+    from app.ui import placement
 
     app = prepare(QApplication(argv))
     # all points of a pen; after the application is there, which on X11 turns it on
@@ -99,9 +98,9 @@ def _run(argv: list[str], given: str, watch: Callable) -> int:
 def _opened():
     """The window with the sitting that was kept. Where it cannot be shown its file is set aside, and a new one begun:
     one broken file must not prevent every start."""
-    from . import session
-    from .keeping import Keeper
-    from .window import Window
+    from app.core import session
+    from app.engine.autosave import Keeper
+    from app.ui.main_window import Window
 
     keeper = Keeper(session.default_path())
     try:
@@ -164,7 +163,7 @@ def prepare(app):
     from PySide6.QtCore import QLibraryInfo, QLocale, Qt, QTranslator
     from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics
 
-    from .icon import icon
+    from app.ui.icon import icon
 
     app.setApplicationName("vssm-sketchpad")
     app.setApplicationDisplayName("VSSM Sketchpad")

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app import session
-from app.session import Session
+from app.core import session
+from app.core.session import Session
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:

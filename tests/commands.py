@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from PIL import Image
 
-from vssm import checkpoint, cli, models
+from vssm import checkpoint
+from vssm.cli import commands
 from vssm.data import MNIST, DataSet
+from vssm.models import registry
 
 DATA = Path(__file__).resolve().parent / "data"  # the first training and test images: 64 each of MNIST, 20 of CIFAR-10
 EXAMPLES = Path(__file__).resolve().parent.parent / "assets" / "examples" / "mnist"
@@ -36,7 +38,7 @@ SMALL = {  # settings of networks that train in no time
 def vssm(*words) -> int:
     """Run a command line in this process on one thread; returns its exit code."""
     torch.set_num_threads(1)
-    return cli.main([str(word) for word in words])
+    return commands.main([str(word) for word in words])
 
 
 def vssm_json(capsys, *words) -> dict:
@@ -50,7 +52,7 @@ def vssm_json(capsys, *words) -> dict:
 def calls(model: str, unknown: int) -> range:
     """How many network calls a shipped model's usual sampler may make where the last `unknown` pixels are unknown."""
     prompt = int(unknown < 784)  # read in a call of its own
-    match models.get(model).modes(MNIST)[0].name:
+    match registry.get(model).modes(MNIST)[0].name:
         case "sequential":
             return range(unknown + prompt, unknown + prompt + 1)
         case "assd":
@@ -71,9 +73,9 @@ def settings(model: str) -> list[str]:
 def small_weights(model: str, dataset: DataSet, folder: Path, scores: dict | None = None) -> Path:
     """Untrained weights of a small network of that model for a data set, in a folder."""
     torch.manual_seed(0)
-    config = dataclasses.asdict(models.get(model).config(dataset, **SMALL[model]))
+    config = dataclasses.asdict(registry.get(model).config(dataset, **SMALL[model]))
     training = {"minutes": 1.5, "images": 1234}
-    made = checkpoint.Checkpoint(model, dataset, models.build(model, config), scores or {}, training)
+    made = checkpoint.Checkpoint(model, dataset, registry.build(model, config), scores or {}, training)
     path = folder / f"{model}-{dataset.name}.safetensors"
     made.save(path)
     return path

@@ -83,7 +83,7 @@ def window(no_threads_left, qtbot, tmp_path):
 def opened(qtbot, state, folder=None):
     """Open a window, and close it after its use."""
     from app import application
-    from app.window import Window
+    from app.ui.main_window import Window
 
     bury()
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)

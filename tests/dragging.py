@@ -12,8 +12,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app import application
-from app.panels.docks import PANELS, RACE
-from app.window import Window
+from app.ui.docks import PANELS, RACE
+from app.ui.main_window import Window
 
 APART = QPoint(1280, 760)  # the window's size: what is dropped beyond it floats
 TITLE = QPoint(40, 20)

@@ -74,7 +74,7 @@ def survives(call: Callable, *arguments, files: Path | None = None, made: tuple[
 
     Args:
         call: A function that can be imported; what it returns is given back if it can be pickled. A whole number is
-            taken for an exit code where it is that of the command line, `vssm.cli.main`.
+            taken for an exit code where it is that of the command line, `vssm.cli.commands.main`.
         arguments: Of the call; they are pickled.
         files: A folder with the user's files, none of which may be changed.
         made: Names of files in that folder that the call may write, and only where it accepts.
@@ -116,7 +116,7 @@ def contents(folder: Path | None, without: tuple[str, ...]) -> dict[str, bytes |
 def isolated(call: Callable, *arguments) -> Outcome:
     """Call it in a process of its own, and tell how that ended, whatever it was."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["vssm.cli", "fuzzing"])
+    context.set_forkserver_preload(["vssm.cli.commands", "fuzzing"])
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
         process = context.Process(target=_run, args=(theirs, folder, call, arguments))
@@ -138,7 +138,7 @@ def _run(told, folder: str, call: Callable, arguments: tuple) -> None:
     """In the other process."""
     import resource
 
-    from vssm import cli
+    from vssm.cli import commands
     from vssm.errors import UserError
 
     for number, name in ((1, "out"), (2, "err")):
@@ -148,7 +148,7 @@ def _run(told, folder: str, call: Callable, arguments: tuple) -> None:
     begun, code, value = time.process_time(), 0, None
     try:
         value = call(*arguments)
-        if call is cli.main:
+        if call is commands.main:
             code, value = value, None
     except UserError as error:
         code = 2

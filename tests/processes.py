@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from vssm import cli, distributed
+from vssm.cli import commands
 from vssm.errors import UserError
-from vssm.training import Trainer, TrainingConfig
+from vssm.training import distributed
+from vssm.training.trainer import Trainer, TrainingConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS, BATCH = 3, 4
@@ -73,4 +74,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(cli.guarded(main))
+    sys.exit(commands.guarded(main))

@@ -14,8 +14,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app import application
-from app.opening import Opener
-from app.window import Window
+from app.ui.image_import import Opener
+from app.ui.main_window import Window
 
 WHOLE = "closed_early", "begun", "cannot_be_shown", "cannot_be_opened", "fails_in_its_first_moments"
 LEFT = Qt.MouseButton.LeftButton
@@ -119,7 +119,7 @@ def begun(folder: Path) -> dict:
 
 def cannot_be_shown(folder: Path) -> dict:
     """The same where the window fails over what was restored."""
-    from app.panels.docks import Docks
+    from app.ui.docks import Docks
 
     plain = Docks.restore
 

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vssm import models
-from vssm.work import Mode, Work
+from vssm.models import registry
+from vssm.sampling.step import Mode, Work
 
 
 @dataclass(frozen=True)
@@ -85,9 +85,9 @@ def config_for(data, **changes) -> ToyConfig:
     return dataclasses.replace(ToyConfig(data.height, data.width, data.levels), **changes)
 
 
-def preset(name: str, title: str) -> models.Preset:
+def preset(name: str, title: str) -> registry.Preset:
     """The registry's one line."""
-    return models.Preset(name, title, "all pixels at once", "toy:Toy", lr=1e-3)
+    return registry.Preset(name, title, "all pixels at once", "toy:Toy", lr=1e-3)
 
 
 PRESET = preset("toy", "Toy")

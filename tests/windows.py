@@ -5,8 +5,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QTextDocument
 from PySide6.QtWidgets import QFileDialog, QLineEdit
 
-from app.runs import Run
-from vssm import models
+from app.core.run import Run
+from vssm.models import registry
 
 LEFT = Qt.MouseButton.LeftButton
 LONG = 60000  # milliseconds; the machine may be busy
@@ -20,7 +20,7 @@ def press(qtbot, window, keys: str) -> None:
 
 def choose(qtbot, window, model: str) -> None:
     """Press the digit of a model."""
-    press(qtbot, window, str(1 + list(models.PRESETS).index(model)))
+    press(qtbot, window, str(1 + list(registry.PRESETS).index(model)))
 
 
 def complete(qtbot, window) -> Run:

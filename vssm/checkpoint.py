@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from . import atomic, data, models, resources
-from .config import PICTURE
-from .errors import UserError
+from vssm import data
+from vssm.config import PICTURE
+from vssm.errors import UserError
+from vssm.files import atomic, resources
+from vssm.models import registry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -90,7 +92,7 @@ def load(path: str | Path, expect_model: str | None = None, expect_data: str | N
             raise Foreign(f"holds the model {meta['model']!r}, not {expect_model!r}; name the right file or model")
         if expect_data and meta["data"] != expect_data:
             raise Foreign(f"was trained on {meta['data']!r}, not {expect_data!r}; name the right file or data set")
-        network, dataset = models.build(meta["model"], meta["config"]), data.get(meta["data"])
+        network, dataset = registry.build(meta["model"], meta["config"]), data.get(meta["data"])
         for name in PICTURE:
             made = getattr(network.config, name, None)
             if made is not None and made != getattr(dataset, name):

@@ -15,8 +15,8 @@ import dataclasses
 import math
 from typing import Any, TypeVar
 
-from .data import DataSet
-from .errors import UserError
+from vssm.data import DataSet
+from vssm.errors import UserError
 
 T = TypeVar("T")
 

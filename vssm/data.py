@@ -21,8 +21,8 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from . import archive, atomic
-from .errors import UserError
+from vssm.errors import UserError
+from vssm.files import archive, atomic
 
 BINARISE_SEED = 20240711  # fixes the binarised MNIST test set that every figure is measured on
 
@@ -256,7 +256,7 @@ def _fetch_idx(names: tuple[str, ...], folder: Path) -> None:
     """
     from torchvision.datasets.utils import download_url
 
-    from .torchvision_compat import datasets
+    from vssm.files.torchvision_compat import datasets
 
     kind = datasets.MNIST
     for name, md5 in kind.resources:
@@ -340,7 +340,7 @@ def _take_out(data: DataSet, path: Path, folder: Path) -> None:
 @contextlib.contextmanager
 def _downloading(data: DataSet, folder: Path) -> Iterator[None]:
     """For a block that downloads by torchvision's helpers; raises UserError where that fails."""
-    from . import torchvision_compat  # noqa: F401 - makes torchvision importable beside any torch
+    from vssm.files import torchvision_compat  # noqa: F401 - makes torchvision importable beside any torch
 
     try:
         with contextlib.redirect_stdout(sys.stderr):  # standard output is for results

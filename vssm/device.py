@@ -8,7 +8,7 @@ import random
 
 import torch
 
-from .errors import UserError
+from vssm.errors import UserError
 
 
 def choose(name: str = "auto") -> torch.device:

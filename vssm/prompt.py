@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import UserError
-from .image import as_sketch, read_exactly
+from vssm.errors import UserError
+from vssm.files.image import as_sketch, read_exactly
 
 
 @dataclass(frozen=True)

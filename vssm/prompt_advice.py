@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from . import data
-from .data import MNIST, DataSet
-from .image import cut, cut_centred
-from .ink import CONTRAST, stroke_width
-from .prompt import Prompt
+from vssm import data
+from vssm.data import MNIST, DataSet
+from vssm.files.image import cut, cut_centred
+from vssm.files.ink import CONTRAST, stroke_width
+from vssm.prompt import Prompt
 
 BOX, MIDDLE = 20, 14.5  # pixels: the longer side of a digit; where its centre of mass lies, in both directions
 QUANTILES = 0.005, 0.995

@@ -34,12 +34,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import likelihood
-from ..config import PictureConfig, bounded, flag, for_data
-from ..layers import widen
-from ..work import Drafted, Mode, Work
-from . import assd
-from .raster import NEIGHBOURS, SquaredReLU
+from vssm.config import PictureConfig, bounded, flag, for_data
+from vssm.models import assd
+from vssm.models.raster import NEIGHBOURS, SquaredReLU
+from vssm.nn import likelihoods
+from vssm.nn.ssm_block import widen
+from vssm.sampling.step import Drafted, Mode, Work
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class ASARM(nn.Module):
         super().__init__()
         self.config = c = config
         D, side = c.d_model, 2 * c.reach + 1
-        self.likelihood = likelihood.make(c.likelihood, c.channels, c.levels, c.components)
+        self.likelihood = likelihoods.make(c.likelihood, c.channels, c.levels, c.components)
         self.value = nn.Linear(c.channels + 1, D)  # the last input stands for "none yet"
         self.row, self.column = (nn.Parameter(0.02 * torch.randn(n, D)) for n in (c.height, c.width))
         self.target_row, self.target_column = (nn.Parameter(0.02 * torch.randn(n, D)) for n in (c.height, c.width))
@@ -311,7 +311,7 @@ class Decoding:
         self, network: ASARM, values: Tensor, order: Tensor, known: Tensor, temperature: float, rng, spare=None
     ):
         self.network, self.values, self.order, self.known = network, values, order, known
-        self.temperature, self.rng, self.T = max(temperature, likelihood.LEAST), rng, network.tokens
+        self.temperature, self.rng, self.T = max(temperature, likelihoods.LEAST), rng, network.tokens
         self.likelihood = network.likelihood
         self.rank_map = network.rank_map(order)
         self.ranks = torch.empty_like(order).scatter_(

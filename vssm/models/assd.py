@@ -23,7 +23,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..likelihood import Bernoulli, LogisticMixture
+from vssm.nn.likelihoods import Bernoulli, LogisticMixture
 
 Kind = Bernoulli | LogisticMixture
 

@@ -24,10 +24,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import scan
-from ..config import PictureConfig, bounded, flag, for_data
-from ..layers import convolve, widen
-from .raster import RasterModel
+from vssm.config import PictureConfig, bounded, flag, for_data
+from vssm.models.raster import RasterModel
+from vssm.nn import scan
+from vssm.nn.ssm_block import convolve, widen
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import likelihood
-from ..layers import widen
-from ..work import Mode, Work
+from vssm.nn import likelihoods
+from vssm.nn.ssm_block import widen
+from vssm.sampling.step import Mode, Work
 
 NEIGHBOURS = 0.75, 0.75, -0.5  # how a pixel follows those to the left, above, and above left, before training
 SEQUENTIAL = Mode("sequential", "Sequential", "one pixel after another, each drawn given all before it")
@@ -77,7 +77,7 @@ class RasterModel(nn.Module):
         """The way in and the way out; c: a config with height, width, channels, levels, likelihood, components,
         d_model, stem_rows, stem_columns, stem_hidden and direct."""
         self.config = c
-        self.likelihood = likelihood.make(c.likelihood, c.channels, c.levels, c.components)
+        self.likelihood = likelihoods.make(c.likelihood, c.channels, c.levels, c.components)
         self.patch = (c.stem_rows + 1) * (2 * c.stem_columns + 1)
         self.seen = self.patch - c.stem_columns - 1  # of the window in raster order, the entries before the centre
         self.stem = nn.Sequential(

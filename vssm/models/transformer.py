@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..config import PictureConfig, bounded, flag, for_data
-from .raster import RasterModel, SquaredReLU
+from vssm.config import PictureConfig, bounded, flag, for_data
+from vssm.models.raster import RasterModel, SquaredReLU
 
 
 @dataclass(frozen=True)

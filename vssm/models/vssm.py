@@ -37,12 +37,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .. import latents, likelihood
-from ..config import PictureConfig, bounded, flag, for_data, one_of
-from ..errors import UserError
-from ..global_code import CodePrior, GlobalCode, PlanReader, Quantiser
-from ..layers import Conv, SSMBlock, widen
-from ..work import Holding, Mode, Work
+from vssm.config import PictureConfig, bounded, flag, for_data, one_of
+from vssm.errors import UserError
+from vssm.models.global_code import CodePrior, GlobalCode, PlanReader, Quantiser
+from vssm.nn import latent_distributions, likelihoods
+from vssm.nn.ssm_block import Conv, SSMBlock, widen
+from vssm.sampling.step import Holding, Mode, Work
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class VSSMConfig(PictureConfig):
 class Inferred(NamedTuple):
     """One level given a whole picture: the kind of latent, raw posterior and prior, and the value drawn."""
 
-    latent: latents.Gaussian | latents.Categorical
+    latent: latent_distributions.Gaussian | latent_distributions.Categorical
     q: Tensor
     p: Tensor
     value: Tensor
@@ -110,13 +110,18 @@ class Inferred(NamedTuple):
 class Drawing(NamedTuple):
     """How a generation draws: latents, but for those held, and pixels at one temperature, or the pixels' means."""
 
-    likelihood: likelihood.Bernoulli | likelihood.LogisticMixture
+    likelihood: likelihoods.Bernoulli | likelihoods.LogisticMixture
     temperature: float
     rng: torch.Generator
     means: bool
     held: Holding | None = None
 
-    def latents(self, kind: latents.Gaussian | latents.Categorical, raw: Tensor, level: int | None = None) -> Tensor:
+    def latents(
+        self,
+        kind: latent_distributions.Gaussian | latent_distributions.Categorical,
+        raw: Tensor,
+        level: int | None = None,
+    ) -> Tensor:
         """Values [..., Z] of latents from their raw parameters; those held of that level (from 1) stay as they are."""
         drawn = kind.draw(raw, self.temperature, self.rng)  # whatever is held: all that follows meets the same noise
         kept = self.held.levels.get(level) if self.held else None
@@ -128,7 +133,7 @@ class Drawing(NamedTuple):
     def code(self, number: int, logits: Tensor) -> Tensor:
         """The class [B] of one variable of the global code (from 0), which is level 0, from its logits [B, K]. Where
         the code is drawn anew and must be another, its first variable differs and the rest follow."""
-        kind = latents.Categorical(1, logits.shape[-1])
+        kind = latent_distributions.Categorical(1, logits.shape[-1])
         drawn = kind.draw(logits, self.temperature, self.rng)
         kept = self.held.levels.get(0) if self.held else None
         if kept is not None:
@@ -207,10 +212,10 @@ class Head(nn.Module):
         self.patch, self.channels, self.mixing = patch, channels, mixing
         self.norm = nn.LayerNorm(d_model)
         self.unpack = nn.Linear(d_model, channels * patch * patch)
-        seen = channels + mixing * (likelihood.channels + 1)
+        seen = channels + mixing * (likelihoods.channels + 1)
         self.mix = Conv(seen, channels, 5 if mixing else 1, padding=2 * mixing)
-        self.raw = Conv(channels, likelihood.parameters, 3 if mixing else 1, padding=int(mixing))
-        self.raw.bias.data.copy_(likelihood.initial_bias())
+        self.raw = Conv(channels, likelihoods.parameters, 3 if mixing else 1, padding=int(mixing))
+        self.raw.bias.data.copy_(likelihoods.initial_bias())
 
     def forward(self, h: Tensor, prompt: Tensor | None) -> Tensor:
         x = unfold(self.unpack(self.norm(h)), self.patch)
@@ -259,8 +264,8 @@ class VSSM(nn.Module):
         self.config = c = config
         D, depth = c.d_model, self.ladder + 1
         grid = c.height // c.patch, c.width // c.patch
-        self.likelihood = likelihood.make(c.likelihood, c.channels, c.levels, c.components)
-        self.latent = latents.make(c.latent, c.latent_size, c.latent_classes, c.estimator)
+        self.likelihood = likelihoods.make(c.likelihood, c.channels, c.levels, c.components)
+        self.latent = latent_distributions.make(c.latent, c.latent_size, c.latent_classes, c.estimator)
 
         def block(i: int) -> SSMBlock:
             columns = i % 2 == 1 and not c.causal
@@ -298,7 +303,9 @@ class VSSM(nn.Module):
         return self.config.coarse_levels + self.config.fine_levels
 
     @property
-    def latent_levels(self) -> dict[int, tuple[latents.Gaussian | latents.Categorical, tuple[int, int, int]]]:
+    def latent_levels(
+        self,
+    ) -> dict[int, tuple[latent_distributions.Gaussian | latent_distributions.Categorical, tuple[int, int, int]]]:
         """By its number, the kind of every level's latents, and its h, w and number of variables a position. The
         global code is number 0."""
         (h, w), c = self.fine_position.shape[:2], self.config

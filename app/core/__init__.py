@@ -1,0 +1,1 @@
+"""What the window thinks, without a window: no Qt in here."""

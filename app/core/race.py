@@ -1,0 +1,381 @@
+"""A race: several models complete one prompt, each by itself on the clock, and are set on one axis of time.
+
+What is recorded is every network call: the picture after it, on the second of the model's own time at which it stood.
+As each model works alone and its clock stands still in between, none slows another; `Race.at` says what all of them
+had at a time. Everything is frozen: an event makes a new race. No Qt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from app.core import run
+from app.core.places import Place, Times, places
+from vssm.sampling.events import Drafts, Event, Finished, GenerationRequest, Latents, Progress, Started
+
+OWN = 0  # the turn that is the race itself
+SPEEDS = (1.0, 1 / 4, 1 / 16)
+ORDINALS = ("first", "second", "third")
+
+
+@dataclass(frozen=True, eq=False)
+class Contestant:
+    """Who races, and on what: a request for one sample, every network call of which is told."""
+
+    model: str
+    data: str
+    request: GenerationRequest
+
+    def __post_init__(self):
+        if self.request.samples != 1 or self.request.every != 0:
+            raise ValueError("a race is of one sample each, with an event for every network call")
+
+    @cached_property
+    def _run(self) -> run.Run:
+        return run.Run(0, self.model, self.data, self.request)
+
+    @property
+    def title(self) -> str:
+        """Model and, where it is not the usual one, sampler."""
+        return self._run.title
+
+    @property
+    def usual(self) -> bool:
+        return not self._run.variant
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A level of latents as drawn: entropy [h, w] of what it was drawn from, in nats, NaN where it is still to come."""
+
+    number: int
+    levels: int
+    entropy: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """What became of the pixels of a round, [H, W] bool each, no two of which overlap.
+
+    drafted: not verified yet. accepted: as drafted. redrawn: the first that failed, drawn anew. rejected: the rest, to
+    be drafted again. values: [H, W, C] uint8, as drafted.
+    """
+
+    drafted: np.ndarray
+    accepted: np.ndarray
+    redrawn: np.ndarray
+    rejected: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What stood after a network call, from `seconds` of the model's time on.
+
+    picture: [H, W, C] uint8; filled, fresh: [H, W] bool, what stands, and what this call brought. level: of latents
+    that this call drew. drafts: the round of drafting that it belongs to ([1, H, W, …]).
+    """
+
+    seconds: float
+    calls: int
+    tokens: int
+    picture: np.ndarray
+    filled: np.ndarray
+    fresh: np.ndarray
+    level: Level | None = None
+    drafts: Drafts | None = None
+    drafted: int = 0
+    accepted: int = 0
+
+    @property
+    def marks(self) -> Marks | None:
+        """Of the round of drafting that it belongs to."""
+        if self.drafts is None:
+            return None
+        proposed, passed = self.drafts.proposed[0], self.drafts.passed[0]
+        failed, verified = proposed & ~passed, (proposed & self.filled).any()
+        return Marks(
+            proposed & ~verified, passed, failed & self.filled, failed & ~self.filled & verified, self.drafts.images[0]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """What is recorded of a contestant. frames: the first of them is the prompt, before any call."""
+
+    contestant: Contestant
+    frames: tuple[Frame, ...]
+    started: Started | None = None
+    finished: Finished | None = None
+
+    @classmethod
+    def of(cls, contestant: Contestant) -> Lane:
+        prompt = contestant.request.prompt
+        picture = prompt.pixels * prompt.known[..., None].astype(np.uint8)
+        nothing = np.zeros_like(prompt.known)
+        return cls(contestant, (Frame(0.0, 0, 0, picture, prompt.known, nothing),))
+
+    def add(self, event: Event) -> Lane:
+        """With what an event tells. A call may tell of latents and of pixels: these are one frame."""
+        last = self.frames[-1]
+        match event:
+            case Started():
+                return dataclasses.replace(self, started=event)
+            case Latents():
+                level = Level(event.level, event.levels, event.entropy[0])
+                nothing = np.zeros_like(last.filled)
+                frame = dataclasses.replace(
+                    last, seconds=event.seconds, calls=last.calls + 1, fresh=nothing, level=level, drafts=None
+                )
+                return dataclasses.replace(self, frames=(*self.frames, frame))
+            case Progress():
+                same = event.network_calls == last.calls  # as the call told last
+                before = self.frames[:-1] if same else self.frames
+                frame = Frame(
+                    event.seconds,
+                    event.network_calls,
+                    event.tokens,
+                    event.images[0],
+                    event.filled[0],
+                    event.filled[0] & ~before[-1].filled,
+                    last.level if same else None,
+                    event.drafts,
+                    event.drafted,
+                    event.accepted,
+                )
+                return dataclasses.replace(self, frames=(*before, frame))
+            case Finished():
+                return dataclasses.replace(self, finished=event)
+        return self
+
+    @property
+    def begun(self) -> bool:
+        return self.started is not None
+
+    @property
+    def tokens(self) -> int:
+        """To be generated."""
+        return int((~self.contestant.request.prompt.known).sum())
+
+    @property
+    def end(self) -> float:
+        """The second of its last frame."""
+        return self.frames[-1].seconds
+
+    @cached_property
+    def _moments(self) -> list[float]:
+        return [frame.seconds for frame in self.frames]
+
+    def frame(self, seconds: float) -> Frame:
+        """The last that stood at that time."""
+        return self.frames[max(0, bisect_right(self._moments, seconds) - 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """A contestant at a time. seconds: on its own clock, which stops at its end. place: from 1, once it is through;
+    tied where others share it."""
+
+    lane: Lane
+    frame: Frame
+    seconds: float
+    place: int | None
+    tied: bool = False
+
+    @property
+    def done(self) -> bool:
+        return self.place is not None
+
+    @property
+    def words(self) -> str:
+        """For a person who does not see the card."""
+        frame, title = self.frame, self.lane.contestant.title
+        place = f"{'tied for ' * self.tied}{ordinal(self.place)}, " if self.place else ""
+        calls = f"{frame.calls:,} network call{'s' * (frame.calls != 1)}"
+        return f"{title}: {place}{run.seconds(self.seconds)}, {frame.tokens:,} of {self.lane.tokens:,} tokens, {calls}"
+
+
+@dataclass(frozen=True, eq=False)
+class Race:
+    """lanes: in the order in which the contestants run. known: what is known of each one's times from other turns at
+    the same task; these decide with the race's own who is ahead of whom."""
+
+    lanes: tuple[Lane, ...]
+    known: tuple[Times, ...] = ()
+
+    @classmethod
+    def of(cls, contestants: tuple[Contestant, ...]) -> Race:
+        return cls(tuple(map(Lane.of, contestants)))
+
+    def add(self, number: int, event: Event) -> Race:
+        """With an event of the contestant of that number."""
+        lane = self.lanes[number].add(event)
+        return dataclasses.replace(self, lanes=(*self.lanes[:number], lane, *self.lanes[number + 1 :]))
+
+    @property
+    def duration(self) -> float:
+        """Seconds of the common axis: of the slowest."""
+        return max((lane.end for lane in self.lanes), default=0.0)
+
+    @cached_property
+    def _times(self) -> dict[Lane, Times]:
+        """Of those that came to their end, in all turns."""
+        known = self.known or (Times(),) * len(self.lanes)
+        return {
+            lane: Times({**times.seconds, OWN: lane.end}, times.spread)
+            for lane, times in zip(self.lanes, known, strict=True)
+            if lane.finished
+        }
+
+    @cached_property
+    def _places(self) -> dict[Lane, Place]:
+        return dict(zip(self._times, places(list(self._times.values())), strict=True))
+
+    @cached_property
+    def ranking(self) -> list[Lane]:
+        """Those that came to their end, the fastest first."""
+        return sorted(self._times, key=lambda lane: (self._places[lane].number, self.seconds(lane)))
+
+    def seconds(self, lane: Lane) -> float:
+        """What one that came to its end takes: the median of all its turns."""
+        return self._times[lane].median
+
+    def place(self, lane: Lane) -> int | None:
+        """From 1; contestants too close to tell share one. None for one that has not come to its end."""
+        return self._places[lane].number if lane.finished else None
+
+    def tied(self, lane: Lane) -> bool:
+        """Whether others share its place."""
+        return bool(lane.finished) and self._places[lane].tied
+
+    @cached_property
+    def moments(self) -> list[float]:
+        """Every second at which a frame of any contestant begins, and 0."""
+        return sorted({frame.seconds for lane in self.lanes for frame in lane.frames})
+
+    def at(self, seconds: float) -> tuple[State, ...]:
+        """What everybody had at a time on the common axis."""
+        made = []
+        for lane in self.lanes:
+            through = lane.end <= seconds
+            place, tied = (self.place(lane), self.tied(lane)) if through else (None, False)
+            made.append(State(lane, lane.frame(seconds), min(max(seconds, 0.0), lane.end), place, tied))
+        return tuple(made)
+
+    def step(self, seconds: float, steps: int) -> float:
+        """The moment so many frames later (or earlier), of whichever contestants."""
+        after = bisect_right(self.moments, seconds)  # so many begin until then
+        between = after == 0 or self.moments[after - 1] < seconds
+        number = after - 1 + steps + (between and steps < 0)
+        return self.moments[min(max(number, 0), len(self.moments) - 1)]
+
+    @property
+    def winners(self) -> str:
+        """The titles of those in the first place: "VSSM", "VSSM and VSSM (paper)"; empty where nobody came through."""
+        *others, last = [lane.contestant.title for lane in self.ranking if self.place(lane) == 1] or [""]
+        return f"{', '.join(others)} and {last}" if others else last
+
+    @property
+    def words(self) -> str:
+        """Who won and by how much: "VSSM first in 0.005 s; Transformer 37 × later"."""
+        if not self.ranking:
+            return ""
+        first = self.ranking[0]
+        least = self.seconds(first)
+        parts = [f"{self.winners} {'tie' if self.tied(first) else 'first'} in {run.seconds(least)}"]
+        for lane in self.ranking:
+            if self.place(lane) > 1:
+                times = run.times(self.seconds(lane) / max(least, 1e-9))
+                parts.append(f"{lane.contestant.title} {times} later")
+        counts = [len(times.seconds) for times in self._times.values()]
+        most = f"{max(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+        return "; ".join(parts) + (f" (medians of {most} runs)" if max(counts) > 1 else "")
+
+
+class Clock:
+    """Where a replay stands on the axis, by whatever clock it is given the readings of."""
+
+    def __init__(self, duration: float, speed: float = 1.0):
+        self.duration, self.speed = duration, speed
+        self._from, self._since = 0.0, None
+
+    @property
+    def going(self) -> bool:
+        return self._since is not None
+
+    def at(self, now: float) -> float:
+        passed = 0.0 if self._since is None else (now - self._since) * self.speed
+        return min(self._from + passed, self.duration)
+
+    def go(self, now: float) -> None:
+        """On from where it stands; from the start where it stands at the end."""
+        here = self.at(now)
+        self._from, self._since = (0.0 if here >= self.duration else here), now
+
+    def hold(self, now: float) -> None:
+        self._from, self._since = self.at(now), None
+
+    def put(self, seconds: float, now: float) -> None:
+        """Go there; it goes on from there, or rests there."""
+        self._from = min(max(seconds, 0.0), self.duration)
+        self._since = None if self._since is None else now
+
+    def change(self, speed: float, now: float) -> None:
+        self.put(self.at(now), now)
+        self.speed = speed
+
+
+class Axis:
+    """Seconds to shares of an axis and back; logarithmic from `least` on, a twentieth being for what is before."""
+
+    HEAD = 0.05
+
+    def __init__(self, duration: float, logarithmic: bool = False, least: float = 1e-3):
+        self.duration = max(duration, 1e-9)
+        self.least = min(least, self.duration / 10)
+        self.logarithmic = logarithmic
+
+    def share(self, seconds: float) -> float:
+        """0 to 1."""
+        seconds = min(max(seconds, 0.0), self.duration)
+        if not self.logarithmic:
+            return seconds / self.duration
+        if seconds <= self.least:
+            return self.HEAD * seconds / self.least
+        span = math.log(self.duration / self.least)
+        return self.HEAD + (1 - self.HEAD) * math.log(seconds / self.least) / span
+
+    def seconds(self, share: float) -> float:
+        """The reverse of `share`."""
+        share = min(max(share, 0.0), 1.0)
+        if not self.logarithmic:
+            return share * self.duration
+        if share <= self.HEAD:
+            return share / self.HEAD * self.least
+        return self.least * (self.duration / self.least) ** ((share - self.HEAD) / (1 - self.HEAD))
+
+    def ticks(self, most: int = 6) -> list[float]:
+        """Round seconds along it."""
+        if self.logarithmic:
+            decades = range(math.ceil(math.log10(self.least) - 1e-9), math.floor(math.log10(self.duration)) + 1)
+            return [0.0, *(10.0**d for d in decades)]
+        rough = self.duration / most
+        step = 10.0 ** math.floor(math.log10(rough))
+        step *= next(n for n in (1, 2, 5, 10) if n * step >= rough)
+        return [i * step for i in range(int(self.duration / step) + 1)]
+
+
+def short(place: int, tied: bool = False) -> str:
+    """1st, 2nd, 3rd, 4th; =1st for a tie."""
+    return f"{'=' * tied}{place}{('st', 'nd', 'rd')[place - 1] if place <= 3 else 'th'}"
+
+
+def ordinal(place: int) -> str:
+    """first, second, third, 4th."""
+    return ORDINALS[place - 1] if place <= len(ORDINALS) else short(place)

@@ -1,0 +1,171 @@
+"""What contestants took in all races of a sitting, and what may be said of repeats. No Qt.
+
+Repeats are runs of one model by one sampler on one prompt, at one temperature, on one device with as many threads; the
+seed may differ. Each runs alone on the clock, so that who else took part makes no difference.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from dataclasses import dataclass
+
+from app.core import csv_export, places, run
+from app.core.places import Times
+from app.core.race import Contestant, Lane, Race
+from vssm.sampling.events import Finished, Started
+
+
+@dataclass(frozen=True, eq=False)
+class Took:
+    """A contestant's run. seconds: to its end, as in the race. turn: in which others ran, too; from 1."""
+
+    turn: int
+    contestant: Contestant
+    started: Started
+    finished: Finished
+    seconds: float
+
+    @property
+    def work(self) -> tuple:
+        """What is equal where two are repeats."""
+        asked, s = self.contestant.request, self.started
+        prompt = asked.prompt
+        sketch = prompt.known.tobytes(), (prompt.pixels * prompt.known[..., None]).tobytes()
+        who = self.contestant.data, self.contestant.model, s.mode.name, s.size, s.pixels
+        return *who, *sketch, asked.temperature, s.device, s.threads
+
+
+@dataclass(frozen=True, eq=False)
+class Bar:
+    """All repeats of a contestant's run in a race, in their order. times: how often the least median goes into its.
+    place: in the race, from 1; tied where others share it."""
+
+    took: tuple[Took, ...]
+    times: float = 1.0
+    place: int = 1
+    tied: bool = False
+
+    @property
+    def contestant(self) -> Contestant:
+        return self.took[-1].contestant
+
+    @property
+    def seconds(self) -> list[float]:
+        return [one.seconds for one in self.took]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def words(self) -> str:
+        """0.12 s · 2.7 ×."""
+        first = "tie" if self.tied else "fastest"
+        return f"{run.seconds(self.median)} · {first if self.place == 1 else run.times(self.times)}"
+
+    def say(self, number: int) -> str:
+        """One of the runs."""
+        one = self.took[number]
+        calls = one.finished.network_calls
+        text = f"{one.contestant.title}, run {number + 1} of {len(self.took)}: {run.seconds(one.seconds)}"
+        return f"{text}, {calls:,} network call{'s' * (calls != 1)}, seed {one.contestant.request.seed}"
+
+
+class Record:
+    """Remembers times, not pictures."""
+
+    def __init__(self):
+        self._took: list[Took] = []
+        self._turns = 0
+
+    def add(self, race: Race) -> None:
+        """Those of a race that came to their end; they ran in one turn."""
+        self._turns += 1
+        self._took += [_took(lane, self._turns) for lane in race.lanes if lane.finished]
+
+    def judge(self, race: Race) -> Race:
+        """With all that is known of its contestants' times by now."""
+        known = tuple(
+            Times({one.turn: one.seconds for one in self._repeats(lane) if one.finished is not lane.finished}, spread)
+            for lane, spread in zip(race.lanes, map(self._spread, race.lanes), strict=True)
+        )
+        return race if known == race.known else dataclasses.replace(race, known=known)
+
+    def _repeats(self, lane: Lane) -> list[Took]:
+        """What a finished contestant took then and whenever else it did the same, in their order."""
+        if not lane.finished:
+            return []
+        work = _took(lane, 0).work
+        return [one for one in self._took if one.work == work]
+
+    def _spread(self, lane: Lane) -> float:
+        """Of the times of that model, whatever it was to do."""
+        series: dict[tuple, list[float]] = {}
+        for one in self._took:
+            if (one.contestant.model, one.contestant.data) == (lane.contestant.model, lane.contestant.data):
+                series.setdefault(one.work, []).append(one.seconds)
+        return places.spread(series.values())
+
+    def bars(self, race: Race | None) -> list[Bar]:
+        """A bar for each contestant of a race that came to its end, in their order."""
+        if race is None:
+            return []
+        race = self.judge(race)
+        made = [(lane, took) for lane in race.lanes if (took := tuple(self._repeats(lane)))]
+        least = min((Bar(took).median for _, took in made), default=1.0)
+        return [
+            Bar(took, Bar(took).median / max(least, 1e-9), race.place(lane), race.tied(lane)) for lane, took in made
+        ]
+
+
+def _took(lane: Lane, turn: int) -> Took:
+    return Took(turn, lane.contestant, lane.started, lane.finished, lane.end)
+
+
+def words(bars: list[Bar]) -> str:
+    """What the bars are."""
+    if not bars:
+        return ""
+    least, most = min(len(bar.took) for bar in bars), max(len(bar.took) for bar in bars)
+    if most == 1:
+        return "Seconds of one run each; repeat the timing to see how they spread."
+    count = f"{most}" if least == most else f"{least} to {most}"
+    return f"Bars: the median of {count} runs each. Lines: from the least to the most. Dots: every run."
+
+
+def table(bars: list[Bar]) -> list[csv_export.Row]:
+    """A row a run."""
+    return csv_export.dated(
+        {
+            "run": number,
+            "runs": len(bar.took),
+            **csv_export.asked(one.contestant.model, one.contestant.data, one.contestant.request, one.started),
+            "tokens": one.finished.tokens,
+            "network_calls": one.finished.network_calls,
+            "total_seconds": one.seconds,
+            **csv_export.spent(one.finished),
+            "tokens_per_second": one.finished.tokens / max(one.seconds, 1e-9),
+            **csv_export.drafts(one.finished),
+            "median_total_seconds": bar.median,
+            "median_times_fastest": bar.times,
+            "place": bar.place,
+            "tied": bar.tied,
+        }
+        for bar in bars
+        for number, one in enumerate(bar.took, 1)
+    )
+
+
+def frames(race: Race | None) -> list[csv_export.Row]:
+    """A row a network call of a race: what stood after it."""
+    return csv_export.dated(
+        {
+            **csv_export.asked(lane.contestant.model, lane.contestant.data, lane.contestant.request, lane.started),
+            "network_calls": frame.calls,
+            "total_seconds": frame.seconds,
+            "tokens_done": frame.tokens,
+        }
+        for lane in (race.lanes if race else ())
+        for frame in lane.frames[1:]
+    )

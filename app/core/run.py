@@ -1,0 +1,224 @@
+"""What the window remembers of a run, and what may be said of several. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from app.core import places
+from app.core.places import Times
+from vssm import data
+from vssm.models import registry
+from vssm.sampling.events import Details, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
+
+MOST_COMPARED = 6  # in one line
+PAIR = "vssm", "transformer"  # whose ratio is told wherever both have run; else that of the fastest and the slowest
+
+
+@dataclass(eq=False)
+class Run:
+    """One completion, from being asked for to its end; `add` takes the events in their order.
+
+    points: (seconds of the model's time, tokens done), for the curve. ended: finished, stopped, or failed. gesture: of
+    the pen, which it follows live; runs of one gesture replace each other. base: the run whose latents it holds, but
+    for those that a touch has drawn anew.
+    """
+
+    number: int
+    model: str
+    data: str
+    request: GenerationRequest
+    started: Started | None = None
+    progress: Progress | None = None
+    finished: Finished | None = None
+    latents: dict[int, Latents] = field(default_factory=dict)  # the latest of each level
+    posteriors: dict[int, Posterior] = field(default_factory=dict)
+    details: Details | None = None
+    points: list[tuple[float, int]] = field(default_factory=list)
+    stopping: bool = False  # asked to stop; its network call may still be under way
+    paused: bool = False
+    ended: bool = False
+    shown: int = 0  # the sample a person looks at
+    gesture: int = 0
+    base: Run | None = field(default=None, repr=False)
+
+    @cached_property
+    def variant(self) -> str:
+        """The mode where it is not the model's usual one, such as "sequential" or "chunked 49"; else empty."""
+        modes = registry.get(self.model).modes(data.get(self.data))
+        mode = next((m for m in modes if m.name == self.request.mode), modes[0])
+        size = self.request.size or mode.default
+        if mode == modes[0] and size == mode.default:
+            return ""
+        name = mode.title if mode.title.isupper() else mode.title.lower()
+        return f"{name} {size}" if mode.size else name
+
+    @property
+    def mean(self) -> bool:
+        """Whether it shows the mean of what each pixel may be, not a draw."""
+        return self.request.pixels == "mean"
+
+    @property
+    def title(self) -> str:
+        """Model and, where it is not the usual one, mode: "VSSM", "VSSM chunked 49"."""
+        return f"{registry.get(self.model).title} {self.variant}".rstrip() + (", touched" if self.base else "")
+
+    @property
+    def origin(self) -> Run:
+        """The run before any touch, whose time is that of completing the prompt."""
+        return self if self.base is None else self.base.origin
+
+    @property
+    def changed(self) -> int | None:
+        """How many pixels of the sample shown the last touch has changed, once that is known."""
+        if self.base is None or self.finished is None:
+            return None
+        return int((self.images[self.shown] != self.base.images[self.shown]).any(-1).sum())
+
+    def add(self, event: Event) -> None:
+        match event:
+            case Started():
+                self.started = event
+            case Latents():
+                self.latents[event.level] = event
+                if self.progress is None:
+                    self.points.append((event.seconds, 0))
+            case Progress():
+                self.progress = event
+                self.points.append((event.seconds, event.tokens))
+            case Posterior():
+                self.posteriors[event.level] = event
+            case Details():
+                self.details = event
+            case Finished():
+                self.finished = event
+
+    @property
+    def images(self) -> np.ndarray:
+        """[K, H, W, C]: what stands so far; before the first progress, the prompt alone."""
+        if self.progress is not None:
+            return self.progress.images
+        prompt = self.request.prompt
+        return np.repeat((prompt.pixels * prompt.known[..., None])[None], self.request.samples, 0)
+
+    @property
+    def filled(self) -> np.ndarray:
+        """[K, H, W]: pixels known or generated."""
+        if self.progress is not None:
+            return self.progress.filled
+        return np.repeat(self.request.prompt.known[None], self.request.samples, 0)
+
+    @property
+    def seconds(self) -> float:
+        """The model's time so far, reading the prompt included."""
+        if self.finished is not None:
+            return self.finished.seconds + self.finished.prompt_seconds
+        return self.points[-1][0] if self.points else 0.0
+
+    @property
+    def tokens(self) -> int:
+        return self.progress.tokens if self.progress else 0
+
+    @property
+    def has_pixels(self) -> bool:
+        """Whether it shows anything beside its prompt."""
+        return self.tokens > 0
+
+    @property
+    def network_calls(self) -> int:
+        return self.progress.network_calls if self.progress else len(self.points)
+
+    @property
+    def state(self) -> str:
+        """What becomes of it, in a word; empty once it has finished."""
+        if self.finished:
+            return ""
+        return "stopped" if self.ended else "stopping …" if self.stopping else "paused" if self.paused else "working …"
+
+    @property
+    def drafts(self) -> str:
+        """For a model that drafts: what its calls brought, and how many drafted tokens stood; else empty."""
+        if self.progress is None or not self.progress.drafted:
+            return ""
+        drafted, accepted = self.progress.drafted, self.progress.accepted
+        a_call = self.tokens / self.request.samples / self.network_calls
+        return f"{a_call:.1f} tokens a call · {100 * accepted / drafted:.0f} % of {drafted:,} drafts accepted"
+
+    @property
+    def work(self) -> tuple:
+        """Two runs are alike, and their seconds may be compared, where this is equal."""
+        started, known = self.started, self.request.prompt.known
+        return self.data, self.request.samples, started.tokens, started.device, started.threads, known.tobytes()
+
+
+def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title) -> str:
+    """One line on the latest finished run of each model and mode. Seconds are compared between like runs only: those
+    whose work was that of the last one; where they are too close to tell, that is said. `name` says how a run is
+    called."""
+    newest: dict[str, Run] = {}
+    for run in reversed(runs):
+        if run.finished:
+            newest.setdefault(run.title, run)
+    latest = sorted(newest.values(), key=lambda run: run.variant != "")[:MOST_COMPARED]  # usual modes go first
+    latest.sort(key=lambda run: (list(registry.PRESETS).index(run.model), run.number))
+    like = [run for run in latest if run.work == next(iter(newest.values())).work]
+    if len(like) == 1 < len(latest):
+        rates = " · ".join(f"{name(run)} {rate(run.finished.tokens_per_second)}" for run in latest)
+        return f"{rates} (unlike runs: rates, not seconds)"
+    text = " · ".join(f"{name(run)} {seconds(run.seconds)}" for run in like)
+    if len(like) < 2:
+        return text
+    pair = [run for run in like if run.model in PAIR and not run.variant]
+    fast, *_, slow = sorted(pair if len(pair) == len(PAIR) else like, key=lambda run: run.seconds)
+    once = [Times({0: run.seconds}, _spread(runs, run)) for run in (fast, slow)]
+    if not places.ahead(*once):
+        return f"{text}: {fast.title} and {slow.title} tie"
+    ratio = times(slow.seconds / max(fast.seconds, 1e-9))
+    return f"{text}: {fast.title} {ratio} faster" + (f" than {slow.title}" if len(like) > 2 else "")
+
+
+def _spread(runs: list[Run], like: Run) -> float:
+    """Of the seconds of runs of that model and mode, as its repeats tell."""
+    series: dict[tuple, list[float]] = {}
+    for run in runs:
+        if run.finished and run.title == like.title:
+            series.setdefault(run.work, []).append(run.seconds)
+    return places.spread(series.values())
+
+
+def seconds(value: float) -> str:
+    """0.008 s, 0.23 s, 12.3 s."""
+    return f"{value:.3f} s" if value < 0.0995 else f"{value:.2f} s" if value < 9.95 else f"{value:.1f} s"
+
+
+def times(ratio: float) -> str:
+    """29 ×, 3.4 ×."""
+    return f"{ratio:.0f} ×" if ratio >= 9.95 else f"{ratio:.1f} ×"
+
+
+def rate(tokens_per_second: float) -> str:
+    """98,000 tokens/s: two digits are what a single run is good for."""
+    digits = max(0, len(str(int(tokens_per_second))) - 2)
+    return f"{round(tokens_per_second, -digits):,.0f} tokens/s"
+
+
+def count(number: int) -> str:
+    """1.9 M, 850 k, 12."""
+    if number >= 999_500:
+        return f"{number / 1e6:.1f} M"
+    return f"{number / 1e3:.0f} k" if number >= 1000 else str(number)
+
+
+def score(scores: dict, dataset: data.DataSet = data.MNIST) -> str:
+    """−ELBO 88.1 nats or 3.42 bits/dim, NLL for an exact likelihood; empty where the checkpoint carries none."""
+    parts = []
+    whole = dataset.unit == "nats"
+    if isinstance(value := scores.get("nats" if whole else "bits_per_dim"), (int, float)):
+        name = "NLL" if scores.get("bound") == "exact" else "−ELBO" if scores.get("bound") == "elbo" else "−log p ≤"
+        parts.append(f"{name} {value:.1f} nats" if whole else f"{name} {value:.2f} {dataset.unit}")
+    if isinstance(kept := scores.get("label_kept"), (int, float)):
+        parts.append(f"label kept {100 * kept if kept <= 1 else kept:.1f} %")
+    return " · ".join(parts)

@@ -1,0 +1,348 @@
+"""A picture from outside before it is used: which part of it, and what becomes of that part at the data set's size."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDialog,
+    QDialogButtonBox,
+    QHBoxLayout,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.ui.pointer import Contact, Pointer
+from app.ui.widgets import picture
+from app.ui.widgets.card import label, scrolled
+from app.ui.words import tr
+from vssm import data as data_sets
+from vssm import prompt_advice
+from vssm.data import DataSet
+from vssm.files import image as images
+from vssm.prompt import Prompt
+
+LEAST = 8  # pixels of the picture: the smallest side of the crop
+GRIP = 12  # screen pixels: how near to a corner or an edge counts as on it
+VEIL = 140  # of 255: how much is seen of unknown pixels in the preview
+STEPS = 1000  # of the size slider
+KEEP, HALF, ALL = "as in the sketch now", "upper half", "the whole picture"
+
+
+class Cropper(QWidget):
+    """The picture with a frame of the data set's shape, which is moved by dragging or arrow keys, and resized by its
+    edges and corners, the wheel, + and −. `changed` follows every change."""
+
+    changed = Signal()
+
+    def __init__(self, image: Image.Image, data: DataSet):
+        self._pointer = Pointer(self, direct=True)
+        super().__init__()
+        self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
+        self.setAccessibleName("Crop")
+        self.setAccessibleDescription("Arrow keys move the frame, plus and minus resize it.")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._picture = picture.qimage(np.asarray(image))
+        self._size, self._aspect = image.size, data.width / data.height
+        self.most = min(image.width / self._aspect, image.height)  # of the height of the frame
+        self.least = min(LEAST, self.most)
+        self.high = self.most
+        self.x, self.y = (image.width - self.wide) / 2, (image.height - self.high) / 2
+        self._drag = "", QPointF(), QRectF()  # what is held, where it was taken, the frame then
+
+    def sizeHint(self) -> QSize:
+        return QSize(460, 400)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(240, 200)
+
+    @property
+    def wide(self) -> float:
+        return self.high * self._aspect
+
+    @property
+    def box(self) -> images.Box:
+        """What is cut out, in pixels of the picture."""
+        right, bottom = min(self.x + self.wide, self._size[0]), min(self.y + self.high, self._size[1])
+        return self.x, self.y, right, bottom
+
+    def field(self) -> QRectF:
+        """Where the picture lies in the widget."""
+        w, h = self._size
+        scale = min(self.width() / w, self.height() / h)
+        return QRectF((self.width() - w * scale) / 2, (self.height() - h * scale) / 2, w * scale, h * scale)
+
+    @property
+    def scale(self) -> float:
+        return self.field().width() / self._size[0]
+
+    def frame(self) -> QRectF:
+        """Where the crop lies in the widget."""
+        field, scale = self.field(), self.scale
+        return QRectF(field.left() + self.x * scale, field.top() + self.y * scale, self.wide * scale, self.high * scale)
+
+    def place(self, x: float, y: float, high: float) -> None:
+        """Put the frame there, as far as it lies in the picture."""
+        self.high = min(max(high, self.least), self.most)
+        self.x = min(max(x, 0.0), self._size[0] - self.wide)
+        self.y = min(max(y, 0.0), self._size[1] - self.high)
+        self.update()
+        self.changed.emit()
+
+    def resize_to(self, high: float) -> None:
+        """The same middle, another size."""
+        high = min(max(high, self.least), self.most)
+        x = self.x + (self.wide - high * self._aspect) / 2
+        self.place(x, self.y + (self.high - high) / 2, high)
+
+    def _held(self, point: QPointF) -> str:
+        """Edges near that point, as letters of l, r, t, b; "m" inside, "" outside."""
+        frame = self.frame()
+        if not frame.adjusted(-GRIP, -GRIP, GRIP, GRIP).contains(point):
+            return ""
+        grip = min(GRIP, frame.width() / 4)
+        edges = ""
+        for letter, distance in (
+            ("l", point.x() - frame.left()),
+            ("r", frame.right() - point.x()),
+            ("t", point.y() - frame.top()),
+            ("b", frame.bottom() - point.y()),
+        ):
+            edges += letter if distance < grip else ""
+        return edges or "m"
+
+    def event(self, event) -> bool:
+        return self._pointer.takes(event) or super().event(event)
+
+    def pointer_pressed(self, contact: Contact) -> bool:
+        if contact.button != Qt.MouseButton.LeftButton:
+            return False
+        self._before = self.x, self.y, self.high
+        held = self._held(contact.position)
+        if not held:  # outside: the frame comes there, and is held by its middle
+            spot = (contact.position - self.field().topLeft()) / self.scale
+            self.place(spot.x() - self.wide / 2, spot.y() - self.high / 2, self.high)
+            held = "m"
+        self._drag = held, contact.position, QRectF(self.x, self.y, self.wide, self.high)
+        return True
+
+    def mouseMoveEvent(self, event) -> None:
+        if not self._pointer.down:
+            shapes = {"lt": "\\", "rb": "\\", "rt": "/", "lb": "/", "l": "-", "r": "-", "t": "|", "b": "|", "m": "m"}
+            cursors = {
+                "\\": Qt.CursorShape.SizeFDiagCursor,
+                "/": Qt.CursorShape.SizeBDiagCursor,
+                "-": Qt.CursorShape.SizeHorCursor,
+                "|": Qt.CursorShape.SizeVerCursor,
+                "m": Qt.CursorShape.SizeAllCursor,
+            }
+            self.setCursor(cursors.get(shapes.get(self._held(event.position()), ""), Qt.CursorShape.ArrowCursor))
+
+    def pointer_moved(self, contact: Contact) -> None:
+        held, taken, frame = self._drag
+        moved = (contact.position - taken) / self.scale
+        if held == "m":
+            self.place(frame.x() + moved.x(), frame.y() + moved.y(), frame.height())
+        else:
+            self._pull(held, moved, frame)
+
+    def _pull(self, held: str, moved: QPointF, frame: QRectF) -> None:
+        """Resize by edges, the opposite corner or edge staying where it is."""
+        across = {"l": -moved.x(), "r": moved.x()}
+        down = {"t": -moved.y(), "b": moved.y()}
+        grown = [across[e] / self._aspect for e in held if e in across] + [down[e] for e in held if e in down]
+        high = frame.height() + max(grown, key=abs)
+        fits_x = frame.right() if "l" in held else self._size[0] - frame.left() if "r" in held else self._size[0]
+        fits_y = frame.bottom() if "t" in held else self._size[1] - frame.top() if "b" in held else self._size[1]
+        high = min(max(high, self.least), fits_x / self._aspect, fits_y)
+        wide = high * self._aspect
+        x = frame.right() - wide if "l" in held else frame.left() if "r" in held else frame.center().x() - wide / 2
+        y = frame.bottom() - high if "t" in held else frame.top() if "b" in held else frame.center().y() - high / 2
+        self.place(x, y, high)
+
+    def pointer_released(self, contact: Contact) -> None:
+        self.pointer_moved(contact)
+
+    def pointer_interrupted(self) -> None:
+        """The frame stays where it is."""
+
+    def pointer_cancelled(self) -> None:
+        self.place(*self._before)
+
+    def wheelEvent(self, event) -> None:
+        self.resize_to(self.high * 0.9 ** (event.angleDelta().y() / 120))
+
+    def keyPressEvent(self, event) -> None:
+        step = self.high / 32 * (8 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1)
+        moves = {
+            Qt.Key.Key_Left: (-step, 0),
+            Qt.Key.Key_Right: (step, 0),
+            Qt.Key.Key_Up: (0, -step),
+            Qt.Key.Key_Down: (0, step),
+        }
+        if event.key() in moves:
+            dx, dy = moves[event.key()]
+            self.place(self.x + dx, self.y + dy, self.high)
+        elif event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+            self.resize_to(self.high * 1.1)
+        elif event.key() == Qt.Key.Key_Minus:
+            self.resize_to(self.high / 1.1)
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        field, frame = self.field(), self.frame()
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self.scale < 2)
+        painter.drawImage(field, self._picture)
+        around = QPainterPath()
+        around.addRect(field)
+        around.addRect(frame)  # odd-even: only what lies outside
+        painter.fillPath(around, QColor(10, 12, 16, 150))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for colour, width in ((QColor(0, 0, 0, 170), 4), (QColor(picture.OUTLINE), 2)):
+            painter.setPen(QPen(colour, width))
+            painter.drawRect(frame)
+        painter.setBrush(QColor(picture.OUTLINE))
+        painter.setPen(QPen(QColor(0, 0, 0, 190), 1))
+        for corner in (frame.topLeft(), frame.topRight(), frame.bottomLeft(), frame.bottomRight()):
+            painter.drawRect(QRectF(corner.x() - 4, corner.y() - 4, 8, 8))
+        if self.hasFocus():
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor("white"), 1, Qt.PenStyle.DotLine))
+            painter.drawRect(frame.adjusted(4, 4, -4, -4))
+
+
+class CropDialog(QDialog):
+    """`prompt` is what would be used; `known` says which pixels count as known in the sketch now. `other_data` asks for
+    the same picture to be used for another data set."""
+
+    other_data = Signal(str)
+
+    def __init__(self, brought: images.Picture, data: DataSet, known: np.ndarray, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setWindowTitle(tr("Use part of a picture"))
+        self.brought, self._data, self._known = brought, data, known
+        self._other = next((d for d in data_sets.DATA_SETS.values() if d.channels == 3), None)
+        self.cropper = Cropper(brought.image, data)
+        self.cropper.changed.connect(self._show)
+        self.preview = picture.Picture("The sketch as it will be")
+        self.preview.setFixedSize(256, round(256 * data.height / data.width))
+        self.size_ = QSlider(Qt.Orientation.Horizontal)
+        self.size_.setRange(0, STEPS)
+        self.size_.setAccessibleName("Size of the crop")
+        self.size_.setToolTip("Size of the part that is used")
+        self.size_.valueChanged.connect(self._resize)
+        self.which = QComboBox()
+        self.which.addItems([HALF, ALL, *([KEEP] if known.any() else [])])
+        self.which.setAccessibleName("Known pixels")
+        self.which.setToolTip("Which pixels the models must keep; they fill the others")
+        self.which.currentIndexChanged.connect(self._show)
+        self.invert = QCheckBox(tr("Invert: dark ink on light paper"))
+        self.invert.setVisible(data.channels == 1)
+        self.invert.setChecked(data.channels == 1 and images.is_on_paper(brought.image))
+        self.invert.toggled.connect(self._show)
+        self.centre = QCheckBox(tr("Centre and size as {}'s digits are").format(data.title))
+        self.centre.setToolTip(tr("Makes the ink 20 pixels large, with the middle of its weight in the middle"))
+        self.centre.setVisible(data.levels == 2)
+        self.centre.toggled.connect(self._show)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        buttons.button(QDialogButtonBox.StandardButton.Ok).setText(tr("Use it"))
+        buttons.accepted.connect(self.accept)
+        buttons.rejected.connect(self.reject)
+
+        words = tr("{} pixels. Drag the frame, its edges or its corners; the wheel resizes it.")
+        left = QVBoxLayout()
+        left.addWidget(self.cropper, 1)
+        left.addWidget(label(words.format("{:,} × {:,}".format(*brought.size)), "muted", wrap=True))
+        beside = QWidget()
+        right = QVBoxLayout(beside)
+        right.setContentsMargins(0, 0, 0, 0)
+        right.setSpacing(8)
+        right.addWidget(label(f"At {data.width} × {data.height}, as it will be used"))
+        right.addWidget(self.preview)
+        right.addWidget(label("Size of the part that is used", "muted"))
+        right.addWidget(self.size_)
+        right.addWidget(label("Known pixels", "muted"))
+        right.addWidget(self.which)
+        right.addWidget(self.invert)
+        right.addWidget(self.centre)
+        self._says = label("", "muted", wrap=True)
+        right.addWidget(self._says)
+        self.advice = label("", wrap=True)
+        right.addWidget(self.advice)
+        self.offer = QPushButton()
+        self.offer.clicked.connect(self._turn)
+        right.addWidget(self.offer)
+        self._photograph = data.channels == 1 and self._other is not None and images.is_colourful(brought.image)
+        self.offer.setVisible(self._photograph)
+        if self._other is not None:
+            self.offer.setText(tr("In colour: use it for {}").format(self._other.title))
+        right.addStretch(1)
+        columns = QHBoxLayout()
+        columns.setSpacing(14)
+        columns.addLayout(left, 1)
+        side = scrolled(beside)  # on a small screen the buttons can be reached, too
+        side.setFixedWidth(self.preview.width() + side.verticalScrollBar().sizeHint().width() + 4)
+        columns.addWidget(side)
+        rows = QVBoxLayout(self)
+        rows.addLayout(columns, 1)
+        rows.addWidget(buttons)
+        self.resize(880, 600)
+        self.cropper.setFocus()
+        self._show()
+
+    @property
+    def prompt(self) -> Prompt:
+        pixels = self._pixels
+        known = {
+            KEEP: self._known,
+            HALF: np.arange(self._data.height)[:, None].repeat(self._data.width, 1) < self._data.height // 2,
+            ALL: np.ones_like(self._known),
+        }
+        return Prompt(pixels, known[self.which.currentText()].copy())
+
+    @property
+    def _pixels(self) -> np.ndarray:
+        """The part that is used, at the data set's size."""
+        image, box, invert = self.brought.image, self.cropper.box, self.invert.isChecked()
+        if self._data.levels == 2 and self.centre.isChecked():
+            return images.cut_centred(image.crop(tuple(round(edge) for edge in box)), invert)
+        return images.cut(image, box, self._data, invert)
+
+    @Slot()
+    def _turn(self) -> None:
+        self.other_data.emit(self._other.name)
+
+    @Slot()
+    def _show(self) -> None:
+        prompt = self.prompt
+        known = prompt.known
+        colours = picture.compose(prompt.pixels[None], known & False, known | True)[0]
+        self.preview.show_picture(colours, known, known, VEIL)
+        self._says.setText(
+            "Every pixel is known: mark some as unknown before completing."
+            if known.all()
+            else f"{int(known.sum()):,} of {known.size:,} pixels are known. The others (hatched) are kept too, and "
+            "come back when you mark them as known."
+        )
+        whole = Prompt(prompt.pixels, known | True)  # what the person brought, of whatever part is known
+        self.advice.setText(prompt_advice.advise(whole, self._data))
+        self.advice.setVisible(bool(self.advice.text()) and not self._photograph)  # of which no digit is expected
+        span = max(self.cropper.most - self.cropper.least, 1e-9)
+        self.size_.blockSignals(True)
+        self.size_.setValue(round(STEPS * (self.cropper.high - self.cropper.least) / span))
+        self.size_.blockSignals(False)
+
+    @Slot(int)
+    def _resize(self, step: int) -> None:
+        self.cropper.resize_to(self.cropper.least + (self.cropper.most - self.cropper.least) * step / STEPS)

@@ -1,0 +1,1 @@
+"""What explains the program: glossary, tour and pages of text."""

@@ -1,0 +1,152 @@
+"""The tour's card over the corner of the window, and the outline of what the present step is done with."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Slot
+from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+
+from app.ui import theme
+from app.ui.help.tour import Tour
+from app.ui.widgets.card import announce, label
+from app.ui.words import tr
+
+WIDE, OFF = 300, 18  # pixels: of the card, and from the edges
+RIM, AWAY = 3, 6  # pixels: of the outline, and its distance
+
+
+class Outline(QWidget):
+    """A frame around a widget, which lets the mouse through."""
+
+    def __init__(self, over: QWidget):
+        super().__init__(over)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.colour = theme.LIGHT.accent
+        self.hide()
+
+    def put(self, around: QWidget | None) -> None:
+        """Around a widget that is in sight, or nowhere."""
+        if around is None or not around.isVisible():
+            self.hide()
+            return
+        if self.parentWidget() is not around.window():  # in a panel that floats
+            self.setParent(around.window())
+        where = QRect(around.mapTo(around.window(), QPoint()), around.size()).adjusted(-AWAY, -AWAY, AWAY, AWAY)
+        if where != self.geometry() or self.isHidden():
+            self.setGeometry(where)
+            self.show()
+            self.raise_()
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(self.colour), RIM))
+        half = RIM // 2 + 1
+        painter.drawRoundedRect(self.rect().adjusted(half, half, -half, -half), 6, 6)
+
+
+class TourCard(QFrame):
+    """Offers the tour, then shows its steps with a tick at each that is done."""
+
+    def __init__(self, tour: Tour, window: QWidget):
+        super().__init__(window)
+        self.setObjectName("tour")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setAccessibleName(tr("Tour"))
+        self._tour, self._window = tour, window
+        self.outline = Outline(window)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(14, 10, 14, 12)
+        rows.setSpacing(6)
+        self.title = label("", "title", wrap=True)
+        rows.addWidget(self.title)
+        self.lines = [label("", wrap=True) for _ in tour.steps]
+        self.text = label("", wrap=True)
+        for one in (*self.lines, self.text):
+            rows.addWidget(one)
+        self.start, self.end = self._button(tour.begin), self._button(tour.leave)
+        self.start.setText(tr("Show me around"))
+        self.start.setObjectName("primary")
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(self.start)
+        row.addWidget(self.end)
+        row.addStretch(1)
+        rows.addLayout(row)
+        self._pace = QTimer(self, interval=250)  # the outline follows what moves
+        self._pace.timeout.connect(self._follow)
+        window.installEventFilter(self)
+        tour.turned.connect(self._show)
+        self.hide()
+
+    def _button(self, pressed) -> QToolButton:
+        made = QToolButton()
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        made.clicked.connect(pressed)
+        return made
+
+    def sizeHint(self) -> QSize:
+        return QSize(WIDE, self.layout().totalHeightForWidth(WIDE))
+
+    def retheme(self, colours: theme.Theme) -> None:
+        self.outline.colour = colours.accent
+        self.outline.update()
+
+    @Slot()
+    def _show(self) -> None:
+        tour, step = self._tour, self._tour.step
+        self.setVisible(tour.offered or tour.going)
+        self.start.setVisible(tour.offered)
+        for line, one in zip(self.lines, tour.steps, strict=True):
+            done = one.name in tour.done
+            line.setVisible(tour.going)
+            line.setText(f"{'☑' if done else '☐'}  {one.title}")
+            line.setAccessibleName(f"{one.title}: {tr('done') if done else tr('to be done')}")
+            line.setObjectName("muted" if done else "now" if one is step else "")
+            line.style().unpolish(line)
+            line.style().polish(line)
+        if tour.offered:
+            self.title.setText(tr("Show me around: five steps"))
+            self.text.setText(tr("Each is ticked when you have done it. Leave at any time; Help brings it back."))
+            self.end.setText(tr("No, thanks"))
+        elif step is not None:
+            self.title.setText(tr("{} of {} steps done").format(len(tour.done), len(tour.steps)))
+            self.text.setText(step.text)
+            self.end.setText(tr("Leave the tour"))
+        else:
+            self.title.setText(tr("All five steps done"))
+            self.text.setText(tr("Press ? for all shortcuts; point at any word to have it explained."))
+            self.end.setText(tr("Close"))
+        for one in (self.start, self.end):
+            one.setAccessibleName(one.text())
+        if self.isVisible():
+            announce(self, f"{self.title.text()}. {self.text.text()}")
+            self._pace.start()
+        else:
+            self._pace.stop()
+        self._follow()
+
+    @Slot()
+    def _follow(self) -> None:
+        """Keep to the corner; the outline keeps to its widget."""
+        step = self._tour.step if self._tour.going else None
+        self.outline.put(step.where(self._window) if step else None)
+        if self.isVisible():
+            size = self.sizeHint()
+            foot = self._window.statusBar().height() + OFF
+            place = QPoint(self._window.width() - size.width() - OFF, self._window.height() - foot - size.height())
+            if (place, size) != (self.pos(), self.size()):
+                self.setGeometry(QRect(place, size))
+                self.raise_()
+
+    def keyPressEvent(self, event) -> None:
+        if event.key() == Qt.Key.Key_Escape:
+            self._tour.leave()
+        else:
+            super().keyPressEvent(event)
+
+    def eventFilter(self, watched, event) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._follow()
+        return False

@@ -1,0 +1,386 @@
+"""What a model made of the sketch: one sample large, all samples below, those pinned, and earlier runs to compare."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+
+from app.core import run as runs
+from app.core.pinned import MOST_PINNED, Pinned
+from app.core.run import Run
+from app.ui import theme
+from app.ui.widgets import picture
+from app.ui.widgets.card import Card, OneLine, label
+from app.ui.widgets.pixel_inspector import ALONE, LEAST, POINT, Readout, ResultPicture, figures, overlaid, spread
+from app.ui.widgets.placeholder import Waiting
+from app.ui.widgets.thumbnail_gallery import Gallery
+from app.ui.words import plain_tip, tr
+from vssm import data
+from vssm.models import registry
+from vssm.prompt_advice import advise
+from vssm.reports.precomputed import Beforehand
+
+THUMB = 40
+SAMPLE, PIN = (60, 88), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
+LOW = 480  # height of the panel below which captions are left out
+RULE = """\
+Point at one: it lies over your sketch. Click: it is pinned. Click a pinned one: it becomes your sketch.
+A right click unpins. By keyboard: arrows, Space for a click, Return for the sketch, Delete to unpin."""
+FULL = "{} results are pinned, the most there can be: unpin one first, by a right click on it."
+CLAMPED = "{} reads row by row from the top: pixels known further down cannot inform it before it gets there."
+DRAFTS = (
+    "Tokens a network call settles in each sample. Tokens are drafted in one call and verified in another, which "
+    "accepts them up to the first that does not hold."
+)
+MIXTURE, INK = "Pixels: mean of the mixture", "Pixels: mean (how likely ink is)"
+MEAN = (
+    "This model draws all pixels independently of one another, given its latents. Shown is the expected colour of each "
+    "pixel in place of a draw, which removes pixel noise."
+)
+EMPTY = "Sketch something, then press Complete (↵). The picture fills in here while the model works."
+
+
+class CompletionPanel(Card):
+    """Shows one run; `run_chosen` asks for an earlier one, `sample_chosen` follows the choice of a sample, `pinned`
+    the pinning or unpinning of one, `previewed` (colours [H, W, 3] or None) a look at one; `taken` asks for a result
+    to become the sketch, `said` tells a person something."""
+
+    run_chosen = Signal(int)
+    sample_chosen = Signal()
+    pinned = Signal(tuple)
+    previewed = Signal(object)
+    taken = Signal(object)
+    said = Signal(str)
+
+    def __init__(self):
+        super().__init__("Completion", "What the model made of the sketch")
+        self.run: Run | None = None
+        self._finished = None  # its last event, as far as it has been shown
+        self._theme = theme.LIGHT
+        self._model = OneLine()
+        self._model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.header.addWidget(self._model, 100)
+        self.picture = ResultPicture()
+        self.picture.looked_at.connect(self._read)
+        self.body.addWidget(self.picture, 50)
+        self._hint = Waiting(EMPTY)
+        within = QVBoxLayout(self.picture)
+        within.setContentsMargins(24, 0, 24, 0)
+        within.addWidget(self._hint)
+        self.readout = Readout()
+        self.tools = QHBoxLayout()
+        self.tools.addWidget(self.readout, 1)
+        self.body.addLayout(self.tools)
+        self._spread, self._apart = False, None
+        self._figures: dict[str, QLabel] = {}
+        self.body.addLayout(self._figure_row())
+        self.pixels = label("", "muted", wrap=True)
+        self.pixels.setToolTip(MEAN)
+        self.drafts, self.note = label("", "muted", wrap=True), label("", "muted", wrap=True)
+        self.drafts.setToolTip(DRAFTS)
+        self.advice, self.advice_row = label("", "muted", wrap=True), QWidget()
+        row = QHBoxLayout(self.advice_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.advice, 1)
+        for one in (self.pixels, self.drafts, self.note, self.advice_row):
+            one.hide()
+            self.body.addWidget(one)
+        self.gallery = Gallery(tr("Samples of this run"), tr(RULE), *SAMPLE)
+        self.gallery.chosen.connect(self.choose_sample)
+        self.gallery.pointed.connect(self._preview_sample)
+        self.gallery.clicked.connect(self._click_sample)
+        self.gallery.used.connect(self._use_sample)
+        self.gallery.unpinned.connect(self._unpin_sample)
+        self.body.addWidget(self.gallery, 14)
+        self.body.addStretch(1)
+        self._pins: tuple[Pinned, ...] = ()
+        self.pins = Gallery(tr("Pinned results"), tr(RULE), *PIN)
+        self.pins.pointed.connect(self._preview_pin)
+        self.pins.clicked.connect(self._use_pin)
+        self.pins.used.connect(self._use_pin)
+        self.pins.unpinned.connect(self._unpin)
+        self._pin_row = QWidget()
+        row = QHBoxLayout(self._pin_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(label(tr("Pinned"), "muted"))
+        row.addWidget(self.pins, 1)
+        self._no_pins = OneLine()
+        self._no_pins.setObjectName("muted")
+        row.addWidget(self._no_pins, 1)
+        self._pin_row.setFixedHeight(PIN[1] + 4)  # so that nothing moves under the mouse when one is pinned
+        self._pin_row.hide()
+        self.body.addWidget(self._pin_row)
+        thumbs = QWidget()
+        self._earlier = QHBoxLayout(thumbs)
+        self._earlier.setContentsMargins(0, 4, 0, 0)
+        self._earlier.setSpacing(4)
+        self._caption = label("Runs to compare, newest first", "muted")
+        self._earlier_row = Column(self._caption, thumbs)
+        self._earlier_row.hide()
+        self.body.addWidget(self._earlier_row)
+
+    def _figure_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        for name, unit, tip in (
+            ("seconds", "model's time", "The time the model itself worked, reading the prompt included"),
+            ("calls", "network calls", "Network call: one forward pass of a network, whatever it covers"),
+            ("rate", "tokens/s", "Tokens (here pixels) generated a second, over all samples"),
+        ):
+            value, caption = label("–", "number"), label(unit, "muted")
+            for one in (value, caption):
+                one.setToolTip(tip)
+                one.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            cell = Column(value, caption)
+            row.addWidget(cell, 1)
+            self._figures[name] = value
+        return row
+
+    def figure(self, name: str) -> list[QLabel]:
+        """A figure, and what it is."""
+        return self._figures[name].parentWidget().findChildren(QLabel)
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self.picture.setMaximumHeight(max(140, self.width() - 24))
+        self._caption.setVisible(self.height() >= LOW)
+
+    def offer(self, example: Beforehand | None) -> None:
+        """Show an example until a run is shown, or none."""
+        self._hint.offer(example)
+
+    def show_run(self, run: Run | None, colours: theme.Theme) -> None:
+        """Draw a run as it stands; cheap enough to be called thirty times a second."""
+        if colours is not self._theme:
+            self._theme = colours
+            self._show_pins()
+        if run is not self.run:
+            self.gallery.forget_pointer()
+        if run is not None and run is not self.run:
+            whole = run.request.details  # a glance while the pen moves is of no finished sketch
+            self.advice.setText(advise(run.request.prompt, data.get(run.data)) if whole else "")
+        finishing = run is self.run and run is not None and run.finished is not self._finished
+        self.run, self._finished = run, run and run.finished
+        if finishing:  # what is pointed at can be looked at now
+            self._preview_sample(self.gallery.pointer)
+        self._hint.setVisible(run is None)
+        self._pin_row.setVisible(run is not None or bool(self._pins))
+        alone = run is not None and run.request.samples == 1
+        self._no_pins.setText(tr("none yet: Shift+P pins this one") if alone else tr("none yet: click a sample"))
+        if run is None:
+            self.picture.show_picture(None, None)
+            self.gallery.show_pictures([], 0, [], [], set())
+            self._read()
+            for one in (self.pixels, self.drafts, self.note, self.advice_row):
+                one.hide()
+            self._model.setText("")
+            for value in self._figures.values():
+                value.setText("–")
+            return
+        self._hint.offer(None)
+        known = run.request.prompt.known
+        drawn = picture.compose(run.images, known, run.filled)
+        self._show_large(run, drawn[run.shown])
+        self._show_samples(drawn)
+        self._read()
+        sample = f"{run.shown + 1} of {run.request.samples}" if run.request.samples > 1 else ""
+        name = f"{theme.sign(run.model, not run.variant)} {run.title}"
+        self._model.setText(" · ".join(part for part in (name, run.state or sample) if part))
+        self._model.setStyleSheet(f"color: {colours.model(run.model)}")
+        self._figures["seconds"].setText(runs.seconds(run.seconds) if run.points else "–")
+        self._figures["calls"].setText(f"{run.network_calls:,}" if run.points else "–")
+        rate = run.tokens / run.seconds if run.tokens and run.seconds else 0
+        self._figures["rate"].setText(runs.rate(rate).removesuffix(" tokens/s") if rate else "–")
+        if run.finished and run.finished.prompt_seconds:
+            self._figures["seconds"].setToolTip(
+                f"{runs.seconds(run.finished.prompt_seconds)} for reading the prompt, "
+                f"{runs.seconds(run.finished.seconds)} for writing the pixels"
+            )
+        self.pixels.setText(MIXTURE if run.images.shape[-1] == 3 else INK)
+        self.pixels.setVisible(run.mean)
+        self.drafts.setText(run.drafts)
+        self.drafts.setVisible(bool(run.drafts))
+        self.note.setText(CLAMPED.format(registry.get(run.model).title))
+        self.note.setVisible(bool(run.started and run.started.clamped))
+        self.advice_row.setVisible(bool(self.advice.text()))
+
+    # --- the large picture
+
+    def _show_large(self, run: Run, drawn: np.ndarray) -> None:
+        """The sample looked at; under the spread of all of them, where that is wanted and there are others."""
+        known, filled = run.request.prompt.known, run.filled
+        colour = run.images.shape[-1] == 3
+        self._apart = None
+        if self._spread and run.request.samples > 1:
+            stands = filled.all(0)
+            self._apart = np.where(stands, spread(run.images), 0)
+            drawn = np.where(stands[..., None], overlaid(drawn, self._apart, self._most), drawn)
+        self.picture.show_picture(drawn, known, filled[run.shown] if colour else None)
+
+    @property
+    def _most(self) -> float:
+        """The end of the spread's scale."""
+        return max(LEAST, float(self._apart.max()))
+
+    def show_spread(self, on: bool) -> None:
+        """Lay over the large picture how far the samples lie apart at each pixel, or take it away."""
+        self._spread = on
+        self.show_run(self.run, self._theme)
+
+    @Slot()
+    def _read(self) -> None:
+        """Say what is known of the pixel looked at; else what the spread's colours mean, or what there is to do."""
+        if self.run is None:
+            self.readout.tell()
+        elif self.picture.at is not None:
+            self.readout.tell(*figures(self.run, *self.picture.at))
+        elif self._apart is not None:
+            self.readout.show_scale(self._most)
+        else:
+            self.readout.tell(*map(tr, ALONE if self._spread else POINT))
+        self.picture.describe(self.readout.text if self.picture.at is not None else "")
+
+    # --- the gallery: pointing previews, a click pins, a click on a pinned one makes it the sketch
+
+    def _show_samples(self, drawn: np.ndarray) -> None:
+        """All of them, [K, H, W, 3]; a single one is seen large enough."""
+        run, K = self.run, len(drawn) if len(drawn) > 1 else 0
+        pins = {i for i in range(K) if self._pins and self._result(i) in self._pins}
+        names = [tr("Sample {} of {}").format(i + 1, K) for i in range(K)]
+        tips = [tr("{}, pinned").format(name) if i in pins else name for i, name in enumerate(names)]
+        lines = picture.outline(run.request.prompt.known) if run.images.shape[-1] == 3 else []
+        self.gallery.show_pictures(drawn[:K], run.shown, [self._theme.model(run.model)] * K, tips, pins, lines)
+
+    def _result(self, number: int) -> Pinned | None:
+        """A sample of the run shown as it would be pinned; None before the run has finished."""
+        return Pinned.of(self.run, number) if self.run is not None and self.run.finished else None
+
+    def show_pinned(self, pins: tuple[Pinned, ...]) -> None:
+        """Show these results as pinned."""
+        self._pins = pins
+        self._show_pins()
+        self.show_run(self.run, self._theme)
+
+    def _show_pins(self) -> None:
+        pins = self._pins
+        drawn = [picture.compose(p.image[None], p.known, p.known | True)[0] for p in pins]
+        frames, tips = [self._theme.model(p.model) for p in pins], [p.words for p in pins]
+        self.pins.show_pictures(drawn, len(pins) - 1, frames, tips, set(), marked=False)
+        self.pins.setVisible(bool(pins))
+        self._no_pins.setVisible(not pins)
+
+    def _pin(self, result: Pinned) -> None:
+        if len(self._pins) >= MOST_PINNED:
+            self.said.emit(tr(FULL).format(MOST_PINNED))
+        else:
+            self.pinned.emit((*self._pins, result))
+
+    def _let_go(self, result: Pinned | None) -> None:
+        if result in self._pins:
+            self.pinned.emit(tuple(p for p in self._pins if p != result))
+
+    @Slot(int)
+    def _preview_sample(self, number: int) -> None:
+        self._preview(self._result(number) if number >= 0 else None)
+
+    @Slot(int)
+    def _preview_pin(self, number: int) -> None:
+        self._preview(self._pins[number] if number >= 0 else None)
+
+    def _preview(self, result: Pinned | None) -> None:
+        whole = None if result is None else picture.compose(result.image[None], result.known, result.known | True)[0]
+        self.previewed.emit(whole)
+
+    @Slot(int)
+    def _click_sample(self, number: int) -> None:
+        result = self._result(number)
+        self.choose_sample(number)
+        if result is None:
+            return  # nothing to keep yet
+        if result in self._pins:
+            self.taken.emit(result)
+        else:
+            self._pin(result)
+
+    @Slot(int)
+    def _use_sample(self, number: int) -> None:
+        if result := self._result(number):
+            self.taken.emit(result)
+
+    @Slot(int)
+    def _unpin_sample(self, number: int) -> None:
+        self._let_go(self._result(number))
+
+    @Slot(int)
+    def _use_pin(self, number: int) -> None:
+        self.taken.emit(self._pins[number])
+
+    @Slot(int)
+    def _unpin(self, number: int) -> None:
+        self._let_go(self._pins[number])
+
+    def pin_shown(self) -> None:
+        """Pin the sample shown large, or unpin it."""
+        if result := self._result(self.run.shown if self.run else 0):
+            self._let_go(result) if result in self._pins else self._pin(result)
+
+    def use_shown(self) -> None:
+        """Ask for the sample shown large to become the sketch."""
+        self._use_sample(self.run.shown if self.run else 0)
+
+    @Slot(int)
+    def choose_sample(self, number: int) -> None:
+        if self.run is not None and number < self.run.request.samples:
+            self.run.shown = number
+            self.sample_chosen.emit()
+
+    def show_earlier(self, history: list[Run], colours: theme.Theme) -> None:
+        """Thumbnails of the last runs, the newest first, to look at again."""
+        while item := self._earlier.takeAt(0):
+            if item.widget():
+                item.widget().hide()  # deleted only when the event loop is reached
+                item.widget().deleteLater()
+        room = self.width() - 24
+        shown = [r for r in reversed(history) if r.progress]
+        lines = 1 + any(run.variant for run in shown)
+        for run in shown:
+            known = run.request.prompt.known
+            thumb = QToolButton()
+            thumb.setObjectName("thumb")
+            thumb.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+            thumb.setIcon(QIcon(picture.thumbnail(run.images[run.shown], known, run.filled[run.shown], THUMB)))
+            thumb.setIconSize(QSize(THUMB, THUMB))
+            seconds = f"{theme.sign(run.model, not run.variant)} {runs.seconds(run.seconds)}"
+            thumb.setText("\n".join([seconds, run.variant][:lines]))
+            thumb.setStyleSheet(f"color: {colours.model(run.model)}")
+            thumb.setCheckable(True)
+            thumb.setChecked(run is self.run)
+            words = f"{run.title}, {run.request.samples} samples, {runs.seconds(run.seconds)}, seed {run.request.seed}"
+            thumb.setToolTip(plain_tip(f"Look at this run again: {words}"))
+            thumb.setAccessibleName(f"Earlier run: {words}")
+            thumb.setProperty("number", run.number)
+            thumb.clicked.connect(self._choose_run)
+            room -= thumb.sizeHint().width() + self._earlier.spacing()
+            if room < 0:
+                thumb.deleteLater()
+                break
+            self._earlier.addWidget(thumb)
+        self._earlier.addStretch(1)
+        self._earlier_row.setVisible(len(history) > 1)
+
+    @Slot()
+    def _choose_run(self) -> None:
+        self.run_chosen.emit(self.sender().property("number"))
+
+
+class Column(QWidget):
+    """Widgets one under another, close together."""
+
+    def __init__(self, *widgets: QWidget):
+        super().__init__()
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        for one in widgets:
+            rows.addWidget(one)

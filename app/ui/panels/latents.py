@@ -1,0 +1,406 @@
+"""The latents of one sample: every level as a picture over positions, to be looked at and to be touched."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import QRectF, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QPainter, QPixmap
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.core.run import Run
+from app.ui import theme
+from app.ui.widgets import picture
+from app.ui.widgets.card import Card, OneLine, label
+from app.ui.widgets.latent_map import KEYS, Map, Strip, level_name
+from app.ui.widgets.number_field import WholeField
+from app.ui.words import plain_tip, tr
+from vssm.models import registry
+
+SCALE = 40, 16  # of the colours of the scale, in pixels
+SPAN = 3.0  # values beyond ± this take the strongest colour
+CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
+VIEWS = {
+    "values": "The values drawn, one map for each variable of a level",
+    "prior entropy": "Entropy of the distributions the latents were drawn from: how open the drawing was",
+    "posterior entropy": "Entropy of the posterior: how open the latents are to one who sees the finished picture",
+    "KL": "KL divergence of the posterior from the prior: what the picture tells of the latents beyond the prompt",
+}
+EMPTY = "Latents appear here as a VSSM draws them: the plan of the picture, coarse levels first."
+NONE = (
+    "{} has no latents: it settles each pixel when it comes to it, with no plan drawn before. A VSSM shows its plan "
+    "here, and lets it be touched."
+)
+LATER = "The posterior is worked out when the picture is finished."
+LEVEL = (
+    "Draw the whole level anew, given the prompt and the levels above; the levels below keep their codes, although "
+    "they would be drawn otherwise now"
+)
+VARIABLE = (
+    "Which of a position's variables is shown; “widest” is, for each level, the one that differs most by position"
+)
+DOTS = "The larger the dot, the larger the entropy of what the code was drawn from, within its level"
+
+
+def enlarge(map_: np.ndarray, side: int) -> np.ndarray:
+    """[h, w, ...] to [side, side, ...] by repeating elements."""
+    h, w = map_.shape[:2]
+    return map_[np.arange(side) * h // side][:, np.arange(side) * w // side]
+
+
+def diverging(colours: theme.Theme) -> np.ndarray:
+    """[256, 3] uint8: low, zero, high."""
+    stops = np.array([QColor(c).getRgb()[:3] for c in (colours.low, colours.zero, colours.high)], float)
+    at = np.linspace(0, 2, 256)
+    return np.stack([np.interp(at, [0, 1, 2], stops[:, i]) for i in range(3)], 1).astype(np.uint8)
+
+
+def sequential(colours: theme.Theme) -> np.ndarray:
+    """[256, 3] uint8: nothing to high."""
+    ends = [QColor(c).getRgb()[:3] for c in (colours.line, colours.high)]
+    return np.linspace(*ends, 256).round().astype(np.uint8)
+
+
+def class_colours(classes: int) -> np.ndarray:
+    """[classes, 3] uint8: colours after Okabe and Ito; for more classes than they are, lighter and darker ones too."""
+    made = [QColor(CLASS_COLOURS[i % len(CLASS_COLOURS)]) for i in range(classes)]
+    shades = (100, 150, 65)  # in per cent of lightness
+    return np.array([c.lighter(shades[i // len(CLASS_COLOURS) % 3]).getRgb()[:3] for i, c in enumerate(made)], np.uint8)
+
+
+def paint(shares: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """[h, w] of indices into a palette to colours [h, w, 3]; what is not a number has not been drawn yet, and has the
+    checker of open pixels."""
+    h, w = shares.shape
+    checker = picture.OPEN[np.add.outer(np.arange(h), np.arange(w)) % 2]
+    drawn = palette[np.nan_to_num(shares).clip(0, len(palette) - 1).astype(int)]
+    return np.where(np.isnan(shares)[..., None], checker, drawn)
+
+
+class LatentPanel(Card):
+    """Values, entropies or divergence of the sample that the completion panel shows large. `touched` asks for codes of
+    a level to be drawn anew, [h, w] or None for all of them; `taken_back` for the last touch to be undone; `pointed`
+    tells what part of the picture, as shares of its sides, lies under the code that is looked at, or None."""
+
+    touched = Signal(int, object)
+    taken_back = Signal()
+    pointed = Signal(object)
+
+    def __init__(self):
+        super().__init__("Latents", "Latent: a variable the model draws before the pixels, and from which they follow")
+        self._run: Run | None = None
+        self._theme = theme.LIGHT
+        self._level = 1
+        self._cell: tuple[int, int] | None = None
+        self.what = QComboBox()
+        for i, (view, tip) in enumerate(VIEWS.items()):
+            self.what.addItem(view)
+            self.what.setItemData(i, tip, Qt.ItemDataRole.ToolTipRole)
+        self.what.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.what.setMinimumContentsLength(6)  # so that the panel may be narrow
+        self.what.setMaximumWidth(150)
+        self.what.setAccessibleName("What is shown of the latents")
+        self.what.currentIndexChanged.connect(self._draw)
+        self.header.addWidget(self.what, 100)
+        self._message = label(EMPTY, "muted", wrap=True)
+        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        holder = QWidget()
+        self._stack = QStackedLayout(holder)
+        self._stack.addWidget(self._message)
+        self._stack.addWidget(self._levels())
+        self.body.addWidget(holder, 1)
+        self.sums = label("", "muted", wrap=True)
+        self.sums.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        self.sums.setFixedHeight(2 * self.sums.fontMetrics().lineSpacing())  # whatever it says, no map moves
+        self.sums.setAccessibleName("About the latents")
+        self._scale = label("")
+        self._scale.setAccessibleName("Colour scale")
+        self._scale.hide()
+        row = QHBoxLayout()
+        row.addWidget(self.sums, 1)
+        row.addWidget(self._scale, 0, Qt.AlignmentFlag.AlignTop)
+        self.body.addLayout(row)
+
+    def _levels(self) -> QWidget:
+        """One level large, all of them small, and what can be done."""
+        self.view = QWidget()
+        self.map, self.strip = Map(), Strip()
+        self.map.touched.connect(self._touch)
+        self.map.pointed.connect(self._point)
+        self.map.turned.connect(self._turn)
+        self.map.back.connect(self.taken_back)
+        self.strip.chosen.connect(self._choose)
+        self.strip.touched.connect(self._touch_level)
+        self.title = OneLine()
+        self.variable = WholeField()
+        self.variable.setRange(0, 1)
+        self.variable.setSpecialValueText(tr("widest"))
+        self.variable.setAccessibleName(tr("Variable shown"))
+        self.variable.setToolTip(tr(VARIABLE))
+        self.variable.valueChanged.connect(self._draw)
+        self.dots = QCheckBox(tr("entropy"))
+        self.dots.setToolTip(tr(DOTS))
+        self.dots.toggled.connect(self._draw)
+        self.anew, self.back = QToolButton(), QToolButton()
+        self.anew.setToolTip(tr(LEVEL))
+        self.anew.clicked.connect(self._touch_level)
+        self.back.setText(tr("Back"))
+        self.back.setAccessibleName(tr("Take the last touch back"))
+        self.back.setToolTip(tr("Take the last touch of the latents back, until they are as they were drawn"))
+        self.back.clicked.connect(self.taken_back)
+        side = QVBoxLayout()
+        side.setSpacing(4)
+        side.addWidget(self.title)
+        side.addWidget(self.strip, 1)
+        for pair in ((self.variable, self.dots), (self.anew, self.back)):
+            row = QHBoxLayout()
+            row.setSpacing(4)
+            for one in pair:
+                row.addWidget(one)
+            row.addStretch(1)
+            side.addLayout(row)
+        across = QHBoxLayout(self.view)
+        across.setContentsMargins(0, 0, 0, 0)
+        across.setSpacing(10)
+        across.addWidget(self.map, 100)
+        across.addLayout(side, 1)
+        return self.view
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self.layout().activate()
+        self.map.setMaximumWidth(max(90, self._stack.parentWidget().height()))  # more it cannot use, the strip can
+
+    def retheme(self, colours: theme.Theme) -> None:
+        self._theme = colours
+        self._draw()
+
+    def show_run(self, run: Run | None) -> None:
+        self._run = run
+        self._draw()
+
+    @Slot()
+    def _draw(self) -> None:
+        run, view = self._run, self.what.currentText()
+        self.what.setToolTip(VIEWS[view])
+        self.what.setEnabled(bool(run and run.latents))
+        message = self._nothing(run)
+        maps = {} if message else self._maps(run, view)
+        if not maps:
+            self._message.setText(message or tr(LATER))
+            self._stack.setCurrentWidget(self._message)
+            self._scale.hide()
+            if self._cell is not None:
+                self._point(None)
+            self._tell()
+            return
+        self._stack.setCurrentWidget(self.view)
+        self._level = min(max(self._level, min(maps)), max(maps))
+        event = run.latents[self._level]
+        self.variable.setEnabled(view == "values" and event.plan is None)
+        self.variable.setMaximum(event.codes.shape[-1])
+        self.pictures = {level: self._painted(run, view, level, grid) for level, grid in maps.items()}
+        many = run.started.levels > 1
+        self.strip.show_levels(self.pictures if many else {}, self._level, self._theme)
+        self.map.show_level(self.pictures[self._level], maps[self._level].shape[:2], self._openness(), self._theme)
+        name = level_name(self._level)
+        self.map.setAccessibleName(tr("Codes of {}").format(name.lower()))
+        self.title.setText(self._title(maps))
+        self.anew.setText(f"↻ {name}" if many else tr("↻ All"))
+        self.anew.setAccessibleName(tr("Resample {}, all other codes held").format(name.lower()))
+        self.back.setEnabled(run.base is not None)
+        palette, least, most = self._palette(run, view, self._level)
+        classes = event.classes if event.kind == "categorical" else 0
+        self._show_scale(view, palette, classes, (least, most), event.plan is not None)
+        self._tell()
+
+    def _painted(self, run: Run, view: str, level: int, grid: np.ndarray) -> np.ndarray:
+        """Colours [rows, columns, 3] of a level's maps [h, w, maps]; of the global code the plan that it stands for."""
+        event = run.latents[level]
+        if view == "values" and event.plan is not None:
+            plan = event.plan[run.shown]
+            return np.ascontiguousarray(np.broadcast_to(plan, (*plan.shape[:2], 3)))
+        palette, least, most = self._palette(run, view, level)
+        values = grid[..., self._variable(level) if view == "values" else 0]
+        by_class = event.kind == "categorical" and view == "values"
+        return paint(values if by_class else (values - least) / (most - least) * 255, palette)
+
+    def _variable(self, level: int) -> int:
+        """Which variable is shown of that level, from 0."""
+        event = self._run.latents[level]
+        if self.variable.value():
+            return min(self.variable.value(), event.codes.shape[-1]) - 1
+        codes = event.codes[self._run.shown].reshape(-1, event.codes.shape[-1])
+        codes = codes[~np.isnan(codes).any(-1)]
+        if event.kind == "gaussian" or not len(codes):
+            return int(codes.var(0).argmax()) if len(codes) else 0
+        shares = (codes[..., None] == np.arange(event.classes)).mean(0)
+        return int((shares**2).sum(-1).argmin())
+
+    def _openness(self) -> np.ndarray | None:
+        """Of the dots on the level shown, from its least entropy to its largest; 0 where nothing is drawn yet."""
+        entropy = self._run.latents[self._level].entropy[self._run.shown]
+        if not self.dots.isChecked() or np.isnan(entropy).all() or entropy.size == 1:
+            return None
+        least, most = np.nanmin(entropy), np.nanmax(entropy)
+        return np.nan_to_num(0.1 + 0.9 * (entropy - least) / max(most - least, 1e-6))
+
+    def _title(self, maps: dict[int, np.ndarray]) -> str:
+        """Of the level shown large: its grid, and which variable or what sum."""
+        grid = maps[self._level]
+        event = self._run.latents[self._level]
+        if event.plan is not None and self.what.currentText() == "values":
+            codes = event.codes[self._run.shown].ravel().astype(int) + 1
+            return tr("plan of the whole · classes {}").format(" ".join(map(str, codes)))
+        words = tr("{}×{} codes").format(*grid.shape[:2])
+        if self.what.currentText() == "values":
+            return f"{words} · {tr('variable {}').format(self._variable(self._level) + 1)}"
+        return f"{words} · {tr('{} nats').format(_nats(np.nansum(grid)))}"
+
+    # --- touching
+
+    @Slot(int)
+    def _choose(self, level: int) -> None:
+        self._level = level
+        self._draw()
+        if self._cell is not None:
+            self._point(self.map.cell)
+
+    @Slot(int)
+    def _turn(self, by: int) -> None:
+        levels = list(self.pictures)
+        self._choose(levels[min(max(levels.index(self._level) + by, 0), len(levels) - 1)])
+
+    @Slot(object)
+    def _touch(self, anew: np.ndarray) -> None:
+        self.touched.emit(self._level, anew)
+
+    @Slot()
+    def _touch_level(self) -> None:
+        self.touched.emit(self._level, None)
+
+    @Slot(object)
+    def _point(self, cell: tuple[int, int] | None) -> None:
+        self._cell = cell
+        part = None
+        if cell is not None:
+            (h, w), (y, x) = self._run.latents[self._level].entropy.shape[1:], cell
+            part = QRectF(x / w, y / h, 1 / w, 1 / h)
+        self.pointed.emit(part)
+        self._tell()
+
+    def _tell(self) -> None:
+        """Of the code that is looked at, else of all levels; and what the last touch has changed."""
+        run = self._run
+        if self._nothing(run):
+            self.sums.setText("")
+            self.sums.hide()
+            return
+        words = [self._sums(run)]
+        if self._cell is not None and self._stack.currentWidget() is self.view:
+            words = self._code_words(run, self._cell)
+        for text in (tr("{} px changed"), tr("Δ {} px")):  # as fits
+            told = [*words, text.format(run.changed)] if run.changed is not None else words
+            self.sums.setText(" · ".join(told))
+            self.map.setAccessibleDescription(f"{self.sums.text()}. {tr(KEYS)}")
+            if self.sums.heightForWidth(self.sums.width()) <= self.sums.height():
+                break
+        whole = tr("Of this sample, over all levels and positions:\n") + "\n".join(list(VIEWS.values())[1:])
+        self.sums.setToolTip(plain_tip(self.sums.text() if self._cell is not None else whole))
+        self.sums.show()
+
+    def _code_words(self, run: Run, cell: tuple[int, int]) -> list[str]:
+        """Of one code: its place, the variable shown, and how open its drawing was."""
+        event, variable = run.latents[self._level], self._variable(self._level)
+        y, x = (min(i, n - 1) for i, n in zip(cell, event.entropy.shape[1:], strict=True))
+        value, entropy = event.codes[run.shown, y, x, variable], event.entropy[run.shown, y, x]
+        if np.isnan(entropy):
+            return [tr("row {}, column {}: still to be drawn").format(y + 1, x + 1)]
+        gaussian = event.kind == "gaussian"
+        what = f"{value:.2f}".replace("-", "−") if gaussian else tr("class {}").format(int(value) + 1)
+        if event.plan is not None:
+            where = tr("the whole picture's code: click to draw another")
+        else:
+            where = tr("row {}, column {}: {}").format(y + 1, x + 1, what)
+        return [where, tr("entropy {} bits").format(_nats(entropy / math.log(2)))]
+
+    def _nothing(self, run: Run | None) -> str:
+        """Why there is nothing to see; empty where there is."""
+        if run is None or run.started is None or (run.started.levels and not run.latents):
+            return tr(EMPTY)
+        return "" if run.started.levels else tr(NONE).format(registry.get(run.model).title)
+
+    def _maps(self, run: Run, view: str) -> dict[int, np.ndarray]:
+        """[h, w, maps] by level, of the sample shown; not a number where nothing has been drawn yet."""
+        if view == "values":
+            return {level: event.codes[run.shown] for level, event in run.latents.items()}
+        if view == "prior entropy":
+            return {level: event.entropy[run.shown, ..., None] for level, event in run.latents.items()}
+        if view == "posterior entropy":
+            return {level: event.entropy[run.shown, ..., None] for level, event in run.posteriors.items()}
+        return {level: event.divergence[run.shown, ..., None] for level, event in run.posteriors.items()}
+
+    def _palette(self, run: Run, view: str, level: int) -> tuple[np.ndarray, float, float]:
+        """Colours of a level, and the values that take the first and the last of them. Both entropies share theirs,
+        and those of the global code, one number for the whole picture, are apart."""
+        event = run.latents[level]
+        if view == "values":
+            palette = class_colours(event.classes) if event.kind == "categorical" else diverging(self._theme)
+            return palette, -SPAN, SPAN
+        views = ("KL",) if view == "KL" else ("prior entropy", "posterior entropy")
+        shown = [maps for v in views for n, maps in self._maps(run, v).items() if (n == 0) == (level == 0)]
+        values = np.concatenate([maps.ravel() for maps in shown])
+        values = values[~np.isnan(values)]
+        low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+        low = 0.0 if view == "KL" else low
+        return sequential(self._theme), low, max(high, low + 1e-6)
+
+    def _sums(self, run: Run) -> str:
+        """Entropies of prior and posterior, and the divergence, over all levels, as far as they are known."""
+        shown = []
+        for view in list(VIEWS)[1:]:
+            if maps := self._maps(run, view):
+                shown.append(f"{view.removesuffix(' entropy')} {_nats(sum(map(np.nansum, maps.values())))}")
+        return " · ".join(shown) + " nats"
+
+    def _show_scale(self, view: str, palette: np.ndarray, classes: int, ends: tuple[float, float], plan: bool) -> None:
+        """The colours between their two ends: of values, nats, or classes; none beside a plan."""
+        self._scale.setVisible(not (plan and view == "values"))
+        classes = classes if view == "values" else 0
+        self._scale.setToolTip(f"Classes 1 to {classes}" if classes else "Values" if view == "values" else "In nats")
+        texts = ("1", f"{classes}") if classes else (_signed(ends[0]), _signed(ends[1]))
+        steps = classes or SCALE[0]
+        left, right = (self.fontMetrics().horizontalAdvance(text) + 4 for text in texts)
+        made = QPixmap((left + SCALE[0] + right) * 2, SCALE[1] * 2)
+        made.setDevicePixelRatio(2)
+        made.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(made)
+        painter.setPen(QColor(self._theme.muted))
+        painter.setFont(self.font())
+        painter.drawText(QRectF(0, 0, left, SCALE[1]), Qt.AlignmentFlag.AlignVCenter, texts[0])
+        for i in range(steps):
+            colour = QColor(*map(int, palette[i * (len(palette) - 1) // max(steps - 1, 1)]))
+            painter.fillRect(QRectF(left + i * SCALE[0] / steps, 3, SCALE[0] / steps + 0.1, 10), colour)
+        painter.drawText(QRectF(left + SCALE[0] + 4, 0, right, SCALE[1]), Qt.AlignmentFlag.AlignVCenter, texts[1])
+        painter.end()
+        self._scale.setPixmap(made)
+
+
+def _nats(value: float) -> str:
+    """22.6, 10,712."""
+    value = round(float(value), 1) + 0.0  # no −0.0
+    return (f"{value:.1f}" if abs(value) < 999.5 else f"{value:,.0f}").replace("-", "−")
+
+
+def _signed(value: float) -> str:
+    """−3, 0.4, 12: short enough for the scale."""
+    return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0").replace("-", "−")

@@ -1,0 +1,245 @@
+"""Seconds against sequence length, both logarithmic: one curve a model, point after point as they are measured."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedLayout, QToolButton, QWidget
+
+from app.core import csv_export
+from app.core.run import seconds, times
+from app.ui import theme
+from app.ui.widgets.card import Card, OneLine, label
+from app.ui.widgets.plot import STYLES, Curve, Plot, Seconds
+from app.ui.words import tr
+from vssm.evaluation import scaling
+
+OFFERED = {1024: "some 10 seconds", 2048: "some 20 seconds", 4096: "half a minute"}  # on two cores
+EMPTY = (
+    "Run makes every model draw one picture of T pixels at T = {}, and draws the seconds over T.\n"
+    "The networks are untrained and have as many parameters each ({}); on two cores it takes {}. "
+    "Completing waits meanwhile."
+)
+FITTED = (
+    "∝ T to the power of the slope of log seconds against log T, by least squares over all points of a model,\n"
+    "if there are three or more.\n"
+    "One picture at a time, the fixed cost of a network call hides the rest at small T."
+)
+POINT = 11  # pixels across
+
+
+class ScalingPanel(Card):
+    """`asked` and `stopped` follow the two buttons; `asked` gives the lengths. What is told to it are the events of
+    `vssm.scaling.measure`: `begin` first, `end` last."""
+
+    asked = Signal(tuple)
+    stopped = Signal()
+
+    def __init__(self):
+        super().__init__("Scaling", "How the time for a picture grows with T, its number of pixels, for equal networks")
+        self.points: list[scaling.Measured] = []
+        self._curves: dict[str, tuple[pg.PlotDataItem, pg.ScatterPlotItem]] = {}
+        self._theme = theme.LIGHT
+        self._running = self._stopping = False
+        self._total = 0
+        self.most = QComboBox()
+        for length in OFFERED:
+            self.most.addItem(f"T ≤ {length:,}", length)
+        self.most.setAccessibleName("Largest T")
+        self.most.setToolTip("The longest pictures, in pixels")
+        self.most.currentIndexChanged.connect(self._explain)
+        self.run, self.halt = QToolButton(), QToolButton()
+        for made, text, tip, clicked in (
+            (self.run, "Run", "Measure every model at every length", self._ask),
+            (self.halt, "Stop", "Stop measuring; the points stay (Esc)", self.stopped),
+        ):
+            made.setText(text)
+            made.setToolTip(tip)
+            made.setAccessibleName(f"{text} scaling")
+            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            made.clicked.connect(clicked)
+        self.state = OneLine()
+        self.state.setObjectName("muted")
+        self.state.setAccessibleName("Progress of the measuring")
+        row = QHBoxLayout()  # in a row of their own, so that the panel may be as narrow as its neighbours
+        row.setSpacing(4)
+        for widget in (self.most, self.run, self.halt):
+            row.addWidget(widget)
+        row.addSpacing(4)
+        row.addWidget(self.state, 1)
+        self.plot = self._make_plot()
+        self.header.addWidget(self.plot.button)
+        self.body.addLayout(row)
+        self.words = label("", wrap=True)  # the legend
+        self.words.setTextFormat(Qt.TextFormat.RichText)
+        self.words.setAccessibleName("Exponents")
+        self.words.setToolTip(FITTED)
+        self.body.addWidget(self.words)
+        self._message = label("", "muted", wrap=True)
+        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        holder = QWidget()
+        self._stack = QStackedLayout(holder)
+        self._stack.addWidget(self._message)
+        self._stack.addWidget(self.plot)
+        self.body.addWidget(holder, 1)
+        self._explain()
+        self._show()
+
+    def _make_plot(self) -> Plot:
+        plot = Plot(
+            tr("Plot of seconds over T, both logarithmic"),
+            "scaling",
+            {"": lambda: csv_export.of_scaling(self.points)},
+            {"left": Seconds("left")},
+            log=(True, True),
+        )
+        plot.setMinimumHeight(80)
+        return plot
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Those that are measured up to the one chosen."""
+        return tuple(n for n in scaling.LENGTHS if n <= self.most.currentData())
+
+    @property
+    def running(self) -> bool:
+        """Whether it measures, and has not been asked to stop."""
+        return self._running and not self._stopping
+
+    # --- the course of a run
+
+    def begin(self, total: int) -> None:
+        """Forget the last points; so many are to come."""
+        self.points, self._total = [], total
+        self._running, self._stopping = True, False
+        self.state.setText(tr("Making the networks …"))
+        self.plot.show_whole()
+        self._draw()
+
+    def add(self, event: scaling.Event) -> None:
+        match event:
+            case scaling.Began() if not self._stopping:
+                done = f"{len(self.points)} of {self._total} points"
+                self.state.setText(f"{event.title}, T = {event.length:,} … ({done})")
+            case scaling.Measured():
+                self.points.append(event)
+                self._draw()
+
+    def stopping(self) -> None:
+        """It has been asked to stop; a network call may still be under way."""
+        if self._running:
+            self._stopping = True
+            self.state.setText(tr("Stopping …"))
+            self._show()
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self._running = self._stopping = False
+        done, total = len(self.points), self._total
+        self.state.setText(self._comparison() if done == total else f"Stopped after {done} of {total} points.")
+        self._draw()
+
+    def _comparison(self) -> str:
+        """How the fastest at the largest T compares with a Transformer."""
+        most = max(p.length for p in self.points)
+        last = {p.model: p for p in self.points if p.length == most}
+        best = min(last.values(), key=lambda p: p.seconds)
+        if "transformer" not in last or best.model == "transformer":
+            return f"{best.title} is the fastest at T = {most:,}."
+        ratio = times(last["transformer"].seconds / best.seconds)
+        return f"{best.title} is {ratio} faster than {last['transformer'].title} at T = {most:,}."
+
+    # --- showing
+
+    def retheme(self, colours: theme.Theme) -> None:
+        self._theme = colours
+        self.plot.retheme(colours)
+        self._draw()
+
+    @Slot()
+    def _ask(self) -> None:
+        self.asked.emit(self.lengths)
+
+    @Slot()
+    def _explain(self) -> None:
+        *first, last = (f"{n:,}" for n in self.lengths)
+        span = f"{', '.join(first)} and {last}" if first else last
+        size = f"{scaling.PARAMETERS:,}"
+        self._message.setText(EMPTY.format(span, size, OFFERED[self.most.currentData()]))
+
+    def _show(self) -> None:
+        self.run.setEnabled(not self._running)
+        self.most.setEnabled(not self._running)
+        self.halt.setEnabled(self.running)
+        self.words.setVisible(bool(self.points))
+        self._stack.setCurrentWidget(self.plot if self.points else self._message)
+
+    def _draw(self) -> None:
+        for name in set(self._curves) - {p.model for p in self.points}:
+            for item in self._curves.pop(name):
+                self.plot.removeItem(item)
+        slopes = scaling.exponents(self.points)
+        for name in slopes:
+            self._draw_curve(name, [p for p in self.points if p.model == name])
+        lengths = sorted({p.length for p in self.points})
+        spans = {name: scaling.span([p.length for p in self.points if p.model == name]) for name in slopes}
+        alike = len(set(spans.values())) == 1
+        legend = [self._legend(name, slope, "" if alike else spans[name]) for name, (slope, _) in slopes.items()]
+        if alike and len(lengths) > 1:
+            legend.append(f"(T = {scaling.span(lengths)})".replace(" ", "&nbsp;"))  # names the axis, too
+        self.words.setText("&ensp; ".join(legend))
+        self.plot.caption = self.words.text()
+        if lengths:
+            self._rescale(lengths)
+        self.plot.tell([self._curve([p for p in self.points if p.model == name]) for name in slopes])
+        self._show()
+
+    def _draw_curve(self, name: str, points: list[scaling.Measured]) -> None:
+        if name not in self._curves:
+            dots = pg.ScatterPlotItem()
+            self._curves[name] = self.plot.plot([], []), dots
+            self.plot.addItem(dots)
+        line, dots = self._curves[name]
+        colour, style = QColor(self._theme.model(name)), STYLES[theme.place(name) % len(STYLES)]
+        lengths, taken = [p.length for p in points], [p.seconds for p in points]
+        line.setData(lengths, taken, pen=pg.mkPen(colour, width=2, style=style))
+        dots.setData(  # which, unlike a line, takes the places on logarithmic axes
+            [math.log10(n) for n in lengths],
+            [math.log10(s) for s in taken],
+            symbol=theme.symbol(name),
+            size=POINT,
+            brush=colour,
+            pen=pg.mkPen(colour, width=1.6),
+        )
+
+    def _legend(self, name: str, slope: float | None, lengths: str) -> str:
+        """Not broken at a line's end. lengths: at which it was measured, where others were at others."""
+        title = next(p.title for p in self.points if p.model == name)
+        text = escape(title).replace(" ", "&nbsp;").replace("-", "-&#8288;")  # a word joiner
+        sign = f'<span style="color:{self._theme.model(name)}">{theme.sign(name)}</span>'
+        power = "" if slope is None else f"&nbsp;∝&nbsp;T^{slope:.2f}".replace("-", "−")
+        own = f" (T = {lengths})".replace(" ", "&nbsp;") if lengths else ""
+        return f"{sign}&nbsp;{text}{power}{own}"
+
+    def _rescale(self, lengths: list[int]) -> None:
+        found = [math.log10(p.seconds) for p in self.points]
+        self.plot.getAxis("bottom").setTicks([[(math.log10(n), f"{n:,}") for n in lengths]])
+        x = math.log10(lengths[0]) - 0.1, math.log10(lengths[-1]) + 0.1
+        self.plot.fit(x, (min(found) - 0.25, max(found) + 0.25))
+
+    def _curve(self, points: list[scaling.Measured]) -> Curve:
+        x, y = (np.array(v, float) for v in zip(*((p.length, p.seconds) for p in points), strict=True))
+        return Curve(x, y, lambda i: describe(points[i]))
+
+
+def describe(data: scaling.Measured) -> str:
+    """A point in words."""
+    height, width = data.shape
+    runs = "one run" if data.repeats == 1 else f"the median of {data.repeats} runs"
+    text = f"{data.title}, T = {data.length:,} ({height}×{width}): {seconds(data.seconds)}, {runs}"
+    return f"{text}, {data.network_calls:,} network call{'s' * (data.network_calls > 1)}"

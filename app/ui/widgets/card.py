@@ -1,0 +1,112 @@
+"""What all panels share: a frame with a title, and small makers of labels and buttons, which translate their words."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QAction, QPainter
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from app.ui.words import plain_tip, tr
+
+HEAD = 30  # so that the titles of neighbours stand on one line, with buttons beside them or without
+
+
+class Card(QFrame):
+    """A titled frame: `header` takes what stands beside the title, `body` the rest. The `head`, which holds the
+    header, can be taken out, for a dock's title bar."""
+
+    def __init__(self, title: str, tip: str = ""):
+        super().__init__()
+        self.setObjectName("card")
+        self.setAccessibleName(tr(title))
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(12, 8, 12, 10)
+        self.body.setSpacing(8)
+        self.head = QWidget()
+        self.header = QHBoxLayout(self.head)
+        self.header.setContentsMargins(0, 0, 0, 0)
+        self.header.setSpacing(4)
+        self.name = label(title, "title")
+        self.name.setToolTip(tr(tip))
+        self.name.setMinimumHeight(HEAD)
+        self.header.addWidget(self.name)
+        self.header.addStretch(1)
+        self.body.addWidget(self.head)
+
+
+class OneLine(QLabel):
+    """A label that ends in … where there is no room; its text and tooltip stay whole."""
+
+    def __init__(self):
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def setText(self, text: str) -> None:
+        super().setText(text)
+        self.setToolTip(plain_tip(text))
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        if text != "…":  # alone it says nothing
+            painter.drawText(self.rect(), int(self.alignment()), text)
+
+
+def scrolled(widget: QWidget) -> QScrollArea:
+    """An area that shows all of it where there is room, and scrolls it elsewhere."""
+    made = QScrollArea()
+    made.setFrameShape(QFrame.Shape.NoFrame)
+    made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    made.setWidgetResizable(True)
+    made.setWidget(widget)
+    return made
+
+
+def label(text: str, kind: str = "", wrap: bool = False) -> QLabel:
+    """kind: a name the style sheet knows: title, muted, number."""
+    made = QLabel(tr(text))
+    made.setObjectName(kind)
+    made.setWordWrap(wrap)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    return made
+
+
+def button(action: QAction, text: str = "") -> QToolButton:
+    """A button for an action, reachable by Tab; with a text of its own where the menu's would be too long."""
+    if text:
+        action.setIconText(tr(text))
+    made = QToolButton()
+    made.setDefaultAction(action)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.setAccessibleName(action.text())
+    return made
+
+
+def named(row: QHBoxLayout, name: str, field: QWidget, tip: str = "") -> QLabel:
+    """Add a field with its name and an explanation; returns the label."""
+    words = label(name, "muted")
+    words.setBuddy(field)
+    for one in (words, field):
+        one.setToolTip(tr(tip))
+    field.setAccessibleName(tr(name))
+    field.setMinimumHeight(26)
+    if row.count():
+        row.addSpacing(4)
+    row.addWidget(words)
+    row.addWidget(field)
+    return words
+
+
+def announce(widget: QWidget, text: str, urgent: bool = False) -> None:
+    """Let a screen reader say it, at once where it is urgent."""
+    try:
+        from PySide6.QtGui import QAccessibleAnnouncementEvent
+    except ImportError:  # before Qt 6.8
+        QAccessible.updateAccessibility(QAccessibleEvent(widget, QAccessible.Event.Alert))
+        return
+    told = QAccessibleAnnouncementEvent(widget, text)
+    politeness = QAccessible.AnnouncementPoliteness
+    told.setPoliteness(politeness.Assertive if urgent else politeness.Polite)
+    QAccessible.updateAccessibility(told)

@@ -1,0 +1,298 @@
+"""The levels of latents as pictures over positions: one large, whose codes can be touched, and all of them small."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from app.ui import theme
+from app.ui.pointer import Contact, Pointer
+from app.ui.widgets import picture as draw
+from app.ui.words import tr
+
+GAP, HEAD, THUMB = 6, 14, 84  # between thumbnails of levels, above them for their numbers, and their largest side
+DOT = 0.6  # the widest, of a code's side
+TOUCH = (
+    "Code: the variables of a level at one position. Click one to draw another in its place (from the prior, given "
+    "that it is another), drag over several; all other codes are held, so the picture changes only by what these bring"
+)
+KEYS = (
+    "Arrows move, with Shift they mark several; Space or Enter draws these anew; Page Up and Page Down change the "
+    "level; Backspace takes the last touch back"
+)
+MOVES = {
+    Qt.Key.Key_Left: QPoint(-1, 0),
+    Qt.Key.Key_Right: QPoint(1, 0),
+    Qt.Key.Key_Up: QPoint(0, -1),
+    Qt.Key.Key_Down: QPoint(0, 1),
+}
+DRAW = Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter
+TURNS = {Qt.Key.Key_PageUp: -1, Qt.Key.Key_PageDown: 1}
+
+
+def level_name(level: int) -> str:
+    """What people read of a level by its number."""
+    return tr("Level {}").format(level) if level else tr("Code")
+
+
+class Map(QWidget):
+    """One level as large as fits. `touched` gives the codes to be drawn anew [h, w]; `pointed` the one under the
+    pointer or the keys, (row, column), or None; `turned` asks for a level further up or down, `back` for the last
+    touch to be taken back."""
+
+    touched = Signal(object)
+    pointed = Signal(object)
+    turned = Signal(int)
+    back = Signal()
+
+    def __init__(self):
+        self._pointer = Pointer(self, direct=True)
+        super().__init__()
+        self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
+        self.setAccessibleName(tr("Codes of a level"))
+        self.setAccessibleDescription(tr(KEYS))
+        self.setToolTip(tr(TOUCH))
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves Return to completing
+        self.setMouseTracking(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._picture: np.ndarray | None = None
+        self._grid = 1, 1
+        self._dots: np.ndarray | None = None
+        self._theme = theme.LIGHT
+        self._at, self._from = QPoint(), None  # the code meant, and where a drag over several began
+        self._over = False  # whether the pointer is on it
+
+    def sizeHint(self) -> QSize:
+        return QSize(200, 200)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(90, 90)
+
+    def show_level(
+        self, picture: np.ndarray, grid: tuple[int, int], dots: np.ndarray | None, colours: theme.Theme
+    ) -> None:
+        """picture: [rows, columns, 3]; grid: h, w of the codes that lie on it; dots: their widths [h, w], 0 to 1."""
+        self._picture, self._grid, self._dots, self._theme = picture, grid, dots, colours
+        self._at = self._within(self._at)
+        self.update()
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """Row and column of the code meant."""
+        return self._at.y(), self._at.x()
+
+    @property
+    def field(self) -> QRectF:
+        """Where the level lies."""
+        if self._picture is None:
+            return QRectF()
+        h, w = self._grid
+        side = max(1.0, min(self.width() // w, self.height() // h))
+        return QRectF(0, 0, w * side, h * side)
+
+    @property
+    def marked(self) -> np.ndarray:
+        """The codes that a touch would draw anew, [h, w]: one, or a rectangle."""
+        mask = np.zeros(self._grid, bool)
+        first = self._at if self._from is None else self._within(self._from)
+        left, right = sorted((first.x(), self._at.x()))
+        top, bottom = sorted((first.y(), self._at.y()))
+        mask[top : bottom + 1, left : right + 1] = True
+        return mask
+
+    def _within(self, place: QPoint) -> QPoint:
+        h, w = self._grid
+        return QPoint(min(max(place.x(), 0), w - 1), min(max(place.y(), 0), h - 1))
+
+    def _code(self, position: QPointF) -> QPoint | None:
+        """The code at a point of the widget."""
+        field = self.field
+        if not field.contains(position):
+            return None
+        side = field.width() / self._grid[1]
+        return self._within(QPoint(int(position.x() / side), int(position.y() / side)))
+
+    def _point(self, place: QPoint | None) -> None:
+        self._over = place is not None
+        self._at = self._at if place is None else place
+        self.pointed.emit(None if place is None else self.cell)
+        self.update()
+
+    def mouseMoveEvent(self, event) -> None:
+        if not self._pointer.down:
+            self._point(self._code(event.position()))
+
+    def pointer_pressed(self, contact: Contact) -> bool:
+        place = self._code(contact.position)
+        if contact.button != Qt.MouseButton.LeftButton or place is None:
+            return False
+        self._from = place
+        self._point(place)
+        return True
+
+    def pointer_moved(self, contact: Contact) -> None:
+        side = self.field.width() / self._grid[1]
+        self._point(self._within((contact.position / side - QPointF(0.5, 0.5)).toPoint()))
+
+    def pointer_released(self, contact: Contact) -> None:
+        self.pointer_moved(contact)
+        mask, self._from = self.marked, None
+        self.touched.emit(mask)
+        self.update()
+
+    def pointer_interrupted(self) -> None:
+        """Draw nothing anew: what is marked may not be all that was meant."""
+        self._from = None
+        self.update()
+
+    pointer_cancelled = pointer_interrupted
+
+    def leaveEvent(self, event) -> None:
+        self._point(self._at if self.hasFocus() else None)
+
+    def focusInEvent(self, event) -> None:
+        super().focusInEvent(event)
+        self._point(self._at)
+
+    def focusOutEvent(self, event) -> None:
+        super().focusOutEvent(event)
+        self._from = None
+        self._point(None)
+
+    def event(self, event) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and self._means(event):
+            event.accept()  # Return completes elsewhere, and Shift and an arrow turn the race
+            return True
+        return self._pointer.takes(event) or super().event(event)
+
+    def _means(self, event) -> bool:
+        """Whether a key means something here."""
+        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if event.key() in MOVES:
+            modifiers &= ~Qt.KeyboardModifier.ShiftModifier
+        return event.key() in {*MOVES, *DRAW, *TURNS, Qt.Key.Key_Backspace} and not modifiers
+
+    def keyPressEvent(self, event) -> None:
+        if self._picture is None or not self._means(event):
+            super().keyPressEvent(event)
+        elif event.key() in MOVES:
+            shift = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+            self._from = (self._at if self._from is None else self._from) if shift else None
+            self._point(self._within(self._at + MOVES[event.key()]))
+        elif event.key() in DRAW:
+            if not event.isAutoRepeat():
+                self.touched.emit(self.marked)
+        elif event.key() in TURNS:
+            self.turned.emit(TURNS[event.key()])
+        else:
+            self.back.emit()
+
+    def paintEvent(self, event) -> None:
+        if self._picture is None:
+            return
+        painter, field = QPainter(self), self.field
+        painter.drawImage(field, draw.qimage(self._picture))
+        side = field.width() / self._grid[1]
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self._dots is not None:
+            painter.setPen(QPen(QColor(self._theme.card), 1))
+            painter.setBrush(QColor(self._theme.text))
+            for (y, x), share in np.ndenumerate(self._dots):
+                if share > 0:
+                    painter.drawEllipse(QPointF((x + 0.5) * side, (y + 0.5) * side), *[DOT * side * share / 2] * 2)
+        if self._over or self.hasFocus():
+            rows, columns = np.nonzero(self.marked)
+            box = QRectF(columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            draw.paint_rim(painter, box, field, side, True)
+
+
+class Strip(QWidget):
+    """All levels small, numbered; `chosen` asks for one to be shown large, `touched` for that one to be drawn anew."""
+
+    chosen = Signal(int)
+    touched = Signal()
+
+    def __init__(self):
+        super().__init__()
+        self.setAccessibleName(tr("Levels"))
+        self.setToolTip(tr("All levels, coarse ones first; click one to see it large"))
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.pictures: dict[int, np.ndarray] = {}
+        self._level, self._theme = 1, theme.LIGHT
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(110, 30)
+
+    def show_levels(self, pictures: dict[int, np.ndarray], level: int, colours: theme.Theme) -> None:
+        """pictures: [h, w, 3] by level."""
+        self.pictures, self._level, self._theme = pictures, level, colours
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus if len(pictures) > 1 else Qt.FocusPolicy.NoFocus)
+        words = tr("{} is shown large; arrows choose another, Space or Enter draw it anew")
+        self.setAccessibleDescription(words.format(level_name(level)))
+        self.update()
+
+    def cells(self) -> dict[int, QRectF]:
+        """Where each level lies, in rows, as large as fits."""
+        best = 0.0, 1
+        for columns in range(1, len(self.pictures) + 1):
+            rows = math.ceil(len(self.pictures) / columns)
+            side = min((self.width() + GAP) / columns - GAP, (self.height() + GAP) / rows - GAP - HEAD, THUMB)
+            best = max(best, (side, columns))
+        side, columns = max(best[0], 1.0), best[1]
+        apart = side + GAP
+        return {
+            level: QRectF(i % columns * apart + 2, i // columns * (apart + HEAD) + HEAD, side - 4, side - 4)
+            for i, level in enumerate(self.pictures)
+        }
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        font = self.font()
+        font.setPointSizeF(font.pointSizeF() * 0.85)
+        painter.setFont(font)
+        for level, cell in self.cells().items():
+            painter.setPen(QColor(self._theme.text if level == self._level else self._theme.muted))
+            above = cell.translated(0, -HEAD)
+            above.setHeight(HEAD)
+            number = str(level) if level else tr("code")
+            painter.drawText(above, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, number)
+            painter.drawImage(cell, draw.qimage(self.pictures[level]))
+            if level == self._level:
+                painter.setPen(QPen(QColor(self._theme.accent), 2))
+                painter.drawRect(cell.adjusted(-1, -1, 1, 1))
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(self._theme.text), 1, Qt.PenStyle.DotLine))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def mousePressEvent(self, event) -> None:
+        for level, cell in self.cells().items():
+            if cell.adjusted(-2, -HEAD, 2, 2).contains(event.position()):
+                self.chosen.emit(level)
+
+    @staticmethod
+    def _draws(event) -> bool:
+        """Whether a key asks for a level to be drawn anew."""
+        return event.key() in DRAW and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+
+    def event(self, event) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and self._draws(event):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event) -> None:
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
+        if event.key() in steps and self.pictures:
+            levels = list(self.pictures)
+            at = levels.index(self._level) + steps[event.key()]
+            self.chosen.emit(levels[min(max(at, 0), len(levels) - 1)])
+        elif self._draws(event):
+            if not event.isAutoRepeat():
+                self.touched.emit()
+        else:
+            super().keyPressEvent(event)

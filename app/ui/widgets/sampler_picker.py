@@ -1,0 +1,108 @@
+"""How the chosen model generates: one of its modes and, where that has one, its number; and how it shows pixels."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+
+from app.ui.widgets.card import named
+from app.ui.widgets.number_field import WholeField
+from app.ui.words import tr
+from vssm.sampling.step import Mode
+
+PIXELS = (
+    "Sampled: every pixel is drawn. Mean: the expected colour of each pixel is shown in its place, which removes pixel "
+    "noise; for models that draw all pixels independently of one another, given their latents."
+)
+
+
+class ModePicker(QWidget):
+    """`chosen` follows every choice of a person's: the mode's name, and its number or None; `shown` that of how pixels
+    are shown."""
+
+    chosen = Signal(str, object)
+    shown = Signal(str)
+
+    def __init__(self):
+        super().__init__()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        self._offered: Mode | None = None
+        self.mode, self.number = QComboBox(), WholeField()
+        self.mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.mode.activated.connect(self._choose)
+        self.number.valueChanged.connect(self._count)
+        named(row, "Mode", self.mode)
+        self.name = named(row, "Number", self.number)
+        self.pixels = QComboBox()
+        self.pixels.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.pixels.activated.connect(self._show)
+        self._pixels_name = named(row, "Pixels", self.pixels, PIXELS)
+
+    def wait(self) -> None:
+        """Offer nothing while the models are being loaded."""
+        self.mode.clear()
+        self.mode.addItem(tr("loading …"))
+        self.mode.setEnabled(False)
+        for one in (self.name, self.number, self._pixels_name, self.pixels):
+            one.hide()
+
+    @property
+    def counted(self) -> str:
+        """What the number of the chosen mode is of; empty where it has none."""
+        return (self._offered.size or "") if self._offered else ""
+
+    def offer(self, modes: tuple[Mode, ...], chosen: Mode, number: int | None) -> None:
+        """Show a model's modes, which of them is chosen, and its number."""
+        self._offered = chosen
+        self.mode.clear()
+        for i, mode in enumerate(modes):
+            self.mode.addItem(tr(mode.title), mode)
+            self.mode.setItemData(i, tr(mode.about), Qt.ItemDataRole.ToolTipRole)
+        self.mode.setCurrentIndex(modes.index(chosen))
+        self.mode.setEnabled(len(modes) > 1)
+        self.mode.setToolTip(f"{chosen.title}: {chosen.about}")
+        for one in (self.name, self.number):
+            one.setVisible(chosen.size is not None)
+        if chosen.size:
+            self.name.setText(tr(chosen.size.capitalize()))
+            self.number.setAccessibleName(tr(chosen.size.capitalize()))
+            self.number.setToolTip(f"{chosen.title}: {chosen.about} ({chosen.size}: usually {chosen.default})")
+            self.number.blockSignals(True)
+            self.number.setRange(1, chosen.most)
+            if number != self.number.value():  # else it is being typed
+                self.number.setValue(number)
+            self.number.blockSignals(False)
+
+    def offer_pixels(self, ways: tuple[str, ...], chosen: str) -> None:
+        """Show how a model can show pixels, where there is a choice."""
+        for one in (self._pixels_name, self.pixels):
+            one.setVisible(len(ways) > 1)
+        self.pixels.clear()
+        for way in ways:
+            self.pixels.addItem(tr(way.capitalize()), way)
+        self.pixels.setCurrentIndex(ways.index(chosen))
+
+    def next_pixels(self) -> None:
+        """Choose the way after this one."""
+        if self.pixels.count() > 1:
+            self._show((self.pixels.currentIndex() + 1) % self.pixels.count())
+
+    @Slot(int)
+    def _show(self, index: int) -> None:
+        self.shown.emit(self.pixels.itemData(index))
+
+    def next(self) -> None:
+        """Choose the mode after this one."""
+        self._choose((self.mode.currentIndex() + 1) % self.mode.count())
+
+    @Slot(int)
+    def _choose(self, index: int) -> None:
+        mode: Mode = self.mode.itemData(index)
+        if mode != self._offered:
+            self.chosen.emit(mode.name, mode.default if mode.size else None)
+
+    @Slot(int)
+    def _count(self, number: int) -> None:
+        self.chosen.emit(self._offered.name, number)

@@ -1,0 +1,242 @@
+"""A gallery of pictures of one size: point at one, pin it, use it. The same by mouse and by keyboard.
+
+A click on a picture pins it, a click on a pinned one uses it; Space does what a click does, Return uses, Delete and the
+right button unpin. What these words mean is up to whoever listens.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+
+from app.ui.widgets import picture
+from app.ui.words import plain_tip
+
+GAP = 6  # between pictures
+OUTLINED = 40  # the least width of a picture for an outline to leave something of it
+KEYS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+FIRST, LAST = Qt.Key.Key_Home, Qt.Key.Key_End
+RETURN, AWAY = (Qt.Key.Key_Return, Qt.Key.Key_Enter), (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
+
+
+class Gallery(QWidget):
+    """Pictures as large as fits, between two sizes. `chosen` follows an arrow key, `pointed` the mouse or, with the
+    focus, the chosen picture (−1: none), `clicked` a click or Space, `used` Return, `unpinned` Delete or the right
+    button."""
+
+    chosen = Signal(int)
+    pointed = Signal(int)
+    clicked = Signal(int)
+    used = Signal(int)
+    unpinned = Signal(int)
+
+    def __init__(self, name: str, about: str, smallest: int, largest: int):
+        super().__init__()
+        self.setAccessibleName(name)
+        self._about, self._smallest, self._largest = about, smallest, largest
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMouseTracking(True)
+        self._images: list[QImage] = []
+        self._lines, self._tips, self._pins, self._frames = [], [], set(), []
+        self._current, self._pointed, self._marked = 0, -1, True
+        self._describe()
+
+    def sizeHint(self) -> QSize:
+        return QSize(300, self._largest)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._smallest + GAP, min(36, self._largest) if self._images else 0)
+
+    def show_pictures(
+        self,
+        colours: list[np.ndarray] | np.ndarray,
+        current: int,
+        frames: list[str],
+        tips: list[str],
+        pins: set[int],
+        lines: list | tuple = (),
+        marked: bool = True,
+    ) -> None:
+        """colours: [H, W, 3] each. frames, tips: of each, the colour of the frame it takes when current and what is
+        said of it. pins: the pinned ones, which bear a mark. lines: of an outline that all have. marked: whether the
+        current one is framed without the focus too."""
+        self._images = [picture.qimage(c) for c in colours]
+        self._lines = lines
+        self._frames, self._tips, self._pins, self._marked = frames, tips, pins, marked
+        self._current = max(0, min(current, len(self._images) - 1))
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus if self._images else Qt.FocusPolicy.NoFocus)
+        if not self._images and self.hasFocus():
+            self.clearFocus()
+        if self._pointed >= len(self._images):
+            self._point(-1)
+        self._describe()
+        self._bound()
+        self.update()
+
+    @property
+    def pointer(self) -> int:
+        """What `pointed` told last."""
+        return self._pointed
+
+    def forget_pointer(self) -> None:
+        """Point at nothing until the mouse or a key moves: other pictures have come under it."""
+        self._point(-1)
+
+    def _describe(self) -> None:
+        """For those who hear the window rather than see it."""
+        at = self._tips[self._current] if self._images else ""
+        self.setAccessibleDescription(". ".join(part for part in (at, self._about) if part))
+
+    def resizeEvent(self, event) -> None:
+        self._bound()
+
+    def _bound(self) -> None:
+        """Take no more height than there is use for, so that what lies above gets it."""
+        columns = max(1, min(len(self._images), (self.width() + GAP) // (self._smallest + GAP)))
+        rows = math.ceil(len(self._images) / columns)
+        side = min(self._largest, (self.width() + GAP) // columns - GAP)
+        self.setMaximumHeight(rows * (side + GAP))
+
+    def cells(self) -> list[QRectF]:
+        """Where the pictures lie: in rows from the top left."""
+        K, w, h, gap = len(self._images), self.width(), self.height(), GAP
+        if not K:
+            return []
+        aspect = self._images[0].width() / self._images[0].height()
+        fits = []
+        for columns in range(1, K + 1):
+            rows = math.ceil(K / columns)
+            high = min((h - (rows - 1) * gap) / rows, (w - (columns - 1) * gap) / columns / aspect)
+            fits.append((min(high, self._largest), columns))
+        high, columns = max(fits)
+        wide = high * aspect
+        return [
+            QRectF(i % columns * (wide + gap), i // columns * (high + gap), wide, high).adjusted(2, 2, -2, -2)
+            for i in range(K)
+        ]
+
+    # --- painting
+
+    def paintEvent(self, event) -> None:
+        painter = QPainter(self)
+        cells = self.cells()
+        outline = self._outline(cells[0]) if cells and self._lines and cells[0].width() >= OUTLINED else None
+        for i, (cell, image) in enumerate(zip(cells, self._images, strict=True)):
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, cell.width() < 2 * image.width())
+            painter.drawImage(cell, image)
+            if outline is not None:
+                painter.drawPixmap(cell.topLeft(), outline)
+            if not self._marked:  # pictures of many origins
+                painter.fillRect(QRectF(cell.left(), cell.bottom(), cell.width(), 2), QColor(self._frames[i]))
+            if i == self._pointed:
+                painter.setPen(QPen(self.palette().text().color(), 1))
+                painter.drawRect(cell.adjusted(-1, -1, 1, 1))
+            if i == self._current and (self._marked or self.hasFocus()):
+                painter.setPen(QPen(QColor(self._frames[i]), 2.5))
+                painter.drawRect(cell.adjusted(-1, -1, 1, 1))
+            if i in self._pins:
+                self._paint_pin(painter, cell, QColor(self._frames[i]))
+        if self.hasFocus() and self._images:
+            painter.setPen(QPen(self.palette().text().color(), 1, Qt.PenStyle.DotLine))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    @staticmethod
+    def _paint_pin(painter: QPainter, cell: QRectF, colour: QColor) -> None:
+        """A pin's head in the corner, in the colour of the model, rimmed so that it is seen on any picture."""
+        radius = max(4.0, cell.width() / 12)
+        middle = QPointF(cell.right() - radius - 1, cell.top() + radius + 1)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor("white"), 1.5))
+        painter.setBrush(colour)
+        painter.drawEllipse(middle, radius, radius)
+        painter.restore()
+
+    def _outline(self, cell: QRectF) -> QPixmap:
+        """The known region's border, the same for all pictures."""
+        ratio = self.devicePixelRatioF()
+        made = QPixmap((cell.size() * ratio).toSize())
+        made.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(made)
+        scale = made.width() / self._images[0].width()
+        picture.paint_outline(painter, self._lines, QRectF(made.rect()), scale, ratio)
+        painter.end()
+        made.setDevicePixelRatio(ratio)
+        return made
+
+    # --- input
+
+    def at(self, position: QPointF) -> int:
+        """The picture at a point of the widget; −1 for none."""
+        return next((i for i, cell in enumerate(self.cells()) if cell.contains(position)), -1)
+
+    def _point(self, number: int) -> None:
+        if number != self._pointed:
+            self._pointed = number
+            self.pointed.emit(number)
+            self.update()
+
+    def mouseMoveEvent(self, event) -> None:
+        self._point(self.at(event.position()))
+
+    def leaveEvent(self, event) -> None:
+        self._point(self._current if self.hasFocus() and self._images else -1)
+
+    def mousePressEvent(self, event) -> None:
+        number = self.at(event.position())
+        if number >= 0 and event.button() == Qt.MouseButton.LeftButton:
+            self._current = number
+            self.clicked.emit(number)
+        elif number >= 0 and event.button() == Qt.MouseButton.RightButton:
+            self.unpinned.emit(number)
+
+    def contextMenuEvent(self, event) -> None:
+        event.accept()  # the right button unpins
+
+    def focusInEvent(self, event) -> None:
+        super().focusInEvent(event)
+        if self._images:
+            self._point(self._current)
+
+    def focusOutEvent(self, event) -> None:
+        super().focusOutEvent(event)
+        self._point(-1)
+
+    def event(self, event) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and self._images:
+            if event.key() in RETURN and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+                event.accept()  # with the focus here, Return is about the picture
+                return True
+        elif event.type() == QEvent.Type.ToolTip and self._images:
+            number = self.at(QPointF(event.pos()))
+            words = [self._tips[number]] if number >= 0 else []
+            QToolTip.showText(event.globalPos(), plain_tip("\n".join([*words, self._about])), self)
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event) -> None:
+        K, key = len(self._images), event.key()
+        if not K or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            super().keyPressEvent(event)
+        elif key in KEYS or key in (FIRST, LAST):
+            to = 0 if key == FIRST else K - 1 if key == LAST else (self._current + KEYS[key]) % K
+            self._current = to
+            self._describe()
+            self.chosen.emit(to)
+            self._point(to)
+            self.update()
+        elif event.isAutoRepeat() and key in (Qt.Key.Key_Space, *RETURN, *AWAY):
+            event.accept()  # a key that is held does it once: what a second one does is something else
+        elif key == Qt.Key.Key_Space:
+            self.clicked.emit(self._current)
+        elif key in RETURN:
+            self.used.emit(self._current)
+        elif key in AWAY:
+            self.unpinned.emit(self._current)
+        else:
+            super().keyPressEvent(event)

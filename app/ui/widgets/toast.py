@@ -1,0 +1,222 @@
+"""Messages over the lower right corner of the window, which wait for nobody and move nothing."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
+
+from app.ui import error_report
+from app.ui.widgets.card import announce, label
+from app.ui.words import printable, tr
+
+MOST = 3  # at a time
+STAY = 6000  # milliseconds that a note stays, and longer where somebody reads it
+WIDE, OFF = 560, 12  # pixels: of a message at most, and from the edges
+DETAILS = 150  # pixels
+
+
+class Toast(QFrame):
+    """One message: "error" stays until it is closed, "note" goes by itself, "answer" refuses what a person asked for
+    and goes when something else is asked for. about: the data set that it belongs to; empty for all. `closed` asks to
+    be taken away."""
+
+    closed = Signal()
+
+    def __init__(self, text: str, kind: str, details: str, about: str):
+        super().__init__()
+        self.setObjectName("note" if kind == "note" else "error")
+        self.setAccessibleName(text)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.text, self.kind, self.about, self._details = text, kind, about, details
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(14, 8, 8, 8)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        rows.addLayout(row)
+        words = label(text, wrap=True)
+        words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        row.addWidget(words, 1)
+        if details:
+            self.more = self._button(tr("Details"), tr("Show what is known of the cause, or hide it"), self._unfold)
+            self.more.setCheckable(True)
+            row.addWidget(self.more, 0, Qt.AlignmentFlag.AlignTop)
+        if kind != "note":
+            tip = tr("Copy this message, its cause and the versions of all that takes part, for a report")
+            self.copy = self._button(tr("Copy report"), tip, self._copy)
+            row.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignTop)
+        close = self._button("×", tr("Close the message (Esc)"), self.closed)
+        close.setAccessibleName(tr("Close the message"))
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        self.cause = QPlainTextEdit(details)
+        self.cause.setReadOnly(True)
+        self.cause.setTabChangesFocus(True)
+        self.cause.setAccessibleName(tr("Cause"))
+        self.cause.setFixedHeight(DETAILS)
+        self.cause.hide()
+        rows.addWidget(self.cause)
+        self.end = QTimer(self, singleShot=True, interval=STAY)
+        self.end.timeout.connect(self._go)
+        if kind == "note":
+            self.end.start()
+
+    def _button(self, text: str, tip: str, pressed) -> QToolButton:
+        made = QToolButton()
+        made.setText(text)
+        made.setAccessibleName(text)
+        made.setToolTip(tip)
+        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        made.clicked.connect(pressed)
+        return made
+
+    @property
+    def read(self) -> bool:
+        """Whether somebody has the mouse or the keyboard's focus on it."""
+        return self.underMouse() or self.isAncestorOf(QApplication.focusWidget()) or self.hasFocus()
+
+    @Slot()
+    def _go(self) -> None:
+        if self.read:
+            self.end.start()
+        else:
+            self.closed.emit()
+
+    @Slot()
+    def _unfold(self) -> None:
+        self.cause.setVisible(self.more.isChecked())
+
+    @Slot()
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(error_report.report(self.text, self._details))
+        self.copy.setText(tr("Copied"))
+
+    def event(self, event) -> bool:
+        """Esc closes it, and stops nothing."""
+        if event.type() in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress) and event.key() == Qt.Key.Key_Escape:
+            event.accept()
+            if event.type() == QEvent.Type.KeyPress and not event.isAutoRepeat():  # one that is held closes one
+                self.closed.emit()
+            return True
+        return super().event(event)
+
+
+class Messages(QWidget):
+    """A stack of messages over the lower right corner of `over`, the latest at the bottom. The last few are seen; an
+    earlier one comes back when one of these is closed, so that none is lost unread."""
+
+    def __init__(self, over: QWidget):
+        super().__init__(over)
+        self.setAccessibleName(tr("Messages"))
+        self.toasts: list[Toast] = []  # seen or not
+        self._about = ""  # the data set in front of the person
+        self._before: QWidget | None = None  # had the focus
+        self.beneath: QWidget | None = None  # stands in the corner, too
+        self._rows = QVBoxLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setSpacing(6)
+        over.installEventFilter(self)
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What was said last; empty where nothing is being said."""
+        return self.seen[-1].text if self.seen else ""
+
+    @property
+    def seen(self) -> list[Toast]:
+        """Those on screen."""
+        return [one for one in self.toasts if one.about in ("", self._about)][-MOST:]
+
+    def say(self, text: str, kind: str = "error", details: str = "", about: str = "") -> None:
+        """details: what is known of the cause, for those who ask. about: the data set that it belongs to, if any."""
+        text, details = printable(text), printable(details)
+        for one in [t for t in self.toasts if (t.text, t.about) == (text, about)]:
+            self._take(one)
+        toast = Toast(text, kind, details, about)
+        toast.closed.connect(self._closed)
+        self.toasts.append(toast)
+        self._rows.addWidget(toast)
+        self.place()
+        if toast in self.seen:
+            announce(toast, text, kind != "note")
+
+    def add(self, text: str, kind: str = "error", details: str = "", about: str = "") -> None:
+        """Say it where it is not being said already."""
+        if printable(text) not in [one.text for one in self.seen]:
+            self.say(text, kind, details, about)
+
+    def turn_to(self, about: str) -> None:
+        """Another data set is in front of the person: what belongs to the one before waits until that comes back."""
+        self._about = about
+        self.place()
+
+    def supersede(self) -> None:
+        """Something new is asked for: answers to what was asked before go, and notes; errors stay."""
+        for one in [one for one in self.seen if one.kind != "error"]:
+            self._take(one)
+        self.place()
+
+    def take_back(self, text: str) -> None:
+        """Say it no longer, where it is still being said."""
+        for one in [one for one in self.toasts if one.text == text]:
+            self._take(one)
+        self.place()
+
+    @Slot()
+    def clear(self) -> None:
+        """Take all away, read or not."""
+        for one in list(self.toasts):
+            self._take(one)
+        self.place()
+
+    def focus_latest(self) -> None:
+        """Bring the keyboard to the latest message."""
+        if self.seen:
+            self._before = QApplication.focusWidget()
+            self.seen[-1].setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def close_latest(self) -> None:
+        if self.seen:
+            self.seen[-1].closed.emit()
+
+    @Slot()
+    def _closed(self) -> None:
+        self._take(self.sender())
+        self.place()
+
+    def _take(self, toast: Toast) -> None:
+        if toast.hasFocus() or toast.isAncestorOf(QApplication.focusWidget()):
+            (self._before or self.parentWidget()).setFocus()
+        toast.end.stop()
+        self.toasts.remove(toast)
+        self._rows.removeWidget(toast)
+        toast.hide()
+        toast.deleteLater()
+
+    @Slot()
+    def place(self) -> None:
+        """Over the status bar, to the right, where they hide nothing of the sketch."""
+        seen = self.seen
+        for one in self.toasts:
+            one.setVisible(one in seen)
+        self.setVisible(bool(seen))
+        over = self.parentWidget()
+        wide = min(WIDE, over.width() - 2 * OFF)
+        high = self._rows.totalHeightForWidth(wide) if seen else 0
+        foot = over.statusBar().height() + OFF
+        if self.beneath is not None and self.beneath.isVisible():
+            foot = over.height() - self.beneath.y() + OFF // 2
+        high = min(high, over.height() - foot - OFF)
+        self.setGeometry(over.width() - wide - OFF, over.height() - foot - high, wide, high)
+        self.raise_()
+
+    def event(self, event) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # details were unfolded
+            self.place()
+        return super().event(event)
+
+    def eventFilter(self, watched, event) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self.place()
+        return False

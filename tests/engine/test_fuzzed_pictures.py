@@ -1,0 +1,159 @@
+"""Pictures and links of any content, as the window takes them: refused in a sentence, or accepted and right."""
+
+import io
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fuzzing import fuzz, is_a_sentence, survives
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from PIL import Image
+
+from app.core import link as links
+from app.core.content import Kind, kind_of
+from app.core.link import Link
+from app.engine import picture_decoder
+from vssm import data
+from vssm.errors import UserError
+from vssm.files import image
+from vssm.files.examples import examples
+from vssm.files.picture import MOST_SIDE
+
+KINDS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM", "ICO")
+SVG = """<?xml version="1.0"?>
+<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="20" height="10">
+<defs><g id="a"><rect width="4" height="4" fill="#f00"/></g></defs>
+<style>.b { stroke: blue }</style>
+<use xlink:href="#a" x="3"/><path class="b" d="M0 0L9 9"/><text x="2" y="9" font-size="5">7</text></svg>"""
+
+
+def small(mode: str) -> Image.Image:
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 16, 4)).astype(np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+@st.composite
+def spoilt(draw) -> bytes:
+    """A picture in which bytes were changed, taken out, put in, repeated or cut off; or a sound one."""
+    if draw(st.booleans(), label="a drawing"):
+        raw = SVG.encode()
+    else:
+        kind, into = draw(st.sampled_from(KINDS)), io.BytesIO()
+        mode = draw(st.sampled_from(["RGB"] if kind in ("JPEG", "PPM", "BMP") else ["RGB", "RGBA", "L"]))
+        small(mode).save(into, kind)
+        raw = into.getvalue()
+    raw = bytearray(raw)
+    for _ in range(draw(st.integers(0, 4))):
+        assume(raw)
+        at = draw(st.integers(0, len(raw) - 1))
+        match draw(st.sampled_from(["change", "many", "out", "in", "again", "cut"])):
+            case "change":
+                raw[at] = draw(st.integers(0, 255))
+            case "many":
+                raw[at : at + 4] = draw(st.sampled_from([b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff", b"\0\0\1\0"]))
+            case "out":
+                del raw[at : at + draw(st.integers(1, 40))]
+            case "in":
+                raw[at:at] = draw(st.binary(min_size=1, max_size=8))
+            case "again":
+                raw[at:at] = raw[at : at + draw(st.integers(1, 60))]
+            case "cut":
+                del raw[at:]
+    return bytes(raw)
+
+
+def opened(path: Path) -> tuple[tuple[int, int], tuple[int, int], str]:
+    """What the process of the decoder makes of a file: the size it tells, the size kept and the mode."""
+    found = picture_decoder.read(path, path.name)
+    return found.size, found.image.size, found.image.mode
+
+
+@fuzz
+@given(st.binary(max_size=300) | spoilt())
+def test_any_picture(raw):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.png"
+        path.write_bytes(raw)
+        outcome = survives(opened, path, files=path.parent)
+    if outcome.accepted:
+        size, kept, mode = outcome.value
+        assert mode == "RGB" and min(size) >= 1 and max(size) <= MOST_SIDE
+        assert min(kept) >= 1 and max(kept) <= image.KEPT
+
+
+@fuzz(few=200)
+@given(
+    st.binary(max_size=200), st.sampled_from([b"", b"{", b"PK\x03\x04", b"\x93NUMPY", b"\xff\xfe", b"vssm://sketch"])
+)
+def test_any_beginning_is_of_some_kind(raw, start):
+    assert isinstance(kind_of(start + raw), Kind)
+
+
+@st.composite
+def pictures(draw) -> Image.Image:
+    """Drawings and photographs of any size, with and without transparency."""
+    size = draw(st.tuples(st.integers(1, 90), st.integers(1, 90)))
+    mode = draw(st.sampled_from(["RGB", "RGBA", "L", "LA", "1", "P", "CMYK"]))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    few = draw(st.sampled_from([1, 2, 256]))
+    pixels = (rng.integers(0, few, (size[1], size[0], 4)) * (255 // max(few - 1, 1))).astype(np.uint8)
+    return Image.fromarray(pixels).convert(mode)
+
+
+@fuzz(few=100)
+@given(pictures(), st.sampled_from(list(data.DATA_SETS.values())), st.booleans(), st.data())
+def test_any_part_of_any_picture_becomes_what_the_models_read(brought, dataset, invert, drawn):
+    """The values that are shown are those that a model gets; also of a part that lies beyond the picture."""
+    flat = image.reduced(image.flat(brought))
+    left, top = (drawn.draw(st.floats(-50, 100)) for _ in range(2))
+    side = drawn.draw(st.floats(0.5, 150))
+    pixels = image.cut(flat, (left, top, left + side, top + side), dataset, invert)
+    assert pixels.shape == dataset.shape and pixels.dtype == np.uint8
+    assert np.array_equal(data.from_levels(data.to_levels(pixels, dataset), dataset), pixels)
+    assert set(np.unique(image.cut_centred(flat, invert))) <= {0, 255}
+    image.is_on_paper(flat), image.is_colourful(flat)
+
+
+# --- links
+
+
+@st.composite
+def spoilt_links(draw) -> str:
+    """A link of either version whose parts were changed, with the sum that belongs to it."""
+    text = Link("mnist", "vssm", "parallel", None, 4, 0.7, 5, "sampled", examples(data.MNIST)[0].prompt).text
+    parts = text.removeprefix(f"{links.START}/").rpartition("/check=")[0].split("/")
+    word = st.text("abzAZ019-_.%=&/?+~", max_size=12)
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(parts) - 1))
+        name = parts[at].partition("=")[0]
+        parts[at : at + 1] = draw(
+            st.sampled_from([[], [parts[at]] * 2, [f"{name}={draw(word)}"], [draw(word)], [parts[at][:-1]]])
+        )
+        parts = parts or ["v=2"]
+    first, between = draw(st.sampled_from(["//", "?&"]))
+    body = f"{links.START}{first}{between.join(parts)}"
+    return f"{body}{between}check={links._check(body)}"
+
+
+@fuzz(few=200)
+@given(st.text(max_size=300) | spoilt_links() | st.text(max_size=300).map(f"{links.START}/{{}}/check=00000000".format))
+def test_any_link(text):
+    """And what is read is written again as the same."""
+    try:
+        link = Link.read(text)
+        link.require_possible()
+    except UserError as error:
+        assert is_a_sentence(str(error)) and len(str(error)) < 400
+        return
+    assert Link.read(link.text).text == link.text
+    assert re.fullmatch(r"[\w/:=.~%-]+", link.text, re.ASCII)
+
+
+@pytest.mark.parametrize("length", [30_000, 3_000_000])
+def test_a_very_long_text_takes_no_time(length):
+    for text in ("a" * length, f"{links.START}/" + "a" * length, "vssm://" * (length // 7), "&amp;" * (length // 5)):
+        with pytest.raises(UserError):
+            Link.read(text)

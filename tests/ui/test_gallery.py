@@ -1,0 +1,376 @@
+"""Samples as a gallery: laid over the sketch, pinned, used; what is said of a pixel; where samples differ."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from conftest import at
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QApplication
+from windows import LEFT, press, take
+
+from app.core.pinned import MOST_PINNED
+from app.core.run import Run
+from app.ui.widgets.pixel_inspector import ALONE, POINT, percent, spread
+from vssm import data
+from vssm.prompt import Prompt
+from vssm.sampling.events import Details, Finished, GenerationRequest, Progress, Started
+from vssm.sampling.step import Mode
+
+RIGHT = Qt.MouseButton.RightButton
+TAB = Qt.FocusReason.TabFocusReason
+
+
+@pytest.fixture
+def mnist(bare, qtbot):
+    """The window without weights: nothing drawn, nothing pinned, no runs."""
+    window = bare
+    press(qtbot, window, "Ctrl+1")
+    for desk in window._desks.values():
+        desk.pinned, desk.run = (), None
+    window.actions_["show_spread"].setChecked(False)
+    window.show_spread(False)
+    window.history.clear()
+    window._keep(())
+    window._show(None)
+    take(qtbot, window, 0)
+    window.messages.clear()
+    window.canvas.setFocus()
+    return window
+
+
+def made(window, samples: int = 4, seed: int = 1, upto: str = "finished", **request) -> Run:
+    """Show a run whose samples have a column of ink each at their own place, as a model's events would have it."""
+    prompt, dataset = window.canvas.sketch.prompt, window.data
+    run = Run(len(window.history) + 1, "transformer", dataset.name, GenerationRequest(prompt, samples, 1.0, seed))
+    run.request = dataclasses.replace(run.request, **request)
+    mode = Mode("sequential", "Sequential", "one after another")
+    tokens = samples * int((~prompt.known).sum())
+    run.add(Started("transformer", "Transformer", tokens, samples, 0, "CPU", 1, False, mode, 0, "sampled"))
+    images = np.repeat((prompt.pixels * prompt.known[..., None])[None], samples, 0)
+    rng = np.random.default_rng(seed)
+    for i in range(samples):
+        images[i, :, 4 + i][~prompt.known[:, 4 + i]] = rng.integers(1, 256, dataset.channels) if seed > 1 else 255
+    unknown = np.repeat(~prompt.known[None], samples, 0)
+    filled = np.ones_like(unknown) if upto != "half" else ~unknown | (np.arange(dataset.height)[:, None] < 20)
+    run.add(Progress(0.5, tokens, tokens // samples, images * filled[..., None], filled))
+    window.history.append(run)
+    if upto == "finished":
+        end(run)
+    window._show(run)
+    return run
+
+
+def end(run: Run) -> None:
+    """Details: the n-th unknown pixel came with the n-th call after as many milliseconds, at odds of e to one."""
+    unknown = np.repeat(~run.request.prompt.known[None], run.request.samples, 0)
+    order = (unknown.reshape(len(unknown), -1).cumsum(1).reshape(unknown.shape) * unknown).astype(np.int32)
+    said = run.request.pixels != "mean"
+    run.add(
+        Details(
+            np.where(unknown & said, -1.0, np.nan).astype(np.float32),
+            order,
+            np.where(unknown, order / 1000, np.nan).astype(np.float32),
+        )
+    )
+    calls = int(order.max())
+    images = run.progress.images
+    run.add(Finished(run.model, images, 0.5, 0.0, calls, 0, "CPU", 1, "sequential", 0))
+    run.ended = True
+
+
+def cell(gallery, number: int) -> QPoint:
+    QApplication.processEvents()  # the layout comes to rest
+    return gallery.cells()[number].center().toPoint()
+
+
+def point(qtbot, widget, place: QPoint) -> None:
+    """Two moves, as the first after another widget may be taken for the same place."""
+    qtbot.mouseMove(widget, place + QPoint(1, 0))
+    qtbot.mouseMove(widget, place)
+
+
+def leave(qtbot, window) -> None:
+    """Take the mouse to where it means nothing."""
+    qtbot.mouseMove(window.statusBar(), QPoint(5, 5))
+
+
+def seen(widget) -> QImage:
+    return widget.grab().toImage()
+
+
+def pinned(window) -> list[int]:
+    """The samples pinned, of the run shown."""
+    return sorted(window.completion.gallery._pins)
+
+
+# --- point, pin, use
+
+
+def test_pointing_lays_a_sample_over_the_sketch_and_leaves_it_as_it_was(mnist, qtbot):
+    window, gallery = mnist, mnist.completion.gallery
+    made(window)
+    leave(qtbot, window)
+    before, prompt, history = seen(window.canvas), window.canvas.sketch.prompt, window.canvas.sketch._undo[:]
+    point(qtbot, gallery, cell(gallery, 1))
+    first = seen(window.canvas)
+    assert first != before
+    x, y = at(window.canvas, 5, 25).x(), at(window.canvas, 5, 25).y()
+    assert first.pixelColor(x, y).lightness() > 180 > 120 > first.pixelColor(x + 200, y).lightness()
+    point(qtbot, gallery, cell(gallery, 2))
+    assert seen(window.canvas) != first
+    leave(qtbot, window)
+    assert seen(window.canvas) == before
+    after = window.canvas.sketch
+    assert np.array_equal(after.prompt.pixels, prompt.pixels) and np.array_equal(after.known, prompt.known)
+    assert after._undo == history
+
+
+def test_a_click_pins_and_another_makes_it_the_sketch(mnist, qtbot):
+    window, gallery = mnist, mnist.completion.gallery
+    run, sketch = made(window), mnist.canvas.sketch
+    before = sketch.prompt
+    qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 2))
+    assert pinned(window) == [2] and run.shown == 2 and window.completion.pins.isVisible()
+    (kept,) = window.desk.pinned
+    assert (kept.model, kept.seed, kept.sample, kept.temperature) == ("transformer", 1, 3, 1.0)
+    assert np.array_equal(kept.image, run.finished.images[2]) and np.array_equal(sketch.pixels, before.pixels)
+    qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 2))
+    assert np.array_equal(sketch.pixels, run.finished.images[2]) and sketch.known.all()
+    assert "Transformer, seed 1, sample 3" in window.messages.text and "Ctrl+Z" in window.messages.text
+    press(qtbot, window, "Ctrl+Z")
+    assert np.array_equal(sketch.prompt.pixels, before.pixels) and np.array_equal(sketch.known, before.known)
+    assert pinned(window) == [2]
+
+
+def test_pinned_results_stay_and_can_be_let_go(mnist, qtbot):
+    window, gallery, pins = mnist, mnist.completion.gallery, mnist.completion.pins
+    first = made(window)
+    for number in (0, 3):
+        qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, number))
+    second = made(window, seed=2)
+    assert pinned(window) == [] and len(pins.cells()) == 2
+    qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 1))
+    assert [p.seed for p in window.desk.pinned] == [1, 1, 2]
+    press(qtbot, window, "Ctrl+2")
+    assert not pins.isVisible() and len(pins.cells()) == 0
+    press(qtbot, window, "Ctrl+1")
+    assert len(pins.cells()) == 3 and pins.isVisible()
+    window._show(first)
+    assert pinned(window) == [0, 3]
+    before = seen(window.canvas)
+    point(qtbot, pins, cell(pins, 2))
+    assert seen(window.canvas) != before
+    qtbot.mouseClick(pins, LEFT, pos=cell(pins, 2))
+    assert np.array_equal(window.canvas.sketch.pixels, 255 * (second.finished.images[1] >= 128))  # as models read it
+    qtbot.mouseClick(pins, RIGHT, pos=cell(pins, 0))
+    assert pinned(window) == [3] and len(pins.cells()) == 2
+    qtbot.mouseClick(gallery, RIGHT, pos=cell(gallery, 3))
+    assert pinned(window) == [] and [p.seed for p in window.desk.pinned] == [2]
+    qtbot.mouseClick(gallery, RIGHT, pos=cell(gallery, 3))  # not pinned: nothing to let go
+    assert len(window.desk.pinned) == 1
+
+
+def test_so_many_can_be_pinned_and_no_more(mnist, qtbot):
+    window, gallery = mnist, mnist.completion.gallery
+    made(window, samples=MOST_PINNED + 1)
+    for number in range(MOST_PINNED + 1):
+        qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, number))
+    assert len(window.desk.pinned) == MOST_PINNED and "unpin one first" in window.messages.text
+    assert len(window.completion.pins.cells()) == MOST_PINNED
+    for one in window.completion.pins.cells():
+        assert window.completion.pins.rect().contains(one.toAlignedRect())
+
+
+def test_all_of_it_by_keyboard(mnist, qtbot):
+    window, gallery = mnist, mnist.completion.gallery
+    run = made(window)
+    leave(qtbot, window)
+    before = seen(window.canvas)
+    gallery.setFocus(TAB)
+    first = seen(window.canvas)
+    assert first != before and "Sample 1 of 4" in gallery.accessibleDescription()
+    qtbot.keyClick(gallery, Qt.Key.Key_Right)
+    assert run.shown == 1 and seen(window.canvas) not in (before, first)
+    qtbot.keyClick(gallery, Qt.Key.Key_End)
+    qtbot.keyClick(gallery, Qt.Key.Key_Space)
+    assert pinned(window) == [3] and "Sample 4 of 4, pinned" in gallery.accessibleDescription()
+    qtbot.keyClick(gallery, Qt.Key.Key_Home)
+    qtbot.keyClick(gallery, Qt.Key.Key_Return)
+    assert np.array_equal(window.canvas.sketch.pixels, run.finished.images[0])
+    assert window.history == [run] and "is your sketch now" in window.messages.text  # Return has completed nothing
+    qtbot.keyClick(gallery, Qt.Key.Key_Left)
+    qtbot.keyClick(gallery, Qt.Key.Key_Delete)
+    assert pinned(window) == []
+    window.canvas.setFocus()
+    assert window.canvas._preview is None
+
+
+def test_the_sample_shown_large_is_pinned_and_used_by_shortcut(mnist, qtbot):
+    window = mnist
+    assert not window.actions_["pin_sample"].isEnabled() and not window.actions_["use_sample"].isEnabled()
+    run = made(window, samples=1)
+    assert "Shift+P" in window.completion._no_pins.text()
+    press(qtbot, window, "Shift+P")
+    assert [p.sample for p in window.desk.pinned] == [1]
+    press(qtbot, window, "Shift+P")
+    assert window.desk.pinned == ()
+    press(qtbot, window, "Shift+Return")
+    assert np.array_equal(window.canvas.sketch.pixels, run.finished.images[0])
+
+
+def test_a_run_under_way_is_neither_previewed_nor_pinned_before_its_end(mnist, qtbot):
+    window, gallery = mnist, mnist.completion.gallery
+    run = made(window, upto="half")
+    before = seen(window.canvas)
+    point(qtbot, gallery, cell(gallery, 2))
+    qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 2))
+    assert run.shown == 2 and window.desk.pinned == () and seen(window.canvas) == before
+    end(run)
+    window._show(run)
+    assert seen(window.canvas) != before  # the mouse still rests there
+    made(window, seed=3)
+    assert seen(window.canvas) == before  # other pictures have come under it
+
+
+def test_a_change_of_the_sketch_ends_a_preview(mnist, draw, qtbot):
+    window, gallery = mnist, mnist.completion.gallery
+    made(window)
+    gallery.setFocus(TAB)
+    assert window.canvas._preview is not None
+    draw(window.canvas, [(5, 3), (9, 3)])
+    assert window.canvas._preview is None and window.canvas.sketch.pixels[3, 7] == 255
+    gallery.setFocus(TAB)
+    assert window.canvas._preview is not None
+    press(qtbot, window, "Ctrl+Z")  # the focus stays in the gallery
+    assert window.canvas._preview is None
+
+
+# --- where samples differ
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_spread_is_the_standard_deviation_over_samples(channels):
+    images = np.random.default_rng(0).integers(0, 256, (5, 3, 4, channels), np.uint8)
+    slow = np.zeros((3, 4))
+    for y in range(3):
+        for x in range(4):
+            each = [np.std([images[k, y, x, c] / 255 for k in range(5)]) for c in range(channels)]
+            slow[y, x] = np.sqrt(np.mean(np.square(each)))
+    assert np.allclose(spread(images), slow, atol=1e-6)
+
+
+def test_the_spread_lies_over_the_picture_and_says_its_scale(mnist, qtbot):
+    window, picture = mnist, mnist.completion.picture
+    run = made(window)
+    leave(qtbot, window)
+    plain = seen(picture)
+    press(qtbot, window, "D")
+    over = seen(picture)
+    assert window.actions_["show_spread"].isChecked() and over != plain
+    field = picture.field()
+    scale = field.width() / 28
+    for x, y, colourful in ((4, 25, True), (7, 25, True), (20, 25, False), (14, 8, False)):
+        spot = over.pixelColor(round(field.left() + (x + 0.5) * scale), round((y + 0.5) * scale))
+        assert (spot.hsvSaturation() > 100) == colourful, (x, y)
+    readout = window.completion.readout
+    assert readout.legend.isVisible() and readout._end.text() == f"{spread(run.images).max():.2f}" == "0.43"
+    press(qtbot, window, "D")
+    assert seen(picture) == plain and not readout.legend.isVisible()
+
+
+def test_one_sample_has_no_spread_and_a_sentence_says_so(mnist, qtbot):
+    window = mnist
+    made(window, samples=1)
+    leave(qtbot, window)
+    plain = seen(window.completion.picture)
+    press(qtbot, window, "D")
+    assert window.completion.readout.text == "\n".join(ALONE) and seen(window.completion.picture) == plain
+
+
+# --- what is said of a pixel
+
+
+def pixel(window, x: int, y: int) -> QPoint:
+    QApplication.processEvents()
+    field = window.completion.picture.field()
+    scale = field.width() / window.data.width
+    return QPoint(round(field.left() + (x + 0.5) * scale), round(field.top() + (y + 0.5) * scale))
+
+
+def test_pointing_at_a_pixel_tells_how_likely_and_when(mnist, qtbot):
+    window, picture, readout = mnist, mnist.completion.picture, mnist.completion.readout
+    run = made(window)
+    leave(qtbot, window)
+    assert readout.text == "\n".join(POINT)
+    places = picture.geometry(), window.completion.gallery.geometry()
+    number = int(run.details.order[0, 25, 4])
+    point(qtbot, picture, pixel(window, 4, 25))
+    calls = f"call {number} of {run.finished.network_calls} · at {number / 1000:.2f} s"
+    assert readout.text == f"ink, 37 % likely · row 26, column 5\n{calls} · spread 0.43"
+    assert readout.accessibleDescription().startswith("ink, 37 % likely")
+    point(qtbot, picture, pixel(window, 20, 25))
+    assert readout.text.startswith("no ink, 37 % likely · row 26, column 21\ncall") and "0.00" in readout.text
+    point(qtbot, picture, pixel(window, 9, 0))
+    assert readout.text == "given · row 1, column 10\npart of the prompt"
+    assert (picture.geometry(), window.completion.gallery.geometry()) == places
+    leave(qtbot, window)
+    assert readout.text == "\n".join(POINT)
+
+
+def test_pixels_by_arrow_keys(mnist, qtbot):
+    window, picture, readout = mnist, mnist.completion.picture, mnist.completion.readout
+    made(window)
+    leave(qtbot, window)
+    picture.setFocus(TAB)
+    assert "row 1, column 1" in readout.text
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Up, Qt.Key.Key_Up):
+        qtbot.keyClick(picture, key)
+    assert "row 1, column 2" in readout.text
+    for _ in range(40):
+        qtbot.keyClick(picture, Qt.Key.Key_Down)
+    assert "row 28, column 2" in readout.text and "no ink" in readout.text
+    assert picture.accessibleDescription() == readout.text.replace("\n", ", ")
+    window.canvas.setFocus()
+    assert readout.text == "\n".join(POINT)
+
+
+def test_what_is_not_known_of_a_pixel_is_not_said(mnist, qtbot):
+    window, picture, readout = mnist, mnist.completion.picture, mnist.completion.readout
+    run = made(window, upto="half")
+    point(qtbot, picture, pixel(window, 4, 15))
+    assert readout.text == "ink · row 16, column 5\nmore when it has finished · spread 0.43"
+    point(qtbot, picture, pixel(window, 4, 25))
+    assert readout.text == "open · row 26, column 5\nnot drawn yet"
+    run.ended = True
+    window._show(run)
+    assert readout.text == "open · row 26, column 5\nthe run was stopped"
+    made(window, samples=1, pixels="mean")
+    point(qtbot, picture, pixel(window, 20, 25))
+    assert readout.text.startswith("ink < 0.1 % likely · row 26") and "spread" not in readout.text
+
+
+def test_in_colour_the_odds_are_bits_a_channel(mnist, qtbot):
+    window, readout = mnist, mnist.completion.readout
+    press(qtbot, window, "Ctrl+2")
+    window.canvas.change("known", window.canvas.sketch.take, Prompt.empty(*data.CIFAR10.shape).with_rows(8))
+    made(window, seed=5)
+    point(qtbot, window.completion.picture, pixel(window, 4, 25))
+    assert readout.text.startswith("0.5 bits a channel · row 26")  # 1 nat is 1.44 bits, of three channels
+    made(window, pixels="mean")
+    point(qtbot, window.completion.picture, pixel(window, 5, 25))
+    assert readout.text.startswith("mean colour · row 26")
+
+
+def test_a_share_is_never_said_to_be_certain():
+    assert [percent(s) for s in (1, 0.9996, 0.997, 0.97, 0.5, 0.01, 0.003, 1e-6)] == [
+        "> 99.9 %",
+        "> 99.9 %",
+        "99.7 %",
+        "97 %",
+        "50 %",
+        "1 %",
+        "0.3 %",
+        "< 0.1 %",
+    ]

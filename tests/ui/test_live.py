@@ -1,0 +1,276 @@
+"""Live: the completion follows the pen, by real mouse and key events on the real window."""
+
+import threading
+
+import numpy as np
+import pytest
+from conftest import at, opened
+from PySide6.QtCore import QEvent, Qt, QThread
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+from windows import LEFT, LONG, choose, press, take
+
+from app.core.session import restore
+from app.ui.live import REST, Meter
+from tools import ux_latency
+from vssm import checkpoint
+
+PATH = [(6 + i, 4 + i % 5) for i in range(16)]
+
+
+@pytest.fixture(scope="module")
+def shared(request, qapp, tmp_path_factory):
+    """A window for all tests of this file, with the weights that they need."""
+    folder = tmp_path_factory.mktemp("live")
+    for name, dataset in (("vssm", "mnist"), ("transformer", "mnist"), ("vssm-paper", "mnist"), ("vssm", "cifar10")):
+        path = checkpoint.shipped(name, dataset)
+        (folder / path.name).symlink_to(path)
+    for window in opened(QtBot(request), folder / "sitting.json", folder):
+        yield window
+    window.deleteLater()  # now and here: Python might do it in another thread
+    QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
+def live(shared, qtbot):
+    """That window with Live on, the VSSM, one sample, the upper half known, at rest."""
+    shared.activateWindow()  # another test may have opened a window
+    qtbot.waitUntil(shared.isActiveWindow)
+    press(qtbot, shared, "Escape")
+    if shared.live.on:
+        press(qtbot, shared, "L")
+    press(qtbot, shared, "Ctrl+1")
+    choose(qtbot, shared, "vssm")
+    press(qtbot, shared, "Ctrl+Backspace")
+    shared.sketch.rows.setValue(0)
+    shared.sketch.rows.setValue(14)
+    shared.samples.setValue(1)
+    shared.live._rest.setInterval(REST)
+    press(qtbot, shared, "L")
+    qtbot.waitUntil(lambda: at_rest(shared)() and follows(shared)(), timeout=LONG)
+    press(qtbot, shared, "Ctrl+Shift+Backspace")
+    return shared
+
+
+def follows(window):
+    """For waitUntil: whether the picture shown is a finished one of the sketch as it stands."""
+    sketch = window.canvas.sketch.prompt
+
+    def whether():
+        run = window.shown
+        prompt = run.request.prompt
+        same = np.array_equal(prompt.pixels, sketch.pixels) and np.array_equal(prompt.known, sketch.known)
+        return same and run.finished is not None and window.completion.run is run
+
+    return whether
+
+
+def at_rest(window):
+    return lambda: window._running is None and window.live.resting and not window.live._due.isActive()
+
+
+def test_the_completion_follows_the_pen_before_it_is_lifted(live, qtbot):
+    live.live._rest.setInterval(LONG)  # so that the pen rests when it is lifted, however busy the machine
+    live.samples.setValue(3)
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    before = len(live.history)
+    qtbot.mousePress(live.canvas, LEFT, pos=at(live.canvas, *PATH[0]))
+    seen = []
+    for point in PATH[1:]:
+        qtbot.mouseMove(live.canvas, at(live.canvas, *point))
+        qtbot.waitUntil(follows(live), timeout=LONG)
+        assert live.canvas.drawing
+        seen.append(live.shown)
+    assert len({run.number for run in seen}) == len(seen)
+    assert len({run.request.seed for run in seen}) == 1  # else the picture would flicker
+    assert len(live.history) == before + 1 and live.history[-1] is live.shown  # of one stroke, one entry
+    qtbot.mouseRelease(live.canvas, LEFT, pos=at(live.canvas, *PATH[-1]))
+    qtbot.waitUntil(lambda: at_rest(live)() and bool(live.shown.posteriors), timeout=LONG)
+    assert len(live.history) == before + 1 and follows(live)()
+    assert not any(run.posteriors for run in seen)  # that can wait until the pen rests
+    assert {run.request.samples for run in seen} == {1} and live.shown.request.samples == 3  # and so can the others
+    assert "completions/s" in live.live.counter.text() and live.live.counter.isVisible()
+    qtbot.mousePress(live.canvas, LEFT, pos=at(live.canvas, 20, 2))
+    qtbot.waitUntil(follows(live), timeout=LONG)
+    qtbot.mouseRelease(live.canvas, LEFT, pos=at(live.canvas, 20, 2))
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    assert len(live.history) == before + 2  # of the next stroke, another
+
+
+def test_a_slow_model_is_given_up_while_the_pen_moves_and_completes_when_it_rests(live, qtbot):
+    live.samples.setValue(4)
+    runs = {}
+
+    def begun(prompt):
+        """Whether the run of this sketch has begun to fill the picture."""
+        run = live._running
+        if run is not None:
+            runs[run.number] = run
+        return run is not None and run.tokens > 0 and np.array_equal(run.request.prompt.pixels, prompt.pixels)
+
+    choose(qtbot, live, "transformer")
+    qtbot.waitUntil(lambda: begun(live.canvas.sketch.prompt), timeout=LONG)
+    before = sum(run.finished is not None for run in live.history)
+    qtbot.mousePress(live.canvas, LEFT, pos=at(live.canvas, *PATH[0]))
+    for point in PATH[1:4]:
+        qtbot.mouseMove(live.canvas, at(live.canvas, *point))
+        qtbot.waitUntil(lambda p=live.canvas.sketch.prompt: begun(p), timeout=LONG)
+    qtbot.mouseRelease(live.canvas, LEFT, pos=at(live.canvas, *PATH[3]))
+    qtbot.waitUntil(lambda: not begun(live.canvas.sketch.prompt) and at_rest(live)(), timeout=LONG)
+    assert follows(live)() and live.shown.model == "transformer" and len(runs) > 2
+    given_up = [run for run in runs.values() if run is not live.shown]
+    assert not all(run.finished for run in given_up) and not any(run in live.history for run in given_up)
+    assert len(live.history) == before + 1
+
+
+def test_a_run_that_showed_nothing_is_not_shown_when_nothing_follows_it(live, qtbot):
+    """As every pixel is known."""
+    live.actions_["know_all"].trigger()
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    press(qtbot, live, "Return")
+    QThread.msleep(300)  # the run ends, which the window does not know when the next thing is asked for
+    choose(qtbot, live, "transformer")
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    assert live.completion.run is live.shown and (live.shown is None or live.shown in live.history)
+    assert "known" in live.messages.text
+    live.messages.clear()
+
+
+def test_every_change_of_the_sketch_is_followed(live, draw, qtbot):
+    draw(live.canvas, PATH)
+    for keys in ("Ctrl+Z", "Ctrl+Shift+Z", "Ctrl+Backspace", "Ctrl+D"):
+        press(qtbot, live, keys)
+        qtbot.waitUntil(follows(live), timeout=LONG)
+        qtbot.waitUntil(at_rest(live), timeout=LONG)
+    take(qtbot, live, 1)
+    qtbot.waitUntil(follows(live), timeout=LONG)
+    live.sketch.rows.setFocus()
+    qtbot.keyClick(live.sketch.rows, Qt.Key.Key_Right)
+    qtbot.waitUntil(follows(live), timeout=LONG)
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    number = live.shown.number
+    press(qtbot, live, "Ctrl+A")  # nothing is left to be completed
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    assert live.shown.number == number and live.messages.text == ""
+
+
+def test_another_model_and_another_data_set_are_followed(live, qtbot):
+    choose(qtbot, live, "vssm-paper")
+    qtbot.waitUntil(lambda: live.shown.model == "vssm-paper" and follows(live)(), timeout=LONG)
+    choose(qtbot, live, "vssm")
+    press(qtbot, live, "Ctrl+2")
+    qtbot.waitUntil(lambda: live.shown is not None and live.shown.data == "cifar10", timeout=LONG)
+    qtbot.waitUntil(follows(live), timeout=LONG)
+    assert live.shown.images.shape[1:] == (32, 32, 3)
+    assert live.shown.request.temperature == live.temperature.value()
+
+
+def test_a_race_is_not_disturbed(live, draw, qtbot):
+    press(qtbot, live, "V")
+    shown, runs = live.shown, live.engine._last
+    draw(live.canvas, PATH)
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    assert live.engine._last == runs and live.shown is shown and live.race.isVisible()
+    press(qtbot, live, "V")
+    draw(live.canvas, [(4, 8), (20, 9)])
+    qtbot.waitUntil(follows(live), timeout=LONG)
+
+
+def test_stop_ends_it_until_the_next_change(live, qtbot):
+    choose(qtbot, live, "transformer")
+    live.samples.setValue(8)
+    press(qtbot, live, "Ctrl+D")
+    qtbot.waitUntil(lambda: live._running is not None and live._running.tokens > 0, timeout=LONG)
+    press(qtbot, live, "Escape")
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    assert live.shown.finished is None and live.shown.state == "stopped"
+    assert not live.actions_["stop"].isEnabled()
+    choose(qtbot, live, "vssm")
+    qtbot.waitUntil(follows(live), timeout=LONG)
+
+
+def test_a_hundred_runs_given_up_leave_nothing_behind(live, qtbot):
+    choose(qtbot, live, "transformer")
+    for keys in ("Ctrl+D", "[", "["):
+        press(qtbot, live, keys)
+    before, threads, first = len(live.history), threading.active_count(), live.engine._last
+    there, back = range(2, 26), range(25, 1, -1)
+    path = [(x, y) for y in range(2, 22, 4) for x in (there if y % 8 == 2 else back)][:101]
+    qtbot.mousePress(live.canvas, LEFT, pos=at(live.canvas, *path[0]))
+    for point in path[1:]:
+        number = live.engine._last
+        qtbot.mouseMove(live.canvas, at(live.canvas, *point))
+        live.live._due.start(0)  # at once, whatever the patience
+        qtbot.waitUntil(lambda n=number: live.engine._last > n, timeout=LONG)
+    live.samples.setValue(1)
+    qtbot.mouseRelease(live.canvas, LEFT, pos=at(live.canvas, *path[-1]))
+    qtbot.waitUntil(lambda: at_rest(live)() and follows(live)(), timeout=LONG)
+    assert live.engine._last >= first + 100
+    assert len(live.history) == before + 1 and threading.active_count() == threads
+    assert len(live.timing._curves) <= len(live.history)
+
+
+def test_turned_off_nothing_follows(live, draw, qtbot):
+    press(qtbot, live, "L")
+    number = live.engine._last
+    draw(live.canvas, PATH)
+    qtbot.wait(200)
+    assert live.engine._last == number and not live.live.counter.isVisible()
+
+
+def test_it_is_remembered_and_without_weights_told_once(qtbot, tmp_path):
+    state = tmp_path / "sitting.json"
+    for visible in (False, True):
+        for window in opened(qtbot, state, tmp_path):
+            assert window.live.counter.isVisible() == visible
+            if not visible:
+                press(qtbot, window, "L")
+            window.messages.clear()
+            qtbot.mouseClick(window.canvas, LEFT, pos=at(window.canvas, 3, 3 + 4 * visible))
+            qtbot.waitUntil(lambda w=window: "has no weights" in w.messages.text, timeout=LONG)
+            assert not window.history
+    assert restore(state)[0].live
+
+
+def test_the_benchmark_sees_every_change_painted(live, qtbot, monkeypatch):
+    monkeypatch.setattr(ux_latency, "STROKE", 0.2)
+    before, pen = live.engine._last, ux_latency.Pen(live, ux_latency.stroke(live.canvas, 0))
+    qtbot.waitUntil(lambda: pen.done, timeout=LONG)
+    pen.lift()
+    assert len(pen.waits) > 5 and min(pen.waits) > 0
+    qtbot.waitUntil(at_rest(live), timeout=LONG)
+    assert live.engine._last - before <= len(pen.waits) + 1  # for every change at most, and with the posterior once
+
+
+# --- the count
+
+
+def test_completions_are_counted_over_the_last_second():
+    meter = Meter()
+    for i in range(200):  # one each 20 ms, 10 ms after its change
+        meter.change(100 + i / 50)
+        meter.ask()
+        meter.show(100.01 + i / 50)
+    assert meter.rate(100.01 + 199 / 50) == pytest.approx(50, rel=0.05)
+    assert meter.delay(104) == pytest.approx(0.01)
+
+
+def test_a_slow_model_is_counted_by_what_it_takes():
+    """From the first change that waited for it, given up runs included."""
+    meter = Meter()
+    for i in range(20):
+        meter.change(50 + i / 10)
+        meter.ask()
+    assert meter.rate(52) == 0 and meter.delay(52) == 2
+    meter.show(52.5)
+    assert meter.rate(52.5) == pytest.approx(0.4) and meter.delay(55) == pytest.approx(2.5)
+    meter.change(60)  # after a rest, a new count
+    meter.ask()
+    meter.change(60.1)
+    meter.show(61.25)
+    assert meter.rate(61.25) == pytest.approx(0.8)
+    meter.ask()
+    meter.show(61.5)
+    assert meter.delay(62) == pytest.approx(1.4)  # the second change came after the first run was asked for
+    meter.show(70)  # shown anew: nobody waited
+    assert meter.delay(70) == pytest.approx(1.4)

@@ -1,0 +1,157 @@
+"""Numbers are what was meant, in whatever way they are written, typed or pasted, wherever the program runs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PySide6.QtCore import QEvent, QLocale, Qt
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLineEdit, QSpinBox
+
+from app.ui.widgets.number_field import DecimalField, WholeField, read
+
+LOCALES = ["en_US", "de_DE", "fr_FR", "ar_EG", "he_IL"]
+
+
+@pytest.fixture(params=LOCALES)
+def locale(request):
+    before = QLocale()
+    QLocale.setDefault(QLocale(request.param))
+    yield QLocale()
+    QLocale.setDefault(before)
+
+
+@pytest.fixture
+def decimal(locale, qtbot):
+    """As the temperature."""
+    made = DecimalField()
+    made.setRange(0, 2)
+    made.setValue(1)
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+@pytest.fixture
+def whole(locale, qtbot):
+    made = WholeField()
+    made.setRange(1, 64)
+    made.setValue(7)
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def type_in(qtbot, field, text: str) -> float:
+    field.setFocus()
+    field.selectAll()
+    for sign in text:
+        QApplication.sendEvent(field, QKeyEvent(QEvent.Type.KeyPress, 0, Qt.KeyboardModifier.NoModifier, sign))
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    return field.value()
+
+
+def paste(qtbot, field, text: str, clipboard) -> float:
+    field.setFocus()
+    field.selectAll()
+    clipboard.setText(text)
+    qtbot.keyClick(field, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    return field.value()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0.5", 0.5), ("0,5", 0.5), (".5", 0.5), (",25", 0.25), ("1", 1), ("1.", 1), ("2,00", 2), ("٠٫٥", 0.5),
+     ("०.५", 0.5), ("0.125", 0.12), ("0", 0)],
+)  # fmt: skip
+def test_a_decimal_is_taken_as_it_is_written(decimal, qtbot, clipboard, text, value):
+    assert type_in(qtbot, decimal, text) == value
+    decimal.setValue(1.7)
+    assert paste(qtbot, decimal, text, clipboard) == value
+    decimal.setValue(1.7)
+    assert paste(qtbot, decimal, f"\u200f {text}\u00a0\n", clipboard) == value
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "1e5", "3", "1.2.3", "nan", "inf", "1/2", ".", "٫"])
+def test_what_is_no_such_number_changes_nothing(decimal, qtbot, clipboard, text):
+    decimal.setValue(1.7)
+    assert paste(qtbot, decimal, text, clipboard) == 1.7
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("4", 4), ("4.0", 4), ("4,0", 4), ("12,7", 12), ("٤", 4), ("64", 64), ("064", 64)]
+)
+def test_a_whole_number_is_not_ten_times_as_large(whole, qtbot, clipboard, text, value):
+    assert type_in(qtbot, whole, text) == value
+    whole.setValue(7)
+    assert paste(qtbot, whole, f" {text} ", clipboard) == value
+
+
+@pytest.mark.parametrize("text", ["65", "640", "-4", "x", "0", "4 0", ""])
+def test_a_whole_number_out_of_range_changes_nothing(whole, qtbot, clipboard, text):
+    assert paste(qtbot, whole, text, clipboard) == 7
+
+
+@pytest.mark.parametrize("text", ["1,234,567", "1.234.567", "1 234 567", "1'234'567", "1\u202f234\u202f567", "1234567"])
+def test_thousands_may_be_set_apart_in_a_seed(locale, qtbot, clipboard, text):
+    seed = WholeField()
+    seed.setRange(0, 2**31 - 1)
+    qtbot.addWidget(seed)
+    seed.show()
+    assert paste(qtbot, seed, text, clipboard) == 1234567
+    seed.setValue(5)
+    assert type_in(qtbot, seed, text) == 1234567
+
+
+def test_a_least_value_with_a_name_stays(qtbot, locale):
+    field = WholeField()
+    field.setRange(0, 9)
+    field.setSpecialValueText("widest")
+    qtbot.addWidget(field)
+    field.show()
+    field.setFocus()
+    assert field.text() == "widest" and field.value() == 0
+    qtbot.keyClick(field, Qt.Key.Key_Up)
+    assert field.value() == 1
+    assert type_in(qtbot, field, "4") == 4
+    qtbot.keyClick(field, Qt.Key.Key_Down)
+    assert field.value() == 3
+    field.setValue(0)
+    qtbot.keyClick(field, Qt.Key.Key_End)
+    qtbot.keyClick(field.findChild(QLineEdit), Qt.Key.Key_Backspace)
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert field.text() == "widest" and field.value() == 0
+
+
+@given(st.floats(0, 1e6), st.sampled_from(LOCALES))
+def test_every_number_that_a_locale_writes_is_read(number, name):
+    locale = QLocale(name)
+    locale.setNumberOptions(QLocale.NumberOption.OmitGroupSeparator)
+    written = locale.toString(number, "f", 3)
+    assert read(written) == pytest.approx(round(number, 3), abs=1e-9)
+    assert read(locale.toString(int(number)), whole=True) == int(number)
+    grouped = QLocale("de_DE").toString(int(number))
+    assert read(grouped, whole=True) == int(number)
+
+
+def test_every_field_of_the_window_is_one_of_these(bare):
+    fields = [*bare.findChildren(QSpinBox), *bare.findChildren(QDoubleSpinBox)]
+    assert len(fields) >= 6
+    assert {type(one) for one in fields} == {DecimalField, WholeField}
+
+
+@pytest.mark.parametrize("name", ["ar_EG.UTF-8", "he_IL.UTF-8", "fa_IR.UTF-8", "de_DE.UTF-8"])
+def test_english_text_is_not_mirrored(name):
+    code = """from PySide6.QtWidgets import QApplication, QWidget
+from app import application
+made = application.prepare(QApplication([]))
+print(made.layoutDirection().name, QWidget().layoutDirection().name)"""
+    root = Path(__file__).resolve().parents[2]
+    given = {**os.environ, "LC_ALL": name, "LANG": name, "LANGUAGE": name, "QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run([sys.executable, "-c", code], env=given, cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["LeftToRight"] * 2, done.stderr

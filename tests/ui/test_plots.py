@@ -1,0 +1,622 @@
+"""Plots, by real mouse and key events: zoomed, pointed at, copied and saved, and what is saved is what is shown."""
+
+import csv
+import io
+import itertools
+import math
+from dataclasses import replace
+from xml.etree import ElementTree
+
+import numpy as np
+import pyqtgraph as pg
+import pytest
+from conftest import opened
+from PIL import Image
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QAction, QContextMenuEvent, QWheelEvent
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QScrollArea, QWidget
+from test_race import contestant, events, nearly_whole, raced, run_race, weights
+from test_scaling import point
+from windows import LEFT, LONG, button_of, complete, press
+
+from app.core import race_timing, session
+from app.core.race import Contestant, Race
+from app.core.race_timing import Record
+from app.core.run import Run, seconds
+from app.ui import theme
+from app.ui.panels.race_bars import BarsPanel
+from app.ui.panels.scaling import ScalingPanel
+from app.ui.panels.timing import TimingPanel
+from app.ui.widgets import plot_export
+from app.ui.widgets.plot import Curve, Plot, Seconds
+from vssm import __version__, data
+from vssm.models import registry
+from vssm.sampling.generator import Finished, GenerationRequest, Progress, Started
+
+NOISE = r"does not support"  # the offscreen platform says so of menus: raise, grabbing the keyboard
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def finished_run(number: int, model: str, took: list[float], mode: int = 0, samples: int = 1, seed: int = 7) -> Run:
+    """A run whose network calls ended at these seconds, the first of them reading the prompt."""
+    prompt = session.fresh_prompt(data.MNIST)
+    tokens = int((~prompt.known).sum()) * samples
+    way = registry.get(model).modes(data.MNIST)[mode]
+    run = Run(number, model, "mnist", GenerationRequest(prompt, samples, 0.9, seed, mode=way.name, size=way.default))
+    title = registry.get(model).title
+    run.add(Started(model, title, tokens, samples, 0, "CPU · 2 threads", 2, False, way, way.default, "sampled"))
+    images = np.zeros((samples, 28, 28, 1), np.uint8)
+    filled = np.ones((samples, 28, 28), bool)
+    for i, when in enumerate(took, 1):
+        run.add(Progress(when, tokens * i // len(took), i, images, filled))
+    times = took[-1] - took[0], took[0]
+    run.add(Finished(model, images, *times, len(took), tokens, "CPU · 2 threads", 2, way.name, way.default))
+    run.ended = True
+    return run
+
+
+RUNS = [
+    finished_run(1, "vssm", [0.004, 0.010]),
+    finished_run(2, "transformer", [0.025 * i for i in range(1, 21)]),
+    finished_run(3, "asarm", [0.02, 0.05, 0.09, 0.2], samples=4),
+]
+
+
+@pytest.fixture
+def panel(qtbot, clipboard):
+    """The timing panel with three runs; `spoken` is what it wants to be said."""
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+    made = TimingPanel(QAction("Clear history"))
+    made.resize(460, 330)
+    qtbot.addWidget(made)
+    with qtbot.waitExposed(made):
+        made.show()
+    made.retheme(theme.LIGHT)
+    made.show_runs(RUNS)
+    for _ in range(3):  # axes take the room they need when they are painted
+        made.grab()
+        QApplication.processEvents()
+    made.spoken = []
+    made.plot.said.connect(lambda *said: made.spoken.append(said))
+    return made
+
+
+@pytest.fixture
+def plot(panel):
+    return panel.plot
+
+
+@pytest.fixture
+def window(no_threads_left, qtbot, tmp_path):
+    """The whole window without weights, which is quick, with the same runs."""
+    for made in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+        made.history = list(RUNS)
+        made._show(None)
+        made.grab()
+        QApplication.processEvents()
+        yield made
+
+
+def place(plot, curve: int, point: int) -> QPoint:
+    """Where a point is on screen, by pyqtgraph's own arithmetic."""
+    at = plot._curves[curve]
+    x, y = (math.log10(v[point]) if log else v[point] for v, log in zip((at.x, at.y), plot._log, strict=True))
+    return plot.mapFromScene(plot.plotItem.vb.mapViewToScene(QPointF(x, y)))
+
+
+def point_at(qtbot, plot, curve: int, point: int) -> str:
+    for at in (QPoint(1, 1), place(plot, curve, point)):  # to where it is already, the mouse does not move
+        qtbot.mouseMove(plot.viewport(), at)
+    return plot.value.text()
+
+
+def turn(plot, at: QPoint, notches: int = 1, keys=Qt.KeyboardModifier.NoModifier) -> QWheelEvent:
+    """The wheel, away from the person where notches are positive."""
+    spot, view = QPointF(at), plot.viewport()
+    turned = QPoint(0, 120 * notches)
+    event = QWheelEvent(
+        spot, QPointF(view.mapToGlobal(at)), QPoint(), turned, Qt.MouseButton.NoButton, keys,
+        Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(view, event)
+    return event
+
+
+def drag(qtbot, plot, start: QPoint, end: QPoint, button=LEFT, keys=Qt.KeyboardModifier.NoModifier) -> None:
+    view = plot.viewport()
+    qtbot.mousePress(view, button, keys, start)
+    qtbot.mouseMove(view, (start + end) / 2)
+    qtbot.mouseMove(view, end)
+    qtbot.mouseRelease(view, button, keys, end)
+
+
+def ranges(plot) -> np.ndarray:
+    return np.array(plot.plotItem.vb.viewRange())
+
+
+def same(a, b) -> bool:
+    return np.allclose(a, b, rtol=0, atol=1e-9)
+
+
+# --- pointing
+
+
+def test_the_mouse_names_the_nearest_point_and_its_values(plot, qtbot):
+    for number, run in enumerate(RUNS):
+        for at in {0, len(run.points) // 2, len(run.points) - 1}:
+            when, tokens = run.points[at]
+            said = point_at(qtbot, plot, number, at)
+            samples = ", 4 samples" if run.request.samples == 4 else ""
+            assert said == f"{run.title}, run {run.number}{samples}: {seconds(when)}, {tokens:,} tokens"
+            assert plot.value.isVisible() and plot.viewport().rect().contains(plot.value.geometry())
+            assert plot.accessibleDescription() == said
+            (marked,) = plot._marker.points()
+            assert np.allclose([marked.pos().x(), marked.pos().y()], [math.log10(when), tokens])
+    between = (place(plot, 0, 0) + place(plot, 0, 1)) / 2  # on the line, far from both of its points
+    qtbot.mouseMove(plot.viewport(), between)
+    assert plot.value.text().startswith("VSSM, run 1: ")
+    qtbot.mouseMove(plot.viewport(), QPoint(3, 3))
+    assert not plot.value.isVisible() and len(plot._marker.points()) == 0 and plot.accessibleDescription() == ""
+
+
+def test_pointing_moves_nothing_and_follows_what_is_drawn(panel, plot, qtbot):
+    before = [one.geometry() for one in (plot, panel, panel.words)]
+    assert point_at(qtbot, plot, 1, 12).startswith("Transformer")
+    QApplication.processEvents()
+    assert before == [one.geometry() for one in (plot, panel, panel.words)]
+    panel.follow(RUNS[0])
+    assert plot.value.text().startswith("Transformer")
+    panel.show_runs([])
+    assert not plot.value.isVisible() and not plot._curves
+
+
+def test_arrows_go_from_point_to_point(panel, plot, qtbot):
+    plot.setFocus()
+    qtbot.keyClick(plot, Qt.Key.Key_Right)
+    first = plot._at
+    assert first is not None and plot.value.isVisible()
+    seen = {plot.value.text().partition(":")[0].partition(",")[0]}
+    for _ in range(2):
+        qtbot.keyClick(plot, Qt.Key.Key_Down)
+        seen.add(plot.value.text().partition(":")[0].partition(",")[0])
+    assert seen == {"VSSM", "Transformer", "AS-ARM"}
+    point_at(qtbot, plot, 1, 12)
+    for step in (Qt.Key.Key_Left, Qt.Key.Key_Left, Qt.Key.Key_Right):
+        qtbot.keyClick(plot, step)
+    assert plot._at == (1, 11) and plot.value.text() == plot._curves[1].say(11)
+    panel.log.setFocus()
+    assert not plot.value.isVisible()
+
+
+# --- zooming
+
+
+def test_the_wheel_zooms_where_it_points_and_a_double_click_shows_the_whole(plot, qtbot):
+    whole, at = ranges(plot), place(plot, 1, 12)
+    said = point_at(qtbot, plot, 1, 12)
+    turn(plot, at, 3)
+    zoomed = ranges(plot)
+    assert np.allclose(np.ptp(zoomed, axis=1), np.ptp(whole, axis=1) / 1.2**3) and plot.zoomed
+    assert (place(plot, 1, 12) - at).manhattanLength() <= 2  # it stayed under the pointer
+    assert point_at(qtbot, plot, 1, 12) == said
+    turn(plot, at, -1)
+    assert (np.ptp(ranges(plot), axis=1) > np.ptp(zoomed, axis=1)).all() and plot.zoomed
+    turn(plot, at, -20)
+    assert same(ranges(plot), whole) and not plot.zoomed  # no further than all there is
+    turn(plot, at, 4)
+    qtbot.mouseDClick(plot.viewport(), LEFT, pos=at)
+    assert same(ranges(plot), whole)
+    turn(plot, QPoint(at.x(), plot.height() - 8), 2)  # over the lower axis: that one
+    assert np.ptp(ranges(plot)[0]) < np.ptp(whole[0]) and same(ranges(plot)[1], whole[1])
+    turn(plot, at, 500)
+    assert (np.ptp(ranges(plot), axis=1) > 0).all()  # nor deeper than makes sense
+
+
+def test_a_drag_zooms_to_its_rectangle(plot, qtbot):
+    a, b = place(plot, 1, 4), place(plot, 1, 16)
+    whole = ranges(plot)
+    drag(qtbot, plot, a, b)
+    (x0, x1), (y0, y1) = ranges(plot)
+    points = RUNS[1].points
+    assert [x0, x1] == pytest.approx([math.log10(points[4][0]), math.log10(points[16][0])], abs=0.02)
+    assert [y0, y1] == pytest.approx([points[4][1], points[16][1]], abs=25)  # two pixels
+    before = ranges(plot)
+    drag(qtbot, plot, QPoint(150, 60), QPoint(170, 70), Qt.MouseButton.MiddleButton)
+    assert np.allclose(np.ptp(ranges(plot), axis=1), np.ptp(before, axis=1)) and not same(ranges(plot), before)
+    qtbot.keyClick(plot, Qt.Key.Key_Home)
+    assert same(ranges(plot), whole)
+    drag(qtbot, plot, a, a + QPoint(60, 2))  # along one axis
+    assert same(ranges(plot)[1], whole[1]) and not same(ranges(plot)[0], whole[0])
+    qtbot.mouseDClick(plot.viewport(), LEFT, pos=a)
+    qtbot.mouseClick(plot.viewport(), LEFT, pos=a)
+    assert same(ranges(plot), whole)
+
+
+def test_keys_zoom_and_move_before_the_windows_shortcuts(window, qtbot):
+    plot = window.timing.plot
+    whole = ranges(plot)
+    plot.setFocus()
+    for _ in range(3):
+        qtbot.keyClick(plot, Qt.Key.Key_Plus)
+    zoomed = ranges(plot)
+    assert np.allclose(np.ptp(zoomed, axis=1), np.ptp(whole, axis=1) / 1.2**3)
+    shift = Qt.KeyboardModifier.ShiftModifier
+    window.actions_["later_frame"].setEnabled(True)  # whose key it is elsewhere
+    qtbot.keyClick(plot, Qt.Key.Key_Right, shift)
+    assert ranges(plot)[0, 0] > zoomed[0, 0] and same(ranges(plot)[1], zoomed[1])
+    qtbot.keyClick(plot, Qt.Key.Key_Left, shift)
+    qtbot.keyClick(plot, Qt.Key.Key_Up, shift)
+    assert same(ranges(plot)[0], zoomed[0]) and ranges(plot)[1, 0] > zoomed[1, 0]
+    qtbot.keyClick(plot, Qt.Key.Key_Minus)
+    assert np.ptp(ranges(plot)[0]) > np.ptp(zoomed[0])
+    qtbot.keyClick(plot, Qt.Key.Key_Home)
+    assert same(ranges(plot), whole)
+    press(qtbot, plot, "T")  # any other key is the window's
+    assert window.scaling.isVisible()
+
+
+def test_a_view_zoomed_in_stays_while_runs_come_and_another_axis_shows_all(panel, plot, qtbot):
+    turn(plot, place(plot, 1, 12), 5)
+    zoomed = ranges(plot)
+    panel.show_runs([*RUNS, finished_run(4, "mamba", [0.1, 0.3])])
+    assert same(ranges(plot), zoomed)
+    qtbot.keyClick(plot, Qt.Key.Key_Home)
+    panel.log.setFocus()
+    qtbot.keyClick(panel.log, Qt.Key.Key_Space)
+    assert not plot.zoomed and ranges(plot)[0, 0] == 0 and ranges(plot)[0, 1] == pytest.approx(0.5 * 1.05)
+    assert point_at(qtbot, plot, 1, 12).startswith("Transformer, run 2: ")
+
+
+def test_the_wheel_goes_by_in_an_area_that_scrolls(qtbot):
+    area, inner = QScrollArea(), QWidget()
+    plot = Plot("Plot", "plot", {"": list})
+    plot.setParent(inner)
+    plot.setGeometry(0, 0, 260, 180)
+    inner.resize(260, 900)
+    area.setWidget(inner)
+    area.resize(300, 200)
+    qtbot.addWidget(area)
+    with qtbot.waitExposed(area):
+        area.show()
+    plot.retheme(theme.LIGHT)
+    plot.fit((0, 1), (0, 1))
+    plot.tell([Curve(np.array([0.5]), np.array([0.5]), str)])
+    area.setFocus()
+    event = turn(plot, QPoint(150, 90), 3)
+    assert not event.isAccepted() and not plot.zoomed  # Qt gives it to the area then, if it is a real one
+    event = turn(plot, QPoint(150, 90), 3, Qt.KeyboardModifier.ControlModifier)
+    assert event.isAccepted() and plot.zoomed
+    plot.show_whole()
+    plot.setFocus()
+    turn(plot, QPoint(150, 90), 3)
+    assert plot.zoomed
+
+
+def test_an_axis_of_seconds_has_ticks_that_differ_however_near(qtbot):
+    axis = Seconds("bottom")
+    axis.setLogMode(True)
+    for middle, span in itertools.product((-2.5, -0.63, 0.4), (3.0, 0.5, 0.05, 0.001)):
+        ((_, found), *_) = axis.tickValues(middle - span / 2, middle + span / 2, 400)
+        assert len(found) > 1 and all(abs(v - middle) < span / 2 + 1e-9 for v in found)
+        words = axis.tickStrings(found, 1, 1)
+        assert len(set(words)) == len(words)
+    assert axis.tickStrings([-2, -1, 0], 1, 1) == ["10 ms", "100 ms", "1 s"]
+
+
+# --- copying and saving
+
+
+def saved(qtbot, plot, text: str, path) -> None:
+    """Choose it in the menu by its words, and a file by name."""
+    action = next(a for a in plot.menu.actions() if a.text() == text)
+    action.trigger()
+    named(qtbot, plot, path)
+
+
+def named(qtbot, plot, path) -> None:
+    """Name the file in the dialog."""
+    dialog = plot.window().findChild(QFileDialog)
+    dialog.selectFile(str(path))
+    qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: plot.window().findChild(QFileDialog) is None)
+
+
+def rows_of(text: str) -> list[dict]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def same_runs(rows: list[dict], runs: list[Run]) -> None:
+    assert [int(row["run"]) for row in rows] == [run.number for run in runs]
+    for row, run in zip(rows, runs, strict=True):
+        assert (row["model"], row["mode"]) == (run.model, run.request.mode) and row["state"] == "finished"
+        assert (int(row["samples"]), int(row["seed"])) == (run.request.samples, run.request.seed)
+        assert (float(row["temperature"]), int(row["threads"])) == (0.9, 2) and row["device"] == "CPU · 2 threads"
+        assert int(row["tokens"]) == int(row["tokens_done"]) == run.tokens
+        assert int(row["network_calls"]) == run.network_calls and float(row["total_seconds"]) == run.seconds
+        assert float(row["seconds"]) + float(row["prompt_seconds"]) == pytest.approx(run.seconds)
+        assert row["cpu"] and row["torch"] and row["python"] and row["pyside"] and row["version"] == __version__
+        assert row["date"][:2] == "20"
+
+
+def test_csv_is_what_ran(window, qtbot, tmp_path):
+    plot = window.timing.plot
+    press(qtbot, window, "Ctrl+E")  # as by the menu's Save CSV…
+    named(qtbot, plot, tmp_path / "timing")
+    text = (tmp_path / "timing.csv").read_text(encoding="utf-8")
+    same_runs(rows_of(text), RUNS)
+    assert window.messages.text.startswith("Saved ") and list(tmp_path.glob("*.part")) == []
+    saved(qtbot, plot, "Save CSV, point by point…", tmp_path / "points.csv")
+    points = rows_of((tmp_path / "points.csv").read_text(encoding="utf-8"))
+    found = [(int(p["run"]), float(p["total_seconds"]), int(p["tokens_done"])) for p in points]
+    assert found == [(run.number, *point) for run in RUNS for point in run.points]
+
+
+def test_values_and_picture_on_the_clipboard(panel, plot, clipboard):
+    plot.copy_values()
+    same_runs(rows_of(clipboard.text()), RUNS)
+    assert "clipboard" in panel.spoken[-1][0]
+    plot.copy_picture()
+    image = clipboard.image()
+    assert image.width() >= 2 * plot.viewport().width() and image.height() > 2 * plot.viewport().height()
+
+
+@pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
+def test_png_is_sharp_and_shows_the_curves(panel, plot, qtbot, tmp_path, colours):
+    panel.retheme(colours)
+    saved(qtbot, plot, "Save PNG…", tmp_path / "timing")
+    picture = Image.open(tmp_path / "timing.png").convert("RGB")
+    assert picture.width >= 2 * plot_export.LEAST.width() > 2 * plot.viewport().width()
+    found = {"#{:02x}{:02x}{:02x}".format(*colour) for _, colour in picture.getcolors(1 << 24)}
+    assert {colours.card, *(colours.model(run.model) for run in RUNS)} <= found
+    assert point_at(qtbot, plot, 1, 12)
+    marked = plot.picture()
+    assert len(plot._marker.points()) == 1 and plot._marker.isVisible()  # what is pointed at is marked on screen
+    plot._unmark()
+    before = ranges(plot), plot.size(), plot._field
+    assert marked == plot.picture()  # and only there
+    assert same(before[0], ranges(plot)) and before[1:] == (plot.size(), plot._field)
+
+
+def test_svg_is_xml_with_the_curves_and_words(plot, qtbot, tmp_path):
+    saved(qtbot, plot, "Save SVG…", tmp_path / "timing")
+    root = ElementTree.parse(tmp_path / "timing.svg").getroot()
+    assert root.tag == f"{SVG}svg"
+    strokes = {group.get("stroke") for group in root.iter(f"{SVG}g")}
+    assert {theme.LIGHT.model(run.model) for run in RUNS} <= strokes
+    words = " ".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
+    assert "VSSM" in words and "unlike runs" in words and "tokens done" in words and "100 ms" in words
+    assert list(root.iter(f"{SVG}image")) == [] and list(root.iter(f"{SVG}clipPath"))  # lines, cut at the axes
+    numbers = [float(n) for line in root.iter(f"{SVG}polyline") for n in line.get("points").replace(",", " ").split()]
+    assert numbers and all(math.isfinite(n) for n in numbers)
+
+
+@pytest.mark.parametrize("asked", ["PNG", "SVG", "CSV"])
+@pytest.mark.parametrize("name", ["a.png", "a.SVG", "a.csv", "a.jpg", "a.png.txt"])
+def test_the_name_says_what_is_written(panel, plot, qtbot, tmp_path, asked, name):
+    """Whatever was asked for; a name that says something else is refused, and nothing is written."""
+    next(a for a in plot.menu.actions() if a.text() == f"Save {asked}…").trigger()
+    dialog = panel.findChild(QFileDialog)
+    dialog.fileSelected.emit(str(tmp_path / name))
+    dialog.close()
+    ((said, kind),) = panel.spoken
+    if name in ("a.jpg", "a.png.txt"):
+        assert "must end in .png or .svg or .csv" in said and kind == "error" and not list(tmp_path.iterdir())
+        return
+    content = (tmp_path / name).read_bytes()
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "csv": plot.values().encode()[:20]}
+    assert content.startswith(starts[name[2:].lower()]) and kind == "note"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "SVG", "CSV"])
+def test_what_cannot_be_written_is_one_sentence(panel, plot, qtbot, tmp_path, kind):
+    next(a for a in plot.menu.actions() if a.text() == f"Save {kind}…").trigger()
+    dialog = panel.findChild(QFileDialog)
+    (tmp_path / "file").write_text("")
+    dialog.fileSelected.emit(str(tmp_path / "file" / f"plot.{kind.lower()}"))
+    dialog.close()
+    ((said, kind),) = panel.spoken
+    assert "cannot be written" in said and kind == "error"
+    assert (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.qt_log_ignore(NOISE, extend=True)
+def test_the_menu_by_mouse_and_key(plot, qtbot):
+    names = [a.text() for a in plot.menu.actions() if a.text()]
+    assert names[:3] == ["Whole view", "Copy picture", "Copy values"] and len(names) == 7
+    for reason in (QContextMenuEvent.Reason.Mouse, QContextMenuEvent.Reason.Keyboard):
+        at = place(plot, 1, 12)
+        QApplication.sendEvent(plot.viewport(), QContextMenuEvent(reason, at, plot.viewport().mapToGlobal(at)))
+        assert plot.menu.isVisible()
+        enabled = {a.text(): a.isEnabled() for a in plot.menu.actions()}
+        assert enabled["Save CSV…"] and not enabled["Whole view"]
+        qtbot.keyClick(plot.menu, Qt.Key.Key_Escape)
+    turn(plot, place(plot, 1, 12), 3)
+    plot.button.setFocus()
+    assert plot.button.hasFocus() and plot.button.accessibleName()
+    qtbot.keyClick(plot.button, Qt.Key.Key_Space)
+    qtbot.waitUntil(plot.menu.isVisible)
+    qtbot.keyClick(plot.menu, Qt.Key.Key_Down)
+    qtbot.keyClick(plot.menu, Qt.Key.Key_Return)
+    assert not plot.zoomed
+
+
+@pytest.mark.qt_log_ignore(NOISE, extend=True)
+def test_nothing_to_save_is_not_offered(panel, plot):
+    panel.show_runs([])
+    plot.menu.popup(panel.pos())
+    assert not any(a.isEnabled() for a in plot.menu.actions() if a.text())
+    plot.menu.close()
+
+
+# --- scaling
+
+
+def test_scaling_is_saved_point_by_point(qtbot):
+    panel = ScalingPanel()
+    panel.resize(480, 320)
+    qtbot.addWidget(panel)
+    panel.retheme(theme.LIGHT)
+    panel.begin(3)
+    for one in (
+        point("vssm", 256, 0.5),
+        point("transformer", 256, 1.0, repeats=5),
+        point("transformer", 512, 2.0),
+        point("transformer", 1024, 4.0),
+    ):
+        panel.add(one)
+    rows = rows_of(panel.plot.values())
+    assert [(r["model"], int(r["tokens"]), float(r["total_seconds"])) for r in rows] == [
+        (p.model, p.length, p.seconds) for p in panel.points
+    ]
+    assert [int(r["repeats"]) for r in rows] == [1, 5, 1, 1] and rows[0]["height"] == "16" and rows[0]["cpu"]
+    plot = panel.plot
+    turn(plot, QPoint(200, 60), 3)
+    assert plot.zoomed
+    root = ElementTree.fromstring(plot._content("svg"))
+    assert "∝" in "".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
+    panel.begin(3)
+    assert not plot._curves
+
+
+# --- races and their repeats
+
+
+def race_of(*took: tuple[str, float], seed: int = 0, temperature: float = 1.0) -> Race:
+    """A race in which these models took so many seconds."""
+    told = []
+    for model, when in took:
+        asked = contestant(model)
+        asked = Contestant(model, "mnist", replace(asked.request, seed=seed, temperature=temperature))
+        told.append((asked, events(asked, [when / 2, when], [6, 12])))
+    return raced(*told)
+
+
+def test_repeats_are_runs_of_the_same_work_by_whatever_seed():
+    record = Record()
+    first = race_of(("vssm", 0.01), ("transformer", 0.3))
+    record.add(first)
+    assert [bar.words for bar in record.bars(first)] == ["0.010 s · fastest", "0.30 s · 30 ×"]
+    assert race_timing.words(record.bars(first)).startswith("Seconds of one run each")
+    record.add(race_of(("vssm", 0.03), ("transformer", 0.5), seed=9))
+    record.add(race_of(("vssm", 0.02), ("transformer", 0.4), ("mamba", 1.0)))
+    record.add(race_of(("vssm", 9.0), temperature=0.5))  # other work
+    record.add(raced((contestant("vssm", 5), events(contestant("vssm", 5), [9.0], [11]))))
+    record.add(raced((contestant("vssm"), events(contestant("vssm"), [9.0], [6], end=False))))  # stopped
+    bars = record.bars(first)
+    assert [bar.seconds for bar in bars] == [[0.01, 0.03, 0.02], [0.3, 0.5, 0.4]]
+    assert [bar.median for bar in bars] == [0.02, 0.4] and [bar.times for bar in bars] == pytest.approx([1, 20])
+    assert "median of 3 runs" in race_timing.words(bars) and "from the least to the most" in race_timing.words(bars)
+    assert bars[0].say(1) == "VSSM, run 2 of 3: 0.030 s, 2 network calls, seed 9"
+    assert record.bars(None) == [] and race_timing.words([]) == ""
+
+
+@pytest.fixture
+def bars(qtbot, clipboard):
+    made = BarsPanel(QAction("Repeat the timing"))
+    made.resize(560, 300)
+    qtbot.addWidget(made)
+    with qtbot.waitExposed(made):
+        made.show()
+    made.retheme(theme.LIGHT)
+    return made
+
+
+def test_bars_have_the_median_the_spread_and_every_run(bars, qtbot):
+    record, plot = Record(), bars.plot
+    first = race_of(("vssm", 0.01), ("transformer", 0.3))
+    for race in (first, race_of(("vssm", 0.03), ("transformer", 0.5)), race_of(("vssm", 0.02), ("transformer", 0.4))):
+        record.add(race)
+    bars.show_bars(record.bars(first), first)
+    assert plot.logs == (True, False) and "logarithmic" in plot.getAxis("bottom").labelText
+    shapes = [item for item in bars._items if isinstance(item, pg.BarGraphItem)]
+    assert [10 ** item.opts["x1"][0] for item in shapes] == pytest.approx([0.02, 0.4])
+    lines = [item.getData()[0] for item in bars._items if isinstance(item, pg.PlotCurveItem)]
+    assert [(10 ** x.min(), 10 ** x.max()) for x in lines] == [pytest.approx((0.01, 0.03)), pytest.approx((0.3, 0.5))]
+    words = [item.toPlainText().strip() for item in bars._items if isinstance(item, pg.TextItem)]
+    assert words == ["0.020 s · fastest", "0.40 s · 20 ×"]
+    for _ in range(3):
+        bars.grab()
+        QApplication.processEvents()
+    assert point_at(qtbot, plot, 1, 1) == "Transformer, run 2 of 3: 0.50 s, 2 network calls, seed 0"
+    rows = rows_of(plot.values())
+    assert [(r["model"], int(r["run"]), float(r["total_seconds"])) for r in rows] == [
+        *(("vssm", i, s) for i, s in enumerate((0.01, 0.03, 0.02), 1)),
+        *(("transformer", i, s) for i, s in enumerate((0.3, 0.5, 0.4), 1)),
+    ]
+    assert {float(r["median_total_seconds"]) for r in rows} == {0.02, 0.4} and rows[0]["torch"]
+    calls = rows_of(plot.values("call by call"))
+    assert [(r["model"], float(r["total_seconds"]), int(r["tokens_done"])) for r in calls] == [
+        ("vssm", 0.005, 6), ("vssm", 0.01, 12), ("transformer", 0.15, 6), ("transformer", 0.3, 12),
+    ]  # fmt: skip
+    root = ElementTree.fromstring(plot._content("svg"))
+    assert "20 ×" in " ".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
+
+
+def test_bars_of_like_times_begin_at_nothing_and_one_run_has_no_spread(bars):
+    record, race = Record(), race_of(("transformer", 0.3), ("mamba", 0.2))
+    record.add(race)
+    bars.show_bars(record.bars(race), race)
+    assert bars.plot.logs == (False, False) and ranges(bars.plot)[0, 0] == 0
+    assert not any(isinstance(item, pg.PlotCurveItem) for item in bars._items)
+    assert "one run" in bars.words.text()
+    bars.show_bars([], None)
+    assert bars._items == [] and "Nobody" in bars.words.text() and not bars.plot._curves
+
+
+@pytest.fixture
+def two(no_threads_left, qtbot, tmp_path):
+    """A window with the weights of the two quickest models."""
+    yield from opened(qtbot, tmp_path / "sitting.json", weights(tmp_path, "vssm", "vssm-paper"))
+
+
+def test_the_timing_is_repeated_and_the_pictures_stay(two, qtbot):
+    window, panel = two, two.race
+    nearly_whole(qtbot, window)
+    assert not window.actions_["repeat_race"].isEnabled()
+    made = run_race(qtbot, window)
+    press(qtbot, window, "Shift+T")
+    assert panel.bars.isVisible() and not panel.axis.isVisible() and not panel.playing
+    assert "one run" in panel.bars.words.text() and len(panel.bars.plot._curves) == 2
+    panel.bars.times.setValue(2)
+    press(qtbot, window, "Ctrl+Shift+R")
+    assert panel.repeating and window.actions_["stop"].isEnabled() and not window.actions_["repeat_race"].isEnabled()
+    assert "is on the clock (turn 1 of 2)" in panel.bars.state.text()
+    qtbot.waitUntil(lambda: not panel.repeating, timeout=LONG)
+    assert panel.race.lanes == made.lanes and "median of 3 runs" in panel.bars.words.text()
+    seconds_of = [bar.seconds for bar in panel.bars._bars]
+    assert [s[0] for s in seconds_of] == [lane.end for lane in made.lanes] and len(set(seconds_of[0])) > 1
+    assert panel.bars.state.text() == "" and not window.actions_["stop"].isEnabled()
+    axis, lane = panel.axis, made.lanes[1]
+    press(qtbot, window, "Shift+T")  # pictures again
+    assert axis.isVisible() and panel.replayable
+    QApplication.processEvents()
+    field = axis._field()
+    y = field.top() + 0.75 * field.height()
+    assert axis.words_at(QPointF(field.left() + 1, y)).startswith(f"{lane.contestant.title}: ")
+    end = field.left() + axis.axis.share(lane.end) * field.width()
+    said = axis.words_at(QPointF(min(end + 0.5, field.right()), y))
+    assert "112 of 112 tokens" in said and axis.words_at(QPointF(end, field.bottom() + 15)) == ""
+
+
+def test_repeating_is_stopped_by_key_and_given_up_for_a_completion(two, qtbot):
+    window, panel = two, two.race
+    nearly_whole(qtbot, window)
+    made = run_race(qtbot, window)
+    panel.bars.times.setValue(50)
+    press(qtbot, window, "Shift+T")
+    qtbot.mouseClick(button_of(window.actions_["repeat_race"]), LEFT)
+    qtbot.waitUntil(lambda: panel._turn > 1, timeout=LONG)
+    press(qtbot, window, "Escape")
+    qtbot.waitUntil(lambda: not panel.repeating, timeout=LONG)
+    assert panel.race.lanes == made.lanes and 1 < len(panel.bars._bars[0].took) < 50
+    assert panel.words.text() == panel.race.words
+    press(qtbot, window, "Ctrl+Shift+R")
+    assert panel.repeating
+    assert complete(qtbot, window).finished is not None
+    qtbot.waitUntil(lambda: not panel.repeating, timeout=LONG)
+    press(qtbot, window, "Shift+R")  # another race, while bars are chosen
+    qtbot.waitUntil(lambda: panel.race is not made and not panel.running, timeout=LONG)
+    assert panel.bars.isVisible() and not panel.playing
+    press(qtbot, window, "Ctrl+Shift+R")
+    press(qtbot, window, "Ctrl+Q")
+    assert window.tidy_exit

@@ -1,0 +1,279 @@
+"""Starting: a window before torch is there, what is asked of it meanwhile, and the example it shows."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import broken_sessions
+import numpy as np
+import pytest
+from conftest import bury
+from test_docks import CRAFTED, layout
+from windows import LEFT, LONG, button_of, complete, press, take
+
+from app.core import session
+from app.core.link import Link
+from app.ui.main_window import Window
+from tools import startup_time
+from vssm import checkpoint, data
+from vssm.prompt import Prompt
+from vssm.reports import precomputed
+from vssm.sampling.events import GenerationRequest
+from vssm.sampling.generator import Generator, run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def start(name: str, folder: Path, *more, libraries: Path = ROOT, **how) -> subprocess.CompletedProcess:
+    """Call a function of starting.py in a program of its own. libraries: found before any others."""
+    paths = os.pathsep.join(map(str, (libraries, ROOT)))
+    given = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": paths} | how.pop("env", {})
+    words = [sys.executable, ROOT / "tests" / "starting.py", name, folder, *more]
+    given = {k: v for k, v in given.items() if v is not None}
+    return subprocess.run(words, env=given, capture_output=True, text=True, timeout=200, **how)
+
+
+def started(name: str, folder: Path, *more, **how) -> dict:
+    """What it saw."""
+    done = start(name, folder, *more, **how)
+    assert done.returncode == 0, done.stderr
+    return json.loads(next(line for line in reversed(done.stdout.splitlines()) if line.startswith("{")))
+
+
+# --- before torch is there
+
+
+def test_the_window_needs_no_torch(tmp_path):
+    saw = started("without_weights", tmp_path)
+    assert saw == {"heavy": [], "mode": "loading …", "status": "Loading the models …"}
+
+
+def test_what_is_drawn_and_asked_before_torch_is_there_is_done(tmp_path):
+    saw = started("asked_early", tmp_path)
+    assert saw["heavy"] == [] and not saw["ready"] and saw["runs"] == 0
+    assert "Loading the models" in saw["said"] and saw["stop"]
+    assert saw["example"].startswith("Example, made beforehand by VSSM in 0.")
+    assert saw["ink"] and saw["same"] and saw["samples"] == 4
+    assert saw["later"] == "" and not saw["shown"]
+
+
+def test_without_torch_one_can_draw_and_save(tmp_path):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('libcudart.so.13: cannot open it')\n")
+    saw = started("without_torch", tmp_path, libraries=tmp_path)
+    assert "cannot be loaded (libcudart.so.13: cannot open it)" in saw["said"] and saw["said"] == saw["again"]
+    assert saw["said"].count("\n") == 0 and saw["status"] == "The models cannot be loaded"
+    assert not saw["mode"] and saw["runs"] == 0
+    assert session.load(tmp_path / "sitting.json").sheets["mnist"].prompt.pixels[5, 9:19].all()
+
+
+def test_the_program_can_be_closed_while_torch_is_loaded(tmp_path):
+    """Nothing waits for that, and the sketch is kept."""
+    saw = started("closed_early", tmp_path)
+    assert "torch" in saw["heavy"] and not saw["ready"] and "waited" not in saw
+    assert session.load(tmp_path / "sitting.json").sheets["mnist"].prompt.pixels[5, 9:19].all()
+
+
+# --- whatever there is to start with
+
+
+def test_a_broken_session_file_prevents_no_start(tmp_path):
+    text = broken_sessions.pinned(broken_sessions.PNGS["huge"])
+    (tmp_path / "sitting.json").write_text(text)
+    saw = started("begun", tmp_path)
+    assert saw["samples"] == 4 and len(saw["said"]) == 1 and "set aside as sitting.json.broken" in saw["said"][0]
+    assert (tmp_path / "sitting.json.broken").read_text() == text and session.load(tmp_path / "sitting.json")
+
+
+def test_a_crafted_layout_prevents_no_start(tmp_path):
+    """The first layout stands; all else is restored."""
+    session.save(session.Session(samples=9, layout=layout(CRAFTED["too deep"])), tmp_path / "sitting.json")
+    saw = started("begun", tmp_path)
+    assert saw["samples"] == 9 and saw["said"] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names are text there")
+def test_a_strange_argument_prevents_no_start(tmp_path):
+    """Broken, no text and too long, a pipe: each is told in the window."""
+    broken, pipe = tmp_path / "given.json", tmp_path / "pipe.json"
+    broken.write_text(broken_sessions.pinned(broken_sessions.PNGS["huge"]))
+    os.mkfifo(pipe)
+    for given in (broken, b"\xff" * 300 + b".json", pipe):
+        saw = started("begun", tmp_path, given)
+        assert len(saw["said"]) == 1 and saw["said"][0] and saw["details"] == [""] and saw["samples"] == 4
+    assert broken.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="homes are other there")
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {"HOME": None},
+        {"HOME": "/dev/null", "XDG_DATA_HOME": "/dev/null/data", "XDG_CONFIG_HOME": "/dev/null/config"},
+        {"VSSM_STATE": "/dev/null"},
+        {"VSSM_STATE": "x" * 300 + "/sitting.json"},
+    ],
+)
+def test_strange_surroundings_prevent_no_start(tmp_path, surroundings):
+    usual = {"VSSM_STATE": None, "XDG_DATA_HOME": str(tmp_path)}
+    saw = started("begun", tmp_path, env=usual | surroundings, cwd=tmp_path)
+    assert saw["samples"] == 4 and saw["details"] == [""] * len(saw["said"])
+    assert not Path("/dev/null").is_file()
+
+
+def test_what_cannot_be_shown_is_set_aside(tmp_path):
+    kept = session.Session(samples=9, layout=layout(b"", name="race"))
+    session.save(kept, tmp_path / "sitting.json")
+    saw = started("cannot_be_shown", tmp_path)
+    assert "cannot be shown (no such place); it was set aside as sitting.json.broken" in saw["said"][0]
+    assert saw["samples"] == 4 and saw["kept"] == str(tmp_path / "sitting.json")
+    assert session.load(tmp_path / "sitting.json.broken") == kept
+
+
+def test_where_no_window_can_be_opened_it_is_told(tmp_path):
+    session.save(session.Session(samples=9), tmp_path / "sitting.json")
+    done = start("cannot_be_opened", tmp_path)
+    assert done.returncode == 1 and "TypeError" in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("The window cannot be opened")
+
+
+def test_a_fault_in_the_first_moments_is_told_in_the_window(tmp_path):
+    saw = started("fails_in_its_first_moments", tmp_path, "given.json")
+    assert len(saw["said"]) == 2 and all("in the first moments" in text for text in saw["said"])
+    assert all("Traceback" in details for details in saw["details"])
+
+
+@pytest.fixture
+def early(no_threads_left, qtbot, tmp_path):
+    """A window that has not been painted yet: nothing is being loaded before the event loop is reached."""
+    bury()
+    made = Window(tmp_path / "sitting.json")
+    made.resize(1280, 760)
+    qtbot.addWidget(made)
+    made.show()
+    yield made
+    made.close()
+
+
+def test_what_is_asked_early_can_be_stopped(early, qtbot):
+    qtbot.mouseClick(button_of(early.actions_["complete"]), LEFT)
+    assert early._waiting is not None and early.messages.text
+    qtbot.mouseClick(button_of(early.actions_["stop"]), LEFT)
+    assert early.messages.text == "" and not early.actions_["stop"].isEnabled()
+    qtbot.waitUntil(lambda: early.ready, timeout=LONG)
+    assert early.history == [] and early._running is None
+
+
+def test_the_last_thing_asked_early_is_done(early, qtbot):
+    """A race, asked for after a completion."""
+    qtbot.mouseClick(button_of(early.actions_["complete"]), LEFT)
+    qtbot.mouseClick(button_of(early.actions_["start_race"]), LEFT)
+    assert early._racing is None
+    qtbot.waitUntil(lambda: early._racing is not None, timeout=LONG)
+    assert early.history == [] and early.race.isVisible()
+
+
+IMPOSSIBLE = Link(
+    "mnist", "vssm", "backwards", None, 2, 1.0, 3, "sampled", Prompt.empty(*data.MNIST.shape).with_rows(14)
+)
+
+
+def test_early_links_that_no_model_can_follow_leave_the_drawing(early, qtbot, draw):
+    """However many follow each other."""
+    draw(early.canvas, [(5, 3), (22, 5)])
+    drawn = early.sitting()
+    for link in (IMPOSSIBLE, dataclasses.replace(IMPOSSIBLE, seed=4)):
+        early.opener.open_argument(link.text)
+        assert not early.canvas.sketch.pixels.any()
+    qtbot.waitUntil(lambda: early.ready, timeout=LONG)
+    assert "mode 'backwards'" in early.messages.text and early.sitting() == drawn
+
+
+def test_what_is_drawn_on_an_early_link_stays(early, qtbot, draw):
+    """Where its known pixels are, too."""
+    early.opener.open_argument(IMPOSSIBLE.text)
+    draw(early.canvas, [(5, 3), (22, 5)])
+    drawn = early.canvas.sketch.prompt
+    qtbot.waitUntil(lambda: early.ready, timeout=LONG)
+    assert "mode 'backwards'" in early.messages.text and early.canvas.sketch.prompt.same_as(drawn)
+
+
+def test_a_mode_that_the_model_does_not_have_gives_way_to_its_usual_one(qtbot, tmp_path, no_threads_left):
+    """Which the sitting cannot know before the models are loaded."""
+    saved = session.Session(model="asarm").to_dict()
+    saved["sheets"]["mnist"]["modes"] = {"asarm": ["backwards", 3], "transformer": ["sequential", 3]}
+    (tmp_path / "sitting.json").write_text(json.dumps(saved))
+    bury()
+    window = Window(tmp_path / "sitting.json", tmp_path)
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitUntil(lambda: window.ready, timeout=LONG)
+    assert window.modes.mode.currentText() == "ASSD" and window.modes.number.value() == window._mode[0].default
+    assert window._mode_of("transformer")[1] is None
+    window.close()
+
+
+# --- the example
+
+
+@pytest.mark.parametrize("dataset", data.DATA_SETS.values(), ids=lambda d: d.name)
+def test_the_example_is_what_the_shipped_weights_make(dataset):
+    """Up to what another processor rounds otherwise."""
+    found = precomputed.find(dataset)
+    known = found.prompt.known
+    assert 0 < known.sum() < known.size and 0 < found.seconds < 10
+    weights = checkpoint.load(checkpoint.shipped(found.model, dataset.name))
+    made = run(Generator(weights), GenerationRequest(found.prompt, seed=precomputed.SEED)).images[0]
+    assert (found.image[known] == made[known]).all()
+    assert np.abs(found.image.astype(float) - made).mean() < 0.03 * 255
+
+
+@pytest.mark.parametrize("broken", ["mnist.png", "mnist.json"])
+def test_a_broken_example_is_left_out(broken, tmp_path, monkeypatch):
+    for path in precomputed.FOLDER.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(precomputed, "FOLDER", tmp_path)
+    assert precomputed.find(data.MNIST) is not None
+    (tmp_path / broken).write_bytes(b"[]")
+    assert precomputed.find(data.MNIST) is None and precomputed.find(data.CIFAR10) is not None
+    (tmp_path / broken).unlink()
+    assert precomputed.find(data.MNIST) is None
+
+
+def test_the_example_stays_until_the_first_run_of_its_data_set(window, qtbot):
+    hint = window.completion._hint
+    assert hint.isVisible() and hint.picture.isVisible() and hint.example.model == "vssm"
+    assert window.completion.run is None and not window.actions_["save_one"].isEnabled()
+    take(qtbot, window, 1)
+    assert hint.picture.isVisible()
+    complete(qtbot, window)
+    assert not hint.isVisible() and hint.example is None
+    press(qtbot, window, "Ctrl+2")
+    assert hint.picture.isVisible() and hint.example.image.shape == (32, 32, 3)
+    press(qtbot, window, "Ctrl+1")
+    assert not hint.isVisible()
+
+
+def test_who_has_drawn_before_is_shown_no_example(qtbot, tmp_path, no_threads_left):
+    sheet = session.Sheet(Prompt(np.full((28, 28, 1), 255, np.uint8), session.fresh_prompt(data.MNIST).known))
+    session.save(session.Session(sheets={"mnist": sheet}), tmp_path / "sitting.json")
+    bury()
+    window = Window(tmp_path / "sitting.json", tmp_path)
+    qtbot.addWidget(window)
+    hint = window.completion._hint
+    assert hint.example is None and "Sketch something" in hint.words.text() and not hint.picture.isVisibleTo(hint)
+    window.close()
+
+
+# --- how long it takes
+
+
+def test_the_start_is_timed_in_its_order():
+    seen = startup_time.start()
+    assert list(seen) and set(seen) == set(startup_time.MARKS)
+    order = [seen[name] for name in ("painted", "stroke", "torch", "model", "models")]
+    assert order == sorted(order) and order[0] > seen["processor"] / os.cpu_count() > 0
+    assert 0 < seen["pen_median"] <= seen["pen_p95"] <= seen["pen_most"] < order[-1]

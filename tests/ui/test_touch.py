@@ -1,0 +1,233 @@
+"""Latents touched in the real window: by click, drag and key; the picture follows, all other codes are held."""
+
+import numpy as np
+import pytest
+from conftest import ended, opened
+from PySide6.QtCore import QPoint, Qt
+from pytestqt.qtbot import QtBot
+from windows import LEFT, LONG, choose, complete, press, said, take
+
+from app.core.run import Run
+from app.ui import latent_editor
+from vssm import checkpoint
+
+
+@pytest.fixture(scope="module")
+def able(request, qapp, tmp_path_factory):
+    """A window for all tests of this file, with the models that have latents."""
+    folder = tmp_path_factory.mktemp("able")
+    for name, data in (("vssm", "mnist"), ("vssm-paper", "mnist"), ("vssm", "cifar10")):
+        path = checkpoint.shipped(name, data)
+        (folder / path.name).symlink_to(path)
+    yield from opened(QtBot(request), folder / "sitting.json", folder)
+
+
+@pytest.fixture
+def window(able, qtbot):
+    """It, with a sketch and VSSM in its usual mode."""
+    able.stop()
+    qtbot.waitUntil(lambda: able._running is None, timeout=LONG)
+    able.choose_data("mnist")
+    able.history, able.desk.modes = [], {}
+    able._show(None)
+    able.messages.clear()
+    choose(qtbot, able, "vssm")
+    able.samples.setValue(2)
+    take(qtbot, able, 0)
+    able.latents._choose(1)
+    return able
+
+
+def code(window, row: int, column: int) -> QPoint:
+    """The middle of a code on the map, which has rows and columns from 0."""
+    side = window.latents.map.field.width() / window.latents.map._picture.shape[1]
+    return QPoint(round((column + 0.5) * side), round((row + 0.5) * side))
+
+
+def done(window, qtbot) -> Run:
+    """The run shown, once nothing is under way."""
+    qtbot.waitUntil(ended(window), timeout=LONG)
+    return window.shown
+
+
+def click(window, qtbot, row: int, column: int) -> Run:
+    qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, row, column))
+    assert window._running is not None
+    run = done(window, qtbot)
+    assert run.base is not None and window.messages.text == ""
+    return run
+
+
+def differing(one: Run, other: Run) -> dict[int, np.ndarray]:
+    """By level, where codes differ, [K, h, w]."""
+    return {n: (one.latents[n].codes != other.latents[n].codes).any(-1) for n in one.latents}
+
+
+def only(mask: np.ndarray, *cells: tuple[int, int], sample: int = 0) -> bool:
+    """Whether these codes of one sample differ and no others."""
+    return {tuple(map(int, c)) for c in np.argwhere(mask)} == {(sample, *cell) for cell in cells}
+
+
+def test_a_click_draws_one_code_anew_and_holds_all_others(window, qtbot):
+    run = complete(qtbot, window)
+    shown = window.completion.picture._image.copy()
+    window.completion.choose_sample(1)
+    touched = click(window, qtbot, 5, 3)
+    assert touched is not run and touched.base is run and touched.shown == 1
+    differ = differing(run, touched)
+    assert only(differ.pop(1), (5, 3), sample=1) and not any(d.any() for d in differ.values())
+    assert np.array_equal(touched.images[0], run.images[0])  # the other sample
+    window.completion.choose_sample(0)
+    assert window.completion.picture._image == shown
+    assert touched.request.seed == run.request.seed and window.messages.text == ""
+
+
+def test_a_level_drawn_anew_changes_the_picture_at_once_and_back_undoes_it(window, qtbot):
+    run = complete(qtbot, window)
+    untouched = window.completion.picture._image.copy()
+    assert not window.latents.back.isEnabled()
+    qtbot.mouseClick(window.latents.strip, LEFT, pos=window.latents.strip.cells()[2].center().toPoint())
+    for _ in range(2):
+        qtbot.mouseClick(window.latents.anew, LEFT)
+        touched = done(window, qtbot)
+        differ = differing(run, touched)
+        assert differ[2][0].all() and not differ[2][1].any()
+        assert not any(d.any() for level, d in differ.items() if level != 2)
+        assert touched.changed and window.completion.picture._image != untouched
+        assert f"{touched.changed} px changed" in window.latents.sums.text()
+        assert touched.origin is run and window.history == [touched]
+    qtbot.mouseClick(window.latents.back, LEFT)
+    assert window.shown.base is run and window.history == [window.shown]
+    press(qtbot, window, "Shift+Z")
+    assert window.shown is run and window.history == [run] and not window.latents.back.isEnabled()
+    assert window.completion.picture._image == untouched
+    press(qtbot, window, "Shift+Z")  # nothing is left to take back
+    assert window.shown is run
+
+
+def test_undo_stays_the_sketchs(window, qtbot):
+    take(qtbot, window, 1)
+    complete(qtbot, window)
+    touched = click(window, qtbot, 5, 3)
+    before = window.canvas.sketch.pixels.copy()
+    press(qtbot, window, "Ctrl+Z")
+    assert window.shown is touched and not np.array_equal(window.canvas.sketch.pixels, before)
+
+
+def test_a_drag_draws_a_rectangle_of_codes_anew(window, qtbot):
+    run, map_ = complete(qtbot, window), window.latents.map
+    qtbot.mousePress(map_, LEFT, pos=code(window, 4, 2))
+    qtbot.mouseMove(map_, code(window, 5, 4))
+    qtbot.mouseRelease(map_, LEFT, pos=code(window, 5, 4))
+    differ = differing(run, done(window, qtbot))
+    assert only(differ[1], *((y, x) for y in (4, 5) for x in (2, 3, 4)))
+
+
+def test_keys_move_mark_touch_and_take_back(window, qtbot):
+    run, map_ = complete(qtbot, window), window.latents.map
+    map_.setFocus()
+    for _ in range(9):
+        qtbot.keyClick(map_, Qt.Key.Key_Up)
+        qtbot.keyClick(map_, Qt.Key.Key_Left)
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Down, Qt.Key.Key_Space):
+        qtbot.keyClick(map_, key)
+    assert only(differing(run, done(window, qtbot))[1], (1, 1))
+    qtbot.keyClick(map_, Qt.Key.Key_Backspace)
+    assert window.shown is run
+    qtbot.keyClick(map_, Qt.Key.Key_PageDown)
+    qtbot.keyClick(map_, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(map_, Qt.Key.Key_Return)  # which completes wherever else it is pressed
+    touched = done(window, qtbot)
+    assert only(differing(run, touched)[2], (1, 1), (1, 2)) and window.history == [touched]
+    for _ in range(9):
+        qtbot.keyClick(map_, Qt.Key.Key_PageDown)
+    assert window.latents.anew.accessibleName().startswith("Resample level 7")
+    window.latents.strip.setFocus()
+    qtbot.keyClick(window.latents.strip, Qt.Key.Key_Left)
+    assert window.latents.anew.accessibleName().startswith("Resample level 6")
+    qtbot.keyClick(window.latents.strip, Qt.Key.Key_Return)
+    assert differing(touched, done(window, qtbot))[6][0].all() and len(window.history) == 1
+
+
+def test_a_code_pointed_at_is_told_and_framed_on_the_picture(window, qtbot):
+    run = complete(qtbot, window)
+    rest = window.latents.sums.text()
+    qtbot.mouseMove(window.latents.map, code(window, 5, 3))
+    part = window.completion.picture._part
+    assert (part.x() * 28, part.y() * 28, part.width() * 28) == pytest.approx((12, 20, 4))
+    entropy = run.latents[1].entropy[0, 5, 3] / np.log(2)
+    assert window.latents.sums.text().startswith("row 6, column 4: ")
+    assert window.latents.sums.text().endswith(f"entropy {entropy:.1f} bits".replace("-", "−"))
+    qtbot.mouseMove(window.latents.strip)
+    assert window.completion.picture._part is None and window.latents.sums.text() == rest
+
+
+def test_times_are_those_of_the_untouched_run(window, qtbot):
+    run = complete(qtbot, window)
+    words = window.timing.words.text()
+    touched = click(window, qtbot, 5, 3)
+    assert said(window).startswith("● VSSM, touched") and touched.title == "VSSM, touched"
+    assert window.timing.words.text() == words and window.timing._runs == [run]
+    again = complete(qtbot, window)  # a run of its own: the touched one stays beside it
+    assert window.history == [touched, again] and again.base is None
+
+
+@pytest.mark.parametrize(("model", "mode"), [("vssm", "chunked"), ("vssm-paper", "sequential")])
+def test_a_mode_that_cannot_hold_latents_says_so(window, qtbot, model, mode):
+    choose(qtbot, window, model)
+    press(qtbot, window, "M")
+    run = complete(qtbot, window)
+    assert run.finished.mode == mode
+    qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, 3))
+    assert "mode Parallel only" in window.messages.text and window._running is None and window.shown is run
+
+
+def test_the_papers_classes_can_be_touched(window, qtbot):
+    choose(qtbot, window, "vssm-paper")
+    run = complete(qtbot, window)
+    assert only(differing(run, click(window, qtbot, 4, 3))[1], (4, 3))  # another code, every time
+    assert "class" in window.latents.sums.text()
+
+
+def test_stop_leaves_what_stood_and_a_second_click_joins_the_first(window, qtbot):
+    window.samples.setValue(16)  # so that a touch takes long enough to be met
+    run = complete(qtbot, window)
+    qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, 3))
+    assert window.actions_["stop"].isEnabled()
+    press(qtbot, window, "Escape")
+    assert done(window, qtbot) is run and window.history == [run] and not window.actions_["stop"].isEnabled()
+    for column in (1, 2):
+        qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, column))
+    touched = done(window, qtbot)
+    assert touched.base is run and only(differing(run, touched)[1], (5, 1), (5, 2))
+
+
+def test_a_touch_that_joins_another_draws_again_what_that_drew(window, qtbot):
+    run = complete(qtbot, window)
+    masks = np.zeros((3, 7, 7), bool)
+    masks[0, 5, 1] = masks[1, 5, 2] = masks[2, 5, 1:4] = True
+    first = latent_editor.touched(run, 1, masks[0]).held
+    second, third = (latent_editor.touched(run, 1, mask, first).held for mask in masks[1:])
+    assert second.seed == first.seed != third.seed  # where they meet, the later one draws anew
+    assert only(second.anew[0], (5, 1), (5, 2)) and only(third.anew[0], (5, 1), (5, 2), (5, 3))
+    level = latent_editor.touched(run, 2, None, second).held
+    assert not level.other and only(level.anew[0], (5, 1), (5, 2)) and level.anew[1][0].all()
+
+
+def test_colour(window, qtbot):
+    press(qtbot, window, "Ctrl+2")
+    run = complete(qtbot, window)
+    touched = click(window, qtbot, 7, 2)
+    assert only(differing(run, touched)[1], (7, 2)) and touched.changed > 20
+
+
+def test_touches_to_be_taken_back_are_bounded(window, qtbot, monkeypatch):
+    monkeypatch.setattr(latent_editor, "MOST_BACK", 2)
+    run = complete(qtbot, window)
+    for i in range(5):
+        click(window, qtbot, i % 7, 3)
+    backs = 0
+    while window.latents.back.isEnabled():
+        qtbot.mouseClick(window.latents.back, LEFT)
+        backs += 1
+    assert window.shown is run and backs == 2

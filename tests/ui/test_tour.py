@@ -1,0 +1,101 @@
+"""The tour: offered once, ticked by what a person does, left and begun again; by real events."""
+
+import pytest
+from conftest import ended
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtWidgets import QApplication
+from windows import LEFT, LONG, choose, complete, press
+
+from app.core import session
+
+
+@pytest.fixture
+def quiet(bare, qtbot):
+    """A window without weights, before anybody has seen the tour."""
+    bare.resize(1280, 760)
+    bare.tour.leave()
+    bare.tour.toured = False
+    bare.messages.clear()
+    bare.activateWindow()
+    bare.canvas.setFocus()
+    qtbot.waitUntil(bare.canvas.hasFocus)
+    return bare
+
+
+def ticked(window) -> list[str]:
+    return [line.text()[3:] for line in window.tour_card.lines if line.isVisible() and line.text().startswith("☑")]
+
+
+def test_all_five_steps_are_ticked_by_what_is_done(window, draw, qtbot):
+    """The first test here, for the window of the others has a thread of its own."""
+    card = window.tour_card
+    window.tour.offer()
+    qtbot.mouseClick(card.start, LEFT)
+    draw(window.canvas, [(5, 3), (22, 5)])
+    assert ticked(window) == ["Draw"] and card.title.text() == "1 of 5 steps done"
+    window.sketch.rows.setValue(26)  # little to draw
+    complete(qtbot, window)
+    assert ticked(window) == ["Draw", "Complete"]
+    choose(qtbot, window, "transformer")
+    complete(qtbot, window)
+    assert ticked(window) == ["Draw", "Complete", "Compare"]
+    window.completion.gallery.setFocus()
+    qtbot.keyClick(window.completion.gallery, Qt.Key.Key_Right)
+    assert ticked(window) == ["Draw", "Complete", "Compare", "Another ending"]
+    for model, box in window.race.boxes.items():
+        box.setChecked(model == "vssm")
+    press(qtbot, window, "Shift+R")
+    qtbot.waitUntil(lambda: card.title.text() == "All five steps done", timeout=LONG)
+    assert len(ticked(window)) == 5 and not card.outline.isVisible()
+    qtbot.waitUntil(lambda: not window.race.running, timeout=LONG)
+    assert ended(window)()
+    qtbot.mouseClick(card.end, LEFT)
+    assert not card.isVisible()
+
+
+def test_it_is_offered_once_and_can_be_begun_again(quiet, qtbot):
+    window, card = quiet, quiet.tour_card
+    assert not card.isVisible() and not window.sitting().toured
+    window.tour.offer()
+    assert card.isVisible() and card.title.text() == "Show me around: five steps" and window.canvas.hasFocus()
+    assert not any(line.isVisible() for line in card.lines) and not card.outline.isVisible()
+    qtbot.mouseClick(card.end, LEFT)
+    assert not card.isVisible() and window.sitting().toured
+    window.tour.offer()
+    assert not card.isVisible()
+    window.actions_["show_tour"].trigger()
+    assert card.isVisible() and card.title.text() == "0 of 5 steps done"
+    card.end.setFocus()
+    qtbot.keyClick(card.end, Qt.Key.Key_Escape)
+    assert not card.isVisible() and not card.outline.isVisible()
+    assert session.Session.from_dict(window.sitting().to_dict()).toured
+
+
+def test_the_outline_is_around_what_the_step_is_done_with(quiet, qtbot):
+    window, card = quiet, quiet.tour_card
+    window.actions_["show_tour"].trigger()
+
+    def around(widget):
+        where = QRect(widget.mapTo(window, QPoint()), widget.size())
+        return card.outline.isVisible() and card.outline.geometry().contains(where)
+
+    assert around(window.canvas)
+    assert window.childAt(window.canvas.mapTo(window, QPoint(20, 20))) is window.canvas  # the mouse goes through
+    window.resize(1000, 600)
+    qtbot.waitUntil(lambda: around(window.canvas))
+    window.canvas.setFocus()
+    qtbot.keyClick(window.canvas, Qt.Key.Key_Space)  # drawn by a key
+    assert ticked(window) == ["Draw"] and around(window.button_of(window.actions_["complete"]))
+    press(qtbot, window, "Ctrl+Z")
+
+
+@pytest.mark.parametrize("size", [(1000, 600), (1280, 760)])
+def test_the_card_stands_in_the_corner_and_messages_above_it(quiet, qtbot, size):
+    window, card = quiet, quiet.tour_card
+    window.resize(*size)
+    window.actions_["show_tour"].trigger()
+    window.messages.say("wrong")
+    assert window.rect().contains(card.geometry()) and card.height() >= card.layout().totalHeightForWidth(card.width())
+    assert not card.geometry().intersects(window.messages.geometry())
+    assert card.geometry().left() > window.sketch.mapTo(window, window.sketch.rect().topRight()).x()
+    assert QApplication.focusWidget() is window.canvas

@@ -1,0 +1,483 @@
+"""The whole window, by real mouse and key events, with the shipped models."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import at, ended, opened, running_threads
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QLineEdit
+from windows import LEFT, LONG, accept, choose, complete, figure, model_button, plain, press, said, take, type_in
+
+from app.core import run as runs
+from app.core import session
+from app.core.run import Run
+from app.ui import actions
+from vssm import checkpoint, data
+from vssm.files.examples import examples
+from vssm.models import registry
+from vssm.sampling.events import Finished, GenerationRequest, Latents, Progress, Started
+from vssm.sampling.step import Mode
+
+# --- what a person gives
+
+
+def test_a_mouse_draws_and_undo_takes_back(window, draw, qtbot):
+    draw(window.canvas, [(5, 3), (22, 5)])
+    assert window.canvas.sketch.pixels[3, 5] == 255
+    press(qtbot, window, "Ctrl+Z")
+    assert not window.canvas.sketch.pixels.any()
+    press(qtbot, window, "Ctrl+Shift+Z")
+    assert window.canvas.sketch.pixels[3, 5] == 255
+    press(qtbot, window, "Ctrl+Backspace")
+    assert not window.canvas.sketch.pixels.any()
+
+
+def test_tools_by_key_and_click(window, draw, qtbot):
+    press(qtbot, window, "U")
+    draw(window.canvas, [(5, 3), (22, 3)])
+    assert not window.canvas.sketch.known[3, 5:23].any()
+    press(qtbot, window, "K")
+    draw(window.canvas, [(5, 3), (22, 3)])
+    assert window.canvas.sketch.known[3, 5:23].all() and not window.canvas.sketch.pixels.any()
+    press(qtbot, window, "]")
+    assert window.canvas.pen == 4
+    press(qtbot, window, "[")
+    press(qtbot, window, "[")
+    assert window.canvas.pen == 2
+
+
+def test_the_row_slider_sets_known_rows_exactly(window, draw, qtbot):
+    draw(window.canvas, [(5, 20), (22, 20)])  # ink below, which makes pixels known there
+    window.sketch.rows.setFocus()
+    for key, rows in ((Qt.Key.Key_Home, 0), (Qt.Key.Key_Right, 1), (Qt.Key.Key_End, 28), (Qt.Key.Key_Left, 27)):
+        qtbot.keyClick(window.sketch.rows, key)
+        expected = np.zeros((28, 28), bool)
+        expected[:rows] = True
+        assert np.array_equal(window.canvas.sketch.known, expected)
+    assert window.canvas.sketch.prompt.pixels[20, 10] == 255  # ink that was unknown for a while is not lost
+    press(qtbot, window, "Ctrl+Z")
+    assert window.canvas.sketch.known[20, 10] and window.sketch.rows.value() == 14
+
+
+def test_all_and_none_known(window, qtbot):
+    press(qtbot, window, "Ctrl+A")
+    assert window.canvas.sketch.known.all() and window.sketch.rows.value() == 28
+    press(qtbot, window, "Ctrl+D")
+    assert not window.canvas.sketch.known.any() and window.sketch.rows.value() == 0
+
+
+def test_every_example_is_one_click_away(window, qtbot):
+    shown = examples(data.MNIST)
+    assert len(window.sketch.thumbs) == len(shown) > 3
+    for i, example in enumerate(shown):
+        take(qtbot, window, i)
+        prompt = window.canvas.sketch.prompt
+        assert np.array_equal(prompt.known, example.prompt.known)
+        assert np.array_equal(prompt.pixels[prompt.known], example.prompt.pixels[prompt.known])
+
+
+def test_models_by_click_and_key(window, qtbot):
+    names = list(registry.PRESETS)
+    assert [a.data() for a in window.actions_.choices("choose_model")] == names
+    for i, name in enumerate(names, 1):
+        press(qtbot, window, str(i))
+        assert window.model == name and model_button(window, name).isChecked()
+    for name in names:
+        qtbot.mouseClick(model_button(window, name), LEFT)
+        assert window.model == name
+        qtbot.waitUntil(lambda n=name: registry.get(n).title in window._status.text(), timeout=LONG)
+
+
+def test_digits_typed_into_a_field_choose_no_model(window, qtbot):
+    window.samples.setFocus()
+    window.samples.selectAll()
+    qtbot.keyClicks(window.samples.findChild(QLineEdit), "12")
+    assert window.samples.value() == 12 and window.model == "vssm"
+
+
+# --- what a model makes of it
+
+
+@pytest.mark.parametrize("name", list(registry.PRESETS))
+def test_return_completes_and_leaves_known_pixels_alone(window, qtbot, name):
+    take(qtbot, window, 0)
+    qtbot.mouseClick(model_button(window, name), LEFT)
+    run = complete(qtbot, window)
+    prompt = window.canvas.sketch.prompt
+    assert isinstance(run.finished, Finished) and run.finished.model == name and run is window.shown
+    assert run.finished.images.shape == (4, *data.MNIST.shape) and run.filled.all()
+    assert (run.finished.images[:, prompt.known] == prompt.pixels[prompt.known]).all()
+    assert run.finished.images[:, ~prompt.known].any()  # it drew something
+    assert runs.seconds(run.finished.seconds + run.finished.prompt_seconds) == figure(window, "seconds")
+    assert figure(window, "calls") == str(run.finished.network_calls)
+    assert window.messages.text == ""
+    assert bool(run.latents) == bool(run.started.levels) == window.latents.view.isVisible()
+    assert len(run.latents) == run.started.levels + (0 in run.latents)  # of the levels, the code is none
+
+
+def test_the_transformer_fills_in_live(window, qtbot):
+    take(qtbot, window, 0)
+    press(qtbot, window, "2")
+    press(qtbot, window, "Return")
+    seen = []
+
+    def half_way():
+        seen.append((window.shown.tokens, window.shown.filled.sum(), figure(window, "calls")))
+        return ended(window)()
+
+    qtbot.waitUntil(half_way, timeout=LONG)
+    tokens = sorted({t for t, _, _ in seen})
+    assert len(tokens) > 4 and tokens[-1] == window.shown.started.tokens
+    assert len({calls for _, _, calls in seen}) > 4  # and the panel showed it
+
+
+def test_stop_in_the_middle(window, qtbot):
+    press(qtbot, window, "Ctrl+D")
+    press(qtbot, window, "2")
+    press(qtbot, window, "Return")
+    run = window.history[-1]
+    qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
+    press(qtbot, window, "Escape")
+    qtbot.waitUntil(ended(window), timeout=LONG)
+    assert run.finished is None and 0 < run.tokens < run.started.tokens and run.ended
+    assert "stopped" in said(window)
+    assert not window.actions_["stop"].isEnabled()
+    assert complete(qtbot, window).finished is not None
+
+
+def test_the_latest_request_wins(window, qtbot):
+    press(qtbot, window, "2")
+    press(qtbot, window, "Return")
+    first = window.history[-1]
+    qtbot.waitUntil(lambda: first.tokens > 0, timeout=LONG)
+    press(qtbot, window, "1")
+    press(qtbot, window, "Return")
+    qtbot.waitUntil(lambda: first.ended and ended(window)(), timeout=LONG)
+    assert first.finished is None
+    assert window.shown.model == "vssm" and window.shown.finished is not None
+
+
+def test_earlier_runs_are_kept_and_compared(window, qtbot):
+    take(qtbot, window, 0)
+    fast = complete(qtbot, window)
+    press(qtbot, window, "2")
+    slow = complete(qtbot, window)
+    ratio = runs.times(slow.seconds / fast.seconds)
+    assert plain(window.timing.words.text()) == (
+        f"● VSSM {runs.seconds(fast.seconds)} · ■ Transformer {runs.seconds(slow.seconds)}: VSSM {ratio} faster"
+    )
+    assert len(window.timing._curves) == 2
+    thumbs = [w for w in window.completion._earlier_row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
+    assert len(thumbs) == 2
+    qtbot.mouseClick(thumbs[1], LEFT)  # the newest stands first
+    assert window.shown is fast
+    press(qtbot, window, "2")
+    assert window.shown is slow
+    press(qtbot, window, "Ctrl+Shift+Backspace")
+    assert window.history == [slow]
+
+
+def test_a_sample_is_shown_large_by_click(window, qtbot):
+    run = complete(qtbot, window)
+    qtbot.mouseClick(window.completion.gallery, LEFT, pos=window.completion.gallery.cells()[2].center().toPoint())
+    assert run.shown == 2 and "3 of 4" in said(window)
+    qtbot.keyClick(window.completion.gallery, Qt.Key.Key_Right)
+    assert run.shown == 3
+
+
+def test_nothing_known_is_generation_and_everything_known_is_told(window, qtbot):
+    press(qtbot, window, "Ctrl+D")
+    assert complete(qtbot, window).started.tokens == 4 * 784
+    press(qtbot, window, "Ctrl+A")
+    press(qtbot, window, "Return")
+    qtbot.waitUntil(lambda: window.messages.text != "", timeout=LONG)
+    assert "Every pixel of the prompt is known" in window.messages.text
+    qtbot.waitUntil(ended(window), timeout=LONG)
+    press(qtbot, window, "Ctrl+D")
+    complete(qtbot, window)
+    assert window.messages.text == ""
+
+
+def test_live_completes_when_the_pen_is_lifted(window, draw, qtbot):
+    press(qtbot, window, "L")
+    qtbot.waitUntil(ended(window), timeout=LONG)
+    draw(window.canvas, [(8, 4), (18, 6)])
+    qtbot.waitUntil(lambda: len(window.history) == 2 and ended(window)(), timeout=LONG)
+    assert (window.shown.finished.images[:, 4, 8] == 255).all()
+
+
+def test_seeds(window, qtbot):
+    """New ones by default; a given one is kept, and gives the same completion again."""
+    a, b = complete(qtbot, window), complete(qtbot, window)
+    assert a.request.seed != b.request.seed
+    type_in(qtbot, window.seed, "77")
+    c, d = complete(qtbot, window), complete(qtbot, window)
+    assert c.request.seed == d.request.seed == 77
+    assert np.array_equal(c.finished.images, d.finished.images)
+    assert not np.array_equal(a.finished.images, c.finished.images)
+
+
+# --- when something is wrong
+
+
+def test_a_broken_checkpoint_is_told_and_the_other_model_works(tmp_path, qtbot, no_threads_left):
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    (folder / "vssm-mnist.safetensors").write_bytes(b"not weights")
+    other = checkpoint.shipped("transformer", "mnist")
+    (folder / other.name).write_bytes(other.read_bytes())
+    for window in opened(qtbot, tmp_path / "sitting.json", folder):
+        qtbot.waitUntil(lambda w=window: "is broken" in w.messages.text, timeout=LONG)
+        press(qtbot, window, "Return")
+        qtbot.waitUntil(lambda w=window: w._running is None, timeout=LONG)
+        assert "vssm-mnist.safetensors is broken" in window.messages.text and window.history == []
+        press(qtbot, window, "2")
+        assert complete(qtbot, window).finished.model == "transformer"
+
+
+def test_missing_weights_are_told(tmp_path, qtbot, no_threads_left):
+    """By the button's tooltip, and in one sentence once the model is wanted; nothing is started."""
+    for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+        for name, preset in registry.PRESETS.items():
+            qtbot.waitUntil(lambda w=window: w.messages.text != "", timeout=LONG)  # of the first, at once
+            train = f"python -m vssm train --model {name} --data mnist --minutes"
+            assert train in model_button(window, name).toolTip()
+            qtbot.mouseClick(model_button(window, name), LEFT)
+            assert window.messages.text.startswith(f"{preset.title} has no weights for MNIST: run “{train}")
+            assert window.messages.text.count("\n") == 0 and window._status.text() == f"{preset.title} has no weights"
+            window.messages.clear()
+            press(qtbot, window, "Return")
+            assert "has no weights" in window.messages.text and window.history == []
+
+
+def test_closing_in_the_middle_of_a_run(window, qtbot, draw):
+    draw(window.canvas, [(5, 3), (22, 5)])
+    press(qtbot, window, "2")
+    press(qtbot, window, "Return")
+    run = window.history[-1]
+    qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
+    press(qtbot, window, "Ctrl+Q")
+    assert not window.isVisible() and window.tidy_exit and running_threads() == []
+    saved = session.load(window.keeper.path)
+    assert saved.model == "transformer" and saved.sheet.prompt.pixels[3, 5] == 255
+
+
+def test_closing_at_once(tmp_path, qtbot, no_threads_left):
+    for window in opened(qtbot, tmp_path / "sitting.json"):
+        window.close()
+        assert window.tidy_exit
+
+
+def test_a_sitting_comes_back(tmp_path, qtbot, draw, no_threads_left):
+    state = tmp_path / "sitting.json"
+    for window in opened(qtbot, state):
+        draw(window.canvas, [(5, 3), (22, 5)])
+        window.samples.setValue(9)
+        window.temperature.setValue(0.7)
+        press(qtbot, window, "2")
+        window.actions_["choose_theme", "dark"].trigger()
+        left = window.sitting()
+    for window in opened(qtbot, state):
+        assert window.sitting() == left == session.load(state)
+        assert window.model == "transformer" and window.samples.value() == 9 and window.theme.dark
+        assert model_button(window, "transformer").isChecked()
+
+
+def test_a_broken_sitting_is_told_and_set_aside(tmp_path, qtbot, no_threads_left):
+    state = tmp_path / "sitting.json"
+    state.write_text(json.dumps(session.Session().to_dict() | {"samples": 4000}))
+    for window in opened(qtbot, state):
+        assert "set aside as sitting.json.broken" in window.messages.text and window.samples.value() == 4
+    assert session.load(state) == window.sitting()
+    assert json.loads((tmp_path / "sitting.json.broken").read_text())["samples"] == 4000
+
+
+# --- files, pages, looks
+
+
+def test_completions_are_saved(window, qtbot, tmp_path):
+    run = complete(qtbot, window)
+    press(qtbot, window, "Ctrl+S")
+    accept(qtbot, window, tmp_path / "one.png")
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), run.finished.images[0, ..., 0])
+    press(qtbot, window, "Ctrl+Shift+S")
+    accept(qtbot, window, tmp_path / "all")
+    sheet = np.asarray(Image.open(tmp_path / "all.png"))
+    prompt = run.request.prompt
+    assert sheet.shape == (28, 5 * 28 + 4 * 2)  # the prompt, and four samples
+    assert np.array_equal(sheet[:, :28], np.where(prompt.known, prompt.pixels[..., 0], 128))
+    assert np.array_equal(sheet[:, -28:], run.finished.images[3, ..., 0])
+    assert window.messages.text.startswith("Saved ")
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(window, qtbot, tmp_path):
+    complete(qtbot, window)
+    window.save_one()
+    dialog = window.findChild(QFileDialog)
+    (tmp_path / "file").write_text("")
+    dialog.fileSelected.emit(str(tmp_path / "file" / "one.png"))
+    dialog.close()
+    assert "cannot be written" in window.messages.text
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.gif", "a.json", "a.png.txt"])
+def test_a_name_that_says_something_else_is_refused(window, qtbot, tmp_path, name):
+    """For a completion, all samples, and the sitting: nothing is written."""
+    if not window.history:
+        complete(qtbot, window)
+    for save in (window.save_one, window.save_all, *([window.save_sitting] if name != "a.json" else [])):
+        window.messages.clear()
+        save()
+        accept(qtbot, window, tmp_path / name)
+        assert "must end in" in window.messages.text and window.messages.text.count(". ") == 0
+        assert not (tmp_path / name).exists()
+
+
+def test_nothing_to_save_is_no_dialog(window, qtbot):
+    press(qtbot, window, "Ctrl+S")
+    assert window.findChild(QFileDialog) is None
+
+
+def test_the_cheat_sheet_holds_every_shortcut(window, qtbot):
+    page = actions.cheat_sheet()
+    for spec in actions.table():
+        assert all(actions.shown(key) in page for key in spec.keys) and (not spec.keys or spec.text in page)
+    press(qtbot, window, "F1")
+    assert window._dialog.isVisible()
+    window._dialog.close()
+    window.actions_["show_about"].trigger()
+    assert window._dialog.isVisible()
+    window._dialog.close()
+
+
+def test_no_key_is_given_twice_and_every_action_explains_itself():
+    keys = [key for spec in actions.table() for key in spec.keys]
+    assert len(keys) == len(set(keys))
+    assert all(spec.tip for spec in actions.table())
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_colours_can_be_read(window, colours):
+    """WCAG AA: 4.5 to 1 for all text."""
+    window.actions_["choose_theme", colours].trigger()
+    t = window.theme
+    assert t.dark == (colours == "dark")
+    for text in (t.text, t.muted, *t.models):
+        for ground in (t.window, t.card):
+            assert contrast(text, ground) >= 4.5, (text, ground)
+    for text, ground in ((t.on_accent, t.accent), (t.on_error, t.error), (t.on_note, t.note), (t.text, t.raised)):
+        assert contrast(text, ground) >= 4.5, (text, ground)
+
+
+def contrast(a: str, b: str) -> float:
+    def luminance(colour):
+        parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+        return linear @ [0.2126, 0.7152, 0.0722]
+
+    light, dark = sorted((luminance(a), luminance(b)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("size", [(1024, 640), (1280, 760), (1920, 1080)])
+def test_everything_fits(window, qtbot, size):
+    """No panel sticks out of the window, and no button is cut off, whichever model's mode is shown."""
+    for name in registry.PRESETS:
+        choose(qtbot, window, name)
+        assert window.centralWidget().minimumSizeHint().width() <= size[0]
+    complete(qtbot, window)
+    window.resize(*size)
+    qtbot.wait(20)
+    assert (window.width(), window.height()) == size
+    for button in window.findChildren(type(window.sketch.thumbs[0])):
+        if button.isVisible():
+            assert window.rect().contains(button.rect().translated(button.mapTo(window, button.rect().topLeft())))
+            assert button.width() >= button.minimumSizeHint().width(), button.text()
+            assert button.accessibleName() or button.objectName().startswith("qt_"), button.text()
+
+
+def test_the_sketch_is_where_the_mouse_is_after_resizing(window, qtbot, draw):
+    window.resize(1024, 640)
+    qtbot.wait(20)
+    draw(window.canvas, [(7, 9)])
+    assert window.canvas.sketch.pixels[9, 7] == 255
+    assert window.canvas.rect().contains(at(window.canvas, 27, 27))
+
+
+# --- what is said of runs
+
+
+def made_run(name: str, seconds: float, tokens: int = 448, samples: int = 1, rows: int = 12, **mode) -> Run:
+    prompt = session.fresh_prompt(data.MNIST).with_rows(rows)
+    run = Run(1, name, "mnist", GenerationRequest(prompt, samples, **mode))
+    images = np.zeros((samples, 28, 28, 1), np.uint8)
+    run.add(Started(name, name, tokens, samples, 0, "CPU", 2, False, Mode("parallel", "Parallel", "at once"), 0, ""))
+    run.add(Finished(name, images, seconds, 0.0, 8, tokens, "CPU", 2, "parallel", 0))
+    return run
+
+
+def test_like_runs_are_compared_by_seconds():
+    assert runs.compare([]) == ""
+    assert runs.compare([made_run("vssm", 0.008)]) == "VSSM 0.008 s"
+    text = runs.compare([made_run("transformer", 9), made_run("vssm", 0.008), made_run("transformer", 0.23)])
+    assert text == "VSSM 0.008 s · Transformer 0.23 s: VSSM 29 × faster"
+    text = runs.compare([made_run("vssm", 0.3), made_run("transformer", 0.1)])
+    assert text.endswith("Transformer 3.0 × faster")
+
+
+@pytest.mark.parametrize("other", [{"tokens": 784, "rows": 0}, {"samples": 2}, {"rows": 13}])
+def test_unlike_runs_are_never_compared_by_seconds(other):
+    text = runs.compare([made_run("vssm", 0.008), made_run("transformer", 0.23, **other)])
+    assert "faster" not in text and " s " not in text and text.count("tokens/s") == 2 and "unlike runs" in text
+
+
+def test_modes_are_compared_as_models_are():
+    others = made_run("transformer", 1.0), made_run("asarm", 0.25), made_run("asarm", 0.5, mode="masked", size=8)
+    text = runs.compare([made_run("vssm", 0.01), *others])
+    assert text == (
+        "VSSM 0.010 s · Transformer 1.00 s · AS-ARM 0.25 s · AS-ARM masked 8 0.50 s: VSSM 100 × faster than Transformer"
+    )
+
+
+def test_of_many_the_ratio_is_that_of_vssm_and_transformer():
+    made = [made_run(name, took) for name, took in (("vssm-paper", 0.002), ("transformer", 0.4), ("asarm", 0.9))]
+    assert runs.compare(made).endswith(": VSSM (paper) 450 × faster than AS-ARM")
+    assert runs.compare([*made, made_run("vssm", 0.01)]).endswith(": VSSM 40 × faster than Transformer")
+
+
+def test_a_run_with_other_work_does_not_spoil_the_comparison():
+    old = made_run("mamba", 0.5, rows=3)
+    assert "faster" in runs.compare([old, made_run("vssm", 0.008), made_run("transformer", 0.23)])
+
+
+def test_the_comparison_has_room_for_six_and_usual_modes_first():
+    modes = [made_run("asarm", 0.2, mode="assd", size=size) for size in range(1, 9)]
+    text = runs.compare([*(made_run(name, 0.1) for name in registry.PRESETS), *modes])
+    assert all(registry.get(name).title in text for name in list(registry.PRESETS)[:6])
+    assert text.count(" · ") == 5
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "said"),
+    [(None, None, ""), ("assd", 32, ""), ("assd", 8, "ASSD 8"), ("random", None, "random order")],
+)
+def test_a_mode_is_named_where_it_is_not_the_usual_one(mode, size, said):
+    assert made_run("asarm", 1, mode=mode, size=size).title == f"AS-ARM {said}".rstrip()
+
+
+def test_latents_move_the_curve_until_pixels_do():
+    run = Run(1, "vssm-paper", "mnist", GenerationRequest(session.fresh_prompt(data.MNIST)))
+    nothing = np.zeros((1, 14, 14), np.float32)
+    for calls in (1, 2):
+        run.add(Latents(0.1 * calls, 1, 1, "gaussian", 0, nothing[..., None], nothing))
+        run.add(Progress(0.1 * calls, 4 * calls, calls, run.images, run.filled))
+    assert run.points == [(0.1, 0), (0.1, 4), (0.2, 8)]
+
+
+def test_scores_and_counts():
+    assert runs.score({}) == ""
+    assert runs.score({"nats": 88.06, "bound": "elbo"}) == "−ELBO 88.1 nats"
+    assert runs.score({"nats": 82.5, "bound": "exact", "label_kept": 0.678}) == "NLL 82.5 nats · label kept 67.8 %"
+    assert [runs.count(n) for n in (12, 850_000, 1_900_000)] == ["12", "850 k", "1.9 M"]

@@ -1,0 +1,193 @@
+"""The benchmark does equal work in turns and says on what machine."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from commands import SEVEN, calls, small_weights, vssm, vssm_json
+
+import vssm as package
+from vssm import checkpoint
+from vssm.data import CIFAR10, MNIST
+from vssm.evaluation import benchmark
+from vssm.evaluation.benchmark import Contestant
+from vssm.evaluation.machine_load import LoadMeter, MachineLoad
+from vssm.models import registry
+from vssm.prompt import Prompt
+from vssm.sampling.generator import Generator
+
+KEYS = {"machine", "threads", "batch", "models", "ratio_to_transformer"}
+MODEL_KEYS = {"seconds_median", "seconds_min", "repeats", "network_calls"}
+
+
+def test_models_side_by_side(capsys):
+    record = vssm_json(capsys, "bench", "--repeat", 2, "--rows", 24, "--allow-busy")
+    assert record.keys() >= KEYS and record["batch"] == 1 and record["threads"] == 1 and record["tokens"] == 4 * 28
+    assert {"cpu", "cores", "python", "torch", "platform"} <= record["machine"].keys() and "load_average" in record
+    assert list(record["models"]) == list(registry.PRESETS)
+    for name, m in record["models"].items():
+        assert m.keys() >= MODEL_KEYS and m["repeats"] == 2 and 0 < m["seconds_min"] <= m["seconds_median"]
+        assert m["images_per_second"] == pytest.approx(1 / m["seconds_median"])
+        assert m["network_calls"] in calls(name, 4 * 28) and m["mode"] == registry.get(name).modes(MNIST)[0].name
+    ratio, seconds = record["ratio_to_transformer"], {n: m["seconds_median"] for n, m in record["models"].items()}
+    assert ratio["transformer"] == 1 and ratio["vssm"] == pytest.approx(seconds["transformer"] / seconds["vssm"])
+
+
+def test_samplers_side_by_side(capsys):
+    entries = ["asarm:sequential", "asarm:assd:5", "asarm:masked:3", "transformer:sequential"]
+    words = ["bench", "--models", ",".join(entries), "--repeat", 1, "--rows", 26, "--allow-busy"]
+    record = vssm_json(capsys, *words)
+    found = record["models"]
+    assert list(found) == entries == list(record["ratio_to_transformer"])
+    assert [(m["mode"], m["size"]) for m in found.values()] == [
+        ("sequential", None), ("assd", 5), ("masked", 3), ("sequential", None)
+    ]  # fmt: skip
+    sequential, assd, masked, _ = found.values()
+    assert sequential["tokens_per_call"] < 1 + 1e-9 and masked["network_calls"] <= 4 < sequential["network_calls"]
+    assert 0 < assd["acceptance"] <= 1 and assd["accepted"] <= assd["drafted"] and "acceptance" not in masked
+    assert vssm(*words) == 0
+    out = capsys.readouterr().out
+    assert "AS-ARM, assd, draft 5" in out and f"{assd['acceptance']:.0%}" in out and "AS-ARM, masked, steps 3" in out
+
+
+def test_a_sampler_for_all_that_name_none(capsys):
+    words = ["--models", "asarm,asarm:masked:3", "--mode", "masked", "--steps", 2, "--repeat", 1, "--rows", 26]
+    found = vssm_json(capsys, "bench", *words)["models"]
+    assert [m["size"] for m in found.values()] == [2, 3]
+
+
+def test_several_batches_make_a_list_and_a_table(capsys):
+    words = ["bench", "--models", "vssm", "--batch", "1,3", "--repeat", 1]
+    assert vssm(*words, "--json") == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [r["batch"] for r in records] == [1, 3] and records[1]["tokens"] == 3 * 784
+    assert records[0]["ratio_to_transformer"] == {}
+    assert [r["models"]["vssm"]["tokens_per_call"] for r in records] == [784 / calls("vssm", 784)[0]] * 2
+    assert vssm(*words) == 0
+    out = capsys.readouterr().out
+    assert out.count("VSSM") == 2 and "images/s" in out and "784 of 784 pixels generated" in out
+
+
+def test_every_batch_size_is_full_work():
+    generator = Generator(checkpoint.load(checkpoint.shipped("vssm", "mnist")), torch.device("cpu"))
+    contestants = {"vssm": Contestant(generator)}
+    record = benchmark.bench(contestants, Prompt.empty(28, 28, 1), batch=2, repeat=3, quiet=True)
+    assert record["models"]["vssm"]["repeats"] == 3 and record["known"] == 0
+    assert record["models"]["vssm"]["images_per_second"] == pytest.approx(
+        2 / record["models"]["vssm"]["seconds_median"]
+    )
+
+
+def test_colour_side_by_side(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(checkpoint, "SHIPPED", tmp_path)
+    assert vssm("bench", "--data", "cifar10") == 2 and "No weights for CIFAR-10" in capsys.readouterr().err
+    for model in ("vssm", "transformer"):
+        small_weights(model, CIFAR10, tmp_path)
+    words = ["bench", "--data", "cifar10", "--repeat", 1, "--rows", 30, "--allow-busy"]
+    record = vssm_json(capsys, *words)
+    assert record["data"] == "cifar10" and record["tokens"] == 64 and list(record["models"]) == ["vssm", "transformer"]
+    assert {n: m["pixels"] for n, m in record["models"].items()} == {"vssm": "mean", "transformer": "sampled"}
+    assert record["models"]["transformer"]["network_calls"] == 65 and record["ratio_to_transformer"]["transformer"] == 1
+    assert vssm(*words) == 0 and "64 of 1024 pixels generated" in capsys.readouterr().out
+
+
+# --- other programs -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def busy(request):
+    """So many busy loops a core, while the test runs."""
+    count = request.param * (os.cpu_count() or 1)
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    yield
+    for loop in loops:
+        loop.kill()
+    for loop in loops:
+        loop.wait()
+
+
+@pytest.mark.parametrize("busy", [1], indirect=True)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it at once")
+def test_a_busy_machine_shows_no_ratios_unless_told_to(busy, capsys):
+    words = ["bench", "--models", "vssm,transformer", "--repeat", 1, "--rows", 27]
+    record = vssm_json(capsys, *words)
+    assert record["too_busy"] and record["ratio_to_transformer"] == {} and record["others_busy_cores"] > 0.5
+    assert record["models"]["vssm"]["seconds_median"] > 0 and len(record["load_average"]) == 3
+    assert vssm(*words) == 0
+    out = capsys.readouterr().out
+    assert "too many for ratios" in out and "--allow-busy" in out and "×" not in out
+    record = vssm_json(capsys, *words, "--allow-busy")
+    assert record["too_busy"] and record["ratio_to_transformer"]["transformer"] == 1
+    words = ["bench", "--lengths", "16", "--models", "vssm,transformer", "--repeat", 1]
+    assert vssm_json(capsys, *words)["ratio_to_transformer"] == {}
+
+
+@pytest.mark.parametrize(
+    ("others", "cores", "threads", "busy"),
+    [
+        (0.1, 2, 2, False),
+        (0.29, 2, 2, False),
+        (0.5, 2, 2, True),
+        (1.2, 2, 1, False),
+        (1.5, 2, 1, True),
+        (40.0, 64, 8, False),
+        (60.0, 64, 8, True),
+        (3.0, 64, 64, False),
+        (4.0, 64, 64, True),
+        (0.2, 2, 16, False),
+        (None, 2, 2, False),
+    ],
+)
+def test_what_is_too_busy(others, cores, threads, busy):
+    load = MachineLoad(others, (1.0, 1.0, 1.0), cores, threads)
+    assert load.too_busy is busy and ("--allow-busy" in load.words) is busy
+    assert load.to_dict()["others_busy_cores"] == others
+
+
+def test_own_work_is_not_that_of_others():
+    meter, end = LoadMeter(), time.process_time() + 0.3
+    while time.process_time() < end:
+        pass
+    load = meter.read(1)
+    assert load.others is not None and load.others <= (os.cpu_count() or 1) + 0.1  # own cores are not counted
+
+
+def environment(**changes) -> dict:
+    root = Path(package.__file__).resolve().parent.parent
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_", "KMP_"))}
+    return plain | {"PYTHONPATH": str(root)} | changes
+
+
+@pytest.mark.parametrize(
+    ("module", "given", "policy", "spins"),
+    [
+        ("vssm.cli.commands", None, "PASSIVE", "10000"),
+        ("app.application", None, "PASSIVE", "10000"),
+        ("vssm", "ACTIVE", "ACTIVE", "None"),
+    ],
+)
+def test_threads_spin_briefly_and_then_sleep(module, given, policy, spins):
+    """In every way in, before torch is loaded, and by what its threads are told themselves; a user's wish is kept."""
+    program = (
+        f"import {module}, os; print(os.environ['OMP_WAIT_POLICY'], os.environ.get('GOMP_SPINCOUNT')); import torch"
+    )
+    variables = environment(OMP_DISPLAY_ENV="true", **({"OMP_WAIT_POLICY": given} if given else {}))
+    done = subprocess.run([sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [policy, spins]
+    if "OMP_WAIT_POLICY" in done.stderr:  # a runtime that tells what it was told
+        assert f"OMP_WAIT_POLICY = '{policy}'" in done.stderr
+
+
+@pytest.mark.parametrize("busy", [3], indirect=True)
+@pytest.mark.skipif(sys.platform != "linux" or (os.cpu_count() or 1) < 2, reason="wants two threads of Linux's OpenMP")
+def test_a_completion_on_a_busy_machine_takes_about_its_usual_time(busy, tmp_path):
+    """Two threads and six busy loops on two cores: more than a second where the threads spin."""
+    words = ["complete", "--model", "vssm", "--prompt", SEVEN, "--threads", 2, "--out", tmp_path / "out.png", "--json"]
+    command = [sys.executable, "-m", "vssm", *map(str, words)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["seconds"] < 0.5

@@ -1,0 +1,1 @@
+"""Measure and picture the program; no part of it."""

@@ -1,0 +1,568 @@
+"""Scores of a model on the test set, in parts that can be measured apart and are kept in its weights.
+
+A set of two levels is binarised as a whole first, so that a limit chooses from the one set that every figure is
+measured on. Parts differ in what they cost: a likelihood is one pass over the images, a sample of an autoregressive
+model one a pixel.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from vssm import data, device
+from vssm.checkpoint import Checkpoint
+from vssm.errors import UserError
+from vssm.evaluation import benchmark, classifier, pen_digits
+from vssm.files import strict_json
+from vssm.prompt import Prompt
+from vssm.sampling.events import Held
+from vssm.sampling.generator import Generator
+
+# Images at once, of two levels and of more: larger batches leave a CPU's cache, or a device's memory.
+LIKELIHOOD_BATCH = {"cpu": (10, 10), "mps": (100, 30), "cuda": (500, 150)}
+COMPLETION_BATCH = {"cpu": (10, 30), "mps": (200, 60), "cuda": (1000, 300)}
+IMPORTANCE_BATCH = {"cpu": (1, 1), "mps": (4, 1), "cuda": (32, 10)}  # each image stands for `iw_samples`
+SPEED_BATCHES = (1, 4, 16, 64)
+KERNEL_BLOCKS = 10  # disjoint parts of the pictures, whose distances differ by chance alone
+LEAST_SAMPLES = 4  # two blocks of two
+
+PARTS = {
+    "nats": "−log p(x) or its bound, in nats and in bits a dimension",
+    "label": "how often a picture whose lower half is completed keeps its label",
+    "pen": "the same as label for digits that people wrote with a pen, which no model was trained on",
+    "iw": "the importance-weighted bound of models with latents",
+    "fid": "the Fréchet and the kernel distance of unconditional samples in the classifier's features",
+    "diversity": "how much the completions of one prompt differ",
+    "best": "the squared error of the best of some completions of the lower half",
+    "speed": "pictures a second and network calls; measure it alone, on a quiet machine",
+}
+LIKELIHOODS = ("nats", "iw")  # parts in which nothing is generated
+OPTIONS = {  # by part, the settings that it depends on
+    "nats": ("limit", "precision"),
+    "label": ("limit",),
+    "pen": ("limit",),
+    "iw": ("iw_images", "iw_samples", "precision"),
+    "fid": ("fid_samples",),
+    "diversity": ("limit", "prompts", "endings"),
+    "best": ("limit", "best_images", "best_endings"),
+    "speed": ("repeats",),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """limit: score the first so many test images (all by default), for "nats" and "label", no more for "diversity" and
+    "best", and so many pen digits. pen: the file of these, by default the archive's own in the data folder. mode,
+    size: the sampler, the model's usual one by default; pixels: how it shows them, "sampled" or "mean", as the set
+    does by default.
+
+    iw_images: so many images with iw_samples draws each. fid_samples: unconditional samples. prompts, endings: for
+    "diversity", so many prompts with so many completions each; best_images, best_endings: the same for "best".
+    repeats: runs that count, for "speed". precision: of "nats" and "iw", "float32", or "bfloat16" for products of
+    matrices as in training, which is faster on a CPU that has it.
+    """
+
+    limit: int | None = None
+    pen: Path | None = None
+    seed: int = 0
+    mode: str | None = None
+    size: int | None = None
+    pixels: str | None = None
+    iw_images: int = 500
+    iw_samples: int = 64
+    fid_samples: int = 1000
+    prompts: int = 100
+    endings: int = 8
+    best_images: int = 200
+    best_endings: int = 16
+    repeats: int = 3
+    precision: str = "float32"
+
+
+def evaluate(
+    model: Generator | Checkpoint,
+    parts: Sequence[str] | None = None,
+    settings: Settings | None = None,
+    data_folder: str | Path | None = None,
+    quiet: bool = False,
+) -> dict:
+    """Score a model; returns the record of `python -m vssm evaluate`, whose keys are told at the methods of
+    `Evaluation`. "measured" says of each part when, where, how long and under which settings. parts: as
+    `usual_parts` has it by default.
+
+    Raises UserError for an unknown part, where the data or the classifier are missing, and for settings that the test
+    set or the model does not have.
+    """
+    settings, generator = settings or Settings(), model if isinstance(model, Generator) else Generator(model)
+    if parts is None:
+        parts = usual_parts(generator.data, settings, data_folder)
+    if unknown := [p for p in parts if p not in PARTS]:
+        raise UserError(f"There is nothing to measure called {unknown[0]!r}; choose among: {', '.join(PARTS)}.")
+    evaluation = Evaluation(generator, settings, data_folder, quiet)
+    record = {"model": generator.preset.name, "data": generator.data.name, "seed": evaluation.settings.seed}
+    measured, begun = {}, time.perf_counter()
+    for part in parts:
+        start = time.perf_counter()
+        if found := getattr(evaluation, part)():
+            record |= found
+            measured[part] = evaluation.circumstances(part) | {"seconds": time.perf_counter() - start}
+    return record | {"seconds": time.perf_counter() - begun, "measured": measured}
+
+
+def usual_parts(dataset: data.DataSet, settings: Settings, data_folder: str | Path | None = None) -> list[str]:
+    """Return all parts that can be measured: "pen" only where the set is of digits and the pen's file lies there."""
+    pen = dataset.name == data.MNIST.name and (settings.pen or pen_digits.find(None, data_folder).is_file())
+    return [part for part in PARTS if part != "pen" or pen]
+
+
+class Evaluation:
+    """A model before the test set: one method a part, each returning its keys of the record."""
+
+    def __init__(self, generator: Generator, settings: Settings, data_folder=None, quiet: bool = False):
+        self.generator, self.settings, self.data_folder, self.quiet = generator, settings, data_folder, quiet
+        self.data = generator.data
+        self.mode, self.size = generator.sampler(settings.mode, settings.size)
+        self.pixels = generator.shown(settings.pixels)
+        test, labels = data.load(self.data, "test", data_folder)
+        limit = check_limit(settings.limit, len(test))
+        self.test_values = data.fixed_values(test, self.data)
+        self.values, self.labels = self.test_values[:limit], labels[:limit]
+        self.images = data.from_levels(self.values, self.data)
+
+    @cached_property
+    def judge(self) -> classifier.Classifier:
+        return classifier.load(self.data)
+
+    def circumstances(self, part: str) -> dict:
+        """When, where and under which settings a part was measured; "options": those that are not the usual ones, by
+        the names that the command line has for them, without seed and threads."""
+        where, drawn = benchmark.machine(), part not in LIKELIHOODS
+        return {
+            "date": datetime.date.today().isoformat(),
+            "cpu": where["cpu"],
+            "gpu": where["gpu"] if self.generator.where.type == "cuda" else None,
+            "torch": where["torch"],
+            "threads": torch.get_num_threads(),
+            "seed": self.settings.seed,
+            "mode": self.mode.name if drawn else None,
+            "size": self.size or None if drawn else None,
+            "pixels": self.pixels if drawn else None,
+            "options": self._options(part),
+        }
+
+    def _options(self, part: str) -> dict:
+        given = {k: getattr(self.settings, k) for k in OPTIONS[part]}
+        options = {k.replace("_", "-"): v for k, v in given.items() if v != getattr(Settings, k)}
+        if part in LIKELIHOODS:
+            return options
+        if self.mode != self.generator.sampler()[0]:
+            options["mode"] = self.mode.name
+        if self.mode.size and self.size != self.mode.default:
+            options[self.mode.size] = self.size
+        if self.pixels != self.generator.shown():
+            options["pixels"] = self.pixels
+        return options
+
+    def nats(self) -> dict:
+        """nats: −log p(x) or its bound, a mean over images; nats_error: that mean's standard error; bits_per_dim,
+        bits_per_dim_error: the same two in bits a channel of a pixel; bound: "exact", or "elbo" by one hard posterior
+        draw an image with nothing known; order: of the tokens, "raster" or "random" (each image under an order of its
+        own), null for a model that has none."""
+        network = self.generator.network
+        nats = -self._log_likelihoods(self.values)
+        raster = network.exact and network.prefix_only
+        return {
+            "images": len(nats),
+            "nats": float(nats.mean()),
+            "nats_error": _error(nats),
+            "bits_per_dim": bits_per_dim(float(nats.mean()), self.data),
+            "bits_per_dim_error": bits_per_dim(_error(nats), self.data),
+            "bound": "exact" if network.exact else "elbo",
+            "order": getattr(network, "likelihood_order", "raster" if raster else None),
+        }
+
+    def label(self) -> dict:
+        """label_kept, label_kept_error: the share of pictures that, their lower half completed once at temperature 1,
+        still read as what they are to the classifier, and its standard error; label_kept_whole: the same share of the
+        pictures as they are; label_kept_top: of their upper halves alone, the rest black; label_images: of how
+        many."""
+        known = lower_half_unknown(self.images)
+        kept = self.kept(known)
+        return {
+            "label_images": len(self.images),
+            "label_kept": kept,
+            "label_kept_error": share_error(kept, len(self.images)),
+            "label_kept_whole": self._read_rightly(self.images),
+            "label_kept_top": self._read_rightly(self.images * known[..., None]),
+        }
+
+    def pen(self) -> dict:
+        """pen_kept, pen_kept_error: of pen digits whose lower half is completed once at temperature 1, the share that
+        still reads as what it is, and its standard error; pen_kept_top: that share of their upper halves alone, the
+        rest black; pen_images: of how many; pen_whole: the share that the classifier reads whole, which alone are
+        completed. The pictures depend on the file and the limit alone, so that all models complete the same ones."""
+        images, labels, whole = self.pen_pictures
+        known = lower_half_unknown(images)
+        kept = self._share_read(self._complete(images, known), labels)
+        return {
+            "pen_images": len(images),
+            "pen_kept": kept,
+            "pen_kept_error": share_error(kept, len(images)),
+            "pen_kept_top": self._share_read(images * known[..., None], labels),
+            "pen_whole": whole,
+        }
+
+    @cached_property
+    def pen_pictures(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """The pen digits that the classifier reads whole, up to the limit: pictures [N, H, W, C], labels [N], and the
+        share of all that it reads. Raises UserError where the set is not of digits, or none is left."""
+        if self.data.name != data.MNIST.name:
+            raise UserError(f"Pen digits are no prompts for {self.data.title}; leave the part out or use --data mnist.")
+        path = pen_digits.find(self.settings.pen, self.data_folder)
+        written = pen_digits.read(path)
+        able = np.isin(written.labels, pen_digits.DIGITS)
+        images, labels = pen_digits.draw(written.points[able]), written.labels[able]
+        read = classifier.classify(self.judge, images) == labels if len(images) else able[:0]
+        if not read.any():
+            digits = ", ".join(map(str, pen_digits.DIGITS))
+            raise UserError(f"{path} has no digit among {digits} that the classifier reads; name a larger file.")
+        first = np.flatnonzero(read)[: self.settings.limit]
+        return images[first], labels[first], float(read.mean())
+
+    def kept(self, known: np.ndarray) -> float:
+        """The share of the pictures that still read as themselves once all but `known` [N, H, W] is completed."""
+        return self._read_rightly(self._complete(self.images, known))
+
+    def iw(self) -> dict:
+        """iw_nats, iw_nats_error: the bound −log (1/K) Σ_k p(x, z_k) / q(z_k | x) by iw_samples = K draws
+        (1509.00519), its mean over the first iw_images images and that mean's standard error; iw_elbo: the bound by
+        one draw on the same images; iw_bits_per_dim, iw_bits_per_dim_error, iw_elbo_bits_per_dim: the three in bits a
+        channel of a pixel. Nothing for a model whose likelihood is exact."""
+        s, network = self.settings, self.generator.network
+        if network.exact:
+            return {}
+        values = self.test_values[: s.iw_images]
+
+        def bound(images: torch.Tensor) -> torch.Tensor:
+            return network.importance_bound(images, s.iw_samples)
+
+        batch = batch_size(IMPORTANCE_BATCH, self.generator)
+        with self._precision():
+            nats = -_over_images(self.generator, bound, values, s.seed, batch, "importance", self.quiet)
+        elbo = -self._log_likelihoods(values)
+        return {
+            "iw_nats": float(nats.mean()),
+            "iw_nats_error": _error(nats),
+            "iw_images": len(values),
+            "iw_samples": s.iw_samples,
+            "iw_elbo": float(elbo.mean()),
+            "iw_bits_per_dim": bits_per_dim(float(nats.mean()), self.data),
+            "iw_bits_per_dim_error": bits_per_dim(_error(nats), self.data),
+            "iw_elbo_bits_per_dim": bits_per_dim(float(elbo.mean()), self.data),
+        }
+
+    def fid(self) -> dict:
+        """fid: the Fréchet distance between fid_samples unconditional samples and all test pictures, as they are
+        scored, each taken as a Gaussian in the classifier's penultimate layer: the fewer the samples, the larger it
+        is. kid, kid_error: the kernel distance in the same features, which is as large on average whatever the number,
+        and its standard error. fid_real, kid_real, kid_real_error: the same of as many training pictures, what a
+        perfect model would score."""
+        s = self.settings
+        train = data.load(self.data, "train", self.data_folder)[0]
+        if not LEAST_SAMPLES <= s.fid_samples <= len(train):
+            raise UserError(
+                f"Samples are set beside as many training pictures, of which there are {len(train):,}: ask for "
+                f"{LEAST_SAMPLES} to {len(train):,}, not {s.fid_samples:,}."
+            )
+        nothing = np.zeros((s.fid_samples, *self.data.shape), np.uint8)
+        samples = self._complete(nothing, np.zeros(nothing.shape[:3], bool))
+        train = train[: s.fid_samples]
+        drawn = data.binarise_fixed(train, s.seed) if self.data.levels == 2 else train
+        ours, real = self._distances(samples), self._distances(data.from_levels(drawn, self.data))
+        return {
+            "fid": ours["fid"],
+            "fid_real": real["fid"],
+            "fid_samples": s.fid_samples,
+            "kid": ours["kid"],
+            "kid_error": ours["kid_error"],
+            "kid_real": real["kid"],
+            "kid_real_error": real["kid_error"],
+        }
+
+    def from_posterior(self, levels: int) -> dict:
+        """What the model would score if its first so many levels of latents were right: they are drawn from the
+        posterior, which sees the whole picture, and the rest from the prior. fid, kid, kid_error: of as many pictures
+        from nothing as there are test images; label_kept: of lower halves completed."""
+        upper, nothing = lower_half_unknown(self.images), np.zeros(self.images.shape[:3], bool)
+        made, completed = (self._complete(self.images, known, levels) for known in (nothing, upper))
+        return self._distances(made) | {"label_kept": self._read_rightly(completed)}
+
+    def diversity(self) -> dict:
+        """Of so many completions ("diversity_endings") of the lower half of each of the first test digits
+        ("diversity_prompts"), means over the prompts: diversity, the mean difference of two of them in the unknown
+        pixels, as a share of the range (of two levels: the share of pixels in which they differ), over all pairs;
+        diversity_labels, how many different classes the classifier reads in them."""
+        s = self.settings
+        images = self.images[: s.prompts]
+        known = lower_half_unknown(images)
+        M, K = len(images), s.endings
+        completed = self._complete(images.repeat(K, 0), known.repeat(K, 0))
+        labels = classifier.classify(self.judge, completed).reshape(M, K)
+        return {
+            "diversity": pairwise_difference(completed.reshape(M, K, *self.data.shape), known),
+            "diversity_labels": float(np.mean([len(set(row)) for row in labels.tolist()])),
+            "diversity_prompts": M,
+            "diversity_endings": K,
+        }
+
+    def best(self) -> dict:
+        """best_mse: of best_endings completions of the lower half of each of the first best_images test pictures, the
+        squared error of the best, a mean over unknown pixels and their channels, 0 to 1, and over the pictures;
+        best_mse_error: the standard error of the latter; mean_mse: of all completions."""
+        s = self.settings
+        images = self.images[: s.best_images]
+        known, (M, K) = lower_half_unknown(images), (len(images), s.best_endings)
+        completed = self._complete(images.repeat(K, 0), known.repeat(K, 0))
+        errors = squared_errors(completed.reshape(M, K, *self.data.shape), images, known)
+        best = errors.min(1)
+        return {
+            "best_mse": float(best.mean()),
+            "best_mse_error": _error(best),
+            "mean_mse": float(errors.mean()),
+            "best_images": M,
+            "best_endings": K,
+        }
+
+    def speed(self) -> dict:
+        """images_per_second: whole pictures from nothing, one at a time; images_per_second_best: at the best of some
+        batch sizes, best_batch; speeds: at each of them; others_busy_cores: the most cores that other programs kept
+        busy meanwhile, None where nobody tells; too_busy: whether that was too many for the times to mean much;
+        network_calls, tokens_per_call and, where tokens are drafted, acceptance: of one picture."""
+        s = self.settings
+        contestant = benchmark.Contestant(self.generator, s.mode, s.size, s.pixels)
+        prompt = Prompt.empty(*self.data.shape)
+        records = {b: benchmark.bench({"": contestant}, prompt, b, s.repeats, self.quiet) for b in SPEED_BATCHES}
+        speeds = {batch: record["models"][""]["images_per_second"] for batch, record in records.items()}
+        first = records[SPEED_BATCHES[0]]["models"][""]
+        best = max(speeds, key=speeds.get)
+        busy = [r["others_busy_cores"] for r in records.values() if r["others_busy_cores"] is not None]
+        return {
+            "images_per_second": speeds[1],
+            "images_per_second_best": speeds[best],
+            "best_batch": best,
+            "speeds": {str(batch): speed for batch, speed in speeds.items()},
+            "others_busy_cores": max(busy, default=None),
+            "too_busy": any(record["too_busy"] for record in records.values()),
+            **{k: first[k] for k in ("network_calls", "tokens_per_call", "acceptance") if k in first},
+        }
+
+    # --- parts of parts -----------------------------------------------------------------------------------------
+
+    def _precision(self):
+        half = self.settings.precision == "bfloat16"
+        return device.autocast(self.generator.where) if half else contextlib.nullcontext()
+
+    def _log_likelihoods(self, values: np.ndarray) -> np.ndarray:
+        with self._precision():
+            return log_likelihoods(self.generator, values, self.settings.seed, self.quiet)
+
+    def _complete(self, images: np.ndarray, known: np.ndarray, levels: int = 0) -> np.ndarray:
+        s = self.settings
+        return completions(self.generator, images, known, s.seed, self.quiet, s.mode, s.size, s.pixels, levels)
+
+    def _distances(self, images: np.ndarray) -> dict:
+        """Of pictures to the test set: fid, kid and kid_error."""
+        features = self._features(images)
+        kid, kid_error = kernel_distance(features, self.test_features)
+        return {"fid": frechet(features, self.test_features), "kid": kid, "kid_error": kid_error}
+
+    @cached_property
+    def test_features(self) -> np.ndarray:
+        return self._features(data.from_levels(self.test_values, self.data))
+
+    def _read_rightly(self, images: np.ndarray) -> float:
+        return self._share_read(images, self.labels)
+
+    def _share_read(self, images: np.ndarray, labels: np.ndarray) -> float:
+        return float((classifier.classify(self.judge, images) == labels).mean())
+
+    def _features(self, images: np.ndarray) -> np.ndarray:
+        return classifier.features(self.judge, images)
+
+
+def check_limit(limit: int | None, images: int) -> int:
+    """How many of the test images to take, all by default; raises UserError for a number that there is not."""
+    limit = images if limit is None else limit
+    if not 1 <= limit <= images:
+        raise UserError(f"There are {images} test images; the limit must lie between 1 and that, not {limit}.")
+    return limit
+
+
+# --- measures -------------------------------------------------------------------------------------------------------
+
+
+def lower_half_unknown(images: np.ndarray) -> np.ndarray:
+    """Known masks [N, H, W] of the upper halves of images [N, H, W, C]."""
+    known = np.zeros(images.shape[:3], bool)
+    known[:, : known.shape[1] // 2] = True
+    return known
+
+
+def frechet(a: np.ndarray, b: np.ndarray) -> float:
+    """The squared Fréchet distance of two samples [N, D] and [M, D], each taken as a Gaussian (1706.08500):
+    |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁^½ Σ₂ Σ₁^½)^½), in float64."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    first, second = (np.atleast_2d(np.cov(x, rowvar=False, bias=True)) for x in (a, b))
+    values, vectors = np.linalg.eigh(first)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    product = np.linalg.eigvalsh(root @ second @ root)  # symmetric, as Σ₁Σ₂ is not
+    distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(first) + np.trace(second)
+    return float(distance - 2 * np.sqrt(product.clip(0)).sum())
+
+
+def kernel_distance(a: np.ndarray, b: np.ndarray, blocks: int = KERNEL_BLOCKS) -> tuple[float, float]:
+    """The kernel distance of two samples [N, D] and [M, D] (1801.01401), and its standard error.
+
+    It is the squared maximum mean discrepancy under the kernel (x·y / D + 1)³, by the unbiased estimator: a mean over
+    pairs of different pictures alone, so that, other than the Fréchet distance, it is the same on average at any N and
+    0 for samples of one distribution. Both samples are cut into as many blocks, in a fixed random order; the mean of
+    the blocks' distances is told, and its standard error.
+    """
+    blocks = min(blocks, len(a) // 2, len(b) // 2)
+    rng = np.random.default_rng(0)
+    parts = zip(*(np.array_split(x.astype(np.float64)[rng.permutation(len(x))], blocks) for x in (a, b)), strict=True)
+    found = np.array([_discrepancy(x, y) for x, y in parts])
+    return float(found.mean()), float(found.std(ddof=1) / math.sqrt(blocks))
+
+
+def _discrepancy(a: np.ndarray, b: np.ndarray) -> float:
+    """The unbiased squared maximum mean discrepancy of [n, D] and [m, D]."""
+
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    def within(x: np.ndarray) -> float:
+        k = kernel(x, x)
+        return float((k.sum() - np.trace(k)) / (len(x) * (len(x) - 1)))
+
+    return within(a) + within(b) - 2 * float(kernel(a, b).mean())
+
+
+def pairwise_difference(images: np.ndarray, known: np.ndarray) -> float:
+    """By how much of the range of 0 to 255 two of the completions [M, K, H, W, C] of a prompt differ in an unknown
+    pixel: a mean over pairs, then over prompts with known masks [M, H, W] (those with nothing unknown left out)."""
+    differences = []
+    for endings, mask in zip(images, known, strict=True):
+        if not mask.all():
+            unknown = endings[:, ~mask].astype(np.float32) / 255  # [K, unknown, C]
+            pairs = [np.abs(unknown[i] - other).mean() for i in range(len(unknown)) for other in unknown[i + 1 :]]
+            differences.append(np.mean(pairs))
+    return float(np.mean(differences))
+
+
+def squared_errors(images: np.ndarray, truth: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Mean squared differences [M, K], on a scale of 0 to 1, between the completions [M, K, H, W, C] uint8 of prompts
+    with known masks [M, H, W] and the true pictures [M, H, W, C], over unknown pixels and their channels."""
+    differences = (images.astype(np.float32) - truth[:, None]) / 255
+    unknown = ~known[:, None, ..., None]
+    return np.square(differences, dtype=np.float64).sum((2, 3, 4), where=unknown) / (
+        unknown.sum((2, 3, 4)) * images.shape[-1]
+    )
+
+
+def bits_per_dim(nats: float, dataset: data.DataSet) -> float:
+    """Nats an image in bits a channel of a pixel."""
+    return nats / (math.log(2) * dataset.pixels * dataset.channels)
+
+
+def batch_size(table: dict[str, tuple[int, int]], generator: Generator) -> int:
+    """How many images at once, by one of the tables above."""
+    return table[generator.where.type][generator.data.levels > 2]
+
+
+def log_likelihoods(generator: Generator, values: np.ndarray, seed: int = 0, quiet: bool = False) -> np.ndarray:
+    """log p(x) in nats, or its bound under one posterior draw from `seed`: values [N, H, W, C] to float64 [N]."""
+    batch = batch_size(LIKELIHOOD_BATCH, generator)
+    return _over_images(generator, generator.network.log_likelihood, values, seed, batch, "likelihood", quiet)
+
+
+def completions(
+    generator: Generator,
+    images: np.ndarray,
+    known: np.ndarray,
+    seed: int = 0,
+    quiet: bool = False,
+    mode: str | None = None,
+    size: int | None = None,
+    pixels: str | None = None,
+    levels: int = 0,
+) -> np.ndarray:
+    """One completion of every prompt at temperature 1: images [N, H, W, C] uint8, known [N, H, W] to images. So many of
+    the first levels of latents are drawn from the posterior, which sees all of the images."""
+
+    def complete(part: slice) -> np.ndarray:
+        held, begun = None, seed + part.start
+        if levels:
+            codes = generator.encode(images[part], known[part], begun)
+            free = (None,) * (len(codes) - levels)
+            held = Held(codes[:levels] + free, (None,) * len(codes))
+        return generator.complete_batch(images[part], known[part], 1.0, begun, mode, size, pixels, held)[0]
+
+    batch = batch_size(COMPLETION_BATCH, generator)
+    return np.concatenate([complete(part) for part in _slices(len(images), batch, "completion", quiet)])
+
+
+def _over_images(generator: Generator, measure, values: np.ndarray, seed: int, batch: int, title: str, quiet: bool):
+    """`measure` of values [B, H, W, C], a batch at a time and all drawn from `seed`, to float64 [N]."""
+    where, parts = generator.where, []
+    with torch.inference_mode(), torch.random.fork_rng([where] if where.type == "cuda" else []):
+        torch.manual_seed(seed)
+        for part in _slices(len(values), batch, title, quiet):
+            parts.append(measure(torch.from_numpy(values[part]).long().to(where)).cpu())
+    return torch.cat(parts).double().numpy()
+
+
+def share_error(share: float, count: int) -> float:
+    """The standard error of a share of so many independent cases, by the binomial distribution."""
+    return math.sqrt(share * (1 - share) / count)
+
+
+def _error(nats: np.ndarray) -> float:
+    """The standard error of the mean."""
+    return float(nats.std() / math.sqrt(len(nats)))
+
+
+def _slices(count: int, batch: int, title: str, quiet: bool) -> Iterator[slice]:
+    """Slices of at most `batch` that cover `count`, under a progress bar."""
+    with tqdm(total=count, desc=title, unit=" images", leave=False, dynamic_ncols=True, disable=quiet) as bar:
+        for start in range(0, count, batch):
+            yield slice(start, min(start + batch, count))
+            bar.update(min(batch, count - start))
+
+
+# --- scores kept in the weights -------------------------------------------------------------------------------------
+
+
+def write_scores(checkpoint: Checkpoint, record: dict) -> None:
+    """Save the checkpoint to the file it came from with the record of `evaluate` among its scores: parts that were not
+    measured anew keep their earlier values. Raises UserError for a score that is not a finite number."""
+    if missing := strict_json.text(record)[1]:
+        raise UserError(
+            f"{', '.join(missing)} came out as no finite number; the scores in the weights stay as they are."
+        )
+    whole = {k: v for k, v in record.items() if k not in ("model", "data", "seed", "seconds", "measured")}
+    old = {k: v for k, v in checkpoint.scores.items() if k not in ("seed", "seconds")}  # each part has its own
+    measured = old.get("measured", {}) | record["measured"]
+    checkpoint.scores = old | whole | {"measured": measured}
+    checkpoint.save(checkpoint.path)

@@ -1,0 +1,226 @@
+"""Seconds against sequence length: every model, untrained and of one size, makes a single picture of T pixels.
+
+How long a network takes hardly depends on what it has learned, so that T is free where weights would fix it. Equal are
+T, at pixel tokens for all (VSSMs read patches of one pixel here), and the number of parameters, by the choice of
+widths; tables of positions and a global code's maps of the whole picture grow with T and are not counted. Otherwise
+each is the preset it is, in its usual mode, through the one `Generator`; its clock counts the models' work alone.
+
+Drafts are the exception: how many of them stand, and so how many calls are made, depends on the weights.
+
+Here stands what is asked, what is told and what follows from it, without torch; `measuring` does the work.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vssm.errors import UserError
+from vssm.files import atomic, strict_json
+from vssm.models import registry
+from vssm.reports import svg_plot
+
+LENGTHS = 256, 512, 1024, 2048, 4096
+LEAST, MOST = 4, 16384
+FITTED = 3  # lengths, at least, that an exponent is fitted to: through two every law passes
+PARAMETERS = 850_000  # of every model: the Transformer's, as its preset for MNIST has it
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A preset and the sampler it is timed with: its usual one, and that one's usual number, by default."""
+
+    name: str  # what it is called in the record
+    model: str
+    mode: str | None = None
+    size: int | None = None
+
+
+def everyone() -> tuple[Contender, ...]:
+    return tuple(Contender(name, name) for name in registry.PRESETS)
+
+
+@dataclass(frozen=True)
+class ScalingRequest:
+    """Time contenders at every length. repeat: the most runs that count at a point. parameters: of every network."""
+
+    data: str = "mnist"
+    lengths: tuple[int, ...] = LENGTHS
+    contenders: tuple[Contender, ...] = dataclasses.field(default_factory=everyone)
+    repeat: int = 5
+    parameters: int = PARAMETERS
+
+    def __post_init__(self):
+        if not self.lengths or not self.contenders:
+            raise UserError("Scaling needs at least one length and one model.")
+        for length in self.lengths:
+            grid(length)
+
+
+@dataclass(frozen=True)
+class Began:
+    """The measuring of a point begins."""
+
+    name: str
+    model: str
+    title: str
+    length: int
+
+
+@dataclass(frozen=True)
+class Working:
+    """A network call has been made: time to look whether to go on."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A point. seconds: the median of so many repeats, after one run that does not count. parameters: without tables
+    of positions, which are `positions` more. acceptance: the share of drafts that stood, for a model that drafts."""
+
+    name: str
+    model: str
+    title: str
+    mode: str
+    size: int | None
+    length: int
+    shape: tuple[int, int]
+    seconds: float
+    repeats: int
+    parameters: int
+    positions: int
+    network_calls: int
+    acceptance: float | None = None
+    device: str = ""
+    threads: int = 0
+
+
+Event = Began | Working | Measured
+
+
+def grid(length: int) -> tuple[int, int]:
+    """Height and width of a picture of so many pixels: both even, as near to a square as can be, not higher than wide.
+
+    Raises UserError where there is none: half of both sides is a grid of latents.
+    """
+    if not LEAST <= length <= MOST or length % 4:
+        raise UserError(f"A length must be a multiple of 4 from {LEAST} to {MOST:,}, not {length}; 256 or 1024 fit.")
+    quarter = length // 4
+    half = next(n for n in range(math.isqrt(quarter), 0, -1) if quarter % n == 0)
+    return 2 * half, 2 * quarter // half
+
+
+# --- what follows from points ---------------------------------------------------------------------------------------
+
+
+def exponent(lengths: Sequence[float], seconds: Sequence[float]) -> float | None:
+    """a of seconds ∝ T^a: the slope of log seconds against log T by least squares; None below three lengths."""
+    if len(set(lengths)) < FITTED:
+        return None
+    return float(np.polyfit(np.log(lengths), np.log(seconds), 1)[0])
+
+
+def exponents(points: Sequence[Measured]) -> dict[str, tuple[float | None, float | None]]:
+    """By name, in the order met: the exponent over all lengths, and that over the last three."""
+    found = {}
+    for name in dict.fromkeys(p.name for p in points):
+        own = sorted((p.length, p.seconds) for p in points if p.name == name)
+        found[name] = tuple(exponent(*zip(*part, strict=True)) for part in (own, own[-FITTED:]))
+    return found
+
+
+def span(lengths: Sequence[int]) -> str:
+    """Say which lengths were measured: "256 to 4,096"."""
+    return " to ".join(f"{n:,}" for n in dict.fromkeys((min(lengths), max(lengths))))
+
+
+def _own_fits(model: dict) -> tuple[list[int], tuple[float | None, float | None]]:
+    """Of a model in a record: the lengths that it was measured at, and its exponents over these and the last three."""
+    seconds = {int(n): s for n, s in model["seconds"].items()}
+    lengths = sorted(seconds)
+    parts = lengths, lengths[-FITTED:]
+    return lengths, tuple(exponent(part, [seconds[n] for n in part]) for part in parts)
+
+
+def words(title: str, slope: float | None, lengths: str = "") -> str:
+    """For a legend: "Transformer ∝ T^1.30", with the lengths that it holds for where these are its own."""
+    return title if slope is None else f"{title} ∝ T^{slope:.2f}" + (f", T = {lengths}" if lengths else "")
+
+
+def table(made: dict) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a record: seconds and, beside a Transformer, how many times faster than it."""
+    header = ["model", "parameters", *(f"T = {n:,}" for n in made["lengths"]), "∝ T^", "last three"]
+
+    def cell(name: str, m: dict, length: str) -> str:
+        if length not in m["seconds"]:
+            return "–"
+        ratio = made["ratio_to_transformer"].get(length, {}).get(name)
+        return f"{m['seconds'][length]:.4f} s" + ("" if ratio is None else f" ({ratio:.1f} ×)")
+
+    rows = [
+        [
+            m["title"] + (f", {m['mode']}" if ":" in name else ""),
+            f"{m['parameters']:,}",
+            *(cell(name, m, str(n)) for n in made["lengths"]),
+            *("–" if slope is None else f"{slope:.2f}" for slope in _own_fits(m)[1]),
+        ]
+        for name, m in made["models"].items()
+    ]
+    return header, rows
+
+
+def notes(made: dict) -> str:
+    """What a reader of the table must know."""
+    repeats = [n for m in made["models"].values() for n in m["repeats"].values()]
+    lines = [
+        f"{made['machine']['cpu']}, {made['device']}. Untrained networks, T pixel tokens, one picture at a time from "
+        f"nothing: the median of {_span(repeats)} after one that does not count. In brackets, how many times faster "
+        "than the Transformer.",
+        "Parameters are counted without those that grow with T: tables of positions, and a global code's maps of the "
+        "whole picture.",
+    ]
+    fitted: dict[str, list[str]] = {}  # by the lengths
+    for m in made["models"].values():
+        own, (slope, _) = _own_fits(m)
+        if slope is not None:
+            fitted.setdefault(span(own), []).append(m["title"])
+    if fitted:
+        spans = "; ".join(f"T = {n}" + (f" ({', '.join(who)})" if len(fitted) > 1 else "") for n, who in fitted.items())
+        lines.append(
+            f"The exponents are fitted over {spans}. At batch 1 and small T the fixed cost of a network call hides the "
+            "rest, so that the slope over the last three lengths tells more of what follows."
+        )
+    for m in made["models"].values():
+        if "acceptance" in m:
+            shares = [f"{share:.0%}" for share in m["acceptance"].values()]
+            lines.append(
+                f"{m['title']} kept {' to '.join(dict.fromkeys((shares[0], shares[-1])))} of its drafts; trained "
+                "weights keep another share, and then make more calls or fewer."
+            )
+    return "\n".join(lines)
+
+
+def _span(numbers: list[int]) -> str:
+    least, most = min(numbers), max(numbers)
+    return f"{most} run{'s' * (most > 1)}" if least == most else f"{least} to {most} runs"
+
+
+def picture(made: dict) -> str:
+    """The record's curves as SVG, the exponents in the legend."""
+    whole, curves = span(made["lengths"]), []
+    for m in made["models"].values():
+        own, (slope, _) = _own_fits(m)
+        name = words(m["title"], slope, "" if span(own) == whole else span(own))
+        curves.append((name, [(float(n), s) for n, s in m["seconds"].items()]))
+    return svg_plot.curves(curves, svg_plot.Axis("T, pixels", log=True), svg_plot.Axis("seconds a picture", log=True))
+
+
+def write(made: dict, path: Path) -> None:
+    """Keep a record as PATH, and its plot as .svg beside it. Raises UserError where that fails."""
+    atomic.require_suffix(path, (".json",))
+    atomic.write_text(path.with_suffix(".svg"), picture(made))
+    atomic.write_text(path, strict_json.text(made)[0] + "\n")

@@ -1,0 +1,251 @@
+"""Pictures brought in, whatever they are: to 8-bit RGB, and from there to a data set's size."""
+
+from __future__ import annotations
+
+import io
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from vssm.data import MNIST, DataSet, from_levels, to_levels
+from vssm.errors import UserError
+from vssm.files.ink import MIDDLE, find, fitting_box, reduce_drawing, split, stroke_width
+from vssm.files.picture import FORMATS, open_picture, require_size
+
+KEPT = 2048  # longest side kept of a picture: more would only make moving the crop slow
+COLOURFUL, MANY = 32, 0.25  # from the least to the greatest channel of a pixel; share of such pixels in a photograph
+BROADEST_BAR, BROADEST_STROKE = 5.0, 8.0  # pixels at a data set's size; an area that is broader is no stroke
+ORIENTATION, ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # of Exif
+Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the picture
+
+
+@dataclass(frozen=True)
+class Picture:
+    """image: RGB, its longest side at most `KEPT`. size: width and height of what was brought in."""
+
+    image: Image.Image
+    size: tuple[int, int]
+
+
+# --- decoding -------------------------------------------------------------------------------------------------------
+
+
+def decode(content: bytes, name: str) -> Picture:
+    """Decode the bytes of a picture file, upright and without transparency.
+
+    Raises UserError for what is no picture of a usual format, broken or too large.
+    """
+    with open_picture(io.BytesIO(content), name) as image:
+        require_size(image.size, name)  # in four bytes a pixel, whatever the file has
+        size, layout = image.size, _layout(image)
+        image.draft("RGB", (KEPT, KEPT))  # a large JPEG is decoded no larger than that
+        turn = image.getexif().get(ORIENTATION, 1)
+        samples = _deep(image, layout, content)
+        small = flat(reduced(image if samples is None else Image.fromarray(stretched(samples))))
+    small.getexif()[ORIENTATION] = turn
+    return Picture(ImageOps.exif_transpose(small), size[::-1] if turn in ON_ITS_SIDE else size)
+
+
+def read_exactly(path: str | Path, height: int, width: int) -> np.ndarray:
+    """Read a picture of exactly that size as [H, W, 4] uint8, the last channel its opacity. Raises UserError."""
+    path = Path(path)
+    with open_picture(path) as image:
+        if image.size != (width, height):
+            size = "{}×{}".format(*image.size)
+            raise UserError(f"{path} is {size} pixels; this data set needs {width}×{height}, so resize it first.")
+        layout = _layout(image)
+        samples = _deep(image, layout, path.read_bytes())
+        image = image if samples is None else Image.fromarray(stretched(samples))
+        return np.asarray(image.convert("RGBA"))
+
+
+def as_sketch(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """[H, W, 4] at a data set's size to [H, W, C]: what is drawn, whatever its ground.
+
+    In grey, dark strokes on a clear ground are ink, as light ones are: opacity alone says where. All else, as known
+    rows without ink, lies on black there, and in colour on the ground on which it is seen.
+    """
+    image = Image.fromarray(pixels)
+    if channels == 3:
+        return np.asarray(flat(image))
+    opacity = pixels[..., 3]
+    drawn = opacity >= 128
+    dark = drawn.any() and luminance(pixels[..., :3])[drawn].max() < 128
+    broadest = BROADEST_BAR if _is_rectangle(drawn) else BROADEST_STROKE
+    if dark and not drawn.all() and stroke_width(drawn) <= broadest:
+        return opacity[..., None]
+    black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+    return np.asarray(Image.alpha_composite(black, image).convert("L"))[..., None]
+
+
+def _is_rectangle(mask: np.ndarray) -> bool:
+    """Whether the True cells of a mask [h, w] fill a rectangle, as known rows do, and of strokes only a bar."""
+    return bool((mask == mask.any(1)[:, None] & mask.any(0)).all())
+
+
+def _deep(image: Image.Image, layout: str, content: bytes) -> np.ndarray | None:
+    """The samples of a picture of more than 8 bits, [H, W] or [H, W, C]; None for any other.
+
+    Pillow reads 16 bits in colour by their high bytes alone. Read once more as if the bytes lay the other way round,
+    these are the low ones. (Grey with opacity it knows one way only: there the high bytes have to do.)
+    """
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return np.asarray(image)
+    if image.mode not in ("RGB", "RGBA") or layout[-4:-1] != ";16":
+        return None
+    high = np.asarray(image).astype(np.uint16) << 8
+    if layout.startswith("LA"):
+        return high
+    little = layout[-1] == "L" or (layout[-1] == "N" and sys.byteorder == "little")
+    with Image.open(io.BytesIO(content), formats=FORMATS) as again:
+        again.tile = [_with_layout(tile, layout[:-1] + ("B" if little else "L")) for tile in again.tile]
+        return high | np.asarray(again)
+
+
+def _layout(image: Image.Image) -> str:
+    """How the samples lie in the file, such as "RGB;16B"; empty where Pillow does not say."""
+    args = image.tile[0][3] if image.tile else ""
+    found = args[0] if isinstance(args, tuple) and args else args
+    return found if isinstance(found, str) else ""
+
+
+def _with_layout(tile: tuple, layout: str) -> tuple:
+    args = (layout, *tile[3][1:]) if isinstance(tile[3], tuple) else layout
+    return type(tile)(*tile[:3], args) if hasattr(tile, "_fields") else (*tile[:3], args)
+
+
+def stretched(samples: np.ndarray) -> np.ndarray:
+    """Samples of more than 8 bits as uint8: the least is black and the greatest white, whatever the bits they fill.
+
+    A fourth channel is opacity, which is full where it is greatest. Where all samples are alike they are taken as 16
+    bits, or as 8 where they fit.
+    """
+    if samples.ndim == 3 and samples.shape[2] == 4:
+        opacity = np.round(samples[..., 3:] * (255 / max(int(samples[..., 3].max()), 1))).astype(np.uint8)
+        return np.concatenate([stretched(samples[..., :3]), opacity], 2)
+    if samples.dtype.kind == "f":
+        samples = np.nan_to_num(samples.astype(np.float32), posinf=0, neginf=0)
+    least, most = samples.min(), samples.max()
+    if least == most:
+        whole = 1 if samples.dtype.kind == "f" else 255 if most <= 255 else 65535
+        return np.full(samples.shape, int(min(max(float(most) / whole, 0), 1) * 255 + 0.5), np.uint8)
+    out = np.empty(samples.shape, np.uint8)
+    for row, into in zip(samples, out, strict=True):  # row by row: a copy of all in floats would be large
+        into[:] = np.round((row.astype(np.float64) - least) * (255 / (float(most) - float(least))))
+    return out
+
+
+def flat(image: Image.Image) -> Image.Image:
+    """The same as RGB; what is transparent becomes a ground on which the drawing is seen."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    clear = image.convert("RGBA")
+    pixels = np.asarray(clear)
+    if not pixels[..., 3].any():  # opacity that was never filled in
+        return clear.convert("RGB")
+    ground = Image.new("RGBA", clear.size, (255 if _lies_on_white(pixels) else 0,) * 3 + (255,))
+    return Image.alpha_composite(ground, clear).convert("RGB")
+
+
+def _lies_on_white(pixels: np.ndarray) -> bool:
+    """Whether white is the ground for a picture [H, W, 4] with transparency: ink needs the ground it is not, and a
+    picture with a clear margin the one that it has itself."""
+    grey, weight = luminance(pixels[..., :3]), pixels[..., 3] / 255.0
+    mean = np.average(grey, weights=weight)
+    uniform = np.average((grey - mean) ** 2, weights=weight) < 16**2
+    return bool(mean < 128) if uniform or weight.mean() <= 0.5 else bool(np.median(grey[weight > 0.5]) >= 128)
+
+
+def reduced(image: Image.Image) -> Image.Image:
+    """No larger than is useful."""
+    ratio = KEPT / max(image.size)
+    if ratio >= 1:
+        return image
+    if image.has_transparency_data and image.mode not in ("LA", "RGBA"):
+        image = image.convert("RGBA")
+    elif image.mode in ("P", "1"):
+        image = image.convert("RGB" if image.mode == "P" else "L")
+    return image.resize(tuple(max(1, round(n * ratio)) for n in image.size), Image.Resampling.BOX, reducing_gap=2.0)
+
+
+# --- what it shows --------------------------------------------------------------------------------------------------
+
+
+def luminance(pixels: np.ndarray) -> np.ndarray:
+    """[H, W, 3] uint8 to [H, W] float, as Pillow weighs the channels."""
+    return pixels @ np.array([0.299, 0.587, 0.114])
+
+
+def is_on_paper(image: Image.Image) -> bool:
+    """Whether it is dark ink on a light ground: its border belongs to the lighter part of it."""
+    grey = np.asarray(image.convert("L"))
+    edge = np.median(_border(grey))
+    ink = split(grey)
+    return bool(edge > np.median(grey[~ink])) if ink.any() and not ink.all() else bool(edge >= 128)
+
+
+def is_colourful(image: Image.Image) -> bool:
+    """Whether it looks like a photograph in colour, rather than a drawing."""
+    small = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BOX), int)
+    return bool((small.max(2) - small.min(2) > COLOURFUL).mean() > MANY)
+
+
+def _border(grey: np.ndarray) -> np.ndarray:
+    """The values of its outermost pixels, a fiftieth of its sides deep."""
+    rows, columns = (max(1, n // 50) for n in grey.shape)
+    inside = np.zeros(grey.shape, bool)
+    inside[rows:-rows, columns:-columns] = True
+    return grey[~inside]
+
+
+# --- to a data set's size -------------------------------------------------------------------------------------------
+
+
+def cut(image: Image.Image, box: Box, data: DataSet, invert: bool = False) -> np.ndarray:
+    """Reduce the part of the picture in the box to [H, W, C] uint8, exactly what the models read.
+
+    Every pixel is the mean of what it covers; for a binarised set a stroke keeps its ink (`ink.reduce_drawing`). What
+    lies outside the picture is the colour of its border.
+    """
+    if box[0] < 0 or box[1] < 0 or box[2] > image.width or box[3] > image.height:
+        image, box = _extended(image, box)
+    wide, high = box[2] - box[0], box[3] - box[1]
+    drawn = data.channels == 1 and data.levels == 2 and (wide > data.width or high > data.height)
+    size = (round(wide), round(high)) if drawn else (data.width, data.height)
+    part = image.resize(size, Image.Resampling.BOX, box)
+    pixels = np.asarray(part.convert("L") if data.channels == 1 else part, np.uint8)
+    pixels = 255 - pixels if invert else pixels
+    if drawn:
+        pixels = reduce_drawing(pixels, data.height, data.width)
+    return from_levels(to_levels(pixels, data), data).reshape(data.shape)
+
+
+def cut_centred(image: Image.Image, invert: bool = False) -> np.ndarray:
+    """Reduce a picture to [28, 28, 1] uint8 for MNIST, its ink centred and sized like MNIST's digits."""
+    grey = np.asarray(image.convert("L"))
+    ink = find(255 - grey if invert else grey, MNIST.height, MNIST.width)
+    box = fitting_box(ink)
+    if box is None:
+        return cut(image, (0, 0, *image.size), MNIST, invert)
+    box = np.array(box) * (np.array(image.size * 2) / (ink.shape[::-1] * 2))
+    made = cut(image, tuple(box), MNIST, invert)
+    if made.any():  # thin strokes have become as broad as others, which may have moved the middle
+        place = [np.nonzero(made[..., 0])[axis].mean() + 0.5 for axis in (1, 0)]
+        box += np.tile((np.array(place) / MNIST.width - MIDDLE) * (box[2:] - box[:2]), 2)
+        made = cut(image, tuple(box), MNIST, invert)
+    return made
+
+
+def _extended(image: Image.Image, box: Box) -> tuple[Image.Image, Box]:
+    """The picture with room for the box, in the colour of its border; the box in it."""
+    left, top = (max(0, math.ceil(-edge)) for edge in box[:2])
+    right, bottom = (max(0, math.ceil(edge - size)) for edge, size in zip(box[2:], image.size, strict=True))
+    pixels = np.asarray(image)
+    colour = tuple(int(np.median(_border(pixels[..., channel]))) for channel in range(3))
+    whole = Image.new("RGB", (left + image.width + right, top + image.height + bottom), colour)
+    whole.paste(image, (left, top))
+    return whole, (box[0] + left, box[1] + top, box[2] + left, box[3] + top)

@@ -1,0 +1,195 @@
+"""The global code: a few discrete variables for the whole picture, drawn before the first level of the VSSM.
+
+A product of distributions over positions cannot be what a posterior looks like over a data set that has modes (which
+digit, which slant): positions would decide apart. The code names the mode first, z^0 = (k_1, …, k_M), and every
+position then reads it.
+
+    posterior   k_m = nearest of K centroids to what the stages before left over   residual quantisation, no learning
+    prior       p_ω(k_m | k_{<m}, x_S)                                             one small network, called M times
+
+As the posterior is a fixed function of x, log p(x) ≥ log p(k(x) | x_S) + the bound of the rest given k(x): it cannot
+collapse, and its KL is the prior's cross-entropy. What is quantised is the picture, blurred and reduced; the sum of
+the chosen centroids is the *plan*, a small blurred picture, and all that the rest of the model sees of the code.
+
+Sources: residual codes, SoundStream (2107.03312); a discrete code with a prior trained for it, VQ-VAE (1711.00937).
+
+Shapes: B pictures, [B, H, W, C] pixel values; M codes of K classes; plan of R = h·w·C numbers; coarse grid of half
+the patches' height and width; D = d_model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vssm.nn import latent_distributions
+from vssm.nn.ssm_block import Conv, SSMBlock
+
+SUMMARY = 16  # channels a position of the coarse grid may tell the whole picture, and be told of it
+CERTAIN = 1e4  # logit of a class that is not the nearest, below that of the one that is
+
+
+class Quantiser(nn.Module):
+    """Pictures to codes and codes to plans. Its centroids are a buffer: found once by k-means, never trained.
+
+    pool: the side in pixels, an even number, of what one pixel of the plan stands for; it is blurred over twice that.
+    """
+
+    def __init__(self, height: int, width: int, channels: int, num_values: int, pool: int, codes: int, classes: int):
+        super().__init__()
+        self.pool, self.num_values = pool, num_values
+        self.shape = height // pool, width // pool, channels
+        self.register_buffer("centroids", torch.zeros(codes, classes, math.prod(self.shape)))
+
+    def reduce(self, values: Tensor) -> Tensor:
+        """Pixel values [B, H, W, C] to small blurred pictures [B, R], from −1 to 1."""
+        signed = values.movedim(-1, 1).to(self.centroids.dtype) * (2 / (self.num_values - 1)) - 1
+        small = F.avg_pool2d(signed, 2 * self.pool, self.pool, self.pool // 2, count_include_pad=False)
+        return small.movedim(1, -1).flatten(1)
+
+    @torch.no_grad()
+    def codes(self, values: Tensor) -> Tensor:
+        """Pixel values [B, H, W, C] to codes [B, M] int64."""
+        with torch.autocast(values.device.type, enabled=False):  # the same code in every precision
+            rest, chosen = self.reduce(values), []
+            for centroids in self.centroids:
+                chosen.append(nearest(rest, centroids))
+                rest = rest - centroids[chosen[-1]]
+        return torch.stack(chosen, 1)
+
+    def partial_plans(self, codes: Tensor) -> Tensor:
+        """The plan before each code and after the last: codes [B, n ≤ M] to [B, n + 1, R]."""
+        stages = torch.arange(codes.shape[1], device=codes.device)
+        return F.pad(self.centroids[stages, codes].cumsum(1), (0, 0, 1, 0))
+
+    @torch.no_grad()
+    def fit(self, values: Tensor, rounds: int = 25) -> None:
+        """Find the centroids: k-means on pixel values [N, H, W, C], stage after stage on what is left over."""
+        rest = torch.cat([self.reduce(some) for some in values.split(4096)])
+        for centroids in self.centroids:
+            centroids.copy_(k_means(rest, len(centroids), rounds))
+            rest = rest - centroids[nearest(rest, centroids)]
+
+
+def nearest(x: Tensor, centroids: Tensor) -> Tensor:
+    """The index of the nearest of centroids [K, R] to each of x [N, R]: [N]."""
+    return torch.cat([(centroids.square().sum(1) - 2 * some @ centroids.t()).argmin(1) for some in x.split(8192)])
+
+
+def k_means(x: Tensor, classes: int, rounds: int) -> Tensor:
+    """Lloyd's algorithm on x [N, R] from `classes` of its points: centroids [classes, R]. A class that has lost nearly
+    all of its points begins anew at one of them."""
+
+    def pick(count: int) -> Tensor:
+        return x[torch.randint(len(x), (count,), device=x.device)]
+
+    centroids = pick(classes)
+    for _ in range(rounds):
+        members = nearest(x, centroids)
+        count = torch.bincount(members, minlength=classes)
+        centroids = torch.zeros_like(centroids).index_add_(0, members, x) / count.clamp_min(1).unsqueeze(1)
+        lost = count < len(x) / (20 * classes)
+        centroids[lost] = pick(int(lost.sum()))
+    return centroids
+
+
+class CodePrior(nn.Module):
+    """p_ω(k_m | k_{<m}, x_S): a stem and blocks on the coarse grid read the prompt once; then a small network with a
+    head for each code is given this and the plan so far."""
+
+    def __init__(
+        self,
+        quantiser: Quantiser,
+        grid: tuple[int, int],
+        d_model: int,
+        patch: int,
+        hidden: int,
+        blocks: list[SSMBlock],
+    ):
+        super().__init__()
+        codes, classes, size = quantiser.centroids.shape
+        channels = quantiser.shape[-1] + 1
+        self.stem = Conv(channels, d_model // 2, 3 * patch, stride=patch, padding=patch)
+        self.stem_coarse = Conv(d_model // 2, d_model, 4, stride=2, padding=1)
+        self.position = nn.Parameter(0.02 * torch.randn(*grid, d_model))
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = nn.LayerNorm(d_model)
+        self.summary = nn.Linear(d_model, SUMMARY)
+        self.read = nn.Linear(SUMMARY * math.prod(grid), hidden)
+        self.plan = nn.Linear(size, hidden, bias=False)
+        self.stage = nn.Parameter(0.02 * torch.randn(codes, hidden))
+        self.hidden = nn.Linear(hidden, hidden)
+        self.heads = nn.ModuleList(nn.Linear(hidden, classes) for _ in range(codes))
+        for head in self.heads:
+            nn.init.normal_(head.weight, std=0.02)
+            nn.init.zeros_(head.bias)
+
+    def read_prompt(self, prompt: Tensor) -> Tensor:
+        """Prompt [B, H, W, C + 1] to what the heads are told of it, [B, hidden]."""
+        h = self.stem_coarse(F.silu(self.stem(prompt))) + self.position
+        for block in self.blocks:
+            h = block(h)
+        return self.read(self.summary(self.norm(h)).flatten(1))
+
+    def logits(self, prompt: Tensor, plan: Tensor, stage: int) -> Tensor:
+        """Of the code at `stage` (from 0), given `read_prompt` and the plan so far [B, R]: [B, K]."""
+        u = F.silu(prompt + self.plan(plan) + self.stage[stage])
+        return self.heads[stage](u + F.silu(self.hidden(u)))
+
+
+class PlanReader(nn.Module):
+    """The plan on the coarse grid, [B, R] to [B, h, w, D]: to each position the part that lies there, and a summary of
+    the whole."""
+
+    def __init__(self, quantiser: Quantiser, grid: tuple[int, int], d_model: int, hidden: int):
+        super().__init__()
+        size = math.prod(quantiser.shape)
+        self.grid = grid
+        self.whole = nn.Linear(size, hidden)
+        self.spread = nn.Linear(hidden, SUMMARY * math.prod(grid))
+        self.enter = nn.Linear(SUMMARY + size // math.prod(grid), d_model)
+        self.shape = quantiser.shape
+
+    def forward(self, plan: Tensor) -> Tensor:
+        (h, w), (rows, columns, channels) = self.grid, self.shape
+        whole = self.spread(F.silu(self.whole(plan))).unflatten(1, (h, w, SUMMARY))
+        local = plan.view(-1, h, rows // h, w, columns // w, channels).transpose(2, 3).flatten(3)
+        return self.enter(torch.cat([whole, local.to(whole.dtype)], -1))
+
+
+class GlobalCode(nn.Module):
+    """Quantiser and prior. The code is one level of latents: a Categorical of M variables of K classes at the one
+    position of a 1 × 1 grid."""
+
+    def __init__(self, quantiser: Quantiser, prior: CodePrior):
+        super().__init__()
+        self.quantiser, self.prior = quantiser, prior
+        codes, classes, _ = quantiser.centroids.shape
+        self.latent = latent_distributions.Categorical(codes, classes)
+
+    def infer(self, values: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of whole pictures [B, H, W, C] and prompts [B, H, W, C + 1]: raw posterior, raw prior and the value, each
+        [B, 1, 1, M·K], and the plan [B, R]."""
+        codes = self.quantiser.codes(values)
+        plans = self.quantiser.partial_plans(codes)
+        read = self.prior.read_prompt(prompt)
+        p = torch.cat([self.prior.logits(read, plans[:, m], m) for m in range(codes.shape[1])], -1)
+        value = self.latent.value(codes)
+        q = CERTAIN * (value - 1)
+        return q[:, None, None], p[:, None, None], value[:, None, None], plans[:, -1]
+
+    def draw(self, prompt: Tensor, choose: Callable[[int, Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """The codes one after another: `choose` is given the number of a code (from 0) and its logits [B, K] and
+        returns its class [B]. To the value and the raw prior [B, 1, 1, M·K], and the plan [B, R]."""
+        read = self.prior.read_prompt(prompt)
+        plan, raw, codes = prompt.new_zeros(len(prompt), self.prior.plan.in_features), [], []
+        for m, centroids in enumerate(self.quantiser.centroids):
+            raw.append(self.prior.logits(read, plan, m))
+            codes.append(choose(m, raw[-1]))
+            plan = plan + centroids[codes[-1]]
+        value = self.latent.value(torch.stack(codes, 1))
+        return value[:, None, None], torch.cat(raw, -1)[:, None, None], plan

@@ -1,0 +1,1 @@
+"""Layers, latent distributions and likelihoods that the models are made of."""

@@ -1,0 +1,168 @@
+"""Likelihoods of a pixel: what the raw outputs of a network say of its value.
+
+    Bernoulli          one binary channel; raw: its logit
+    LogisticMixture    8-bit channels, as in PixelCNN++ (1701.05517): a mixture of K logistics a pixel, cut into one
+                       bin a value, the lowest and the highest reaching to infinity. A component's mean of a channel
+                       is shifted by a learned multiple of the channels before it, so that within a pixel
+                       p(r, g, b) = Σ_k π_k p_k(r) p_k(g | r) p_k(b | r, g)
+
+A kind has `parameters` raw outputs a pixel and `noises` numbers that a draw takes. Whatever the precision of raw
+outputs, log-probabilities and draws are computed in float32. The bin of a value v between two edges is
+    σ(a) − σ(b) = σ(a) σ(−b) (1 − exp(b − a))
+whose logarithm is a sum of terms that neither overflow nor cancel: no case for small bins is needed, as the paper has.
+
+Shapes: raw [..., parameters], values [..., C] whole numbers from 0 to levels − 1, noise [..., noises].
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from vssm.nn.ssm_block import widen
+
+LEAST = 1e-4  # temperature below which densities are no longer told apart
+COUPLING = 0.9  # of a channel to the one before it, before training
+
+
+class Bernoulli:
+    """One channel of two values."""
+
+    channels, levels, parameters, noises = 1, 2, 1, 1
+
+    def initial_bias(self) -> Tensor:
+        """Of a head's outputs before training: [parameters]."""
+        return torch.zeros(1)
+
+    def linear_start(self, expected: Tensor) -> Tensor:
+        """Weights [1, 1, n] of a map from n neighbours to the logit before training."""
+        return expected.view(1, 1, -1)
+
+    def log_prob(self, raw: Tensor, values: Tensor, temperature: float = 1.0) -> Tensor:
+        """log p of values in nats, as a draw at `temperature` (above 0) has it: [...]."""
+        logit, x = widen(raw) / temperature, values.to(torch.promote_types(raw.dtype, torch.float32))
+        return -F.binary_cross_entropy_with_logits(logit, x, reduction="none")[..., 0]
+
+    def noise(self, *shape: int, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
+        """What `choose` needs, for draws of this shape: standard logistic."""
+        return torch.empty(*shape, 1, device=device).uniform_(generator=rng).logit_(1e-7)
+
+    def choose(self, raw: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
+        """Values [..., 1] drawn by `noise`; at temperature 0 the likelier one."""
+        return (widen(raw) > temperature * noise).long()
+
+    def mean(self, raw: Tensor) -> Tensor:
+        """The expected value, [..., 1]."""
+        return widen(raw).sigmoid()
+
+
+class LogisticMixture:
+    """So many channels of so many values each, coupled within a pixel; raw: for each of `components` a logit, and per
+    component a mean and a log scale a channel and a coefficient for every pair of channels."""
+
+    def __init__(self, channels: int, levels: int, components: int):
+        self.channels, self.levels, self.components = channels, levels, components
+        self.half = (levels - 1) / 2
+        self.pairs = [(c, earlier) for c in range(channels) for earlier in range(c)]
+        self.parameters = components * (1 + 2 * channels + len(self.pairs))
+        self.noises = components + channels
+
+    def initial_bias(self) -> Tensor:
+        """Components from narrow to wide; a channel follows the one before it, as those of most colours do."""
+        C, K = self.channels, self.components
+        scales = torch.linspace(-4.5, -1.5, K).expand(C, K)
+        follow = torch.tensor([[math.atanh(COUPLING) * (c == earlier + 1)] for c, earlier in self.pairs])
+        follow = follow.reshape(-1, 1).expand(-1, K)
+        return torch.cat([torch.zeros(1 + C, K), scales, follow]).flatten()
+
+    def linear_start(self, expected: Tensor) -> Tensor:
+        """Weights [parameters, C, n] of a map from n neighbours' channels to raw outputs under which every component,
+        before training, expects each channel as the neighbours' own channels say by weights `expected` [n], and what
+        a channel misses this by is carried to the next one by `initial_bias`."""
+        C, K = self.channels, self.components
+        means = torch.zeros(C, K, C, len(expected))
+        for c in range(C):
+            means[c, :, c] = expected
+            if c:
+                means[c, :, c - 1] = -COUPLING * expected
+        rest = torch.zeros(self.parameters - K - C * K, C, len(expected))
+        return torch.cat([torch.zeros(K, C, len(expected)), means.flatten(0, 1), rest])
+
+    def split(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Logits [..., K], means and log scales [..., C, K], and coefficients [..., pairs, K]."""
+        parts = widen(raw).unflatten(-1, (-1, self.components))
+        logits, means, scales, pairs = parts.split([1, self.channels, self.channels, len(self.pairs)], -2)
+        return logits.squeeze(-2), means, scales.clamp(-7, 7), pairs.tanh()
+
+    def log_prob(self, raw: Tensor, values: Tensor, temperature: float = 1.0) -> Tensor:
+        """log p of values in nats, as a draw at `temperature` (above 0) has it: [...].
+
+        With fewer than C channels of values, of these first ones.
+        """
+        logits, means, scales, pairs = self.split(raw)
+        C = values.shape[-1]
+        x = (values.to(means.dtype) / self.half - 1).unsqueeze(-1)  # [..., C, 1]
+        means = [means[..., c, :] for c in range(C)]
+        for i, (c, earlier) in enumerate(self.pairs):
+            if c < C:
+                means[c] = means[c] + pairs[..., i, :] * x[..., earlier, :]
+        scales = scales[..., :C, :]
+        inverse = (-scales).exp() / temperature
+        away, bin_width = (x - torch.stack(means, -2)) * inverse, inverse / self.half
+        lowest, highest = values.unsqueeze(-1) == 0, values.unsqueeze(-1) == self.levels - 1
+        below = F.logsigmoid(away + bin_width / 2).masked_fill(highest, 0)
+        above = F.logsigmoid(bin_width / 2 - away).masked_fill(lowest, 0)
+        inside = (-torch.expm1(-bin_width)).log().masked_fill(lowest | highest, 0)
+        log_p = (below + above + inside).sum(-2)
+        return torch.logsumexp((logits / temperature).log_softmax(-1) + log_p, -1)
+
+    def noise(self, *shape: int, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
+        """What `choose` needs, for draws of this shape: Gumbel for the component, logistic for the channels."""
+        noise = torch.empty(*shape, self.noises, device=device)
+        noise[..., : self.components].exponential_(generator=rng).log_().neg_()
+        noise[..., self.components :].uniform_(generator=rng).logit_(1e-7)
+        return noise
+
+    def choose(self, raw: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
+        """Values [..., C] drawn by `noise`; at temperature 0 the mean of the likeliest component."""
+        C, K = self.channels, self.components
+        parts = widen(raw).unflatten(-1, (-1, K))
+        chosen = torch.add(parts[..., 0, :], noise[..., :K], alpha=temperature).argmax(-1)
+        index = chosen[..., None, None].expand(*chosen.shape, parts.shape[-2] - 1, 1)
+        means, scales, pairs = parts[..., 1:, :].gather(-1, index).squeeze(-1).split([C, C, len(self.pairs)], -1)
+        # in units of values, few and small operations: one step of an autoregressive model waits for this
+        drawn = torch.addcmul(means, scales.clamp(-7, 7).exp(), noise[..., K:], value=temperature)
+        drawn = drawn.add_(1).mul_(self.half).unbind(-1)
+        pairs = pairs.tanh().unbind(-1)
+        values: list[Tensor] = []
+        for c, x in enumerate(drawn):
+            for i, (later, earlier) in enumerate(self.pairs):
+                if later == c:
+                    x = torch.addcmul(x, pairs[i], values[earlier] - self.half)
+            values.append(x.round().clamp_(0, self.levels - 1))
+        return torch.stack(values, -1).long()
+
+    def mean(self, raw: Tensor) -> Tensor:
+        """The expected value, [..., C], as if no component reached beyond the range by more than its mean does."""
+        logits, means, _, pairs = self.split(raw)
+        expected: list[Tensor] = []
+        for c in range(self.channels):
+            x = means[..., c, :]
+            for i, (later, earlier) in enumerate(self.pairs):
+                if later == c:
+                    x = x + pairs[..., i, :] * expected[earlier]
+            expected.append(x.clamp(-1, 1))
+        mean = (torch.stack(expected, -2) * logits.softmax(-1).unsqueeze(-2)).sum(-1)
+        return ((mean + 1) * self.half).clamp(0, self.levels - 1)  # rounding may pass the edges by a hair
+
+
+def make(kind: str, channels: int, levels: int, components: int) -> Bernoulli | LogisticMixture:
+    """The likelihood of that name; raises ValueError for an unknown one, or one that has no such values."""
+    if kind == "bernoulli" and (channels, levels) == (1, 2):
+        return Bernoulli()
+    if kind == "logistic-mixture" and min(channels, components) >= 1 and levels >= 2:
+        return LogisticMixture(channels, levels, components)
+    raise ValueError(f"there is no likelihood {kind!r} of {channels} channels with {levels} values")

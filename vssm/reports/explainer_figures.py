@@ -1,0 +1,416 @@
+"""The pictures of docs/MODELS.md: what the models do on the way to a picture, as their events tell it.
+
+Every picture is made by the one flow of events from the weights that come along and from fixed seeds; the figures in
+them are counts of network calls, and the seconds are those kept in the weights. Nothing is chosen by hand but prompts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from vssm import data
+from vssm.checkpoint import Checkpoint
+from vssm.errors import UserError
+from vssm.files import atomic
+from vssm.files.examples import FOLDER, examples
+from vssm.models import registry
+from vssm.prompt import Prompt
+from vssm.reports import results_page, svg_plot
+from vssm.sampling.events import Drafts, GenerationRequest, Held, Latents, Posterior, Progress
+from vssm.sampling.generator import Generator
+
+MARKS = "<!-- models: written by `python -m vssm explain` -->", "<!-- end of models -->"
+FONT = FOLDER.parent / "fonts" / "Inter-Regular.otf"
+GROUND, INK, FAINT, EMPTY = (255, 255, 255), (26, 31, 38), (86, 96, 109), (214, 221, 230)
+DRAFTED, ACCEPTED, REDRAWN = (230, 159, 0), (0, 130, 90), (204, 60, 60)  # told apart by lightness too
+VIRIDIS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
+SIDE, GAP, MARGIN, TEXT = 224, 12, 20, 26  # screen pixels: a picture's side (28 × 8, 32 × 7), and letters' height
+ENDINGS, MANY = 6, 32  # of one prompt; those that a mean is taken over
+
+
+class Frame(NamedTuple):
+    """What stood after a network call: picture [H, W, C] uint8, filled [H, W] bool."""
+
+    call: int
+    picture: np.ndarray
+    filled: np.ndarray
+    drafts: Drafts | None = None
+
+
+class Record(NamedTuple):
+    """A run of one sample: the prompt and every call that brought pixels, latents and posteriors by level."""
+
+    frames: list[Frame]
+    latents: list[Latents]
+    posteriors: list[Posterior]
+
+    @property
+    def calls(self) -> int:
+        return self.frames[-1].call
+
+    def at(self, share: float) -> Frame:
+        """What stood after that share of its calls."""
+        return [frame for frame in self.frames if frame.call <= share * self.calls + 1e-9][-1]
+
+    def order(self) -> np.ndarray:
+        """The call that brought each pixel, [H, W], NaN where it was known."""
+        order, before = np.full(self.frames[0].filled.shape, np.nan), self.frames[0].filled
+        for frame in self.frames[1:]:
+            order[frame.filled & ~before] = frame.call
+            before = frame.filled
+        return order
+
+
+class Cell(NamedTuple):
+    """An image [H, W, C] of a table, with a line of text below it."""
+
+    image: np.ndarray
+    words: str = ""
+
+
+class Row(NamedTuple):
+    """Cells beside a name, with a fainter line below it."""
+
+    title: str
+    words: str
+    cells: list[Cell]
+
+
+class Workshop:
+    """The models of every data set, made ready once."""
+
+    def __init__(self, where: torch.device | None = None):
+        self.where, self._made = where, {}
+        self.weights = results_page.all_shipped()
+
+    def models(self, dataset: data.DataSet) -> dict[str, Generator]:
+        """By name, in the registry's order."""
+        if dataset.name not in self._made:
+            found = self.weights.get(dataset.name, ())
+            self._made[dataset.name] = {made.model: Generator(made, self.where) for made in found}
+        return self._made[dataset.name]
+
+    def record(self, dataset: data.DataSet, model: str, prompt: Prompt, seed: int = 0, **how) -> Record:
+        """Let a model complete a prompt once and keep what every call brought."""
+        frames = [Frame(0, prompt.pixels * prompt.known[..., None], prompt.known)]
+        latents, posteriors = [], []
+        request = GenerationRequest(prompt, seed=seed, every=0, **how)
+        for event in self.models(dataset)[model].generate(request):
+            match event:
+                case Progress():
+                    frame = Frame(event.network_calls, event.images[0], event.filled[0], event.drafts)
+                    if frames[-1].call == frame.call:  # the last call is told once more when the clock has stopped
+                        frames.pop()
+                    frames.append(frame)
+                case Latents():
+                    latents.append(event)
+                case Posterior():
+                    posteriors.append(event)
+        return Record(frames, latents, posteriors)
+
+    def endings(self, dataset: data.DataSet, model: str, prompt: Prompt, samples: int, **how) -> np.ndarray:
+        """Completions of a prompt, [K, H, W, C] uint8."""
+        *_, last = self.models(dataset)[model].generate(GenerationRequest(prompt, samples, **how))
+        return last.images
+
+    def title(self, model: str) -> str:
+        return registry.get(model).title
+
+
+# --- the pictures ---------------------------------------------------------------------------------------------------
+
+
+def completing(shop: Workshop, dataset: data.DataSet) -> Image.Image:
+    """One prompt, completed by every model: what stands after equal shares of its own calls."""
+    prompt, shares = examples(dataset)[0].prompt, [i / 6 for i in range(7)]
+    rows = []
+    for name in shop.models(dataset):
+        found = shop.record(dataset, name, prompt)
+        cells = [Cell(seen(frame.picture, frame.filled)) for frame in map(found.at, shares)]
+        rows.append(Row(shop.title(name), calls(found.calls), cells))
+    heads = ["the prompt", *(f"{number} ⁄ 6 of its calls" for number in range(1, 6)), "finished"]
+    return table(heads, rows, side=SIDE * 3 // 4)
+
+
+def order(shop: Workshop, dataset: data.DataSet) -> Image.Image:
+    """When each pixel of a picture stood, by network calls, nothing being known."""
+    nothing, cells = Prompt.empty(*dataset.shape), []
+    for name, mode, size in (
+        ("transformer", None, None),
+        ("asarm", "random", None),
+        ("asarm", None, None),
+        ("asarm", "masked", None),
+        ("vssm", None, None),
+        ("vssm", "chunked", None),
+        ("vssm-paper", None, None),
+        ("vssm-paper", "chunked", 7),
+    ):
+        found = shop.record(dataset, name, nothing, mode=mode, size=size)
+        sampler, number = shop.models(dataset)[name].sampler(mode, size)
+        title = shop.title(name) if name != "transformer" else f"{shop.title(name)}, {shop.title('mamba')}"
+        way = sampler.title if sampler.title.isupper() else sampler.title.lower()
+        words = f"{title}\n{way}{f' {number}' if sampler.size else ''}: {calls(found.calls)}"
+        cells.append(Cell(coloured((found.order() - 1) / max(1, found.calls - 1)), words))
+    rows = [Row("", "", cells[:4]), Row("", "", cells[4:])]
+    return table([], rows, side=SIDE * 3 // 2, scale=("first call", "last call"))
+
+
+def drafts(shop: Workshop) -> Image.Image:
+    """Rounds of ASSD: what was drafted, what stood, and what became of all pixels."""
+    rows = []
+    for dataset in data.DATA_SETS.values():
+        found = shop.record(dataset, "asarm", examples(dataset)[0].prompt)
+        rounds = [frame for frame in found.frames if frame.drafts is not None and frame.drafts.passed[0].any()]
+        middle = rounds[len(rounds) // 2 :][:3]
+        before = {after.call: found.at((after.call - 2) / found.calls) for after in middle}
+        cells = [Cell(fate(before[after.call], after), f"after call {after.call}") for after in middle]
+        accepted, redrawn = np.zeros((2, *found.frames[0].filled.shape), bool)
+        for frame in rounds:
+            accepted |= frame.drafts.passed[0]
+            redrawn |= frame.drafts.proposed[0] & frame.filled & ~frame.drafts.passed[0]
+        last = found.frames[-1]
+        whole = seen(last.picture, found.frames[0].filled)
+        whole[accepted], whole[redrawn] = ACCEPTED, REDRAWN
+        cells += [Cell(whole, "all rounds"), Cell(last.picture, "the picture")]
+        size = shop.models(dataset)["asarm"].sampler()[1]
+        rows.append(Row(dataset.title, f"{size} drafts a round,\n{calls(found.calls)}", cells))
+    legend = (("accepted as drafted", ACCEPTED), ("redrawn", REDRAWN), ("rejected, drafted again", DRAFTED))
+    return table([], rows, legend=legend)
+
+
+def levels(shop: Workshop, dataset: data.DataSet) -> Image.Image:
+    """The ladder's levels: what is settled once each is drawn, how wide the distribution was that it was drawn from,
+    and what of the picture it holds."""
+    prompt = examples(dataset)[0].prompt
+    found = shop.record(dataset, "vssm", prompt, posterior=True)
+    entropies = [latents.entropy[0] for latents in found.latents]
+    gains = [posterior.divergence[0] for posterior in found.posteriors]
+    heads = [f"level {latents.level}" if latents.level else "code" for latents in found.latents]
+    low, high = min(e.min() for e in entropies), max(e.max() for e in entropies)
+    most = max(g.max() for g in gains if g.size > 1)  # a global code says at one place what levels say at many
+    codes = [latents.codes.repeat(MANY, 0) for latents in found.latents]
+    means = []
+    for level in range(1, len(codes) + 1):
+        held = Held((*codes[:level], *[None] * (len(codes) - level)), (None,) * len(codes))
+        images = shop.endings(dataset, "vssm", prompt, MANY, held=held, pixels="mean")
+        means.append(Cell(images.mean(0).round().astype(np.uint8)))
+    rows = [
+        Row("settled", "mean of endings\nwith the levels\nso far", means),
+        Row("entropy", "of what the\nlatents are\ndrawn from", [
+            Cell(coloured((e - low) / (high - low)), f"{e.shape[0]} × {e.shape[1]}") for e in entropies
+        ]),
+        Row("information", "nats that the\npicture adds to\nthe prompt", [
+            Cell(coloured((g / most).clip(max=1)), f"{g.sum():.1f} nats") for g in gains
+        ]),
+    ]  # fmt: skip
+    return table(heads, rows, side=SIDE * 3 // 4, scale=("least", "most"))
+
+
+def chunks(shop: Workshop) -> Image.Image:
+    """The paper's model from nothing: all latents at once, in chunks, one by one."""
+    dataset = data.MNIST
+    nothing, generator = Prompt.empty(*dataset.shape), shop.models(dataset)["vssm-paper"]
+    tokens, rows = generator.network.tokens, []
+    for size in (tokens, 7, 1):
+        how = {"mode": "chunked", "size": size} if size < tokens else {}
+        images = shop.endings(dataset, "vssm-paper", nothing, 8, **how)
+        found = shop.record(dataset, "vssm-paper", nothing, **how)
+        title = f"{size} tokens at a time" if size > 1 else "one token at a time"
+        rows.append(Row(title if how else f"all {size} tokens at once", calls(found.calls), list(map(Cell, images))))
+    return table([], rows, side=SIDE * 5 // 8)
+
+
+def anywhere(shop: Workshop) -> Image.Image:
+    """Prompts that are no prefixes, completed by every model."""
+    rows, heads = [], ["the prompt", *map(shop.title, registry.PRESETS)]
+    for dataset, names in ((data.MNIST, ("two-bottom", "eight-left")), (data.CIFAR10, ("frog-bottom", "truck-right"))):
+        for example in examples(dataset):
+            if example.name in names:
+                images = [shop.endings(dataset, name, example.prompt, 1)[0] for name in shop.models(dataset)]
+                cells = [Cell(seen(example.prompt.pixels, example.prompt.known)), *map(Cell, images)]
+                rows.append(Row(dataset.title, example.title.lower(), cells))
+    return table(heads, rows)
+
+
+def endings(shop: Workshop) -> Image.Image:
+    """Several endings of one prompt, and where they differ."""
+    rows = []
+    for dataset in data.DATA_SETS.values():
+        prompt = examples(dataset)[1].prompt
+        for name in ("vssm", "transformer"):
+            images = shop.endings(dataset, name, prompt, ENDINGS)
+            spread = images.astype(float).std(0).mean(-1) / 127.5
+            spread[prompt.known] = np.nan
+            cells = [*map(Cell, images), Cell(coloured(spread))]
+            rows.append(Row(shop.title(name), dataset.title, cells))
+    heads = [*(f"ending {number}" for number in range(1, ENDINGS + 1)), "where they differ"]
+    return table(heads, rows, side=SIDE * 3 // 4, scale=("alike", "different"))
+
+
+def cost(shop: Workshop, dataset: data.DataSet) -> str:
+    """An SVG: seconds for a picture against network calls, as kept in the weights."""
+    points = [
+        (shop.title(made.model), [(made.scores["network_calls"], 1 / made.scores["images_per_second"])])
+        for made in shop.weights[dataset.name]
+        if {"network_calls", "images_per_second"} <= made.scores.keys()
+    ]
+    return svg_plot.curves(
+        points, svg_plot.Axis("network calls for a picture", log=True), svg_plot.Axis("seconds", log=True)
+    )
+
+
+PICTURES: dict[str, Callable[[Workshop], Image.Image | str]] = {
+    **{
+        f"{made.__name__}-{dataset.name}.{kind}": lambda shop, made=made, dataset=dataset: made(shop, dataset)
+        for made, kind in ((completing, "png"), (levels, "png"), (cost, "svg"))
+        for dataset in data.DATA_SETS.values()
+    },
+    "order.png": lambda shop: order(shop, data.MNIST),
+    **{f"{made.__name__}.png": made for made in (drafts, chunks, anywhere, endings)},
+}
+
+
+# --- the page's table -----------------------------------------------------------------------------------------------
+
+
+def facts(weights: Sequence[Checkpoint]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: what can be said of the models of one data set in a word or a number."""
+    rows = []
+    for made in weights:
+        network, c = made.network, made.network.config
+        grid = [(c.height // n, c.width // n, k) for n, k in _grids(c)]
+        rows.append([
+            results_page.title(made),
+            f"{network.tokens:,}",
+            " + ".join(f"{k} of {h}×{w}" for h, w, k in grid) or results_page.NONE,
+            f"{made.scores['network_calls']:,}" if "network_calls" in made.scores else results_page.NONE,
+            "exact" if network.exact else "a bound",
+            "raster order" if network.prefix_only else "any known pixels",
+        ])  # fmt: skip
+    return ["", "tokens", "levels of latents", "network calls a picture", "likelihood", "prompts"], rows
+
+
+def _grids(c) -> list[tuple[int, int]]:
+    """Pixels a side of a position, and how many levels lie on that grid, of a config with latents."""
+    if not hasattr(c, "fine_levels"):
+        return []
+    return [(n, k) for n, k in ((2 * c.patch, c.coarse_levels), (c.patch, c.fine_levels)) if k]
+
+
+def page(text: str, weights: dict[str, list[Checkpoint]]) -> str:
+    """The page's text with its table written anew; raises UserError where the marks around it are missing."""
+    tables = [
+        f"**{data.get(name).title}**\n\n{results_page.markdown(*facts(found))}" for name, found in weights.items()
+    ]
+    return results_page.between(MARKS, text, tables, "MODELS.md")
+
+
+def write(folder: Path, where: torch.device | None = None, names: Sequence[str] = ()) -> list[Path]:
+    """Draw the pictures of those names (all by default) into FOLDER/models, and write the table of FOLDER/MODELS.md
+    anew if there is one; returns the pictures' paths. Raises UserError for an unknown name, where there are no
+    weights, or where a file cannot be written."""
+    for name in names:
+        if name not in PICTURES:
+            raise UserError(f"There is no picture {name!r}; choose some of: {', '.join(PICTURES)}.")
+    shop, paths, text = Workshop(where), [], folder / "MODELS.md"
+    for name in names or PICTURES:
+        made, path = PICTURES[name](shop), folder / "models" / name
+        with atomic.replacing(path) as part:
+            if isinstance(made, str):
+                part.write_text(made, encoding="utf-8")
+            else:
+                made.save(part, path.suffix[1:].upper(), optimize=True)
+        paths.append(path)
+    if text.exists():
+        atomic.write_text(text, page(text.read_text(encoding="utf-8"), shop.weights))
+    return paths
+
+
+# --- drawing --------------------------------------------------------------------------------------------------------
+
+
+def calls(number: int) -> str:
+    return f"{number:,} network call{'s' * (number != 1)}"
+
+
+def seen(picture: np.ndarray, filled: np.ndarray) -> np.ndarray:
+    """[H, W, C] uint8 in colour, what does not stand yet in the colour of nothing: [H, W, 3]."""
+    colours = np.broadcast_to(picture, (*filled.shape, 3))
+    return np.where(filled[..., None], colours, np.array(EMPTY, np.uint8))
+
+
+def fate(before: Frame, after: Frame) -> np.ndarray:
+    """A verified round: what stood before it, and its drafts by what became of them, [H, W, 3] uint8."""
+    proposed, passed = after.drafts.proposed[0], after.drafts.passed[0]
+    shown = seen(before.picture, before.filled)
+    shown[proposed], shown[proposed & after.filled], shown[passed] = DRAFTED, REDRAWN, ACCEPTED
+    return shown
+
+
+def coloured(shares: np.ndarray) -> np.ndarray:
+    """Shares [H, W] of 0 to 1 as colours from dark to light, the colour of nothing where they are NaN: [H, W, 3]."""
+    at = np.linspace(0, 1, len(VIRIDIS))
+    channels = [np.interp(np.nan_to_num(shares), at, levels) for levels in zip(*VIRIDIS, strict=True)]
+    return np.where(np.isnan(shares)[..., None], EMPTY, np.stack(channels, -1)).round().astype(np.uint8)
+
+
+def table(
+    heads: Sequence[str],
+    rows: Sequence[Row],
+    side: int = SIDE,
+    scale: tuple[str, str] | None = None,
+    legend: Sequence[tuple[str, tuple[int, int, int]]] = (),
+) -> Image.Image:
+    """Cells in rows and columns, each `side` screen pixels wide and high, with words around them; below, a scale of
+    colours from one word to another, or a legend. On a ground of its own, so that it reads on any page."""
+    large, small = (ImageFont.truetype(str(FONT), size) for size in (TEXT, TEXT * 4 // 5))
+    line = TEXT * 5 // 4
+    left = MARGIN + max(
+        (math.ceil(font.getlength(part)) for row in rows for font, text in ((large, row.title), (small, row.words))
+         for part in text.split("\n")), default=0,
+    )  # fmt: skip
+    left += 2 * GAP if left > MARGIN else 0
+    below = max(cell.words.count("\n") + bool(cell.words) for row in rows for cell in row.cells) * line
+    top, foot = MARGIN + (line if heads else 0), MARGIN + (line + GAP if scale or legend else 0)
+    columns = max(len(row.cells) for row in rows)
+    width = left + columns * (side + GAP) - GAP + MARGIN
+    sheet = Image.new("RGB", (width, top + len(rows) * (side + below + GAP) - GAP + foot), GROUND)
+    pen = ImageDraw.Draw(sheet)
+    for i, head in enumerate(heads):
+        pen.text((left + i * (side + GAP) + side / 2, MARGIN - 6), head, FAINT, small, "ma")
+    for j, row in enumerate(rows):
+        y = top + j * (side + below + GAP)
+        lines = [(large, INK, row.title), *((small, FAINT, part) for part in row.words.split("\n"))]
+        for k, (font, colour, words) in enumerate(lines):
+            pen.text((MARGIN, y + side / 2 + (k - len(lines) / 2) * line), words, colour, font)
+        for i, cell in enumerate(row.cells):
+            x = left + i * (side + GAP)
+            sheet.paste(enlarged(cell.image, side), (x, y))
+            for k, words in enumerate(cell.words.split("\n")):
+                pen.text((x + side / 2, y + side + 4 + k * line), words, INK if k == 0 else FAINT, small, "ma")
+    y = sheet.height - MARGIN - line + 4
+    if scale:
+        ramp = Image.fromarray(coloured(np.linspace(0, 1, side)[None])).resize((side, TEXT), Image.Resampling.NEAREST)
+        start = left + small.getlength(scale[0]) + GAP
+        pen.text((left, y), scale[0], FAINT, small)
+        sheet.paste(ramp, (round(start), y))
+        pen.text((start + side + GAP, y), scale[1], FAINT, small)
+    x = left
+    for words, colour in legend:
+        pen.rectangle((x, y, x + TEXT, y + TEXT), colour)
+        pen.text((x + TEXT + GAP, y), words, FAINT, small)
+        x += TEXT + small.getlength(words) + 4 * GAP
+    return sheet
+
+
+def enlarged(image: np.ndarray, side: int) -> Image.Image:
+    """An image [H, W, 1 or 3] uint8 as a square of colours, its pixels sharp."""
+    colours = np.broadcast_to(image, (*image.shape[:2], 3))
+    return Image.fromarray(np.ascontiguousarray(colours)).resize((side, side), Image.Resampling.NEAREST)

@@ -1,0 +1,112 @@
+"""A completion made beforehand for each data set, for the window to show until it has one of the person's own.
+
+`python -m vssm.beforehand` makes them anew, with the weights that come with the program: of the first example prompt,
+in the model's usual mode, at temperature 1 and seed 1, one sample. assets/beforehand/DATA.png is what came out, and
+DATA.json beside it says of what, by what, in which time and on which machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import statistics
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from vssm import data
+from vssm.errors import UserError
+from vssm.files import atomic, resources
+from vssm.files.examples import examples
+from vssm.models import registry
+from vssm.prompt import Prompt, read_image
+from vssm.sampling.events import GenerationRequest
+
+FOLDER = resources.folder("assets") / "beforehand"
+SEED, REPEAT = 1, 21
+
+
+@dataclass(frozen=True, eq=False)
+class Beforehand:
+    """image: [H, W, C] uint8. model: its preset. seconds: the model's time for it. machine: the name of what computed
+    it. date: in ISO format."""
+
+    prompt: Prompt
+    image: np.ndarray
+    model: str
+    seconds: float
+    machine: str
+    date: str
+
+
+def find(dataset: data.DataSet) -> Beforehand | None:
+    """The one of a data set; None where there is none, or none that can be read."""
+    path = FOLDER / f"{dataset.name}.png"
+    try:
+        image = read_image(path, *dataset.shape)
+        record = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        prompt = next(e.prompt for e in examples(dataset) if e.name == record["example"])
+        model, seconds = registry.get(record["model"]).name, float(record["seconds"])
+        return Beforehand(prompt, image, model, seconds, str(record["computer"]), str(record["date"]))
+    except (UserError, OSError, ValueError, KeyError, TypeError, StopIteration):
+        return None
+
+
+def make(dataset: data.DataSet, model: str = "vssm") -> dict:
+    """Complete and keep; returns the record, whose seconds are the median of so many runs. Raises UserError."""
+    from vssm import checkpoint, device
+    from vssm.evaluation import benchmark
+    from vssm.files.picture import write_png
+    from vssm.sampling.generator import Generator, run
+
+    example = examples(dataset)[0]
+    where = device.choose("cpu")
+    generator = Generator(checkpoint.load(checkpoint.shipped(model, dataset.name), model, dataset.name), where)
+    generator.warm_up()
+    request = GenerationRequest(example.prompt, seed=SEED)
+    runs = [run(generator, request) for _ in range(REPEAT)]
+    made, machine = runs[0], benchmark.machine()
+    load = [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None
+    record = {
+        "data": dataset.name,
+        "example": example.name,
+        "model": model,
+        "mode": made.mode,
+        "pixels": made.pixels,
+        "temperature": request.temperature,
+        "seed": SEED,
+        "seconds": round(statistics.median(r.seconds + r.prompt_seconds for r in runs), 5),
+        "repeats": REPEAT,
+        "network_calls": made.network_calls,
+        "threads": made.threads,
+        "computer": machine["cpu"],
+        "machine": machine,
+        "load_average": load,
+        "date": datetime.date.today().isoformat(),
+    }
+    path = FOLDER / f"{dataset.name}.png"
+    write_png(path, made.images)
+    atomic.write_text(path.with_suffix(".json"), json.dumps(record, indent=2) + "\n")
+    return record
+
+
+def main() -> int:
+    """Make them all anew; returns the exit code."""
+    parser = argparse.ArgumentParser("python -m vssm.beforehand", description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", default="vssm", help="the preset that makes them (default vssm)")
+    model = parser.parse_args().model
+    try:
+        for dataset in data.DATA_SETS.values():
+            record = make(dataset, model)
+            print(f"{FOLDER / dataset.name}.png: {record['example']}, {record['seconds']:.4f} s, {record['computer']}")
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,320 @@
+"""The papers' open questions, each answered by runs of equal budget: `python -m vssm study NAME`.
+
+A study trains small models for so many minutes each, one after another, and scores them on the first test images; or
+it takes shipped weights and varies the sampler. What it found is kept as docs/studies/NAME-DATA.json with a plot beside
+it, from which `report` writes the page.
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from vssm import checkpoint, data, device
+from vssm.errors import UserError
+from vssm.evaluation import benchmark
+from vssm.evaluation.evaluate import Evaluation, Settings, check_limit, lower_half_unknown, share_error
+from vssm.files import atomic, strict_json
+from vssm.prompt import Prompt
+from vssm.reports import svg_plot
+from vssm.reports.svg_plot import Axis
+from vssm.sampling.generator import Generator
+from vssm.training.trainer import TrainingConfig, train
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row: a model trained anew under `changes` to its preset and on `known` sets, or, with a mode, the shipped
+    weights with that sampler and its number, the first `levels_held` levels of latents drawn from the posterior."""
+
+    label: str
+    model: str = "vssm"
+    changes: dict = field(default_factory=dict)
+    known: str | None = None
+    mode: str | None = None
+    size: int | None = None
+    levels_held: int | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A measure of a run: its heading, how it is written, and its axis in a plot. share: whether it is a share of the
+    test images that were scored."""
+
+    heading: str
+    form: str
+    axis: Axis
+    share: bool = False
+
+
+COLUMNS = {
+    "images": Column("images seen", ",", Axis("images seen")),
+    "nats": Column("−ELBO, nats", ".1f", Axis("−ELBO, nats")),
+    "bits_per_dim": Column("−ELBO, bits a dimension", ".3f", Axis("−ELBO, bits a dimension")),
+    "label_kept": Column(
+        "label kept, lower half completed", ".1%", Axis("label kept, lower half completed", percent=True), share=True
+    ),
+    "label_kept_upper": Column(
+        "label kept, upper half completed", ".1%", Axis("label kept, upper half completed", percent=True), share=True
+    ),
+    "fid": Column("Fréchet distance", ".1f", Axis("Fréchet distance of unconditional samples")),
+    "kid": Column("kernel distance", ".2f", Axis("kernel distance of unconditional samples")),
+    "levels_held": Column("levels from the posterior", "d", Axis("levels drawn from the posterior")),
+    "seconds": Column("seconds a picture", ".4f", Axis("seconds a picture, one at a time", log=True)),
+    "network_calls": Column("network calls", ",", Axis("network calls", log=True)),
+    "tokens_per_call": Column("tokens a call", ".1f", Axis("tokens a call", log=True)),
+    "acceptance": Column("drafts accepted", ".1%", Axis("drafts accepted", percent=True)),
+}
+LIKELIHOODS = {"nats": "nats", "bits/dim": "bits_per_dim"}  # by the unit that a data set's likelihoods are told in
+TRAINED = ("images", "nats", "label_kept", "label_kept_upper")
+SAMPLED = ("label_kept", "fid", "seconds", "network_calls", "tokens_per_call")
+
+
+@dataclass(frozen=True)
+class Study:
+    """columns: what is measured; x, y: the two of them that are plotted; joined: whether the runs form a series;
+    each_level: whether its one run is made for every number of levels held, from none to all. "nats" stands for the
+    likelihood in the data set's own unit."""
+
+    name: str
+    title: str
+    question: str
+    runs: tuple[Run, ...]
+    columns: tuple[str, ...]
+    x: str
+    y: str
+    joined: bool = False
+    each_level: bool = False
+
+    @property
+    def trains(self) -> bool:
+        return self.runs[0].mode is None
+
+
+STUDIES = {
+    s.name: s
+    for s in (
+        Study(
+            "latents",
+            "Categorical against Gaussian latents",
+            "The paper's latents are categorical. Does the kind matter, at equal training time?",
+            (
+                Run("Gaussian 8", changes={"latent": "gaussian", "latent_size": 8}),
+                Run(
+                    "categorical 16 × 4, ReinMax",
+                    changes={"latent": "categorical", "latent_size": 16, "estimator": "reinmax"},
+                ),
+                Run(
+                    "categorical 16 × 4, Gumbel",
+                    changes={"latent": "categorical", "latent_size": 16, "estimator": "gumbel"},
+                ),
+            ),
+            TRAINED,
+            "nats",
+            "label_kept",
+        ),
+        Study(
+            "levels",
+            "One level of latents against several",
+            "The paper's model has one level. What do levels that see those above them give, all on the fine grid?",
+            tuple(Run(f"L = {n}", changes={"codes": 0, "coarse_levels": 0, "fine_levels": n}) for n in (1, 2, 4)),
+            TRAINED,
+            "nats",
+            "label_kept",
+            joined=True,
+        ),
+        Study(
+            "known",
+            "A known prefix against any known subset",
+            "Does training on every kind of prompt cost anything where prompts are prefixes, and what does it give "
+            "where they are not?",
+            (Run("any subset known"), Run("prefix known", known="prefix")),
+            TRAINED,
+            "label_kept",
+            "label_kept_upper",
+        ),
+        Study(
+            "chunks",
+            "Chunk size against quality and time",
+            "The paper's model writes K tokens at a time: K = T is parallel, K = 1 autoregressive. What does the dial "
+            "buy?",
+            (
+                *(Run(f"K = {k}", "vssm-paper", mode="chunked", size=k) for k in (1, 2, 4, 7, 14, 25)),
+                Run("parallel", "vssm-paper", mode="parallel"),
+            ),
+            SAMPLED,
+            "seconds",
+            "fid",
+            joined=True,
+        ),
+        Study(
+            "drafts",
+            "Drafting and verifying against one pixel after another",
+            "ASSD draws from the same distribution as one pixel after another, in fewer network calls. How many fewer?",
+            (
+                *(Run(f"ASSD, {k} drafted", "asarm", mode="assd", size=k) for k in (8, 32, 128)),
+                Run("sequential", "asarm", mode="sequential"),
+                Run("random order", "asarm", mode="random"),
+                *(Run(f"masked, {k} steps", "asarm", mode="masked", size=k) for k in (16, 64)),
+            ),
+            (*SAMPLED, "acceptance"),
+            "seconds",
+            "fid",
+        ),
+        Study(
+            "levels-from-posterior",
+            "The first levels drawn from the posterior",
+            "Where is quality lost? The posterior sees the whole picture. What would the samples be like if the first "
+            "k levels of latents were drawn from it and only the rest from the prior?",
+            (Run("k", "vssm", mode="parallel"),),
+            ("fid", "kid", "label_kept", "levels_held"),
+            "levels_held",
+            "fid",
+            joined=True,
+            each_level=True,
+        ),
+    )
+}
+
+
+def get(name: str) -> Study:
+    """The study of that name; raises UserError for an unknown one."""
+    if name not in STUDIES:
+        raise UserError(f"There is no study {name!r}; choose one of: {', '.join(STUDIES)}.")
+    return STUDIES[name]
+
+
+def study(
+    what: Study,
+    dataset: data.DataSet = data.MNIST,
+    minutes: float = 4.0,
+    limit: int = 1000,
+    seed: int = 0,
+    device_name: str = "auto",
+    data_folder: str | Path | None = None,
+    quiet: bool = False,
+) -> dict:
+    """Make all runs of a study, one after another; returns its record.
+
+    "rows" holds for every run its label and the measures: on the first `limit` test images, and with as many
+    unconditional samples. Training, if any, takes `minutes` a run. Raises UserError for missing data, weights or modes.
+    """
+    where = device.choose(device_name)
+    check_limit(limit, len(data.load(dataset, "test", data_folder)[0]))  # before the training, not after
+    rows = []
+    for run in each_level(what.runs[0], dataset) if what.each_level else what.runs:
+        if what.trains:
+            found = _trained(run, dataset, minutes, limit, seed, device_name, data_folder, quiet)
+        else:
+            found = _sampled(run, dataset, limit, seed, where, data_folder, quiet)
+        rows.append({"label": run.label} | {k: found.get(k) for k in columns(what, dataset)})
+    return {
+        "study": what.name,
+        "data": dataset.name,
+        "minutes": minutes if what.trains else None,
+        "images": limit,
+        "seed": seed,
+        "threads": torch.get_num_threads(),
+        "device": device.describe(where),
+        "machine": benchmark.machine(),
+        "date": datetime.date.today().isoformat(),
+        "rows": rows,
+    }
+
+
+def each_level(run: Run, dataset: data.DataSet) -> list[Run]:
+    """Return a run for every number of levels that the shipped weights have, and one for none."""
+    levels = len(checkpoint.load(checkpoint.shipped(run.model, dataset.name), run.model).network.latent_levels)
+    return [replace(run, label=f"k = {k}", levels_held=k) for k in range(levels + 1)]
+
+
+def columns(what: Study, dataset: data.DataSet) -> tuple[str, ...]:
+    """The keys of a study's rows, which are names in COLUMNS, for a data set."""
+    return tuple(_key(name, dataset) for name in what.columns)
+
+
+def _key(name: str, dataset: data.DataSet) -> str:
+    return LIKELIHOODS[dataset.unit] if name == "nats" else name
+
+
+def training_config(run: Run, dataset: data.DataSet, minutes: float, seed: int) -> TrainingConfig:
+    """How a run's model is trained."""
+    return TrainingConfig(
+        run.model,
+        dataset.name,
+        minutes,
+        seed=seed,
+        known=run.known,
+        changes=run.changes,
+        save_minutes=2 * minutes,  # once, at the end
+    )
+
+
+def _trained(
+    run: Run, dataset: data.DataSet, minutes: float, limit: int, seed: int, device_name: str, data_folder, quiet: bool
+) -> dict:
+    config = training_config(run, dataset, minutes, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        made = checkpoint.load(train(config, Path(folder), device_name, data_folder=data_folder, quiet=quiet))
+    generator = Generator(made, device.choose(device_name))
+    evaluation = Evaluation(generator, Settings(limit=limit, seed=seed), data_folder, quiet)
+    upper_known = lower_half_unknown(evaluation.images)
+    return evaluation.nats() | {
+        "images": made.training["images"],
+        "label_kept": evaluation.kept(upper_known),
+        "label_kept_upper": evaluation.kept(~upper_known),
+    }
+
+
+def _sampled(
+    run: Run, dataset: data.DataSet, limit: int, seed: int, where: torch.device, data_folder, quiet: bool
+) -> dict:
+    generator = Generator(checkpoint.load(checkpoint.shipped(run.model, dataset.name), run.model), where)
+    settings = Settings(limit=limit, seed=seed, mode=run.mode, size=run.size, fid_samples=limit)
+    evaluation = Evaluation(generator, settings, data_folder, quiet)
+    if run.levels_held is not None:
+        return evaluation.from_posterior(run.levels_held) | {"levels_held": run.levels_held}
+    contestant = benchmark.Contestant(generator, run.mode, run.size)
+    timed = benchmark.bench({"": contestant}, Prompt.empty(*generator.data.shape), quiet=quiet)["models"][""]
+    kept = evaluation.kept(lower_half_unknown(evaluation.images))
+    return timed | evaluation.fid() | {"label_kept": kept, "seconds": timed["seconds_median"]}
+
+
+# --- what is kept ---------------------------------------------------------------------------------------------------
+
+
+def path(what: Study, dataset: data.DataSet, folder: Path) -> Path:
+    """Where a study's record is kept in a folder, with its plot as .svg and a person's words as .md beside it."""
+    return folder / f"{what.name}-{dataset.name}.json"
+
+
+def write(record: dict, folder: Path) -> Path:
+    """Keep a study's record in a folder, and its plot; returns the record's path. Raises UserError where that fails."""
+    what, dataset = STUDIES[record["study"]], data.get(record["data"])
+    x, y = _key(what.x, dataset), _key(what.y, dataset)
+    points = [(r[x], r[y], r["label"]) for r in record["rows"] if math.isfinite(r[x]) and math.isfinite(r[y])]
+    if not points:
+        raise UserError(f"The study {what.name} found no {COLUMNS[y].heading} that is a number; look at the weights.")
+    picture, file = svg_plot.scatter(points, COLUMNS[x].axis, COLUMNS[y].axis, what.joined), path(what, dataset, folder)
+    atomic.write_text(file.with_suffix(".svg"), picture)
+    atomic.write_text(file, strict_json.text(record)[0] + "\n")
+    return file
+
+
+def table(record: dict) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a study as text."""
+    keys = columns(STUDIES[record["study"]], data.get(record["data"]))
+
+    def cell(value: float | None, column: Column) -> str:
+        if value is None:
+            return "–"
+        error = f" ± {share_error(value, record['images']):{column.form}}" if column.share else ""
+        return f"{value:{column.form}}{error}"
+
+    rows = [[row["label"], *(cell(row.get(k), COLUMNS[k]) for k in keys)] for row in record["rows"]]
+    return ["", *(COLUMNS[k].heading for k in keys)], rows

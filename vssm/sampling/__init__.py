@@ -1,0 +1,1 @@
+"""Drawing from a model: requests go in, events come out."""

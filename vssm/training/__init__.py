@@ -1,0 +1,1 @@
+"""Training by wall clock, on one process or several."""
