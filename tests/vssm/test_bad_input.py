@@ -653,7 +653,7 @@ def test_training_into_a_place_that_cannot_be_written(refuse, tmp_path):
 def test_too_little_memory(tmp_path):
     program = """
 import resource, sys
-from vssm import cli
+from vssm.cli import commands as cli
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
 sys.exit(cli.main(sys.argv[1:]))

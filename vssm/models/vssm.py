@@ -212,10 +212,10 @@ class Head(nn.Module):
         self.patch, self.channels, self.mixing = patch, channels, mixing
         self.norm = nn.LayerNorm(d_model)
         self.unpack = nn.Linear(d_model, channels * patch * patch)
-        seen = channels + mixing * (likelihoods.channels + 1)
+        seen = channels + mixing * (likelihood.channels + 1)
         self.mix = Conv(seen, channels, 5 if mixing else 1, padding=2 * mixing)
-        self.raw = Conv(channels, likelihoods.parameters, 3 if mixing else 1, padding=int(mixing))
-        self.raw.bias.data.copy_(likelihoods.initial_bias())
+        self.raw = Conv(channels, likelihood.parameters, 3 if mixing else 1, padding=int(mixing))
+        self.raw.bias.data.copy_(likelihood.initial_bias())
 
     def forward(self, h: Tensor, prompt: Tensor | None) -> Tensor:
         x = unfold(self.unpack(self.norm(h)), self.patch)
