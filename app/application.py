@@ -17,7 +17,6 @@ from vssm.files import resources
 
 COLLECTOR = "collector"
 FONTS = resources.folder("assets") / "fonts"
-WORDS = FONTS.parent / "translations"  # app_de.qm and the like, of the context "app"
 
 
 def main(argv: list[str] | None = None, watch: Callable = lambda window: None) -> int:
@@ -160,7 +159,7 @@ def collect() -> None:
 
 def prepare(app):
     """Name, style, icon and, on a machine without any, a font."""
-    from PySide6.QtCore import QLibraryInfo, QLocale, Qt, QTranslator
+    from PySide6.QtCore import Qt
     from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics
 
     from app.ui.icon import icon
@@ -174,13 +173,5 @@ def prepare(app):
         if added >= 0:
             app.setFont(QFont(QFontDatabase.applicationFontFamilies(added)[0], 10))
     app.setWindowIcon(icon())
-    if not app.findChild(QTranslator):
-        direction = Qt.LayoutDirection.LeftToRight  # of our own words; Qt would go by the language of its own
-        qt = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
-        for name, folder in (("app", str(WORDS)), ("qtbase", qt)):
-            translator = QTranslator(app)
-            if translator.load(QLocale(), name, "_", folder):
-                app.installTranslator(translator)
-                direction = QLocale().textDirection() if name == "app" else direction
-        app.setLayoutDirection(direction)
+    app.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # of our words; Qt would go by the system's language
     return app

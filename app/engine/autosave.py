@@ -19,7 +19,6 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from app.core import session
 from app.core.session import Session
-from app.ui.words import tr
 from vssm.errors import UserError
 from vssm.files import atomic
 from vssm.files.file_lock import FileLock
@@ -58,12 +57,12 @@ class Keeper(QObject):
     @property
     def apart(self) -> str:
         """A sentence; empty where this is the usual sitting."""
-        words = tr("Another window keeps the usual sitting; this one is kept apart, as {}.")
+        words = "Another window keeps the usual sitting; this one is kept apart, as {}."
         return words.format(self.path.name) if self.path != self._usual else ""
 
     def set_aside(self, error: Exception) -> None:
         """What was restored cannot be shown: give its file another name, and begin anew."""
-        why = tr("The saved sitting {} cannot be shown ({})").format(self.path, session.reason(error))
+        why = f"The saved sitting {self.path} cannot be shown ({session.reason(error)})"
         self.restored, self.said = Session(), session.set_aside(self.path, why)
 
     def begin(self, sitting: Callable[[], Session], busy: Callable[[], bool]) -> None:
@@ -128,7 +127,7 @@ class Keeper(QObject):
                 return
             if lock is not None:
                 lock.release()
-        raise OSError(errno.EBUSY, tr("too many windows are open"))
+        raise OSError(errno.EBUSY, "too many windows are open")
 
     def _claim_late(self) -> None:
         """The same after the start; a file is taken only if nobody has written it meanwhile. Raises UserError."""

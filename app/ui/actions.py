@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QMainWindow
 from app.core.session import DEVICES, THEMES
 from app.core.sketch import COLOUR_TOOLS
 from app.ui.docks import AREAS, SIZES
-from app.ui.words import tr
 from vssm import data
 from vssm.models import registry
 
@@ -35,11 +34,6 @@ class Spec:
     repeats: bool = False  # whether it is done again and again while its key is held, as a step by step change is
     colour: bool = False  # only for pictures in colour
     binary: bool = False  # only for pictures of ink and ground
-
-    def __post_init__(self):
-        """Text and tip as they are read."""
-        for name in ("text", "tip"):
-            object.__setattr__(self, name, tr(getattr(self, name)))
 
     @property
     def key(self) -> str | tuple[str, str]:
@@ -109,7 +103,7 @@ def table() -> list[Spec]:
         Spec("know_all", "All known", "Sketch", "Mark every pixel as known", ("Ctrl+A",), rule=True),
         Spec("know_none", "None known", "Sketch", "Mark no pixel as known: the model invents all", ("Ctrl+D",)),
         *(
-            Spec("choose_data", d.title, "Model", tr("Draw and complete pictures as in {}").format(d.title),
+            Spec("choose_data", d.title, "Model", f"Draw and complete pictures as in {d.title}",
                  (f"Ctrl+{i}",), d.name, check=True)
             for i, d in enumerate(data.DATA_SETS.values(), 1)
             if many
@@ -175,13 +169,13 @@ def table() -> list[Spec]:
         *(
             Spec("choose_device", name.upper() if name != "auto" else "Automatic", "View/Device",
                  "Compute on the fastest device there is" if name == "auto" else
-                 tr("Compute on {}").format(name.upper()), (), name, check=True)
+                 f"Compute on {name.upper()}", (), name, check=True)
             for name in DEVICES
         ),
         Spec("show_scaling", "Scaling in T", "View", "Show how the time for a picture grows with its number of pixels, "
              "in place of the latents", ("T",), check=True, rule=True),
         *(
-            Spec("show_panel", text, "View/Panels", tr("Show the panel {}, or close it").format(tr(text)),
+            Spec("show_panel", text, "View/Panels", f"Show the panel {text}, or close it",
                  (f"Alt+{i}",), value, check=True, several=True)
             for i, (value, text) in enumerate(PANELS.items(), 1)
         ),
@@ -193,7 +187,7 @@ def table() -> list[Spec]:
              "menu brings it back", ("Ctrl+Shift+W",)),
         *(
             Spec("move_panel", f"Move to the {where}", "View/Panels",
-                 tr("Move the panel that has the keyboard's focus to the {}").format(tr(where)), (), where,
+                 f"Move the panel that has the keyboard's focus to the {where}", (), where,
                  several=True, rule=where == "left")
             for where in AREAS
         ),
@@ -260,9 +254,9 @@ class Actions:
         for spec, action in zip(self.specs, self.by_name.values(), strict=True):
             above, _, below = spec.menu.partition("/")
             if above not in menus:
-                menus[above] = bar.addMenu(f"&{tr(above)}")
+                menus[above] = bar.addMenu(f"&{above}")
             if spec.menu not in menus:
-                menus[spec.menu] = menus[above].addMenu(tr(below))
+                menus[spec.menu] = menus[above].addMenu(below)
             if spec.rule:
                 menus[spec.menu].addSeparator()
             menus[spec.menu].addAction(action)
@@ -321,7 +315,7 @@ def cheat_sheet() -> str:
                 f"<td>{spec.text}</td></tr>"
             )
     for menu, keys, text in GESTURES:
-        menus.setdefault(menu, []).append(f"<tr><td colspan=2><b>{tr(keys)}</b>: {tr(text)}</td></tr>")
+        menus.setdefault(menu, []).append(f"<tr><td colspan=2><b>{keys}</b>: {text}</td></tr>")
     sections = {name: _section(name, rows) for name, rows in menus.items()}
     columns = _columns(sections, {name: len(rows) for name, rows in menus.items()})
     cells = "".join(f"<td width='{100 // len(columns)}%'>{column}</td>" for column in columns)
@@ -339,4 +333,4 @@ def _columns(sections: dict[str, str], rows: dict[str, int], number: int = 3) ->
 
 
 def _section(name: str, rows: list[str]) -> str:
-    return f"<h3>{tr(name)}</h3><table cellspacing=3 width='100%'>{''.join(rows)}</table>"
+    return f"<h3>{name}</h3><table cellspacing=3 width='100%'>{''.join(rows)}</table>"

@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import picture
 from app.ui.widgets.card import label, scrolled
-from app.ui.words import tr
 from vssm import data as data_sets
 from vssm import prompt_advice
 from vssm.data import DataSet
@@ -230,7 +229,7 @@ class CropDialog(QDialog):
 
     def __init__(self, brought: images.Picture, data: DataSet, known: np.ndarray, parent: QWidget | None = None):
         super().__init__(parent)
-        self.setWindowTitle(tr("Use part of a picture"))
+        self.setWindowTitle("Use part of a picture")
         self.brought, self._data, self._known = brought, data, known
         self._other = next((d for d in data_sets.DATA_SETS.values() if d.channels == 3), None)
         self.cropper = Cropper(brought.image, data)
@@ -247,20 +246,20 @@ class CropDialog(QDialog):
         self.which.setAccessibleName("Known pixels")
         self.which.setToolTip("Which pixels the models must keep; they fill the others")
         self.which.currentIndexChanged.connect(self._show)
-        self.invert = QCheckBox(tr("Invert: dark ink on light paper"))
+        self.invert = QCheckBox("Invert: dark ink on light paper")
         self.invert.setVisible(data.channels == 1)
         self.invert.setChecked(data.channels == 1 and images.is_on_paper(brought.image))
         self.invert.toggled.connect(self._show)
-        self.centre = QCheckBox(tr("Centre and size as {}'s digits are").format(data.title))
-        self.centre.setToolTip(tr("Makes the ink 20 pixels large, with the middle of its weight in the middle"))
+        self.centre = QCheckBox(f"Centre and size as {data.title}'s digits are")
+        self.centre.setToolTip("Makes the ink 20 pixels large, with the middle of its weight in the middle")
         self.centre.setVisible(data.levels == 2)
         self.centre.toggled.connect(self._show)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        buttons.button(QDialogButtonBox.StandardButton.Ok).setText(tr("Use it"))
+        buttons.button(QDialogButtonBox.StandardButton.Ok).setText("Use it")
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
 
-        words = tr("{} pixels. Drag the frame, its edges or its corners; the wheel resizes it.")
+        words = "{} pixels. Drag the frame, its edges or its corners; the wheel resizes it."
         left = QVBoxLayout()
         left.addWidget(self.cropper, 1)
         left.addWidget(label(words.format("{:,} × {:,}".format(*brought.size)), "muted", wrap=True))
@@ -286,7 +285,7 @@ class CropDialog(QDialog):
         self._photograph = data.channels == 1 and self._other is not None and images.is_colourful(brought.image)
         self.offer.setVisible(self._photograph)
         if self._other is not None:
-            self.offer.setText(tr("In colour: use it for {}").format(self._other.title))
+            self.offer.setText(f"In colour: use it for {self._other.title}")
         right.addStretch(1)
         columns = QHBoxLayout()
         columns.setSpacing(14)

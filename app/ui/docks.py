@@ -30,7 +30,6 @@ from app.core import dock_state
 from app.ui import placement
 from app.ui.tab_order import order
 from app.ui.widgets.card import Card
-from app.ui.words import tr
 
 AREAS = {
     "left": Qt.DockWidgetArea.LeftDockWidgetArea,
@@ -67,8 +66,8 @@ class Dock(QDockWidget):
         self.more = QToolButton()
         self.more.setObjectName("more")
         self.more.setText("⋮")
-        self.more.setAccessibleName(tr("Place of the panel {}").format(title))
-        self.more.setToolTip(tr("Float, move or close this panel; its title can be dragged, too"))
+        self.more.setAccessibleName(f"Place of the panel {title}")
+        self.more.setToolTip("Float, move or close this panel; its title can be dragged, too")
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.more.setMenu(QMenu(self.more))
         self.more.menu().aboutToShow.connect(self.more.setFocus)  # so that the actions know which panel is meant

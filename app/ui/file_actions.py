@@ -32,7 +32,7 @@ from app.ui import race_gif
 from app.ui.crop_dialog import CropDialog
 from app.ui.image_import import SUFFIXES, Opener
 from app.ui.widgets.card import label
-from app.ui.words import printable, tr
+from app.ui.words import printable
 from vssm import data, prompt_advice
 from vssm.errors import UserError
 from vssm.files import atomic, picture
@@ -53,13 +53,13 @@ class SpeedDialog(QDialog):
     def __init__(self, raced: Race, parent: QWidget):
         super().__init__(parent)
         self.race = raced
-        self.setWindowTitle(tr("Save the race"))
+        self.setWindowTitle("Save the race")
         rows = QVBoxLayout(self)
-        rows.addWidget(label(tr("The race took {}. Play it at:").format(run.seconds(raced.duration))))
+        rows.addWidget(label(f"The race took {run.seconds(raced.duration)}. Play it at:"))
         self._ways = QComboBox()
-        self._ways.setAccessibleName(tr("Speed of the animated picture"))
+        self._ways.setAccessibleName("Speed of the animated picture")
         for speed in SPEEDS:
-            self._ways.addItem(f"{tr(WAYS[speed])}: {run.seconds(raced.duration / speed)}", speed)
+            self._ways.addItem(f"{WAYS[speed]}: {run.seconds(raced.duration / speed)}", speed)
         self._ways.setCurrentIndex(SPEEDS.index(race_gif.slow(raced)))
         rows.addWidget(self._ways)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel)
@@ -93,13 +93,13 @@ class Filing:
     @Slot()
     def open_picture(self) -> None:
         """Ask for a file, then for the part of it."""
-        kinds = tr("Pictures ({});;All files (*)").format(" ".join(f"*.{suffix}" for suffix in SUFFIXES))
-        self._ask_file(tr("Open a picture"), "", kinds, self.opener.open_path, QFileDialog.FileMode.ExistingFile)
+        kinds = "Pictures ({});;All files (*)".format(" ".join(f"*.{suffix}" for suffix in SUFFIXES))
+        self._ask_file("Open a picture", "", kinds, self.opener.open_path, QFileDialog.FileMode.ExistingFile)
 
     @Slot()
     def paste(self) -> None:
         """Whatever is on the clipboard."""
-        self.opener.open_mime(QGuiApplication.clipboard().mimeData(), tr("on the clipboard"))
+        self.opener.open_mime(QGuiApplication.clipboard().mimeData(), "on the clipboard")
 
     @Slot(str)
     def _refuse(self, sentence: str) -> None:
@@ -118,7 +118,7 @@ class Filing:
 
     @Slot()
     def _say_opening(self) -> None:
-        self._opening_said = tr("Opening {} … (Esc gives it up)").format(self.opener.name)
+        self._opening_said = f"Opening {self.opener.name} … (Esc gives it up)"
         self.messages.say(self._opening_said, "note")
 
     @Slot(object, str)
@@ -166,7 +166,7 @@ class Filing:
         self._show_dropping(False)
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        self.opener.open_mime(event.mimeData(), tr("in what was dropped"))
+        self.opener.open_mime(event.mimeData(), "in what was dropped")
 
     def _show_dropping(self, on: bool) -> None:
         self.canvas.dropping = on
@@ -198,19 +198,19 @@ class Filing:
 
     def _ask_picture(self, name: str, images: np.ndarray) -> None:
         self._to_save = images
-        self._ask_file(tr("Save as PNG"), name, tr("PNG pictures (*.png)"), self._write)
+        self._ask_file("Save as PNG", name, "PNG pictures (*.png)", self._write)
 
     @Slot(str)
     def _write(self, path: str) -> None:
         images = self._to_save
         gap = 2 if len(images) > 1 else 0
-        self._try(picture.write_png, path, images, min(len(images), ROW), gap, said=tr("Saved {}").format(path))
+        self._try(picture.write_png, path, images, min(len(images), ROW), gap, said=f"Saved {path}")
 
     # --- sittings
 
     @Slot()
     def open_sitting(self) -> None:
-        self._ask_file(tr("Open a sitting"), "", SITTINGS, self.opener.open_path, QFileDialog.FileMode.ExistingFile)
+        self._ask_file("Open a sitting", "", SITTINGS, self.opener.open_path, QFileDialog.FileMode.ExistingFile)
 
     @Slot()
     def sitting_before(self) -> None:
@@ -230,7 +230,7 @@ class Filing:
         look = {name: getattr(mine, name) for name in session.LOOK}
         self.messages.supersede()
         self.use_sitting(dataclasses.replace(opened, **look))
-        said = tr("Opened {}; the sitting before was kept as {} (File, Sitting before).")
+        said = "Opened {}; the sitting before was kept as {} (File, Sitting before)."
         self.messages.add(said.format(Path(path).name, kept.name), "note")
         self._enable()
 
@@ -250,11 +250,11 @@ class Filing:
 
     @Slot()
     def save_sitting(self) -> None:
-        self._ask_file(tr("Save the sitting"), "sitting.json", SITTINGS, self._save_sitting)
+        self._ask_file("Save the sitting", "sitting.json", SITTINGS, self._save_sitting)
 
     @Slot(str)
     def _save_sitting(self, path: str) -> None:
-        self._try(self._write_sitting, path, said=tr("Saved {}").format(path))
+        self._try(self._write_sitting, path, said=f"Saved {path}")
 
     def _write_sitting(self, path: str) -> None:
         atomic.require_suffix(path, (".json",))
@@ -278,24 +278,24 @@ class Filing:
             earlier.close()
         dialog = QMessageBox(self)
         dialog.setIcon(QMessageBox.Icon.Warning)
-        dialog.setWindowTitle(tr("Not saved"))
+        dialog.setWindowTitle("Not saved")
         dialog.setTextFormat(Qt.TextFormat.PlainText)
-        lost = tr("Your sketch and settings could not be saved, and would be lost.")
+        lost = "Your sketch and settings could not be saved, and would be lost."
         dialog.setText(f"{lost}\n\n{printable(why)}")  # an informative text could not be plain
         for role, text, chosen in (
-            (QMessageBox.ButtonRole.AcceptRole, tr("Try again"), self.close),
-            (QMessageBox.ButtonRole.AcceptRole, tr("Save elsewhere …"), self._save_and_leave),
-            (QMessageBox.ButtonRole.DestructiveRole, tr("Discard"), self._give_up),
+            (QMessageBox.ButtonRole.AcceptRole, "Try again", self.close),
+            (QMessageBox.ButtonRole.AcceptRole, "Save elsewhere …", self._save_and_leave),
+            (QMessageBox.ButtonRole.DestructiveRole, "Discard", self._give_up),
         ):
             dialog.addButton(text, role).clicked.connect(chosen)
-        dialog.setEscapeButton(dialog.addButton(tr("Stay"), QMessageBox.ButtonRole.RejectRole))
+        dialog.setEscapeButton(dialog.addButton("Stay", QMessageBox.ButtonRole.RejectRole))
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._dialog = dialog
         dialog.open()
 
     @Slot()
     def _save_and_leave(self) -> None:
-        self._ask_file(tr("Save the sitting"), "sitting.json", SITTINGS, self._saved_elsewhere)
+        self._ask_file("Save the sitting", "sitting.json", SITTINGS, self._saved_elsewhere)
 
     @Slot(str)
     def _saved_elsewhere(self, path: str) -> None:
@@ -319,13 +319,13 @@ class Filing:
         if self._waits(self.copy_link):  # only the models know their modes
             return
         QGuiApplication.clipboard().setText(self.link().text)
-        self.messages.say(tr("The link is on the clipboard: it gives this sketch, seed and settings."), "note")
+        self.messages.say("The link is on the clipboard: it gives this sketch, seed and settings.", "note")
 
     @Slot()
     def open_link(self) -> None:
         dialog = QInputDialog(self)
-        dialog.setWindowTitle(tr("Open a link"))
-        dialog.setLabelText(tr("A link gives a sketch, a seed and settings; paste it here:"))
+        dialog.setWindowTitle("Open a link")
+        dialog.setLabelText("A link gives a sketch, a seed and settings; paste it here:")
         copied = QGuiApplication.clipboard().text()
         dialog.setTextValue(copied if links.is_link(copied) else "")
         dialog.resize(520, dialog.sizeHint().height())
@@ -349,7 +349,7 @@ class Filing:
         self.use_link(link)
         if not self.ready:  # only the models know their modes; what was there before comes back where they lack it
             self._unchecked = link, before, self.canvas.sketch.prompt
-        self.messages.add(tr("From the link: sketch, seed and settings. Complete it (↵) to see the same."), "note")
+        self.messages.add("From the link: sketch, seed and settings. Complete it (↵) to see the same.", "note")
 
     def _check_link(self) -> None:
         """The models are there: take back a link that asked for what they have not, unless one has drawn since."""
@@ -415,15 +415,13 @@ class Filing:
     @Slot()
     def _ask_race_file(self) -> None:
         self._animated = self._dialog.race, self._dialog.speed
-        self._ask_file(tr("Save the race"), "race.gif", ANIMATIONS, self._write_race)
+        self._ask_file("Save the race", "race.gif", ANIMATIONS, self._write_race)
 
     @Slot(str)
     def _write_race(self, path: str) -> None:
         raced, speed = self._animated
-        progress = QProgressDialog(
-            tr("Painting the race …"), tr("Stop"), 0, len(race_gif.moments(raced, speed)[0]), self
-        )
-        progress.setWindowTitle(tr("Save the race"))
+        progress = QProgressDialog("Painting the race …", "Stop", 0, len(race_gif.moments(raced, speed)[0]), self)
+        progress.setWindowTitle("Save the race")
         progress.setWindowModality(Qt.WindowModality.WindowModal)  # so that each picture lets the window live
         progress.setMinimumDuration(400)
 
@@ -433,9 +431,9 @@ class Filing:
                 raise race_gif.Stopped
 
         try:
-            self._try(race_gif.write, Path(path), raced, speed, self.theme, told, said=tr("Saved {}").format(path))
+            self._try(race_gif.write, Path(path), raced, speed, self.theme, told, said=f"Saved {path}")
         except race_gif.Stopped:
-            self.messages.say(tr("The race was not saved."), "note")
+            self.messages.say("The race was not saved.", "note")
         finally:
             progress.close()
             progress.deleteLater()

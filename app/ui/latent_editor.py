@@ -11,7 +11,6 @@ from PySide6.QtCore import QRectF, Slot
 from app.core import history
 from app.core.run import Run
 from app.core.session import MOST_SEED
-from app.ui.words import tr
 from vssm import data
 from vssm.models import registry
 from vssm.sampling.events import GenerationRequest, Held
@@ -22,10 +21,10 @@ MOST_BACK = 20  # touches that can be taken back one by one; the next one leads 
 def untouchable(run: Run) -> str:
     """One sentence where the latents of a run cannot be touched; else empty."""
     if run.finished is None:
-        return tr("Latents can be touched as soon as the run has finished.")
+        return "Latents can be touched as soon as the run has finished."
     if not run.started.mode.holds:
         able = next((m.title for m in registry.get(run.model).modes(data.get(run.data)) if m.holds), "")
-        return tr("Latents can be touched in the mode {} only: choose it, and complete again.").format(able)
+        return f"Latents can be touched in the mode {able} only: choose it, and complete again."
     return ""
 
 
@@ -81,9 +80,9 @@ class Touching:
     def _taken_up(self) -> str:
         """One sentence where something is timed that a touch would disturb; else empty."""
         if self.scaling.running:
-            return tr("The models are being timed: touch latents when that is done, or stop it first (Esc).")
+            return "The models are being timed: touch latents when that is done, or stop it first (Esc)."
         if self._racing is not None:
-            return tr("A race is run: touch latents when that is done, or stop it first (Esc).")
+            return "A race is run: touch latents when that is done, or stop it first (Esc)."
         return ""
 
     def _show_touched(self, run: Run) -> None:

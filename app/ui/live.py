@@ -15,7 +15,6 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from app.core.run import Run
 from app.ui.widgets.canvas import Canvas
 from app.ui.widgets.card import label
-from app.ui.words import tr
 
 PATIENCE = 150  # milliseconds
 REST = 150  # milliseconds without a change after which the pen rests
@@ -91,12 +90,10 @@ class Live(QObject):
         self.on, self.resting, self.gesture = False, True, 1
         self.meter = Meter()
         self.counter = label("", "muted")
-        self.counter.setAccessibleName(tr("Live completions"))
+        self.counter.setAccessibleName("Live completions")
         self.counter.setToolTip(
-            tr(
-                "Completions a second while the sketch changes, one sample each, and the time from a change to its "
-                "picture on screen; all samples are drawn when the pen rests"
-            )
+            "Completions a second while the sketch changes, one sample each, and the time from a change to its "
+            "picture on screen; all samples are drawn when the pen rests"
         )
         self.counter.hide()
         self._canvas = canvas
@@ -216,9 +213,9 @@ class Live(QObject):
         self._told = now
         delay = self.meter.delay(now)
         if not delay:
-            self.counter.setText(tr("Draw: the completion follows"))
+            self.counter.setText("Draw: the completion follows")
         else:
             rate = self.meter.rate(now)
             often = f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}"
             took = f"{delay * 1000:.0f} ms" if delay < 0.9995 else f"{delay:.1f} s"
-            self.counter.setText(tr("{} completions/s · {} delay").format(often, took))
+            self.counter.setText(f"{often} completions/s · {took} delay")

@@ -58,7 +58,7 @@ from app.ui.widgets.palette import COLOURS
 from app.ui.widgets.plot import Plot
 from app.ui.widgets.sampler_picker import ModePicker
 from app.ui.widgets.toast import Messages
-from app.ui.words import plain_tip, tr
+from app.ui.words import plain_tip
 from vssm import checkpoint, data
 from vssm.evaluation import scaling
 from vssm.models import registry
@@ -268,7 +268,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     def _fill_status_bar(self) -> None:
         self._status = label("")
-        self._status.setAccessibleName(tr("Status"))
+        self._status.setAccessibleName("Status")
         self._status.setToolTip("Device, threads, and the chosen model's size and score on the test set")
         self.statusBar().addWidget(self._status, 1)
         self.statusBar().setSizeGripEnabled(False)
@@ -359,7 +359,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self.messages.say(self._unready, details=self.engine.cause(self._unready))
         elif not self.ready:
             self._waiting = functools.partial(asked, *given)
-            self.messages.say(tr("Loading the models … this begins as soon as they are there."), "note")
+            self.messages.say("Loading the models … this begins as soon as they are there.", "note")
             self._enable()
         return not self.ready
 
@@ -379,7 +379,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         if self._waits(self.complete):
             return
         if self.scaling.running:
-            timed = tr("The models are being timed: complete when that is done, or stop it first (Esc).")
+            timed = "The models are being timed: complete when that is done, or stop it first (Esc)."
             self.messages.say(timed, "note")
             return
         if sentence := self._lacks(self.model):
@@ -466,10 +466,10 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             return
         self._turn_race(True)
         if not self.race.chosen:
-            self._refuse(tr("Nobody is ticked for the race."))
+            self._refuse("Nobody is ticked for the race.")
             return
         if self.canvas.sketch.known.all():
-            self._refuse(tr("Every pixel is known, so there is nothing to race for; erase some first."))
+            self._refuse("Every pixel is known, so there is nothing to race for; erase some first.")
             return
         self.stop()
         self.messages.supersede()
@@ -689,7 +689,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def choose_colour(self) -> None:
         """Ask for any colour."""
         dialog = QColorDialog(QColor(*self.desk.ink), self)
-        dialog.setWindowTitle(tr("Colour to draw with"))
+        dialog.setWindowTitle("Colour to draw with")
         dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)  # alike on every desktop
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.colorSelected.connect(self._colour_chosen)
@@ -797,7 +797,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def _take_result(self, result: Pinned) -> None:
         """A result becomes the sketch, all of it known, as one step of the sketch's history."""
         self.sketch.give(Prompt(result.image, result.known | True), "result")
-        self.messages.say(tr(TAKEN).format(result.words, actions.shown("Ctrl+Z")), "note")
+        self.messages.say(TAKEN.format(result.words, actions.shown("Ctrl+Z")), "note")
 
     @Slot()
     def to_message(self) -> None:
@@ -809,11 +809,11 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     @Slot()
     def show_shortcuts(self) -> None:
-        self._show_page(tr("Keyboard shortcuts"), actions.cheat_sheet(), 900)
+        self._show_page("Keyboard shortcuts", actions.cheat_sheet(), 900)
 
     @Slot()
     def show_glossary(self) -> None:
-        self._show_page(tr("Glossary"), glossary.page(self.theme), 760)
+        self._show_page("Glossary", glossary.page(self.theme), 760)
 
     @Slot()
     def show_tour(self) -> None:
@@ -832,7 +832,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     @Slot()
     def show_about(self) -> None:
-        self._show_page(tr("About VSSM Sketchpad"), about())
+        self._show_page("About VSSM Sketchpad", about())
 
     # --- what the worker reports
 
@@ -991,7 +991,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         made = f"runs/{name}-{self.data.name}/{path.name}"
         train = f"python -m vssm train --model {name} --data {self.data.name} --minutes 60"
         title = registry.get(name).title
-        said = tr("{} has no weights for {}: run “{}” and copy {} to {}.")
+        said = "{} has no weights for {}: run “{}” and copy {} to {}."
         return said.format(title, self.data.title, train, made, self._folder)
 
     def _show_weights(self) -> None:
@@ -1004,11 +1004,11 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def _show_status(self) -> None:
         title = registry.get(self.model).title
         if not self.ready:
-            self._status.setText(tr("The models cannot be loaded") if self._unready else tr("Loading the models …"))
+            self._status.setText("The models cannot be loaded" if self._unready else "Loading the models …")
             return
         loaded = self._loaded.get((self.model, self.data.name))
         if loaded is None:
-            said = tr("{} has no weights") if self._lacks(self.model) else tr("{} is not loaded")
+            said = "{} has no weights" if self._lacks(self.model) else "{} is not loaded"
             self._status.setText(said.format(title))
             return
         score = runs.score(loaded.scores, self.data)
@@ -1025,8 +1025,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         done = self.shown is not None and self.shown.finished is not None
         run = self._running
         paused = run.paused if run is not None else self._replaying and not self.race.playing
-        self.actions_["pause"].setText(tr("Continue") if paused else tr("Pause"))
-        self.actions_["pause"].setIconText(tr(HOLD[paused]))
+        self.actions_["pause"].setText("Continue" if paused else "Pause")
+        self.actions_["pause"].setIconText(HOLD[paused])
         for one in (self._pause, self.race.pause):
             one.setAccessibleName(self.actions_["pause"].text())
         self.actions_["pause"].setEnabled(not run.stopping if run is not None else self._replaying)

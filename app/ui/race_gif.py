@@ -23,7 +23,6 @@ from app.engine.svg import from_qimage
 from app.ui import theme
 from app.ui.panels.race import Runner, TimeAxis
 from app.ui.widgets.card import OneLine
-from app.ui.words import tr
 from vssm.errors import UserError
 from vssm.files import atomic
 
@@ -78,7 +77,7 @@ def write(
     """Write it as a GIF; the file appears whole or not at all. told: called with the number of pictures painted so far;
     what it raises ends the work. Raises UserError where it cannot be written."""
     if path.suffix.lower() != ".gif":
-        raise UserError(tr("{} must end in .gif, as an animated picture is written.").format(path.name))
+        raise UserError(f"{path.name} must end in .gif, as an animated picture is written.")
     pictures = _reduced(race, speed, colours, told)
     with contextlib.closing(pictures), atomic.replacing(path) as part:
         next(pictures).save(

@@ -12,7 +12,6 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from app.ui import theme
-from app.ui.words import tr
 
 WIDE, HIGH = 220, 76  # pixels, of a picture
 DIGIT = ("..####..", ".....##.", "....##..", "...###..", ".....##.", ".....##.", "..###...", "........")  # a three
@@ -92,7 +91,7 @@ def _token(d: Drawing) -> None:
     d.pen(d.t.accent, 2)
     d.painter.drawRect(QRectF(14 + 4 * 8 - 1, 6 + 3 * 8 - 1, 9, 9))
     d.arrow(58, 33, 96)
-    d.words(98, 25, tr("one token"), d.t.accent, 110)
+    d.words(98, 25, "one token", d.t.accent, 110)
 
 
 def _call(d: Drawing) -> None:
@@ -109,7 +108,7 @@ def _latent(d: Drawing) -> None:
     d.codes(18, 16, 11, 4)
     d.arrow(72, 38, 132)
     d.digit(144, 6, 8)
-    d.words(70, 40, tr("decoder"), d.t.muted, 64)
+    d.words(70, 40, "decoder", d.t.muted, 64)
 
 
 def _level(d: Drawing) -> None:
@@ -154,15 +153,15 @@ def _posterior(d: Drawing) -> None:
 def _entropy(d: Drawing) -> None:
     d.bell(10, 90, 6, d.t.accent, 44, 54)
     d.bell(120, 90, 1.6, d.t.high, 24, 54)
-    d.words(10, 57, tr("low"), d.t.accent, 90)
-    d.words(120, 57, tr("high"), d.t.high, 90)
+    d.words(10, 57, "low", d.t.accent, 90)
+    d.words(120, 57, "high", d.t.high, 90)
 
 
 def _divergence(d: Drawing) -> None:
     d.bell(20, 120, 2, d.t.muted, 26, 54)
     d.bell(84, 100, 5, d.t.accent, 44, 54)
-    d.words(14, 57, tr("prior"), d.t.muted, 80)
-    d.words(110, 57, tr("posterior"), d.t.accent, 80)
+    d.words(14, 57, "prior", d.t.muted, 80)
+    d.words(110, 57, "posterior", d.t.accent, 80)
 
 
 def _cache(d: Drawing) -> None:
@@ -188,7 +187,7 @@ def _temperature(d: Drawing) -> None:
 def _seed(d: Drawing) -> None:
     for x, text, salt in ((6, "7", 0), (82, "7", 0), (158, "8", 1)):
         d.codes(x + 8, 22, 10, 4, salt)
-        d.words(x, 2, tr("seed {}").format(text), d.t.accent if text == "7" else d.t.high, 56)
+        d.words(x, 2, f"seed {text}", d.t.accent if text == "7" else d.t.high, 56)
     d.words(62, 36, "=", d.t.text, 24)
     d.words(138, 36, "≠", d.t.text, 24)
 
@@ -201,9 +200,9 @@ def _draft(d: Drawing) -> None:
         x = 10 + 24 * i
         d.painter.drawLine(QPointF(x + 5, 31), QPointF(x + 18, 44))
         d.painter.drawLine(QPointF(x + 18, 31), QPointF(x + 5, 44))
-    d.words(10, 54, tr("accepted"), good, 96)
-    d.words(94, 6, tr("drawn anew"), d.t.high, 48 + 20)
-    d.words(130, 54, tr("rejected"), d.t.muted, 72)
+    d.words(10, 54, "accepted", good, 96)
+    d.words(94, 6, "drawn anew", d.t.high, 48 + 20)
+    d.words(130, 54, "rejected", d.t.muted, 72)
 
 
 def _chunk(d: Drawing) -> None:
@@ -246,108 +245,108 @@ def _mean(d: Drawing) -> None:
     smooth = np.linspace(0.1, 0.9, 8)[None].repeat(8, 0)
     grid(34, (noise < smooth).astype(float))
     grid(130, smooth)
-    d.words(24, 60, tr("sampled"), d.t.muted, 76)
-    d.words(120, 60, tr("mean"), d.t.muted, 76)
+    d.words(24, 60, "sampled", d.t.muted, 76)
+    d.words(120, 60, "mean", d.t.muted, 76)
 
 
 def _clamped(d: Drawing) -> None:
     rows = [[d.t.muted] * 8] * 3 + [[d.t.muted] * 3 + [d.t.accent] + [""] * 4] + [[""] * 8] * 2
     d.cells(20, 6, 9, [*rows, [d.t.high] * 8, [d.t.high] * 8])
     d.arrow(98, 37, 60)
-    d.words(100, 29, tr("reads here"), d.t.accent, 80)
-    d.words(100, 60, tr("known, not yet read"), d.t.high, 116)
+    d.words(100, 29, "reads here", d.t.accent, 80)
+    d.words(100, 60, "known, not yet read", d.t.high, 116)
 
 
 def terms() -> dict[str, Term]:
     """By a short name, in the order of the page."""
     return {
         "token": Term(
-            tr("Token"),
-            tr(
+            "Token",
+            (
                 "One element of the sequence that a picture is: here one pixel. A picture has T of them, "
                 "counted row by row."
             ),
             _token,
         ),
         "call": Term(
-            tr("Network call"),
-            tr(
+            "Network call",
+            (
                 "One forward pass of a network, however much it covers: one pixel of a Transformer, a whole "
                 "level or all pixels of a VSSM."
             ),
             _call,
         ),
         "latent": Term(
-            tr("Latent"),
-            tr("A variable that is drawn before the pixels, and from which they follow."),
+            "Latent",
+            "A variable that is drawn before the pixels, and from which they follow.",
             _latent,
         ),
         "level": Term(
-            tr("Level"),
-            tr("A group of latents that are drawn at once; the next, finer level is given all levels above."),
+            "Level",
+            "A group of latents that are drawn at once; the next, finer level is given all levels above.",
             _level,
         ),
         "prior": Term(
-            tr("Prior; ladder"),
-            tr(
+            "Prior; ladder",
+            (
                 "The prior is what latents are drawn from. In a ladder of levels it is given the levels above"
                 " and the prompt, so every level agrees with what is decided."
             ),
             _prior,
         ),
         "partial": Term(
-            tr("Partial posterior"),
-            tr(
+            "Partial posterior",
+            (
                 "What the latents may be, given only the known pixels. It lets a model complete a sketch "
                 "without trying pictures out."
             ),
             _partial,
         ),
         "posterior": Term(
-            tr("Posterior"),
-            tr(
+            "Posterior",
+            (
                 "What the latents may be for one who sees the whole picture; used in training, and to see "
                 "what a level holds."
             ),
             _posterior,
         ),
         "entropy": Term(
-            tr("Entropy"),
-            tr(
+            "Entropy",
+            (
                 "How open a draw is, in nats: 0 where a class is certain; more, the more there is to choose "
                 "from. Of continuous latents it can be below 0."
             ),
             _entropy,
         ),
         "divergence": Term(
-            tr("KL divergence"),
-            tr("How much the whole picture tells of the latents beyond what the prior knew, in nats."),
+            "KL divergence",
+            "How much the whole picture tells of the latents beyond what the prior knew, in nats.",
             _divergence,
         ),
         "cache": Term(
-            tr("KV cache"),
-            tr(
+            "KV cache",
+            (
                 "The keys and values of all earlier tokens, kept by a Transformer, so that a new token costs "
                 "one small network call and not the whole picture again."
             ),
             _cache,
         ),
         "temperature": Term(
-            tr("Temperature"),
-            tr(
+            "Temperature",
+            (
                 "At 1 the model draws as it was trained; below, likely choices come more often, and at 0 only the "
                 "likeliest; above 1, unlikely ones come more often."
             ),
             _temperature,
         ),
         "seed": Term(
-            tr("Seed"),
-            tr("The number that chance begins with: the same seed, sketch and settings give the same picture."),
+            "Seed",
+            "The number that chance begins with: the same seed, sketch and settings give the same picture.",
             _seed,
         ),
         "draft": Term(
-            tr("Draft, accepted (ASSD)"),
-            tr(
+            "Draft, accepted (ASSD)",
+            (
                 "Several tokens are drafted in one call and verified in another. They are accepted up to the "
                 "first that does not hold, which is drawn anew; the result has the distribution of drawing "
                 "one by one."
@@ -355,40 +354,40 @@ def terms() -> dict[str, Term]:
             _draft,
         ),
         "chunk": Term(
-            tr("Chunk"),
-            tr(
+            "Chunk",
+            (
                 "So many tokens are made at once, then read, before the next are drawn: all at once and one "
                 "by one are its two ends."
             ),
             _chunk,
         ),
         "bound": Term(
-            tr("ELBO"),
-            tr(
+            "ELBO",
+            (
                 "A lower bound of log p(x), the log-probability of a picture, for models with latents; −ELBO "
                 "is at least the exact −log p(x), and lower is better."
             ),
             _bound,
         ),
         "nats": Term(
-            tr("Nats, bits per dimension"),
-            tr(
+            "Nats, bits per dimension",
+            (
                 "Units of surprise. One bit is a choice of one in two, one nat is 1.44 bits; bits per "
                 "dimension share a picture's bits among its values."
             ),
             _nats,
         ),
         "mean": Term(
-            tr("Mean pixels"),
-            tr(
+            "Mean pixels",
+            (
                 "The expected value of each pixel shown in place of a draw, for models that draw all pixels "
                 "independently, given the latents: no noise, but softer."
             ),
             _mean,
         ),
         "clamped": Term(
-            tr("Clamped"),
-            tr(
+            "Clamped",
+            (
                 "A model that reads row by row keeps known pixels as it passes them, but cannot know those "
                 "further down before it gets there."
             ),

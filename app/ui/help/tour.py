@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from app.ui.words import tr
 from vssm.sampling.events import Finished
 
 
@@ -24,16 +23,16 @@ class Step:
 
 def steps() -> tuple[Step, ...]:
     return (
-        Step("draw", tr("Draw"), tr("Draw the beginning of a digit on the sketch, or click an example below it."),
+        Step("draw", "Draw", "Draw the beginning of a digit on the sketch, or click an example below it.",
              lambda window: window.canvas),
-        Step("complete", tr("Complete"), tr("Press Complete, or ↵: the VSSM draws a plan, then all pixels at once."),
+        Step("complete", "Complete", "Press Complete, or ↵: the VSSM draws a plan, then all pixels at once.",
              lambda window: window.button_of(window.actions_["complete"])),
-        Step("compare", tr("Compare"), tr("Choose the Transformer (2) and complete again: it draws pixel by pixel."),
+        Step("compare", "Compare", "Choose the Transformer (2) and complete again: it draws pixel by pixel.",
              lambda window: window.button_of(window.actions_[("choose_model", "transformer")])),
-        Step("ending", tr("Another ending"), tr("Click one of the small samples, or switch Live on and draw: each "
+        Step("ending", "Another ending", ("Click one of the small samples, or switch Live on and draw: each "
              "completion is one of many."),
              lambda window: window.completion.gallery),
-        Step("race", tr("Race"), tr("Press Race, or ⇧R: all models complete the same sketch, each alone on the clock."),
+        Step("race", "Race", "Press Race, or ⇧R: all models complete the same sketch, each alone on the clock.",
              lambda window: window.button_of(window.actions_["start_race"])),
     )  # fmt: skip
 

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWi
 from app.ui import theme
 from app.ui.help.tour import Tour
 from app.ui.widgets.card import announce, label
-from app.ui.words import tr
 
 WIDE, OFF = 300, 18  # pixels: of the card, and from the edges
 RIM, AWAY = 3, 6  # pixels: of the outline, and its distance
@@ -53,7 +52,7 @@ class TourCard(QFrame):
         super().__init__(window)
         self.setObjectName("tour")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setAccessibleName(tr("Tour"))
+        self.setAccessibleName("Tour")
         self._tour, self._window = tour, window
         self.outline = Outline(window)
         rows = QVBoxLayout(self)
@@ -66,7 +65,7 @@ class TourCard(QFrame):
         for one in (*self.lines, self.text):
             rows.addWidget(one)
         self.start, self.end = self._button(tour.begin), self._button(tour.leave)
-        self.start.setText(tr("Show me around"))
+        self.start.setText("Show me around")
         self.start.setObjectName("primary")
         row = QHBoxLayout()
         row.setSpacing(6)
@@ -102,22 +101,22 @@ class TourCard(QFrame):
             done = one.name in tour.done
             line.setVisible(tour.going)
             line.setText(f"{'☑' if done else '☐'}  {one.title}")
-            line.setAccessibleName(f"{one.title}: {tr('done') if done else tr('to be done')}")
+            line.setAccessibleName(f"{one.title}: {'done' if done else 'to be done'}")
             line.setObjectName("muted" if done else "now" if one is step else "")
             line.style().unpolish(line)
             line.style().polish(line)
         if tour.offered:
-            self.title.setText(tr("Show me around: five steps"))
-            self.text.setText(tr("Each is ticked when you have done it. Leave at any time; Help brings it back."))
-            self.end.setText(tr("No, thanks"))
+            self.title.setText("Show me around: five steps")
+            self.text.setText("Each is ticked when you have done it. Leave at any time; Help brings it back.")
+            self.end.setText("No, thanks")
         elif step is not None:
-            self.title.setText(tr("{} of {} steps done").format(len(tour.done), len(tour.steps)))
+            self.title.setText(f"{len(tour.done)} of {len(tour.steps)} steps done")
             self.text.setText(step.text)
-            self.end.setText(tr("Leave the tour"))
+            self.end.setText("Leave the tour")
         else:
-            self.title.setText(tr("All five steps done"))
-            self.text.setText(tr("Press ? for all shortcuts; point at any word to have it explained."))
-            self.end.setText(tr("Close"))
+            self.title.setText("All five steps done")
+            self.text.setText("Press ? for all shortcuts; point at any word to have it explained.")
+            self.end.setText("Close")
         for one in (self.start, self.end):
             one.setAccessibleName(one.text())
         if self.isVisible():

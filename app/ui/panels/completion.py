@@ -16,7 +16,7 @@ from app.ui.widgets.card import Card, OneLine, label
 from app.ui.widgets.pixel_inspector import ALONE, LEAST, POINT, Readout, ResultPicture, figures, overlaid, spread
 from app.ui.widgets.placeholder import Waiting
 from app.ui.widgets.thumbnail_gallery import Gallery
-from app.ui.words import plain_tip, tr
+from app.ui.words import plain_tip
 from vssm import data
 from vssm.models import registry
 from vssm.prompt_advice import advise
@@ -87,7 +87,7 @@ class CompletionPanel(Card):
         for one in (self.pixels, self.drafts, self.note, self.advice_row):
             one.hide()
             self.body.addWidget(one)
-        self.gallery = Gallery(tr("Samples of this run"), tr(RULE), *SAMPLE)
+        self.gallery = Gallery("Samples of this run", RULE, *SAMPLE)
         self.gallery.chosen.connect(self.choose_sample)
         self.gallery.pointed.connect(self._preview_sample)
         self.gallery.clicked.connect(self._click_sample)
@@ -96,7 +96,7 @@ class CompletionPanel(Card):
         self.body.addWidget(self.gallery, 14)
         self.body.addStretch(1)
         self._pins: tuple[Pinned, ...] = ()
-        self.pins = Gallery(tr("Pinned results"), tr(RULE), *PIN)
+        self.pins = Gallery("Pinned results", RULE, *PIN)
         self.pins.pointed.connect(self._preview_pin)
         self.pins.clicked.connect(self._use_pin)
         self.pins.used.connect(self._use_pin)
@@ -104,7 +104,7 @@ class CompletionPanel(Card):
         self._pin_row = QWidget()
         row = QHBoxLayout(self._pin_row)
         row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(label(tr("Pinned"), "muted"))
+        row.addWidget(label("Pinned", "muted"))
         row.addWidget(self.pins, 1)
         self._no_pins = OneLine()
         self._no_pins.setObjectName("muted")
@@ -167,7 +167,7 @@ class CompletionPanel(Card):
         self._hint.setVisible(run is None)
         self._pin_row.setVisible(run is not None or bool(self._pins))
         alone = run is not None and run.request.samples == 1
-        self._no_pins.setText(tr("none yet: Shift+P pins this one") if alone else tr("none yet: click a sample"))
+        self._no_pins.setText("none yet: Shift+P pins this one" if alone else "none yet: click a sample")
         if run is None:
             self.picture.show_picture(None, None)
             self.gallery.show_pictures([], 0, [], [], set())
@@ -238,7 +238,7 @@ class CompletionPanel(Card):
         elif self._apart is not None:
             self.readout.show_scale(self._most)
         else:
-            self.readout.tell(*map(tr, ALONE if self._spread else POINT))
+            self.readout.tell(*(ALONE if self._spread else POINT))
         self.picture.describe(self.readout.text if self.picture.at is not None else "")
 
     # --- the gallery: pointing previews, a click pins, a click on a pinned one makes it the sketch
@@ -247,8 +247,8 @@ class CompletionPanel(Card):
         """All of them, [K, H, W, 3]; a single one is seen large enough."""
         run, K = self.run, len(drawn) if len(drawn) > 1 else 0
         pins = {i for i in range(K) if self._pins and self._result(i) in self._pins}
-        names = [tr("Sample {} of {}").format(i + 1, K) for i in range(K)]
-        tips = [tr("{}, pinned").format(name) if i in pins else name for i, name in enumerate(names)]
+        names = [f"Sample {i + 1} of {K}" for i in range(K)]
+        tips = [f"{name}, pinned" if i in pins else name for i, name in enumerate(names)]
         lines = picture.outline(run.request.prompt.known) if run.images.shape[-1] == 3 else []
         self.gallery.show_pictures(drawn[:K], run.shown, [self._theme.model(run.model)] * K, tips, pins, lines)
 
@@ -272,7 +272,7 @@ class CompletionPanel(Card):
 
     def _pin(self, result: Pinned) -> None:
         if len(self._pins) >= MOST_PINNED:
-            self.said.emit(tr(FULL).format(MOST_PINNED))
+            self.said.emit(FULL.format(MOST_PINNED))
         else:
             self.pinned.emit((*self._pins, result))
 

@@ -23,7 +23,7 @@ from app.ui.widgets import picture
 from app.ui.widgets.card import Card, OneLine, label
 from app.ui.widgets.latent_map import KEYS, Map, Strip, level_name
 from app.ui.widgets.number_field import WholeField
-from app.ui.words import plain_tip, tr
+from app.ui.words import plain_tip
 from vssm.models import registry
 
 SCALE = 40, 16  # of the colours of the scale, in pixels
@@ -143,19 +143,19 @@ class LatentPanel(Card):
         self.title = OneLine()
         self.variable = WholeField()
         self.variable.setRange(0, 1)
-        self.variable.setSpecialValueText(tr("widest"))
-        self.variable.setAccessibleName(tr("Variable shown"))
-        self.variable.setToolTip(tr(VARIABLE))
+        self.variable.setSpecialValueText("widest")
+        self.variable.setAccessibleName("Variable shown")
+        self.variable.setToolTip(VARIABLE)
         self.variable.valueChanged.connect(self._draw)
-        self.dots = QCheckBox(tr("entropy"))
-        self.dots.setToolTip(tr(DOTS))
+        self.dots = QCheckBox("entropy")
+        self.dots.setToolTip(DOTS)
         self.dots.toggled.connect(self._draw)
         self.anew, self.back = QToolButton(), QToolButton()
-        self.anew.setToolTip(tr(LEVEL))
+        self.anew.setToolTip(LEVEL)
         self.anew.clicked.connect(self._touch_level)
-        self.back.setText(tr("Back"))
-        self.back.setAccessibleName(tr("Take the last touch back"))
-        self.back.setToolTip(tr("Take the last touch of the latents back, until they are as they were drawn"))
+        self.back.setText("Back")
+        self.back.setAccessibleName("Take the last touch back")
+        self.back.setToolTip("Take the last touch of the latents back, until they are as they were drawn")
         self.back.clicked.connect(self.taken_back)
         side = QVBoxLayout()
         side.setSpacing(4)
@@ -196,7 +196,7 @@ class LatentPanel(Card):
         message = self._nothing(run)
         maps = {} if message else self._maps(run, view)
         if not maps:
-            self._message.setText(message or tr(LATER))
+            self._message.setText(message or LATER)
             self._stack.setCurrentWidget(self._message)
             self._scale.hide()
             if self._cell is not None:
@@ -213,10 +213,10 @@ class LatentPanel(Card):
         self.strip.show_levels(self.pictures if many else {}, self._level, self._theme)
         self.map.show_level(self.pictures[self._level], maps[self._level].shape[:2], self._openness(), self._theme)
         name = level_name(self._level)
-        self.map.setAccessibleName(tr("Codes of {}").format(name.lower()))
+        self.map.setAccessibleName(f"Codes of {name.lower()}")
         self.title.setText(self._title(maps))
-        self.anew.setText(f"↻ {name}" if many else tr("↻ All"))
-        self.anew.setAccessibleName(tr("Resample {}, all other codes held").format(name.lower()))
+        self.anew.setText(f"↻ {name}" if many else "↻ All")
+        self.anew.setAccessibleName(f"Resample {name.lower()}, all other codes held")
         self.back.setEnabled(run.base is not None)
         palette, least, most = self._palette(run, view, self._level)
         classes = event.classes if event.kind == "categorical" else 0
@@ -260,11 +260,11 @@ class LatentPanel(Card):
         event = self._run.latents[self._level]
         if event.plan is not None and self.what.currentText() == "values":
             codes = event.codes[self._run.shown].ravel().astype(int) + 1
-            return tr("plan of the whole · classes {}").format(" ".join(map(str, codes)))
-        words = tr("{}×{} codes").format(*grid.shape[:2])
+            return "plan of the whole · classes {}".format(" ".join(map(str, codes)))
+        words = f"{grid.shape[0]}×{grid.shape[1]} codes"
         if self.what.currentText() == "values":
-            return f"{words} · {tr('variable {}').format(self._variable(self._level) + 1)}"
-        return f"{words} · {tr('{} nats').format(_nats(np.nansum(grid)))}"
+            return f"{words} · variable {self._variable(self._level) + 1}"
+        return f"{words} · {_nats(np.nansum(grid))} nats"
 
     # --- touching
 
@@ -308,13 +308,13 @@ class LatentPanel(Card):
         words = [self._sums(run)]
         if self._cell is not None and self._stack.currentWidget() is self.view:
             words = self._code_words(run, self._cell)
-        for text in (tr("{} px changed"), tr("Δ {} px")):  # as fits
+        for text in ("{} px changed", "Δ {} px"):  # as fits
             told = [*words, text.format(run.changed)] if run.changed is not None else words
             self.sums.setText(" · ".join(told))
-            self.map.setAccessibleDescription(f"{self.sums.text()}. {tr(KEYS)}")
+            self.map.setAccessibleDescription(f"{self.sums.text()}. {KEYS}")
             if self.sums.heightForWidth(self.sums.width()) <= self.sums.height():
                 break
-        whole = tr("Of this sample, over all levels and positions:\n") + "\n".join(list(VIEWS.values())[1:])
+        whole = "Of this sample, over all levels and positions:\n" + "\n".join(list(VIEWS.values())[1:])
         self.sums.setToolTip(plain_tip(self.sums.text() if self._cell is not None else whole))
         self.sums.show()
 
@@ -324,20 +324,20 @@ class LatentPanel(Card):
         y, x = (min(i, n - 1) for i, n in zip(cell, event.entropy.shape[1:], strict=True))
         value, entropy = event.codes[run.shown, y, x, variable], event.entropy[run.shown, y, x]
         if np.isnan(entropy):
-            return [tr("row {}, column {}: still to be drawn").format(y + 1, x + 1)]
+            return [f"row {y + 1}, column {x + 1}: still to be drawn"]
         gaussian = event.kind == "gaussian"
-        what = f"{value:.2f}".replace("-", "−") if gaussian else tr("class {}").format(int(value) + 1)
+        what = f"{value:.2f}".replace("-", "−") if gaussian else f"class {int(value) + 1}"
         if event.plan is not None:
-            where = tr("the whole picture's code: click to draw another")
+            where = "the whole picture's code: click to draw another"
         else:
-            where = tr("row {}, column {}: {}").format(y + 1, x + 1, what)
-        return [where, tr("entropy {} bits").format(_nats(entropy / math.log(2)))]
+            where = f"row {y + 1}, column {x + 1}: {what}"
+        return [where, f"entropy {_nats(entropy / math.log(2))} bits"]
 
     def _nothing(self, run: Run | None) -> str:
         """Why there is nothing to see; empty where there is."""
         if run is None or run.started is None or (run.started.levels and not run.latents):
-            return tr(EMPTY)
-        return "" if run.started.levels else tr(NONE).format(registry.get(run.model).title)
+            return EMPTY
+        return "" if run.started.levels else NONE.format(registry.get(run.model).title)
 
     def _maps(self, run: Run, view: str) -> dict[int, np.ndarray]:
         """[h, w, maps] by level, of the sample shown; not a number where nothing has been drawn yet."""

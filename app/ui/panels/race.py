@@ -35,7 +35,7 @@ from app.ui.widgets import picture
 from app.ui.widgets.card import Card, OneLine, button, label, named
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.plot import Seconds
-from app.ui.words import plain_tip, tr
+from app.ui.words import plain_tip
 from vssm.sampling.events import Event
 
 FRAME = 33  # milliseconds between two paintings of a replay
@@ -79,8 +79,8 @@ class Past:
     def title(self) -> str:
         """Who won it, in short."""
         first = self.race.ranking[0] if self.race.ranking else None
-        won = f"{self.race.winners} {run.seconds(first.end)}" if first else tr("stopped")
-        return tr("Race {}: {}").format(self.number, won)
+        won = f"{self.race.winners} {run.seconds(first.end)}" if first else "stopped"
+        return f"Race {self.number}: {won}"
 
 
 def colours_of(frame: Frame, known: np.ndarray) -> np.ndarray:
@@ -154,7 +154,7 @@ class Runner(QFrame):
         rows.addWidget(self.picture, 100)
         self.clock, self.place = label("", "number"), label(" ", "number")
         self.clock.setToolTip("The model's own time")
-        self.place.setToolTip(tr("Its finishing place; = where times are closer than repeats of them spread"))
+        self.place.setToolTip("Its finishing place; = where times are closer than repeats of them spread")
         line = QHBoxLayout()
         line.addWidget(self.clock, 1)
         line.addWidget(self.place)
@@ -192,7 +192,7 @@ class Runner(QFrame):
             race.short(state.place, state.tied) if state.place else " "
         )  # so that the line keeps its height
         self.clock.setText(said or run.seconds(state.seconds))
-        self.tokens.setText(tr("{} of {} tokens").format(f"{frame.tokens:,}", f"{lane.tokens:,}"))
+        self.tokens.setText(f"{frame.tokens:,} of {lane.tokens:,} tokens")
         self.calls.setText(f"{frame.calls:,} network call{'s' * (frame.calls != 1)}")
         self.note.setText(self._note(frame))
         name = f"{state.words}, {said}" if said else state.words
@@ -383,8 +383,8 @@ class RacePanel(Card):
         self._left: dict[str, tuple[int, float]] = {}  # by data set: which of them was looked at, and at what time
 
         self.races = QComboBox()
-        self.races.setAccessibleName(tr("Races"))
-        self.races.setToolTip(tr("The latest races, to be looked at again"))
+        self.races.setAccessibleName("Races")
+        self.races.setToolTip("The latest races, to be looked at again")
         self.races.activated.connect(self.look_back)
         self.header.addWidget(self.races)
         for name, text in (("start_race", "Race  ⇧R"), ("show_times", "Times"), ("show_race", "Race view  V")):
@@ -415,7 +415,7 @@ class RacePanel(Card):
         )
         self.legend = label("", "muted", wrap=True)
         self.legend.setTextFormat(Qt.TextFormat.RichText)
-        self.legend.setText(tr("Drafts of this round: &nbsp;{}").format(legend))
+        self.legend.setText(f"Drafts of this round: &nbsp;{legend}")
         self.legend.setToolTip(ROUNDS)
         self.body.addWidget(self.legend)
         self.axis = TimeAxis()
@@ -436,7 +436,7 @@ class RacePanel(Card):
         self.speed.currentIndexChanged.connect(self._turn_speed)
         controls.addSpacing(4)
         named(controls.group(5), "Speed", self.speed, "How fast the race is played: as it was, or slowed (S)")
-        self.log = QCheckBox(tr("log time"))
+        self.log = QCheckBox("log time")
         self.log.setToolTip("Logarithmic time, so that the steps of the fastest can be told apart")
         self.log.toggled.connect(self._show)
         controls.addWidget(self.log)

@@ -17,7 +17,6 @@ from app.ui import theme
 from app.ui.widgets.card import OneLine, button, label, named
 from app.ui.widgets.number_field import WholeField
 from app.ui.widgets.plot import Curve, Plot, Seconds
-from app.ui.words import tr
 
 MOST = 50  # repeats at once
 FAR = 20  # times the fastest, from which on the axis is logarithmic
@@ -37,12 +36,12 @@ class BarsPanel(QWidget):
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
         self.words = label("", "muted", wrap=True)
-        self.words.setAccessibleName(tr("What the bars are"))
+        self.words.setAccessibleName("What the bars are")
         rows.addWidget(self.words)
         self.plot = Plot(
-            tr("Bars of the last race: seconds of every contestant"),
+            "Bars of the last race: seconds of every contestant",
             "race",
-            {"": lambda: race_timing.table(self._bars), tr("call by call"): lambda: race_timing.frames(self._race)},
+            {"": lambda: race_timing.table(self._bars), "call by call": lambda: race_timing.frames(self._race)},
             {"bottom": Seconds("bottom")},
         )
         self.plot.showGrid(x=True, y=False, alpha=0.15)
@@ -53,11 +52,11 @@ class BarsPanel(QWidget):
         self.times = WholeField()
         self.times.setRange(1, MOST)
         self.times.setValue(5)
-        row.addWidget(button(repeat, tr("Repeat the timing")))
-        named(row, tr("Times"), self.times, tr("How many more runs of every contestant are timed"))
+        row.addWidget(button(repeat, "Repeat the timing"))
+        named(row, "Times", self.times, "How many more runs of every contestant are timed")
         self.state = OneLine()
         self.state.setObjectName("muted")
-        self.state.setAccessibleName(tr("Progress of the timing"))
+        self.state.setAccessibleName("Progress of the timing")
         row.addWidget(self.state, 1)
         row.addWidget(self.plot.button)
         rows.addLayout(row)
@@ -75,7 +74,7 @@ class BarsPanel(QWidget):
         for item in self._items:
             self.plot.removeItem(item)
         self._items = []
-        self.words.setText(race_timing.words(self._bars) or tr("Nobody has come to the end of a race yet."))
+        self.words.setText(race_timing.words(self._bars) or "Nobody has come to the end of a race yet.")
         self.plot.caption = escape(race_timing.words(self._bars))  # it is rich text
         if not self._bars:
             self.plot.tell([])
@@ -89,7 +88,7 @@ class BarsPanel(QWidget):
         high = low + (wide(max(every)) - low) / (1 - ROOM)
         axis = self.plot.getAxis("left")
         axis.setTicks([[(-i, self._name(bar)) for i, bar in enumerate(self._bars)]])
-        self.plot.setLabel("bottom", tr("the model's time, logarithmic") if log else tr("the model's time"))
+        self.plot.setLabel("bottom", "the model's time, logarithmic" if log else "the model's time")
         for i, bar in enumerate(self._bars):
             self._draw_bar(bar, -i, low, wide)
         self.plot.fit((low, high), (-len(self._bars) + 0.4, 0.6))

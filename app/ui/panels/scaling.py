@@ -16,7 +16,6 @@ from app.core.run import seconds, times
 from app.ui import theme
 from app.ui.widgets.card import Card, OneLine, label
 from app.ui.widgets.plot import STYLES, Curve, Plot, Seconds
-from app.ui.words import tr
 from vssm.evaluation import scaling
 
 OFFERED = {1024: "some 10 seconds", 2048: "some 20 seconds", 4096: "half a minute"}  # on two cores
@@ -92,7 +91,7 @@ class ScalingPanel(Card):
 
     def _make_plot(self) -> Plot:
         plot = Plot(
-            tr("Plot of seconds over T, both logarithmic"),
+            "Plot of seconds over T, both logarithmic",
             "scaling",
             {"": lambda: csv_export.of_scaling(self.points)},
             {"left": Seconds("left")},
@@ -117,7 +116,7 @@ class ScalingPanel(Card):
         """Forget the last points; so many are to come."""
         self.points, self._total = [], total
         self._running, self._stopping = True, False
-        self.state.setText(tr("Making the networks …"))
+        self.state.setText("Making the networks …")
         self.plot.show_whole()
         self._draw()
 
@@ -134,7 +133,7 @@ class ScalingPanel(Card):
         """It has been asked to stop; a network call may still be under way."""
         if self._running:
             self._stopping = True
-            self.state.setText(tr("Stopping …"))
+            self.state.setText("Stopping …")
             self._show()
 
     def end(self) -> None:

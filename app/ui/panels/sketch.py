@@ -14,7 +14,7 @@ from app.ui.widgets import picture
 from app.ui.widgets.canvas import Canvas
 from app.ui.widgets.card import Card, button, label
 from app.ui.widgets.palette import Palette, name, swatch
-from app.ui.words import plain_tip, tr
+from app.ui.words import plain_tip
 from vssm import data
 from vssm.files.examples import examples
 from vssm.prompt import Prompt
@@ -104,7 +104,7 @@ class SketchPanel(Card):
         self.pen.setRange(*SIZES)
         self.pen.setValue(self.canvas.pen)
         self.pen.setFixedWidth(54)
-        self.pen.setAccessibleName(tr("Pen size"))
+        self.pen.setAccessibleName("Pen size")
         self.pen.valueChanged.connect(self._resize)
         self._size_text = label("", "muted")
         self._resize(self.canvas.pen)
@@ -145,8 +145,8 @@ class SketchPanel(Card):
         self._rows_text.setMinimumWidth(self._rows_text.sizeHint().width())
         self.rows = QSlider(Qt.Orientation.Horizontal)
         self.rows.setRange(0, self.canvas.sketch.pixels.shape[0])
-        self.rows.setAccessibleName(tr("Known rows"))
-        self.rows.setToolTip(tr("Exactly the upper rows become known; the models complete the rest"))
+        self.rows.setAccessibleName("Known rows")
+        self.rows.setToolTip("Exactly the upper rows become known; the models complete the rest")
         self.rows.valueChanged.connect(self._set_rows)
         self.rows.sliderReleased.connect(self.prompt_given)
         row.addWidget(self._rows_text)
@@ -220,8 +220,8 @@ class SketchPanel(Card):
     @Slot(int)
     def _resize(self, size: int) -> None:
         self.canvas.pen = size
-        self._size_text.setText(tr("size {}").format(size))
-        self.pen.setToolTip(tr("Width of the pen: {} pixels").format(size))
+        self._size_text.setText(f"size {size}")
+        self.pen.setToolTip(f"Width of the pen: {size} pixels")
         self.canvas.update()
 
     @Slot(int)
@@ -238,7 +238,7 @@ class SketchPanel(Card):
         self.rows.setValue(sketch.rows)
         self.rows.blockSignals(False)
         exact = known.sum() == sketch.rows * known.shape[1]
-        self._rows_text.setText(tr("Known rows {}").format(sketch.rows) if exact else tr("Known: free form"))
+        self._rows_text.setText(f"Known rows {sketch.rows}" if exact else "Known: free form")
         self._actions["undo"].setEnabled(sketch.can_undo)
         self._actions["redo"].setEnabled(sketch.can_redo)
 

@@ -15,7 +15,6 @@ from app.core.run import Run, compare, seconds
 from app.ui import theme
 from app.ui.widgets.card import Card, button, label
 from app.ui.widgets.plot import STYLES, Curve, Plot, Seconds
-from app.ui.words import tr
 
 LEAST = 1e-3  # seconds; where a logarithmic axis begins
 
@@ -29,7 +28,7 @@ class TimingPanel(Card):
         self._runs: list[Run] = []
         self._curves: dict[int, tuple[pg.PlotDataItem, pg.PlotDataItem]] = {}
         self._drawn: dict[int, tuple[float, int]] = {}  # how strong, and how many points of a run
-        self.log = QCheckBox(tr("log time"))
+        self.log = QCheckBox("log time")
         self.log.setChecked(True)
         self.log.setToolTip("Logarithmic time, so that 10 ms and a second are both readable")
         self.log.toggled.connect(self._set_log)
@@ -40,17 +39,17 @@ class TimingPanel(Card):
         self.words.setAccessibleName("Comparison")
         self.body.addWidget(self.words)
         self.plot = Plot(
-            tr("Plot of tokens done over seconds"),
+            "Plot of tokens done over seconds",
             "timing",
             {
                 "": lambda: csv_export.of_runs(self._runs),
-                tr("point by point"): lambda: csv_export.of_points(self._runs),
+                "point by point": lambda: csv_export.of_points(self._runs),
             },
             {"bottom": Seconds("bottom")},
             log=(True, False),
         )
-        self.plot.setLabel("left", tr("tokens done"))
-        self.plot.setLabel("bottom", tr("the model's time"))
+        self.plot.setLabel("left", "tokens done")
+        self.plot.setLabel("bottom", "the model's time")
         self.plot.setMinimumHeight(100)
         self.plot.keep_button()
         self.body.addWidget(self.plot, 1)
@@ -67,7 +66,7 @@ class TimingPanel(Card):
         """Draw the last runs anew; called when one begins or ends."""
         self._runs = [run for run in history if run.points]
         self.plot.caption = compare(history, self._name)
-        self.words.setText(self.plot.caption or tr("Run two models on the same sketch to compare them."))
+        self.words.setText(self.plot.caption or "Run two models on the same sketch to compare them.")
         self._draw()
 
     def _name(self, run: Run) -> str:
@@ -139,7 +138,7 @@ class TimingPanel(Card):
         """A point of a run in words."""
         when, tokens = run.points[number]
         samples = f", {run.request.samples} samples" if run.request.samples > 1 else ""
-        return tr("{}, run {}{}: {}, {:,} tokens").format(run.title, run.number, samples, seconds(when), tokens)
+        return f"{run.title}, run {run.number}{samples}: {seconds(when)}, {tokens:,} tokens"
 
     @Slot(bool)
     def _set_log(self, on: bool) -> None:

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QWidget
 from app.core.sketch import Sketch
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import picture
-from app.ui.words import tr
 from vssm.data import DataSet
 
 STROKES = ("brush", "eraser", "known", "unknown")
@@ -316,7 +315,7 @@ class Canvas(picture.Picture):
 
     def _paint_tag(self, painter: QPainter, field: QRectF) -> None:
         """Says that what is seen is not the sketch."""
-        text, metrics = tr("Preview"), QFontMetricsF(self.font())
+        text, metrics = "Preview", QFontMetricsF(self.font())
         tag = QRectF(0, 0, metrics.horizontalAdvance(text) + 14, metrics.height() + 6)
         tag.moveTopLeft(field.topLeft() + QPointF(6, 6))
         painter.setPen(Qt.PenStyle.NoPen)
@@ -332,14 +331,14 @@ class Canvas(picture.Picture):
 
     def _paint_hint(self, painter: QPainter, field: QRectF) -> None:
         known = self.sketch.known
-        top, short = QRectF(field), tr("Draw here")
+        top, short = QRectF(field), "Draw here"
         if self.sketch.colour:
-            text = tr("Paint, open or drop a picture, or take an example.\nComplete invents the rest.")
-            short = tr("Paint here")
+            text = "Paint, open or drop a picture, or take an example.\nComplete invents the rest."
+            short = "Paint here"
         elif known.all() or not known.any():
-            text = short if known.any() else tr("Nothing is known:\nComplete invents a whole picture")
+            text = short if known.any() else "Nothing is known:\nComplete invents a whole picture"
         else:
-            text = tr("Draw the top of a {} here").format(tr(self._subject))
+            text = f"Draw the top of a {self._subject} here"
             if rows := self.sketch.rows:
                 top.setHeight(field.height() * rows / known.shape[0])
         font = QFont(self.font())

@@ -1,4 +1,4 @@
-"""What all panels share: a frame with a title, and small makers of labels and buttons, which translate their words."""
+"""What all panels share: a frame with a title, and small makers of labels and buttons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QAction, QPainter
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from app.ui.words import plain_tip, tr
+from app.ui.words import plain_tip
 
 HEAD = 30  # so that the titles of neighbours stand on one line, with buttons beside them or without
 
@@ -18,7 +18,7 @@ class Card(QFrame):
     def __init__(self, title: str, tip: str = ""):
         super().__init__()
         self.setObjectName("card")
-        self.setAccessibleName(tr(title))
+        self.setAccessibleName(title)
         self.body = QVBoxLayout(self)
         self.body.setContentsMargins(12, 8, 12, 10)
         self.body.setSpacing(8)
@@ -27,7 +27,7 @@ class Card(QFrame):
         self.header.setContentsMargins(0, 0, 0, 0)
         self.header.setSpacing(4)
         self.name = label(title, "title")
-        self.name.setToolTip(tr(tip))
+        self.name.setToolTip(tip)
         self.name.setMinimumHeight(HEAD)
         self.header.addWidget(self.name)
         self.header.addStretch(1)
@@ -66,7 +66,7 @@ def scrolled(widget: QWidget) -> QScrollArea:
 
 def label(text: str, kind: str = "", wrap: bool = False) -> QLabel:
     """kind: a name the style sheet knows: title, muted, number."""
-    made = QLabel(tr(text))
+    made = QLabel(text)
     made.setObjectName(kind)
     made.setWordWrap(wrap)
     made.setTextFormat(Qt.TextFormat.PlainText)
@@ -76,7 +76,7 @@ def label(text: str, kind: str = "", wrap: bool = False) -> QLabel:
 def button(action: QAction, text: str = "") -> QToolButton:
     """A button for an action, reachable by Tab; with a text of its own where the menu's would be too long."""
     if text:
-        action.setIconText(tr(text))
+        action.setIconText(text)
     made = QToolButton()
     made.setDefaultAction(action)
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -89,8 +89,8 @@ def named(row: QHBoxLayout, name: str, field: QWidget, tip: str = "") -> QLabel:
     words = label(name, "muted")
     words.setBuddy(field)
     for one in (words, field):
-        one.setToolTip(tr(tip))
-    field.setAccessibleName(tr(name))
+        one.setToolTip(tip)
+    field.setAccessibleName(name)
     field.setMinimumHeight(26)
     if row.count():
         row.addSpacing(4)

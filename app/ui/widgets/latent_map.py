@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from app.ui import theme
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import picture as draw
-from app.ui.words import tr
 
 GAP, HEAD, THUMB = 6, 14, 84  # between thumbnails of levels, above them for their numbers, and their largest side
 DOT = 0.6  # the widest, of a code's side
@@ -36,7 +35,7 @@ TURNS = {Qt.Key.Key_PageUp: -1, Qt.Key.Key_PageDown: 1}
 
 def level_name(level: int) -> str:
     """What people read of a level by its number."""
-    return tr("Level {}").format(level) if level else tr("Code")
+    return f"Level {level}" if level else "Code"
 
 
 class Map(QWidget):
@@ -53,9 +52,9 @@ class Map(QWidget):
         self._pointer = Pointer(self, direct=True)
         super().__init__()
         self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
-        self.setAccessibleName(tr("Codes of a level"))
-        self.setAccessibleDescription(tr(KEYS))
-        self.setToolTip(tr(TOUCH))
+        self.setAccessibleName("Codes of a level")
+        self.setAccessibleDescription(KEYS)
+        self.setToolTip(TOUCH)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves Return to completing
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -219,8 +218,8 @@ class Strip(QWidget):
 
     def __init__(self):
         super().__init__()
-        self.setAccessibleName(tr("Levels"))
-        self.setToolTip(tr("All levels, coarse ones first; click one to see it large"))
+        self.setAccessibleName("Levels")
+        self.setToolTip("All levels, coarse ones first; click one to see it large")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.pictures: dict[int, np.ndarray] = {}
         self._level, self._theme = 1, theme.LIGHT
@@ -232,7 +231,7 @@ class Strip(QWidget):
         """pictures: [h, w, 3] by level."""
         self.pictures, self._level, self._theme = pictures, level, colours
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus if len(pictures) > 1 else Qt.FocusPolicy.NoFocus)
-        words = tr("{} is shown large; arrows choose another, Space or Enter draw it anew")
+        words = "{} is shown large; arrows choose another, Space or Enter draw it anew"
         self.setAccessibleDescription(words.format(level_name(level)))
         self.update()
 
@@ -259,7 +258,7 @@ class Strip(QWidget):
             painter.setPen(QColor(self._theme.text if level == self._level else self._theme.muted))
             above = cell.translated(0, -HEAD)
             above.setHeight(HEAD)
-            number = str(level) if level else tr("code")
+            number = str(level) if level else "code"
             painter.drawText(above, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, number)
             painter.drawImage(cell, draw.qimage(self.pictures[level]))
             if level == self._level:

@@ -13,7 +13,7 @@ from app.core import run as runs
 from app.core.run import Run
 from app.ui.widgets import picture
 from app.ui.widgets.card import OneLine, label
-from app.ui.words import plain_tip, tr
+from app.ui.words import plain_tip
 
 SPREAD = np.array((255, 92, 168))  # on a grey picture, unlike gold and white
 DIM = 0.45  # of the picture under the spread
@@ -57,21 +57,21 @@ def percent(share: float) -> str:
 def figures(run: Run, x: int, y: int) -> tuple[str, str]:
     """What is to be said of a pixel of the sample shown, in two lines: what it is, how likely, and where; when it
     came."""
-    place = tr("row {}, column {}").format(y + 1, x + 1)
+    place = f"row {y + 1}, column {x + 1}"
     if run.request.prompt.known[y, x]:
-        return tr("given · {}").format(place), tr("part of the prompt")
+        return f"given · {place}", "part of the prompt"
     if not run.filled[run.shown, y, x]:
-        return tr("open · {}").format(place), tr("not drawn yet") if not run.ended else tr("the run was stopped")
+        return f"open · {place}", "not drawn yet" if not run.ended else "the run was stopped"
     details, K = run.details, run.request.samples
     value = run.images[run.shown, y, x]
     likely = _likely(value, math.nan if details is None else details.log_probability[run.shown, y, x], run)
-    parts = [] if run.ended or details is not None else [tr(LATER)]
+    parts = [] if run.ended or details is not None else [LATER]
     if details is not None:
         call, calls = int(details.order[run.shown, y, x]), run.network_calls
-        parts = [tr("call {} of {}").format(f"{call:,}", f"{calls:,}")]
-        parts += [tr("at {}").format(runs.seconds(float(details.seconds[run.shown, y, x])))]
+        parts = [f"call {call:,} of {calls:,}"]
+        parts += [f"at {runs.seconds(float(details.seconds[run.shown, y, x]))}"]
     if K > 1 and run.filled[:, y, x].all():
-        parts.append(tr("spread {}").format(f"{spread(run.images[:, y : y + 1, x : x + 1])[0, 0]:.2f}"))
+        parts.append(f"spread {spread(run.images[:, y : y + 1, x : x + 1])[0, 0]:.2f}")
     return f"{likely} · {place}", " · ".join(parts)
 
 
@@ -79,16 +79,16 @@ def _likely(value: np.ndarray, log_probability: float, run: Run) -> str:
     """A pixel's value and how likely the model found it; of means, what they say of the pixel."""
     if len(value) == 1:
         if run.mean:
-            return tr("ink {} likely").format(percent(value[0] / 255))
-        name = tr("ink") if value[0] else tr("no ink")
+            return f"ink {percent(value[0] / 255)} likely"
+        name = "ink" if value[0] else "no ink"
         if np.isnan(log_probability):
             return name
-        return tr("{}, {} likely").format(name, percent(math.exp(log_probability)))
+        return f"{name}, {percent(math.exp(log_probability))} likely"
     if run.mean:
-        return tr("mean colour")
+        return "mean colour"
     if np.isnan(log_probability):
-        return tr("RGB {}").format(" ".join(map(str, value)))
-    return tr("{} bits a channel").format(f"{-log_probability / math.log(2) / len(value):.1f}")
+        return "RGB {}".format(" ".join(map(str, value)))
+    return f"{-log_probability / math.log(2) / len(value):.1f} bits a channel"
 
 
 class ResultPicture(picture.Picture):
@@ -114,7 +114,7 @@ class ResultPicture(picture.Picture):
 
     def describe(self, text: str) -> None:
         """Say this of the pixel looked at to those who hear the window; else how to look at one."""
-        keys = tr("Arrow keys go from pixel to pixel and tell what is known of each.")
+        keys = "Arrow keys go from pixel to pixel and tell what is known of each."
         self.setAccessibleDescription(text.replace("\n", ", ") or keys)
 
     def _look(self, at: tuple[int, int] | None) -> None:
@@ -167,7 +167,7 @@ class Readout(QWidget):
 
     def __init__(self):
         super().__init__()
-        self.setAccessibleName(tr("The pixel looked at"))
+        self.setAccessibleName("The pixel looked at")
         self.words = QWidget()
         rows = QVBoxLayout(self.words)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -187,9 +187,9 @@ class Readout(QWidget):
         for one in (label("0", "muted"), ramp, self._end):
             row.addWidget(one)
         row.addStretch(1)
-        both.addWidget(label(tr("spread of the samples"), "muted"))
+        both.addWidget(label("spread of the samples", "muted"))
         both.addLayout(row)
-        self.legend.setToolTip(tr(ABOUT_SPREAD))
+        self.legend.setToolTip(ABOUT_SPREAD)
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.words)
         self._pages.addWidget(self.legend)
@@ -204,13 +204,13 @@ class Readout(QWidget):
     def tell(self, first: str = "", second: str = "") -> None:
         for one, text in zip(self._lines, (first, second), strict=True):
             one.setText(text)
-            one.setToolTip(plain_tip("\n\n".join((self.text.strip(), tr(ABOUT)))))
+            one.setToolTip(plain_tip("\n\n".join((self.text.strip(), ABOUT))))
         self.setAccessibleDescription(", ".join((first, second)))
         self._pages.setCurrentWidget(self.words)
 
     def show_scale(self, most: float) -> None:
         self._end.setText(f"{most:.2f}")
-        self.setAccessibleDescription(tr("Spread of the samples, from 0 to {}").format(f"{most:.2f}"))
+        self.setAccessibleDescription(f"Spread of the samples, from 0 to {most:.2f}")
         self._pages.setCurrentWidget(self.legend)
 
 

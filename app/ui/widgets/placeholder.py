@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app.core import run
 from app.ui.widgets import picture
 from app.ui.widgets.card import label
-from app.ui.words import plain_tip, tr
+from app.ui.words import plain_tip
 from vssm.models import registry
 from vssm.reports.precomputed import Beforehand
 
@@ -23,7 +23,7 @@ class Waiting(QWidget):
         super().__init__()
         self._words = words
         self.example: Beforehand | None = None
-        self.picture = picture.Picture(tr("Example"))
+        self.picture = picture.Picture("Example")
         self.picture.setMinimumSize(LEAST, LEAST)
         self.words = label(words, "muted", wrap=True)
         self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -49,5 +49,5 @@ class Waiting(QWidget):
             registry.get(example.model).title,
             run.seconds(example.seconds).replace(" ", "\N{NO-BREAK SPACE}"),
         )
-        self.words.setText(tr(EXAMPLE).format(title, taken, example.machine))
+        self.words.setText(EXAMPLE.format(title, taken, example.machine))
         self.picture.setToolTip(plain_tip(self.words.text()))

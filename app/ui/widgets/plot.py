@@ -18,7 +18,6 @@ from app.core import csv_export
 from app.ui import theme
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import plot_export
-from app.ui.words import tr
 from vssm.errors import UserError
 from vssm.files import atomic
 
@@ -159,8 +158,8 @@ class Plot(pg.PlotWidget):
         self.button = QToolButton()  # for a panel's header
         self.button.setText("⋯")
         self.button.setObjectName("menu")
-        self.button.setAccessibleName(tr("Plot: copy and save"))
-        self.button.setToolTip(tr("Copy or save this plot, or show it whole.\n{}").format(tr(HELP)))
+        self.button.setAccessibleName("Plot: copy and save")
+        self.button.setToolTip(f"Copy or save this plot, or show it whole.\n{HELP}")
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.clicked.connect(self._open_menu)
         self._cornered = False
@@ -179,17 +178,17 @@ class Plot(pg.PlotWidget):
 
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)
-        self._reset = menu.addAction(tr("Whole view"), self.show_whole)
+        self._reset = menu.addAction("Whole view", self.show_whole)
         menu.addSeparator()
         self._exports = [
-            menu.addAction(tr("Copy picture"), self.copy_picture),
-            menu.addAction(tr("Copy values"), self.copy_values),
+            menu.addAction("Copy picture", self.copy_picture),
+            menu.addAction("Copy values", self.copy_values),
             menu.addSeparator(),
-            menu.addAction(tr("Save PNG…"), lambda: self.save("png")),
-            menu.addAction(tr("Save SVG…"), lambda: self.save("svg")),
+            menu.addAction("Save PNG…", lambda: self.save("png")),
+            menu.addAction("Save SVG…", lambda: self.save("svg")),
         ]
         for words in self._written:
-            text = tr("Save CSV, {}…").format(words) if words else tr("Save CSV…")
+            text = f"Save CSV, {words}…" if words else "Save CSV…"
             self._exports.append(menu.addAction(text, lambda words=words: self.save("csv", words)))
         menu.aboutToShow.connect(self._enable)
         return menu
@@ -528,18 +527,18 @@ class Plot(pg.PlotWidget):
     @Slot()
     def copy_picture(self) -> None:
         QGuiApplication.clipboard().setImage(self.picture())
-        self.said.emit(tr("The plot is on the clipboard."), "note")
+        self.said.emit("The plot is on the clipboard.", "note")
 
     @Slot()
     def copy_values(self) -> None:
         """As CSV."""
         QGuiApplication.clipboard().setText(self.values())
-        self.said.emit(tr("The plot's values are on the clipboard, as CSV."), "note")
+        self.said.emit("The plot's values are on the clipboard, as CSV.", "note")
 
     def save(self, kind: str, words: str = "") -> None:
         """Ask for a file to write. kind: its suffix; words: which of the tables."""
         name = "-".join(part for part in (self._file, *words.split()) if part)
-        dialog = QFileDialog(self.window(), tr("Save as {}").format(kind.upper()), f"{name}.{kind}", f"*.{kind}")
+        dialog = QFileDialog(self.window(), f"Save as {kind.upper()}", f"{name}.{kind}", f"*.{kind}")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(kind)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -558,7 +557,7 @@ class Plot(pg.PlotWidget):
         except UserError as error:
             self.said.emit(str(error), "error")
         else:
-            self.said.emit(tr("Saved {}").format(path), "note")
+            self.said.emit(f"Saved {path}", "note")
 
     def values(self, words: str = "") -> str:
         """A table as CSV."""

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from app.ui.widgets.card import named
 from app.ui.widgets.number_field import WholeField
-from app.ui.words import tr
 from vssm.sampling.step import Mode
 
 PIXELS = (
@@ -43,7 +42,7 @@ class ModePicker(QWidget):
     def wait(self) -> None:
         """Offer nothing while the models are being loaded."""
         self.mode.clear()
-        self.mode.addItem(tr("loading …"))
+        self.mode.addItem("loading …")
         self.mode.setEnabled(False)
         for one in (self.name, self.number, self._pixels_name, self.pixels):
             one.hide()
@@ -58,16 +57,16 @@ class ModePicker(QWidget):
         self._offered = chosen
         self.mode.clear()
         for i, mode in enumerate(modes):
-            self.mode.addItem(tr(mode.title), mode)
-            self.mode.setItemData(i, tr(mode.about), Qt.ItemDataRole.ToolTipRole)
+            self.mode.addItem(mode.title, mode)
+            self.mode.setItemData(i, mode.about, Qt.ItemDataRole.ToolTipRole)
         self.mode.setCurrentIndex(modes.index(chosen))
         self.mode.setEnabled(len(modes) > 1)
         self.mode.setToolTip(f"{chosen.title}: {chosen.about}")
         for one in (self.name, self.number):
             one.setVisible(chosen.size is not None)
         if chosen.size:
-            self.name.setText(tr(chosen.size.capitalize()))
-            self.number.setAccessibleName(tr(chosen.size.capitalize()))
+            self.name.setText(chosen.size.capitalize())
+            self.number.setAccessibleName(chosen.size.capitalize())
             self.number.setToolTip(f"{chosen.title}: {chosen.about} ({chosen.size}: usually {chosen.default})")
             self.number.blockSignals(True)
             self.number.setRange(1, chosen.most)
@@ -81,7 +80,7 @@ class ModePicker(QWidget):
             one.setVisible(len(ways) > 1)
         self.pixels.clear()
         for way in ways:
-            self.pixels.addItem(tr(way.capitalize()), way)
+            self.pixels.addItem(way.capitalize(), way)
         self.pixels.setCurrentIndex(ways.index(chosen))
 
     def next_pixels(self) -> None:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QPlainTextEdit,
 
 from app.ui import error_report
 from app.ui.widgets.card import announce, label
-from app.ui.words import printable, tr
+from app.ui.words import printable
 
 MOST = 3  # at a time
 STAY = 6000  # milliseconds that a note stays, and longer where somebody reads it
@@ -39,20 +39,20 @@ class Toast(QFrame):
         words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row.addWidget(words, 1)
         if details:
-            self.more = self._button(tr("Details"), tr("Show what is known of the cause, or hide it"), self._unfold)
+            self.more = self._button("Details", "Show what is known of the cause, or hide it", self._unfold)
             self.more.setCheckable(True)
             row.addWidget(self.more, 0, Qt.AlignmentFlag.AlignTop)
         if kind != "note":
-            tip = tr("Copy this message, its cause and the versions of all that takes part, for a report")
-            self.copy = self._button(tr("Copy report"), tip, self._copy)
+            tip = "Copy this message, its cause and the versions of all that takes part, for a report"
+            self.copy = self._button("Copy report", tip, self._copy)
             row.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignTop)
-        close = self._button("×", tr("Close the message (Esc)"), self.closed)
-        close.setAccessibleName(tr("Close the message"))
+        close = self._button("×", "Close the message (Esc)", self.closed)
+        close.setAccessibleName("Close the message")
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         self.cause = QPlainTextEdit(details)
         self.cause.setReadOnly(True)
         self.cause.setTabChangesFocus(True)
-        self.cause.setAccessibleName(tr("Cause"))
+        self.cause.setAccessibleName("Cause")
         self.cause.setFixedHeight(DETAILS)
         self.cause.hide()
         rows.addWidget(self.cause)
@@ -89,7 +89,7 @@ class Toast(QFrame):
     @Slot()
     def _copy(self) -> None:
         QGuiApplication.clipboard().setText(error_report.report(self.text, self._details))
-        self.copy.setText(tr("Copied"))
+        self.copy.setText("Copied")
 
     def event(self, event) -> bool:
         """Esc closes it, and stops nothing."""
@@ -107,7 +107,7 @@ class Messages(QWidget):
 
     def __init__(self, over: QWidget):
         super().__init__(over)
-        self.setAccessibleName(tr("Messages"))
+        self.setAccessibleName("Messages")
         self.toasts: list[Toast] = []  # seen or not
         self._about = ""  # the data set in front of the person
         self._before: QWidget | None = None  # had the focus
