@@ -52,7 +52,7 @@ def vssm_json(capsys, *words) -> dict:
 def calls(model: str, unknown: int) -> range:
     """How many network calls a shipped model's usual sampler may make where the last `unknown` pixels are unknown."""
     prompt = int(unknown < 784)  # read in a call of its own
-    match registry.get(model).modes(MNIST)[0].name:
+    match registry.get(model).samplers(MNIST)[0].name:
         case "sequential":
             return range(unknown + prompt, unknown + prompt + 1)
         case "assd":

@@ -6,7 +6,6 @@ reading what the rounds before it drew.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,16 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vssm.config import PictureConfig, bounded, for_data
 from vssm.models import registry
-from vssm.sampling.step import Mode, Work
+from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
 
 @dataclass(frozen=True)
-class ToyConfig:
-    height: int
-    width: int
-    levels: int = 2
-    hidden: int = 32
+class ToyConfig(PictureConfig):
+    hidden: int = bounded(32, 1, 1024)
 
 
 class Toy(nn.Module):
@@ -33,13 +30,15 @@ class Toy(nn.Module):
     exact = True
     prefix_only = False
     half_precision = False
-    pixels = ("sampled",)
+    pixel_modes = ("sampled",)
 
     @staticmethod
-    def modes(config: ToyConfig) -> tuple[Mode, ...]:
+    def samplers(config: ToyConfig) -> tuple[Sampler, ...]:
         return (
-            Mode("parallel", "Parallel", "all pixels at once"),
-            Mode("rounds", "Rounds", "some pixels in each of so many rounds", size="rounds", default=4, most=28),
+            Sampler("parallel", "Parallel", "all pixels at once"),
+            Sampler(
+                "rounds", "Rounds", "some pixels in each of so many rounds", parameter="rounds", default=4, most=28
+            ),
         )
 
     def __init__(self, config: ToyConfig):
@@ -61,28 +60,21 @@ class Toy(nn.Module):
         nats = F.binary_cross_entropy_with_logits(logits, values[..., 0].float(), reduction="none")
         return {"loss": (nats * ~known).sum((1, 2)).mean()}
 
-    def complete(
-        self,
-        values: Tensor,
-        known: Tensor,
-        temperature: float,
-        rng: torch.Generator,
-        mode: str,
-        size: int,
-        pixels: str,
-    ) -> Iterator[Work]:
-        rounds = size if mode == "rounds" else 1
-        turn = torch.rand(known.shape, generator=rng, device=known.device).mul(rounds).long().masked_fill(known, -1)
+    def complete(self, values: Tensor, known: Tensor, params: SamplingParams) -> Iterator[SamplingStep]:
+        rounds = params.parameter if params.sampler == "rounds" else 1
+        turn = (
+            torch.rand(known.shape, generator=params.rng, device=known.device).mul(rounds).long().masked_fill(known, -1)
+        )
         for number in range(rounds):
             filled = turn < number
-            noise = torch.rand(known.shape, generator=rng, device=known.device).logit(1e-7)
-            drawn = (self(values, filled) > temperature * noise).long().unsqueeze(-1)
+            noise = torch.rand(known.shape, generator=params.rng, device=known.device).logit(1e-7)
+            drawn = (self(values, filled) > params.temperature * noise).long().unsqueeze(-1)
             values = torch.where((turn == number).unsqueeze(-1), drawn, values)
-            yield Work(values, turn <= number)
+            yield SamplingStep(values, turn <= number)
 
 
 def config_for(data, **changes) -> ToyConfig:
-    return dataclasses.replace(ToyConfig(data.height, data.width, data.levels), **changes)
+    return for_data(ToyConfig, data, "toy", changes)
 
 
 def preset(name: str, title: str) -> registry.Preset:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT = "vssm-checkpoint/1"
 MOST_HEADER = 4_000_000  # bytes: some hundred times what a training's state takes
+RENAMED = {"levels": "num_values"}  # settings of configs, by the names that older files have for them
 MOST_DEPTH = 6  # levels of lists and records in metadata
 MOST_WEIGHT = 1e6  # far above every number of a network that has learned anything
 SHIPPED = resources.folder("checkpoints")
@@ -152,6 +153,7 @@ def _checked(meta: dict) -> dict:
             raise UserError(f"its {name} is missing or no {'text' if kind is str else 'record'}; fetch it again.")
         if not _is_plain(meta[name]):
             raise UserError(f"its {name} holds what is neither text nor a finite number; fetch it again.")
+    meta["config"] = {RENAMED.get(name, name): value for name, value in meta["config"].items()}
     for name in ("measured", "speeds"):
         if not isinstance(meta["scores"].get(name, {}), dict):
             raise UserError(f"its scores' {name!r} is no record; fetch it again.")

@@ -55,18 +55,21 @@ class BoundedConfig:
 
 @dataclasses.dataclass(frozen=True)
 class PictureConfig(BoundedConfig):
-    """What every model's config has to say of the pictures: height, width, channels, levels and likelihood as the data
-    set has them; components: of a mixture."""
+    """What every model's config says about the pictures.
+
+    height, width, channels, num_values (of a channel) and likelihood (its name) are those of the data set; components:
+    how many a mixture has.
+    """
 
     height: int = bounded(dataclasses.MISSING, 1, 16384)
     width: int = bounded(dataclasses.MISSING, 1, 16384)
     channels: int = bounded(1, 1, 4)
-    levels: int = bounded(2, 2, 256)
+    num_values: int = bounded(2, 2, 256)
     likelihood: str = one_of("bernoulli", "logistic-mixture")
     components: int = bounded(10, 1, 100)
 
 
-PICTURE = ("height", "width", "channels", "levels", "likelihood")  # fields that a data set has by the same name
+PICTURE = ("height", "width", "channels", "num_values", "likelihood")  # fields that a data set has by the same name
 
 
 def from_dict(cls: type[T], values: dict[str, Any]) -> T:

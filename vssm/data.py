@@ -36,10 +36,10 @@ LIGHT = 200  # mean of the first and last rows above which digits stand on paper
 class DataSet:
     """What a picture of this set is, and what the models make of it.
 
-    levels: the number of values a stored pixel takes for the models; 2 means binarised, 256 means 8-bit. likelihood:
+    num_values: how many values a stored pixel takes for the models; 2 means binarised, 256 means 8-bit. likelihood:
     of a pixel, a name that `likelihood.make` takes. flips: whether a picture seen in a mirror is one of the set too.
     unit: in which likelihoods are told, "nats" an image or "bits/dim". subject: what a picture shows, for people.
-    shown: how pixels that are independent given latents are shown unless asked otherwise, "sampled" or "mean".
+    pixel_mode: how pixels that are independent given latents are shown unless asked otherwise, "sampled" or "mean".
     presets: by model, what its preset for this set has unlike its usual config.
     """
 
@@ -48,13 +48,13 @@ class DataSet:
     height: int
     width: int
     channels: int
-    levels: int
+    num_values: int
     classes: int
     likelihood: str
     flips: bool
     unit: str
     subject: str
-    shown: str = "sampled"
+    pixel_mode: str = "sampled"
     presets: Mapping[str, Mapping[str, object]] = field(default_factory=dict, hash=False)
 
     @property
@@ -80,7 +80,7 @@ CIFAR10 = DataSet(
     flips=True,
     unit="bits/dim",
     subject="picture",
-    shown="mean",
+    pixel_mode="mean",
     presets={
         "transformer": {"window": 128, "stem_hidden": 384, "direct": True},
         "mamba": {"chunk": 64, "stem_hidden": 384, "direct": True},
@@ -171,7 +171,7 @@ def _checked_images(data: DataSet, images: np.ndarray, source: Path) -> np.ndarr
         remedy = "multiply them by 255" if brightest <= 1 else "stretch them"
         values = f"no value is above {brightest}, and {data.title}'s go from 0 to 255"
         raise UserError(f"In most pictures in {source} {values}; {remedy}.")
-    if data.levels == 2 and (images[:, 0].mean() + images[:, -1].mean()) / 2 > LIGHT:
+    if data.num_values == 2 and (images[:, 0].mean() + images[:, -1].mean()) / 2 > LIGHT:
         raise UserError(f"The pictures in {source} are dark on light, and {data.title}'s light on black; invert them.")
     return images
 
@@ -363,14 +363,14 @@ def binarise_fixed(images: np.ndarray, seed: int = BINARISE_SEED) -> np.ndarray:
 
 def fixed_values(images: np.ndarray, data: DataSet) -> np.ndarray:
     """What every figure is measured on: the model values of stored images, binarised once where the set is."""
-    return binarise_fixed(images) if data.levels == 2 else images
+    return binarise_fixed(images) if data.num_values == 2 else images
 
 
-def to_levels(pixels: np.ndarray, data: DataSet) -> np.ndarray:
-    """Stored pixels (uint8, 0 to 255) to the values the models read, 0 to levels − 1: the nearest."""
-    return ((pixels.astype(np.uint16) * (data.levels - 1) + 127) // 255).astype(np.uint8)
+def to_values(pixels: np.ndarray, data: DataSet) -> np.ndarray:
+    """Stored pixels (uint8, 0 to 255) to the values the models read, 0 to num_values − 1: the nearest."""
+    return ((pixels.astype(np.uint16) * (data.num_values - 1) + 127) // 255).astype(np.uint8)
 
 
-def from_levels(values: np.ndarray, data: DataSet) -> np.ndarray:
-    """The reverse of `to_levels`: model values, or means of them, to uint8 pixels."""
-    return np.round(values * (255 / (data.levels - 1))).astype(np.uint8)
+def to_pixels(values: np.ndarray, data: DataSet) -> np.ndarray:
+    """The reverse of `to_values`: model values, or means of them, to uint8 pixels."""
+    return np.round(values * (255 / (data.num_values - 1))).astype(np.uint8)

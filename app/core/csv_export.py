@@ -51,9 +51,9 @@ def asked(model: str, data: str, request: GenerationRequest, started: Started | 
     return {
         "model": model,
         "data": data,
-        "mode": started.mode.name if started else request.mode,
-        "size": (started.size if started else request.size) or None,
-        "pixels": started.pixels if started else request.pixels,
+        "mode": started.sampler.name if started else request.sampler,
+        "size": (started.parameter if started else request.parameter) or None,
+        "pixels": started.pixel_mode if started else request.pixel_mode,
         "samples": request.samples,
         "temperature": request.temperature,
         "seed": request.seed,
@@ -76,8 +76,8 @@ def of_scaling(points: list[Measured]) -> list[Row]:
     return dated(
         {
             "model": p.model,
-            "mode": p.mode,
-            "size": p.size,
+            "mode": p.sampler,
+            "size": p.parameter,
             "samples": 1,
             "device": p.device,
             "threads": p.threads,

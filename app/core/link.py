@@ -69,15 +69,15 @@ class Link:
     def require_possible(self) -> None:
         """Raise UserError for a mode, a number or a way of showing pixels that the model has not: what it would show is
         not the same. This loads the model's code."""
-        modes = {mode.name: mode for mode in registry.get(self.model).modes(data.get(self.data))}
+        modes = {mode.name: mode for mode in registry.get(self.model).samplers(data.get(self.data))}
         mode = modes.get(self.mode)
         title = registry.get(self.model).title
         if mode is None:
             raise UserError(f"The link asks {title} for the mode {self.mode!r}, and it has only {', '.join(modes)}.")
-        if bool(mode.size) != (self.size is not None) or (mode.size and not 1 <= self.size <= mode.most):
-            wanted = f"a number from 1 to {mode.most}" if mode.size else "no number"
+        if bool(mode.parameter) != (self.size is not None) or (mode.parameter and not 1 <= self.size <= mode.most):
+            wanted = f"a number from 1 to {mode.most}" if mode.parameter else "no number"
             raise UserError(f"The link does not fit {title}, whose mode {self.mode} takes {wanted}.")
-        ways = getattr(registry.get(self.model).network, "pixels", ("sampled",))
+        ways = getattr(registry.get(self.model).network, "pixel_modes", ("sampled",))
         if self.pixels not in ways:
             raise UserError(f"The link asks {title} for {self.pixels} pixels, and it has only {', '.join(ways)} ones.")
 

@@ -128,7 +128,7 @@ class Lane:
             case Started():
                 return dataclasses.replace(self, started=event)
             case Latents():
-                level = Level(event.level, event.levels, event.entropy[0])
+                level = Level(event.level, event.num_levels, event.entropy[0])
                 nothing = np.zeros_like(last.filled)
                 frame = dataclasses.replace(
                     last, seconds=event.seconds, calls=last.calls + 1, fresh=nothing, level=level, drafts=None

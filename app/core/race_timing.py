@@ -32,7 +32,7 @@ class Took:
         asked, s = self.contestant.request, self.started
         prompt = asked.prompt
         sketch = prompt.known.tobytes(), (prompt.pixels * prompt.known[..., None]).tobytes()
-        who = self.contestant.data, self.contestant.model, s.mode.name, s.size, s.pixels
+        who = self.contestant.data, self.contestant.model, s.sampler.name, s.parameter, s.pixel_mode
         return *who, *sketch, asked.temperature, s.device, s.threads
 
 

@@ -48,18 +48,18 @@ class Run:
     @cached_property
     def variant(self) -> str:
         """The mode where it is not the model's usual one, such as "sequential" or "chunked 49"; else empty."""
-        modes = registry.get(self.model).modes(data.get(self.data))
-        mode = next((m for m in modes if m.name == self.request.mode), modes[0])
-        size = self.request.size or mode.default
+        modes = registry.get(self.model).samplers(data.get(self.data))
+        mode = next((m for m in modes if m.name == self.request.sampler), modes[0])
+        size = self.request.parameter or mode.default
         if mode == modes[0] and size == mode.default:
             return ""
         name = mode.title if mode.title.isupper() else mode.title.lower()
-        return f"{name} {size}" if mode.size else name
+        return f"{name} {size}" if mode.parameter else name
 
     @property
     def mean(self) -> bool:
         """Whether it shows the mean of what each pixel may be, not a draw."""
-        return self.request.pixels == "mean"
+        return self.request.pixel_mode == "mean"
 
     @property
     def title(self) -> str:

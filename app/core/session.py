@@ -71,7 +71,7 @@ class Sheet:
 
     @classmethod
     def fresh(cls, dataset: data.DataSet) -> Sheet:
-        return cls(fresh_prompt(dataset), shown=dataset.shown, ink=PEN if dataset.channels == 3 else (255,))
+        return cls(fresh_prompt(dataset), shown=dataset.pixel_mode, ink=PEN if dataset.channels == 3 else (255,))
 
     def check(self, dataset: data.DataSet) -> None:
         """Raises UserError where it does not fit the data set."""

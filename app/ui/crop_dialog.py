@@ -252,7 +252,7 @@ class CropDialog(QDialog):
         self.invert.toggled.connect(self._show)
         self.centre = QCheckBox(f"Centre and size as {data.title}'s digits are")
         self.centre.setToolTip("Makes the ink 20 pixels large, with the middle of its weight in the middle")
-        self.centre.setVisible(data.levels == 2)
+        self.centre.setVisible(data.num_values == 2)
         self.centre.toggled.connect(self._show)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
         buttons.button(QDialogButtonBox.StandardButton.Ok).setText("Use it")
@@ -314,7 +314,7 @@ class CropDialog(QDialog):
     def _pixels(self) -> np.ndarray:
         """The part that is used, at the data set's size."""
         image, box, invert = self.brought.image, self.cropper.box, self.invert.isChecked()
-        if self._data.levels == 2 and self.centre.isChecked():
+        if self._data.num_values == 2 and self.centre.isChecked():
             return images.cut_centred(image.crop(tuple(round(edge) for edge in box)), invert)
         return images.cut(image, box, self._data, invert)
 

@@ -13,7 +13,7 @@ from app.core.run import Run
 from app.core.session import MOST_SEED
 from vssm import data
 from vssm.models import registry
-from vssm.sampling.events import GenerationRequest, Held
+from vssm.sampling.events import FixedLatents, GenerationRequest
 
 MOST_BACK = 20  # touches that can be taken back one by one; the next one leads to the untouched latents
 
@@ -22,13 +22,13 @@ def untouchable(run: Run) -> str:
     """One sentence where the latents of a run cannot be touched; else empty."""
     if run.finished is None:
         return "Latents can be touched as soon as the run has finished."
-    if not run.started.mode.holds:
-        able = next((m.title for m in registry.get(run.model).modes(data.get(run.data)) if m.holds), "")
+    if not run.started.sampler.can_fix_latents:
+        able = next((m.title for m in registry.get(run.model).samplers(data.get(run.data)) if m.can_fix_latents), "")
         return f"Latents can be touched in the mode {able} only: choose it, and complete again."
     return ""
 
 
-def touched(run: Run, level: int, anew: np.ndarray | None, under_way: Held | None = None) -> GenerationRequest:
+def touched(run: Run, level: int, anew: np.ndarray | None, under_way: FixedLatents | None = None) -> GenerationRequest:
     """The request that draws these codes [h, w] of the sample shown anew, or the whole level, and holds all others of
     a finished run (with another global code, all levels of that sample follow); and those that a touch under way was
     to draw, which it may have shown already."""
@@ -41,12 +41,12 @@ def touched(run: Run, level: int, anew: np.ndarray | None, under_way: Held | Non
             mask[run.shown] = True
     seed, other = secrets.randbelow(MOST_SEED), anew is not None
     if under_way is not None:
-        if not any((mask & given).any() for mask, given in zip(masks, under_way.anew, strict=True)):
+        if not any((mask & given).any() for mask, given in zip(masks, under_way.redraw, strict=True)):
             seed = under_way.seed  # what it draws, it draws again
-        masks = [mask | given for mask, given in zip(masks, under_way.anew, strict=True)]
+        masks = [mask | given for mask, given in zip(masks, under_way.redraw, strict=True)]
         other = other and under_way.other
-    held = Held(codes, tuple(masks), seed, other)
-    return dataclasses.replace(run.request, held=held, posterior=True, details=True)
+    held = FixedLatents(codes, tuple(masks), seed, other)
+    return dataclasses.replace(run.request, fixed_latents=held, posterior=True, details=True)
 
 
 class Touching:
@@ -68,7 +68,7 @@ class Touching:
             return
         under_way = self._running
         same = under_way is not None and under_way.base is run and not under_way.stopping
-        request = touched(run, level, anew, under_way.request.held if same else None)
+        request = touched(run, level, anew, under_way.request.fixed_latents if same else None)
         self.messages.supersede()
         number = self.engine.complete(run.model, run.data, request)
         self._running = Run(number, run.model, run.data, request, shown=run.shown, base=run)

@@ -65,7 +65,7 @@ from vssm.models import registry
 from vssm.prompt import Prompt
 from vssm.reports import precomputed
 from vssm.sampling.events import Event, GenerationRequest, Progress
-from vssm.sampling.step import Mode
+from vssm.sampling.step import Sampler
 
 FRAME = 60  # milliseconds between two paintings of a run under way; each takes its time from the model
 SELDOM = 0.2  # seconds between two of what takes long to paint
@@ -405,7 +405,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             mode.name,
             size,
             posterior=whole,
-            pixels=self._pixels[1],
+            pixel_mode=self._pixels[1],
             details=whole,
         )
         self.messages.supersede()
@@ -479,7 +479,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         for name in self.race.chosen:
             mode, size = self._mode_of(name)
             way = self._pixels_of(name)[1]
-            request = GenerationRequest(prompt, 1, temperature, seed, 0, mode.name, size, pixels=way)
+            request = GenerationRequest(prompt, 1, temperature, seed, 0, mode.name, size, pixel_mode=way)
             contestants.append(Contestant(name, self.data.name, request))
         self._racing = None
         self.race.begin(tuple(contestants))
@@ -641,19 +641,19 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         return self._pixels_of(self.model)
 
     def _pixels_of(self, model: str) -> tuple[tuple[str, ...], str]:
-        ways = getattr(registry.get(model).network, "pixels", ("sampled",))
+        ways = getattr(registry.get(model).network, "pixel_modes", ("sampled",))
         return ways, self.desk.shown if self.desk.shown in ways else ways[0]
 
     @property
-    def _mode(self) -> tuple[Mode, int | None]:
+    def _mode(self) -> tuple[Sampler, int | None]:
         """What completes next: the chosen model's mode and its number, where it has one."""
         return self._mode_of(self.model)
 
-    def _mode_of(self, model: str) -> tuple[Mode, int | None]:
-        modes = registry.get(model).modes(self.data)
+    def _mode_of(self, model: str) -> tuple[Sampler, int | None]:
+        modes = registry.get(model).samplers(self.data)
         name, size = self.desk.modes.get(model, ("", None))
         mode = next((mode for mode in modes if mode.name == name), modes[0])
-        if not mode.size:
+        if not mode.parameter:
             return mode, None
         fits = mode.name == name and size is not None and size <= mode.most
         return mode, size if fits else mode.default
@@ -960,7 +960,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.temperature.setValue(self.desk.temperature)
         for spec in self.actions_.specs:
             if spec.colour or spec.binary:
-                fits = self.data.channels == 3 if spec.colour else self.data.levels == 2
+                fits = self.data.channels == 3 if spec.colour else self.data.num_values == 2
                 self.actions_[spec.key].setEnabled(fits)
                 self.actions_[spec.key].setVisible(fits)
         self._offer_race()
@@ -980,7 +980,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         if not self.ready:
             self.modes.wait()
             return
-        self.modes.offer(registry.get(self.model).modes(self.data), *self._mode)
+        self.modes.offer(registry.get(self.model).samplers(self.data), *self._mode)
         self.modes.offer_pixels(*self._pixels)
 
     def _lacks(self, name: str) -> str:

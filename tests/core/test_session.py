@@ -25,8 +25,8 @@ from vssm.prompt import Prompt
 
 def choices(name: str, dataset: data.DataSet) -> st.SearchStrategy:
     """A mode of that model and, where it has one, its number."""
-    return st.sampled_from(registry.get(name).modes(dataset)).flatmap(
-        lambda mode: st.tuples(st.just(mode.name), st.integers(1, mode.most) if mode.size else st.none())
+    return st.sampled_from(registry.get(name).samplers(dataset)).flatmap(
+        lambda mode: st.tuples(st.just(mode.name), st.integers(1, mode.most) if mode.parameter else st.none())
     )
 
 

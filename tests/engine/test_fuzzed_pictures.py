@@ -112,7 +112,7 @@ def test_any_part_of_any_picture_becomes_what_the_models_read(brought, dataset, 
     side = drawn.draw(st.floats(0.5, 150))
     pixels = image.cut(flat, (left, top, left + side, top + side), dataset, invert)
     assert pixels.shape == dataset.shape and pixels.dtype == np.uint8
-    assert np.array_equal(data.from_levels(data.to_levels(pixels, dataset), dataset), pixels)
+    assert np.array_equal(data.to_pixels(data.to_values(pixels, dataset), dataset), pixels)
     assert set(np.unique(image.cut_centred(flat, invert))) <= {0, 255}
     image.is_on_paper(flat), image.is_colourful(flat)
 

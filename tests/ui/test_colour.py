@@ -487,7 +487,7 @@ def test_completions_keep_what_is_known_and_its_colours(models_in_colour, qtbot,
     choose(qtbot, window, name)
     run = complete(qtbot, window)
     prompt = window.canvas.sketch.prompt
-    assert run.finished.images.shape == (4, 32, 32, 3) and run.request.pixels == window._pixels[1]
+    assert run.finished.images.shape == (4, 32, 32, 3) and run.request.pixel_mode == window._pixels[1]
     assert (run.finished.images[:, prompt.known] == prompt.pixels[prompt.known]).all()
     assert run.finished.images[:, ~prompt.known].any() and window.messages.text == ""
     shown = window.completion.picture
@@ -509,16 +509,16 @@ def test_the_mean_is_named_and_steadier_than_a_draw(models_in_colour, qtbot):
     take(qtbot, window, 0)
     type_in(qtbot, window.seed, "3")
     mean = complete(qtbot, window)
-    assert mean.request.pixels == "mean" and window.completion.pixels.isVisible()
+    assert mean.request.pixel_mode == "mean" and window.completion.pixels.isVisible()
     assert window.completion.pixels.text() == "Pixels: mean of the mixture" and window.completion.pixels.toolTip()
     press(qtbot, window, "X")
     drawn = complete(qtbot, window)
-    assert drawn.request.pixels == "sampled" and not window.completion.pixels.isVisible()
+    assert drawn.request.pixel_mode == "sampled" and not window.completion.pixels.isVisible()
     rough = [np.abs(np.diff(r.finished.images[:, 17:].astype(int), axis=2)).mean() for r in (mean, drawn)]
     assert rough[0] < rough[1]
     choose(qtbot, window, "transformer")
     press(qtbot, window, "Return")
-    assert window.history[-1].request.pixels == "sampled" and not window.completion.pixels.isVisible()
+    assert window.history[-1].request.pixel_mode == "sampled" and not window.completion.pixels.isVisible()
     press(qtbot, window, "Escape")
     qtbot.waitUntil(ended(window), timeout=LONG)
 

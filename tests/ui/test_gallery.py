@@ -16,7 +16,7 @@ from app.ui.widgets.pixel_inspector import ALONE, POINT, percent, spread
 from vssm import data
 from vssm.prompt import Prompt
 from vssm.sampling.events import Details, Finished, GenerationRequest, Progress, Started
-from vssm.sampling.step import Mode
+from vssm.sampling.step import Sampler
 
 RIGHT = Qt.MouseButton.RightButton
 TAB = Qt.FocusReason.TabFocusReason
@@ -45,7 +45,7 @@ def made(window, samples: int = 4, seed: int = 1, upto: str = "finished", **requ
     prompt, dataset = window.canvas.sketch.prompt, window.data
     run = Run(len(window.history) + 1, "transformer", dataset.name, GenerationRequest(prompt, samples, 1.0, seed))
     run.request = dataclasses.replace(run.request, **request)
-    mode = Mode("sequential", "Sequential", "one after another")
+    mode = Sampler("sequential", "Sequential", "one after another")
     tokens = samples * int((~prompt.known).sum())
     run.add(Started("transformer", "Transformer", tokens, samples, 0, "CPU", 1, False, mode, 0, "sampled"))
     images = np.repeat((prompt.pixels * prompt.known[..., None])[None], samples, 0)
@@ -66,7 +66,7 @@ def end(run: Run) -> None:
     """Details: the n-th unknown pixel came with the n-th call after as many milliseconds, at odds of e to one."""
     unknown = np.repeat(~run.request.prompt.known[None], run.request.samples, 0)
     order = (unknown.reshape(len(unknown), -1).cumsum(1).reshape(unknown.shape) * unknown).astype(np.int32)
-    said = run.request.pixels != "mean"
+    said = run.request.pixel_mode != "mean"
     run.add(
         Details(
             np.where(unknown & said, -1.0, np.nan).astype(np.float32),
@@ -346,7 +346,7 @@ def test_what_is_not_known_of_a_pixel_is_not_said(mnist, qtbot):
     run.ended = True
     window._show(run)
     assert readout.text == "open · row 26, column 5\nthe run was stopped"
-    made(window, samples=1, pixels="mean")
+    made(window, samples=1, pixel_mode="mean")
     point(qtbot, picture, pixel(window, 20, 25))
     assert readout.text.startswith("ink < 0.1 % likely · row 26") and "spread" not in readout.text
 
@@ -358,7 +358,7 @@ def test_in_colour_the_odds_are_bits_a_channel(mnist, qtbot):
     made(window, seed=5)
     point(qtbot, window.completion.picture, pixel(window, 4, 25))
     assert readout.text.startswith("0.5 bits a channel · row 26")  # 1 nat is 1.44 bits, of three channels
-    made(window, pixels="mean")
+    made(window, pixel_mode="mean")
     point(qtbot, window.completion.picture, pixel(window, 5, 25))
     assert readout.text.startswith("mean colour · row 26")
 

@@ -29,12 +29,12 @@ from vssm.prompt import Prompt
 def made(draw) -> Link:
     dataset = draw(st.sampled_from(list(data.DATA_SETS.values())))
     model = draw(st.sampled_from(list(registry.PRESETS)))
-    mode = draw(st.sampled_from(registry.get(model).modes(dataset)))
+    mode = draw(st.sampled_from(registry.get(model).samplers(dataset)))
     return Link(
         dataset.name,
         model,
         mode.name,
-        draw(st.integers(1, mode.most)) if mode.size else None,
+        draw(st.integers(1, mode.most)) if mode.parameter else None,
         draw(st.integers(1, 64)),
         draw(st.integers(0, 200)) / 100,
         draw(st.integers(0, 2**31 - 1)),
@@ -207,9 +207,9 @@ def test_what_a_model_has_not_is_refused(changes, says):
 def test_what_models_have_is_possible():
     for dataset in data.DATA_SETS.values():
         for model, preset in registry.PRESETS.items():
-            for mode in preset.modes(dataset):
+            for mode in preset.samplers(dataset):
                 changes = {"data": dataset.name, "model": model, "mode": mode.name}
-                size = mode.default if mode.size else None
+                size = mode.default if mode.parameter else None
                 whole = dataclasses.replace(example(0, dataset), **changes, size=size)
                 whole.require_possible()
 

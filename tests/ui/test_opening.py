@@ -309,7 +309,7 @@ def test_digits_are_black_and_white_and_can_be_inverted(mnist, tmp_path, qtbot):
     dialog = crop(qtbot, mnist)
     shown = dialog.prompt.pixels
     assert shown.shape == (28, 28, 1) and set(np.unique(shown)) == {0, 255}
-    assert np.array_equal(data.from_levels(data.to_levels(shown, data.MNIST), data.MNIST), shown)
+    assert np.array_equal(data.to_pixels(data.to_values(shown, data.MNIST), data.MNIST), shown)
     assert dialog.invert.isVisible() and dialog.which.currentText() == HALF
     before = dialog.invert.isChecked()
     qtbot.mouseClick(dialog.invert, LEFT, pos=QPoint(8, dialog.invert.height() // 2))

@@ -41,8 +41,10 @@ def finished_run(number: int, model: str, took: list[float], mode: int = 0, samp
     """A run whose network calls ended at these seconds, the first of them reading the prompt."""
     prompt = session.fresh_prompt(data.MNIST)
     tokens = int((~prompt.known).sum()) * samples
-    way = registry.get(model).modes(data.MNIST)[mode]
-    run = Run(number, model, "mnist", GenerationRequest(prompt, samples, 0.9, seed, mode=way.name, size=way.default))
+    way = registry.get(model).samplers(data.MNIST)[mode]
+    run = Run(
+        number, model, "mnist", GenerationRequest(prompt, samples, 0.9, seed, sampler=way.name, parameter=way.default)
+    )
     title = registry.get(model).title
     run.add(Started(model, title, tokens, samples, 0, "CPU · 2 threads", 2, False, way, way.default, "sampled"))
     images = np.zeros((samples, 28, 28, 1), np.uint8)
@@ -328,7 +330,7 @@ def rows_of(text: str) -> list[dict]:
 def same_runs(rows: list[dict], runs: list[Run]) -> None:
     assert [int(row["run"]) for row in rows] == [run.number for run in runs]
     for row, run in zip(rows, runs, strict=True):
-        assert (row["model"], row["mode"]) == (run.model, run.request.mode) and row["state"] == "finished"
+        assert (row["model"], row["mode"]) == (run.model, run.request.sampler) and row["state"] == "finished"
         assert (int(row["samples"]), int(row["seed"])) == (run.request.samples, run.request.seed)
         assert (float(row["temperature"]), int(row["threads"])) == (0.9, 2) and row["device"] == "CPU · 2 threads"
         assert int(row["tokens"]) == int(row["tokens_done"]) == run.tokens

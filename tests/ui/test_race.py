@@ -37,7 +37,7 @@ def contestant(model: str = "transformer", known: int = 4) -> Contestant:
 def events(asked: Contestant, seconds: list[float], tokens: list[int], levels: int = 0, end: bool = True) -> list:
     """As a generator tells them: so many levels, then pixels."""
     known = asked.request.prompt.known
-    modes = registry.get(asked.model).modes(data.MNIST)
+    modes = registry.get(asked.model).samplers(data.MNIST)
     unknown = int((~known).sum())
     made = [Started(asked.model, asked.model, unknown, 1, levels, "CPU", 1, False, modes[0], 0, "sampled")]
     for i in range(levels):
@@ -223,7 +223,7 @@ def test_recordings_of_the_shipped_weights(name, mode):
     torch.set_num_threads(1)
     generator = Generator(checkpoint.load(checkpoint.shipped(name, "mnist")), torch.device("cpu"))
     prompt = examples(data.MNIST)[0].prompt.with_rows(20)
-    asked = Contestant(name, "mnist", GenerationRequest(prompt, every=0, seed=3, mode=mode))
+    asked = Contestant(name, "mnist", GenerationRequest(prompt, every=0, seed=3, sampler=mode))
     lane = raced((asked, list(generator.generate(asked.request)))).lanes[0]
     assert [f.calls for f in lane.frames] == list(range(lane.finished.network_calls + 1))
     assert lane.frames[-1].tokens == lane.tokens == lane.finished.tokens
@@ -399,7 +399,7 @@ def test_the_replay_by_keys_and_mouse(three, qtbot):
     for frame in made.lanes[0].frames[1:]:
         panel.put(frame.seconds)
         said.append((panel.runners[0].note.text(), panel.runners[0].tokens.text()))
-    levels = made.lanes[0].started.levels
+    levels = made.lanes[0].started.num_levels
     assert said == [(f"entropy of level {i} of {levels}", "0 of 112 tokens") for i in range(1, levels + 1)] + [
         ("", "112 of 112 tokens")
     ]
@@ -524,7 +524,7 @@ def test_samplers_are_those_chosen_and_who_fails_does_not_hold_up_the_rest(no_th
         made = run_race(qtbot, window)
         assert [lane.contestant.title for lane in made.lanes] == ["VSSM", "Transformer", "AS-ARM masked 16"]
         assert [bool(lane.finished) for lane in made.lanes] == [True, False, True]
-        assert made.lanes[2].finished.mode == "masked" and made.lanes[2].finished.size == 16
+        assert made.lanes[2].finished.sampler == "masked" and made.lanes[2].finished.parameter == 16
         assert window.messages.text and window.race.runners[1].clock.text() == "failed"
         rest(qtbot, window)
 

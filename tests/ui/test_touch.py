@@ -177,7 +177,7 @@ def test_a_mode_that_cannot_hold_latents_says_so(window, qtbot, model, mode):
     choose(qtbot, window, model)
     press(qtbot, window, "M")
     run = complete(qtbot, window)
-    assert run.finished.mode == mode
+    assert run.finished.sampler == mode
     qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, 3))
     assert "mode Parallel only" in window.messages.text and window._running is None and window.shown is run
 
@@ -206,12 +206,12 @@ def test_a_touch_that_joins_another_draws_again_what_that_drew(window, qtbot):
     run = complete(qtbot, window)
     masks = np.zeros((3, 7, 7), bool)
     masks[0, 5, 1] = masks[1, 5, 2] = masks[2, 5, 1:4] = True
-    first = latent_editor.touched(run, 1, masks[0]).held
-    second, third = (latent_editor.touched(run, 1, mask, first).held for mask in masks[1:])
+    first = latent_editor.touched(run, 1, masks[0]).fixed_latents
+    second, third = (latent_editor.touched(run, 1, mask, first).fixed_latents for mask in masks[1:])
     assert second.seed == first.seed != third.seed  # where they meet, the later one draws anew
-    assert only(second.anew[0], (5, 1), (5, 2)) and only(third.anew[0], (5, 1), (5, 2), (5, 3))
-    level = latent_editor.touched(run, 2, None, second).held
-    assert not level.other and only(level.anew[0], (5, 1), (5, 2)) and level.anew[1][0].all()
+    assert only(second.redraw[0], (5, 1), (5, 2)) and only(third.redraw[0], (5, 1), (5, 2), (5, 3))
+    level = latent_editor.touched(run, 2, None, second).fixed_latents
+    assert not level.other and only(level.redraw[0], (5, 1), (5, 2)) and level.redraw[1][0].all()
 
 
 def test_colour(window, qtbot):

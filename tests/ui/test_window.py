@@ -18,7 +18,7 @@ from vssm import checkpoint, data
 from vssm.files.examples import examples
 from vssm.models import registry
 from vssm.sampling.events import Finished, GenerationRequest, Latents, Progress, Started
-from vssm.sampling.step import Mode
+from vssm.sampling.step import Sampler
 
 # --- what a person gives
 
@@ -113,8 +113,8 @@ def test_return_completes_and_leaves_known_pixels_alone(window, qtbot, name):
     assert runs.seconds(run.finished.seconds + run.finished.prompt_seconds) == figure(window, "seconds")
     assert figure(window, "calls") == str(run.finished.network_calls)
     assert window.messages.text == ""
-    assert bool(run.latents) == bool(run.started.levels) == window.latents.view.isVisible()
-    assert len(run.latents) == run.started.levels + (0 in run.latents)  # of the levels, the code is none
+    assert bool(run.latents) == bool(run.started.num_levels) == window.latents.view.isVisible()
+    assert len(run.latents) == run.started.num_levels + (0 in run.latents)  # of the levels, the code is none
 
 
 def test_the_transformer_fills_in_live(window, qtbot):
@@ -413,7 +413,7 @@ def made_run(name: str, seconds: float, tokens: int = 448, samples: int = 1, row
     prompt = session.fresh_prompt(data.MNIST).with_rows(rows)
     run = Run(1, name, "mnist", GenerationRequest(prompt, samples, **mode))
     images = np.zeros((samples, 28, 28, 1), np.uint8)
-    run.add(Started(name, name, tokens, samples, 0, "CPU", 2, False, Mode("parallel", "Parallel", "at once"), 0, ""))
+    run.add(Started(name, name, tokens, samples, 0, "CPU", 2, False, Sampler("parallel", "Parallel", "at once"), 0, ""))
     run.add(Finished(name, images, seconds, 0.0, 8, tokens, "CPU", 2, "parallel", 0))
     return run
 
@@ -434,7 +434,11 @@ def test_unlike_runs_are_never_compared_by_seconds(other):
 
 
 def test_modes_are_compared_as_models_are():
-    others = made_run("transformer", 1.0), made_run("asarm", 0.25), made_run("asarm", 0.5, mode="masked", size=8)
+    others = (
+        made_run("transformer", 1.0),
+        made_run("asarm", 0.25),
+        made_run("asarm", 0.5, sampler="masked", parameter=8),
+    )
     text = runs.compare([made_run("vssm", 0.01), *others])
     assert text == (
         "VSSM 0.010 s · Transformer 1.00 s · AS-ARM 0.25 s · AS-ARM masked 8 0.50 s: VSSM 100 × faster than Transformer"
@@ -453,7 +457,7 @@ def test_a_run_with_other_work_does_not_spoil_the_comparison():
 
 
 def test_the_comparison_has_room_for_six_and_usual_modes_first():
-    modes = [made_run("asarm", 0.2, mode="assd", size=size) for size in range(1, 9)]
+    modes = [made_run("asarm", 0.2, sampler="assd", parameter=size) for size in range(1, 9)]
     text = runs.compare([*(made_run(name, 0.1) for name in registry.PRESETS), *modes])
     assert all(registry.get(name).title in text for name in list(registry.PRESETS)[:6])
     assert text.count(" · ") == 5
@@ -464,7 +468,7 @@ def test_the_comparison_has_room_for_six_and_usual_modes_first():
     [(None, None, ""), ("assd", 32, ""), ("assd", 8, "ASSD 8"), ("random", None, "random order")],
 )
 def test_a_mode_is_named_where_it_is_not_the_usual_one(mode, size, said):
-    assert made_run("asarm", 1, mode=mode, size=size).title == f"AS-ARM {said}".rstrip()
+    assert made_run("asarm", 1, sampler=mode, parameter=size).title == f"AS-ARM {said}".rstrip()
 
 
 def test_latents_move_the_curve_until_pixels_do():

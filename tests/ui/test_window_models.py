@@ -27,15 +27,15 @@ FREE_FORM = next(i for i, e in enumerate(examples(data.MNIST)) if not e.prompt.i
 @pytest.mark.parametrize("name", list(registry.PRESETS))
 def test_the_modes_are_those_of_the_chosen_model(window, qtbot, name):
     choose(qtbot, window, name)
-    modes = registry.get(name).modes(data.MNIST)
+    modes = registry.get(name).samplers(data.MNIST)
     assert [window.modes.mode.itemText(i) for i in range(window.modes.mode.count())] == [mode.title for mode in modes]
     assert window.modes.mode.isEnabled() == (len(modes) > 1)
     for i, mode in enumerate(modes):
         assert window.modes.mode.currentText() == mode.title and mode.about in window.modes.mode.toolTip()
         assert window.modes.mode.itemData(i, Qt.ItemDataRole.ToolTipRole) == mode.about
-        assert window.modes.number.isVisible() == window.modes.name.isVisible() == (mode.size is not None)
-        if mode.size:
-            assert window.modes.name.text() == mode.size.capitalize() == window.modes.number.accessibleName()
+        assert window.modes.number.isVisible() == window.modes.name.isVisible() == (mode.parameter is not None)
+        if mode.parameter:
+            assert window.modes.name.text() == mode.parameter.capitalize() == window.modes.number.accessibleName()
             assert window.modes.number.value() == mode.default
         press(qtbot, window, "M")
     assert window.modes.mode.currentText() == modes[0].title  # and round again
@@ -52,7 +52,7 @@ def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
         assert window.modes.number.value() == 150
         type_in(qtbot, window.modes.number, "5")
         run = complete(qtbot, window)
-        assert (run.started.mode.name, run.started.size) == ("masked", 5) and run.finished.network_calls < 8
+        assert (run.started.sampler.name, run.started.parameter) == ("masked", 5) and run.finished.network_calls < 8
         assert said(window) == "◇ AS-ARM masked 5 · 1 of 4"
         usual = complete_in(qtbot, window, "vssm")
         assert usual.variant == "" and said(window).startswith("● VSSM · ")
@@ -175,7 +175,7 @@ def test_clamped_prompts_are_told(window, qtbot, name):
 @pytest.mark.parametrize("name", ["vssm", "transformer"])
 def test_the_latent_panel_has_all_levels_and_their_posterior_or_says_why_not(window, qtbot, name):
     run = complete_in(qtbot, window, name)
-    levels = list(range(1, run.started.levels + 1))
+    levels = list(range(1, run.started.num_levels + 1))
     assert sorted(run.latents) == sorted(run.posteriors) == levels
     assert window.latents.view.isVisible() == bool(levels)
     if levels:

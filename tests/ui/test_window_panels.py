@@ -20,13 +20,13 @@ from app.ui.widgets.picture import OPEN
 from vssm import data
 from vssm.models import registry
 from vssm.sampling.events import GenerationRequest, Latents, Posterior, Started
-from vssm.sampling.step import Mode
+from vssm.sampling.step import Sampler
 
 
 def run_with(kind: str, classes: int, levels=((7, 7), (14, 14)), variables: int = 5, samples: int = 2) -> Run:
     """A run whose latents are all 0 but for one of the second sample."""
     run = Run(1, "vssm", "mnist", GenerationRequest(session.fresh_prompt(data.MNIST), samples))
-    mode = Mode("parallel", "Parallel", "at once")
+    mode = Sampler("parallel", "Parallel", "at once")
     run.add(Started("vssm", "VSSM", 784, samples, len(levels), "CPU", 1, False, mode, 0, "sampled"))
     for number, grid in enumerate(levels, 1):
         codes = np.zeros((samples, *grid, variables), np.float32)

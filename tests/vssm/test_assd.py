@@ -27,14 +27,14 @@ def logit(p: float) -> torch.Tensor:
 
 def listed(kind, raw: torch.Tensor, temperature: float = 1.0) -> torch.Tensor:
     """The probability of every value, [V^C] float64."""
-    values = torch.tensor(list(itertools.product(range(kind.levels), repeat=kind.channels)))
+    values = torch.tensor(list(itertools.product(range(kind.num_values), repeat=kind.channels)))
     return kind.log_prob(raw.double().expand(len(values), -1), values, temperature).softmax(0)
 
 
 def counts(kind, tokens: torch.Tensor) -> torch.Tensor:
     """How often every value came: tokens [N, C] to [V^C]."""
-    places = kind.levels ** torch.arange(kind.channels - 1, -1, -1)
-    return torch.bincount((tokens * places).sum(-1), minlength=kind.levels**kind.channels).double()
+    places = kind.num_values ** torch.arange(kind.channels - 1, -1, -1)
+    return torch.bincount((tokens * places).sum(-1), minlength=kind.num_values**kind.channels).double()
 
 
 def fits(found: torch.Tensor, p: torch.Tensor) -> bool:
@@ -130,7 +130,7 @@ def test_whatever_was_drafted_what_stands_in_the_end_follows_the_verification(ki
     q = p + apart * torch.randn(p.shape, generator=rng(6))
     draws = DRAWS[id(kind)]
     drafted = torch.multinomial(listed(kind, p, temperature), draws, True, generator=rng(7))
-    values = torch.tensor(list(itertools.product(range(kind.levels), repeat=kind.channels)))
+    values = torch.tensor(list(itertools.product(range(kind.num_values), repeat=kind.channels)))
     drafts, raw_q, raw_p = values[drafted], q.expand(draws, -1), p.expand(draws, -1)
     stay = assd.passing_channels(kind, raw_q, raw_p, drafts, temperature, rng(8))
     stands = torch.where(

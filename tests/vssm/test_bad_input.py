@@ -464,7 +464,7 @@ def nested(levels: int) -> dict:
         (altered(fine_levels=10**9), "setting fine_levels must be"),
         (altered(fine_levels=64, d_model=2048, inner=4096), "larger network than its"),
         (altered(height=32), "pictures have height 28, and its config says 32"),
-        (altered(levels=256, likelihood="logistic-mixture"), "pictures have levels 2"),
+        (altered(num_values=256, likelihood="logistic-mixture"), "pictures have num_values 2"),
         (lambda meta: {k: v for k, v in meta.items() if k != "config"}, "its config is missing"),
         (lambda meta: meta | {"config": [1, 2]}, "its config is missing or no record"),
         (lambda meta: meta | {"scores": {"nats": float("nan")}}, "its scores holds what is neither"),

@@ -33,7 +33,7 @@ def test_models_side_by_side(capsys):
     for name, m in record["models"].items():
         assert m.keys() >= MODEL_KEYS and m["repeats"] == 2 and 0 < m["seconds_min"] <= m["seconds_median"]
         assert m["images_per_second"] == pytest.approx(1 / m["seconds_median"])
-        assert m["network_calls"] in calls(name, 4 * 28) and m["mode"] == registry.get(name).modes(MNIST)[0].name
+        assert m["network_calls"] in calls(name, 4 * 28) and m["mode"] == registry.get(name).samplers(MNIST)[0].name
     ratio, seconds = record["ratio_to_transformer"], {n: m["seconds_median"] for n, m in record["models"].items()}
     assert ratio["transformer"] == 1 and ratio["vssm"] == pytest.approx(seconds["transformer"] / seconds["vssm"])
 

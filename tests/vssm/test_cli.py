@@ -216,21 +216,21 @@ def test_clamping_is_admitted_of_archives_too(model, prefix, tmp_path, capsys):
     assert vssm_json(capsys, *words)["clamped"] is clamped
 
 
-MODES = [(name, mode) for name, preset in registry.PRESETS.items() for mode in preset.modes(MNIST)]
+MODES = [(name, mode) for name, preset in registry.PRESETS.items() for mode in preset.samplers(MNIST)]
 
 
 @pytest.mark.parametrize(("model", "mode"), MODES, ids=lambda value: getattr(value, "name", value))
 def test_every_mode_can_be_chosen(model, mode, tmp_path, capsys):
-    size = ["--" + mode.size, 9] if mode.size else []
+    size = ["--" + mode.parameter, 9] if mode.parameter else []
     record = vssm_json(
         capsys,
         *("complete", "--model", model, "--mode", mode.name, *size, "--prompt", SEVEN, "--rows", 25),
         *("--samples", 2, "--out", tmp_path / "out.png"),
     )
-    assert record["mode"] == mode.name and record["size"] == (9 if mode.size else None)
+    assert record["mode"] == mode.name and record["size"] == (9 if mode.parameter else None)
     images = pixels(tmp_path / "out.png").reshape(28, 2, 28).swapaxes(0, 1)
     assert (images[:, :25] == pixels(SEVEN)[:25]).all()
-    if mode.size == "draft":
+    if mode.parameter == "draft":
         assert record["drafted"] >= record["accepted"] > 0
         assert record["acceptance"] == record["accepted"] / record["drafted"]
     else:
@@ -241,7 +241,7 @@ def test_every_mode_can_be_chosen(model, mode, tmp_path, capsys):
         *("complete", "--model", model, "--mode", mode.name, "--prompts", tmp_path / "in.npz"),
         *("--out", tmp_path / "out.npz"),
     )
-    assert record["mode"] == mode.name and record["size"] == (mode.default if mode.size else None)
+    assert record["mode"] == mode.name and record["size"] == (mode.default if mode.parameter else None)
 
 
 def test_an_archive_of_prompts_is_completed(model, tmp_path, capsys):

@@ -94,7 +94,7 @@ def test_whatever_is_accepted_works(model, dataset, data):
     height, width = data.draw(st.sampled_from([(4, 8), (8, 4)]))
     small = dataclasses.replace(dataset, height=height, width=width, presets={})
     usual = dataclasses.asdict(registry.get(model).config(small, **SMALL[model]))
-    free = {k: v for k, v in usual.items() if k not in ("height", "width", "channels", "levels", "likelihood")}
+    free = {k: v for k, v in usual.items() if k not in ("height", "width", "channels", "num_values", "likelihood")}
     kinds = {bool: st.booleans(), int: WHOLE, float: st.floats(0, 1), str: WORDS}
     changes = data.draw(st.dictionaries(st.sampled_from(sorted(free)), st.none(), max_size=4))
     changes = {name: data.draw(kinds[type(free[name])], label=name) for name in changes}
@@ -107,6 +107,6 @@ def test_whatever_is_accepted_works(model, dataset, data):
     )
     images, known = np.zeros((1, *small.shape), np.uint8), np.zeros((1, height, width), bool)
     known[:, 0] = True
-    for mode in network.modes(network.config):
-        done, _, _ = generator.complete_batch(images, known, mode=mode.name)
+    for mode in network.samplers(network.config):
+        done, _, _ = generator.complete_batch(images, known, sampler=mode.name)
         assert done.shape == images.shape

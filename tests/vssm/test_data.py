@@ -43,8 +43,8 @@ def test_binarisation_is_the_one_all_figures_stand_on():
 @given(st.integers(0, 255))
 def test_levels_and_pixels_are_inverse(value):
     pixels = np.full((1, 28, 28, 1), value, np.uint8)
-    levels = data.to_levels(pixels, MNIST)
-    assert (data.from_levels(levels, MNIST) == (255 if value >= 128 else 0)).all()
+    levels = data.to_values(pixels, MNIST)
+    assert (data.to_pixels(levels, MNIST) == (255 if value >= 128 else 0)).all()
 
 
 def pictures(dataset: DataSet, count: int = 12) -> np.ndarray:

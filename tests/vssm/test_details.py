@@ -31,7 +31,7 @@ def generator(name: str, dataset: data.DataSet) -> Generator:
         for p in network.parameters():
             p.add_(0.1 * torch.randn_like(p))
     made = Generator(checkpoint.Checkpoint(name, dataset, network), CPU)
-    made._sampler = made.network  # in full precision, to be compared with what the network says
+    made._sampling_network = made.network  # in full precision, to be compared with what the network says
     made.network.half_precision = False
     return made
 
@@ -39,7 +39,7 @@ def generator(name: str, dataset: data.DataSet) -> Generator:
 def prompt(dataset: data.DataSet, rows: int = 2, hole: bool = False) -> Prompt:
     """All known but a few rows near the end and, with a hole, a few pixels below them."""
     rng = np.random.default_rng(0)
-    pixels = rng.choice(np.array([0, 255] if dataset.levels == 2 else range(256), np.uint8), dataset.shape)
+    pixels = rng.choice(np.array([0, 255] if dataset.num_values == 2 else range(256), np.uint8), dataset.shape)
     known = np.ones(dataset.shape[:2], bool)
     first = len(known) - 4 - rows
     known[first : first + rows] = False
@@ -48,15 +48,15 @@ def prompt(dataset: data.DataSet, rows: int = 2, hole: bool = False) -> Prompt:
     return Prompt(pixels, known)
 
 
-def told(made: Generator, **request) -> tuple[Details, list, np.ndarray]:
+def detailed(made: Generator, **request) -> tuple[Details, list, np.ndarray]:
     """Its details, all events, and the values of the finished pictures."""
     events = list(made.generate(GenerationRequest(details=True, **request)))
     (details,) = (e for e in events if isinstance(e, Details))
     assert events.index(details) == len(events) - 2
-    return details, events, torch.from_numpy(data.to_levels(events[-1].images, made.data)).long()
+    return details, events, torch.from_numpy(data.to_values(events[-1].images, made.data)).long()
 
 
-SAMPLERS = [(n, m.name) for n in registry.PRESETS for m in registry.get(n).modes(data.MNIST)]
+SAMPLERS = [(n, m.name) for n in registry.PRESETS for m in registry.get(n).samplers(data.MNIST)]
 
 
 @pytest.mark.parametrize(("name", "mode"), SAMPLERS)
@@ -64,7 +64,7 @@ def test_order_and_time_are_those_of_the_calls(name, mode):
     """Every call reported, against what the details say without looking on."""
     made, given = generator(name, data.MNIST), prompt(data.MNIST, hole=True)
     size = {"chunked": 20, "assd": 7, "masked": 5}.get(mode)
-    details, events, _ = told(made, prompt=given, samples=2, every=0, mode=mode, size=size)
+    details, events, _ = detailed(made, prompt=given, samples=2, every=0, sampler=mode, parameter=size)
     assert np.array_equal(details.order > 0, np.broadcast_to(~given.known, details.order.shape))
     assert np.array_equal(np.isnan(details.seconds), details.order == 0)
     stood = np.zeros_like(details.order, bool)
@@ -76,7 +76,7 @@ def test_order_and_time_are_those_of_the_calls(name, mode):
         stood = settled
         assert np.allclose(details.seconds[fresh], e.seconds, rtol=1e-6)
     assert stood.any() and (stood == ~given.known).all()
-    blind, events, _ = told(made, prompt=given, samples=2, every=1e9, mode=mode, size=size)
+    blind, events, _ = detailed(made, prompt=given, samples=2, every=1e9, sampler=mode, parameter=size)
     by_call = [blind.seconds[blind.order == call] for call in range(1, blind.order.max() + 1)]
     by_call = [each for each in by_call if each.size]
     assert all((each == each[0]).all() for each in by_call)
@@ -93,7 +93,7 @@ def test_a_raster_model_is_scored_by_all_pixels_before(name, dataset):
     """Step by step, from the state carried along, with all pixels known; and by one call for the whole picture."""
     made = generator(name, dataset)
     network, given = made.network, prompt(dataset)
-    details, _, values = told(made, prompt=given, samples=2, temperature=0.8)
+    details, _, values = detailed(made, prompt=given, samples=2, temperature=0.8)
     with torch.inference_mode():
         states, tables = network.make_states(2), network.step_tables()
         canvas = network.canvas(values) * 0
@@ -115,7 +115,7 @@ def test_a_raster_model_is_scored_by_all_pixels_before(name, dataset):
 @pytest.mark.parametrize("name", ["transformer", "mamba"])
 def test_with_nothing_known_the_sum_is_the_likelihood(name):
     made = generator(name, data.MNIST)
-    details, _, values = told(made, prompt=Prompt.empty(*data.MNIST.shape), samples=2)
+    details, _, values = detailed(made, prompt=Prompt.empty(*data.MNIST.shape), samples=2)
     with torch.inference_mode():
         whole = made.network.log_likelihood(values).numpy()
     assert np.allclose(details.log_probability.sum((1, 2)), whole, rtol=1e-4)
@@ -126,7 +126,7 @@ def test_with_nothing_known_the_sum_is_the_likelihood(name):
 def test_an_any_order_model_is_scored_by_what_stood(mode, size, dataset):
     """One call a pixel, each of a network that has seen nothing but what stood when the pixel was drawn."""
     made, given = generator("asarm", dataset), prompt(dataset, rows=1)
-    details, _, values = told(made, prompt=given, samples=1, mode=mode, size=size, temperature=1.3)
+    details, _, values = detailed(made, prompt=given, samples=1, sampler=mode, parameter=size, temperature=1.3)
     network, calls = made.network, details.order[0].ravel()
     flat, known = values.flatten(1, 2), torch.from_numpy(given.known).flatten()[None]
     mixed = torch.tensor([mode in ("random", "masked")])
@@ -163,26 +163,26 @@ def test_a_vssm_is_scored_by_its_latents(name, mode, dataset, monkeypatch):
 
     monkeypatch.setattr(vssm.Drawing, "pixels", noting)
     size = 40 if mode == "chunked" else None
-    details, *_ = told(made, prompt=given, samples=2, mode=mode, size=size, pixels="sampled", every=0)
+    details, *_ = detailed(made, prompt=given, samples=2, sampler=mode, parameter=size, pixel_mode="sampled", every=0)
     patch, rows = made.network.config.patch, []
     for raw, value in drawn:  # of whole pictures [2, H, W, ·], or of tokens [2, (h, w) or n, patch², ·]
         log_p = made.network.likelihood.log_prob(raw, value)
         if log_p.shape == details.order.shape:
-            rows.append(vssm.fold(log_p.unsqueeze(-1), patch).flatten(1, 2))
+            rows.append(vssm.space_to_depth(log_p.unsqueeze(-1), patch).flatten(1, 2))
         else:
             rows.append(log_p.flatten(1, -2))
     H, W = details.order.shape[1:]
     grid = H // patch, W // patch
     if name == "vssm":  # every round draws all; the round in which a pixel stood counts
         rounds = {call: i for i, call in enumerate(sorted(set(details.order[details.order > 0].tolist())))}
-        each = torch.stack([vssm.unfold(r.unflatten(1, grid), patch)[..., 0] for r in rows]).numpy()
+        each = torch.stack([vssm.depth_to_space(r.unflatten(1, grid), patch)[..., 0] for r in rows]).numpy()
         assert len(rounds) == len(each) and (len(each) > 1) == (mode == "chunked")
         turn = np.vectorize(lambda call: rounds.get(call, 0))(details.order)
         expected = np.take_along_axis(each, turn[None], 0)[0]
     else:  # tokens come once each, the last ones last
         flat = torch.cat(rows, 1)
         flat = torch.cat([torch.full((2, grid[0] * grid[1] - flat.shape[1], patch**2), torch.nan), flat], 1)
-        expected = vssm.unfold(flat.unflatten(1, grid), patch)[..., 0].numpy()
+        expected = vssm.depth_to_space(flat.unflatten(1, grid), patch)[..., 0].numpy()
     expected = np.where(given.known, np.nan, expected)
     assert np.allclose(details.log_probability, expected, atol=1e-4, equal_nan=True)
     assert np.isfinite(details.log_probability[:, ~given.known]).all()
@@ -190,14 +190,14 @@ def test_a_vssm_is_scored_by_its_latents(name, mode, dataset, monkeypatch):
 
 @pytest.mark.parametrize("name", ["vssm", "vssm-paper"])
 def test_a_mean_is_no_draw(name):
-    details, *_ = told(generator(name, data.CIFAR10), prompt=prompt(data.CIFAR10), samples=2, pixels="mean")
+    details, *_ = detailed(generator(name, data.CIFAR10), prompt=prompt(data.CIFAR10), samples=2, pixel_mode="mean")
     assert np.isnan(details.log_probability).all() and (details.order > 0).any()
 
 
 def test_a_network_that_does_not_tell_has_order_and_time(monkeypatch):
     monkeypatch.setitem(registry.PRESETS, "toy", toy.PRESET)
     made = Generator(checkpoint.Checkpoint("toy", data.MNIST, registry.build("toy", {"height": 28, "width": 28})), CPU)
-    details, *_ = told(made, prompt=prompt(data.MNIST), samples=3, mode="rounds", size=5)
+    details, *_ = detailed(made, prompt=prompt(data.MNIST), samples=3, sampler="rounds", parameter=5)
     assert np.isnan(details.log_probability).all()
     assert set(np.unique(details.order)) == set(range(6))
     for a, b in itertools.pairwise(range(1, 6)):

@@ -37,9 +37,9 @@ def generator(name: str, dataset, folder, **changes) -> Generator:
 
 
 CASES = [
-    *((name, mode.name, {}) for name in SMALL for mode in registry.get(name).modes(MNIST)),
-    *(("vssm-paper", mode.name, {"latent": "gaussian"}) for mode in registry.get("vssm-paper").modes(MNIST)),
-    *(("vssm", mode.name, {"latent": "categorical"}) for mode in registry.get("vssm").modes(MNIST)),
+    *((name, mode.name, {}) for name in SMALL for mode in registry.get(name).samplers(MNIST)),
+    *(("vssm-paper", mode.name, {"latent": "gaussian"}) for mode in registry.get("vssm-paper").samplers(MNIST)),
+    *(("vssm", mode.name, {"latent": "categorical"}) for mode in registry.get("vssm").samplers(MNIST)),
 ]
 
 
@@ -47,9 +47,15 @@ CASES = [
 @pytest.mark.parametrize(("name", "mode", "changes"), CASES)
 def test_no_later_call_changes_an_event(name, mode, changes, dataset, tmp_path):
     prompt = Prompt.empty(*dataset.shape).with_rows(dataset.height - 4)
-    sampler = next(m for m in registry.get(name).modes(dataset) if m.name == mode)
+    sampler = next(m for m in registry.get(name).samplers(dataset) if m.name == mode)
     request = GenerationRequest(
-        prompt, 2, every=0, mode=mode, size=min(4, sampler.most) if sampler.size else None, posterior=True, details=True
+        prompt,
+        2,
+        every=0,
+        sampler=mode,
+        parameter=min(4, sampler.most) if sampler.parameter else None,
+        posterior=True,
+        details=True,
     )
     kept = []
     for event in generator(name, dataset, tmp_path, **changes).generate(request):
@@ -70,7 +76,7 @@ def test_no_later_call_changes_an_event(name, mode, changes, dataset, tmp_path):
 def test_what_is_done_to_an_event_does_not_reach_the_model(tmp_path):
     """A receiver may draw over its copy; the run goes on as if it had not."""
     made = generator("vssm-paper", MNIST, tmp_path, latent="gaussian")
-    request = GenerationRequest(Prompt.empty(*MNIST.shape).with_rows(24), every=0, mode="sequential")
+    request = GenerationRequest(Prompt.empty(*MNIST.shape).with_rows(24), every=0, sampler="sequential")
     untouched = list(made.generate(request))[-1]
     images = []
     for event in made.generate(request):

@@ -41,8 +41,8 @@ def test_events_come_in_order_and_agree(generator, seven):
     seconds = [e.seconds for e in events[1:-1]]
     assert seconds == sorted(seconds)
     assert finished.seconds + finished.prompt_seconds == pytest.approx(seconds[-1])
-    assert finished.mode == started.mode.name and finished.size == started.size
-    if started.levels:
+    assert finished.sampler == started.sampler.name and finished.parameter == started.parameter
+    if started.num_levels:
         levels = [e.level for e in events if isinstance(e, Latents)]
         assert levels == list(generator.network.latent_levels) and finished.network_calls == len(levels) + 1
         return
@@ -56,16 +56,16 @@ def test_events_come_in_order_and_agree(generator, seven):
 
 
 def every_sampler() -> list[tuple[str, str]]:
-    return [(name, mode.name) for name in registry.PRESETS for mode in registry.get(name).modes(data.MNIST)]
+    return [(name, mode.name) for name in registry.PRESETS for mode in registry.get(name).samplers(data.MNIST)]
 
 
 @pytest.mark.parametrize(("name", "mode"), every_sampler())
 def test_every_sampler_of_the_shipped_weights_draws_ink(name, mode, seven):
     """A seven's lower half in every mode: some ink, not noise all over; and what it tells fits."""
     generator = Generator(checkpoint.load(checkpoint.shipped(name, "mnist")), CPU)
-    events = list(generator.generate(GenerationRequest(seven, samples=4, seed=1, mode=mode, posterior=True)))
+    events = list(generator.generate(GenerationRequest(seven, samples=4, seed=1, sampler=mode, posterior=True)))
     finished = events[-1]
-    assert finished.mode == mode and 0.02 < (finished.images[:, 14:] > 0).mean() < 0.25
+    assert finished.sampler == mode and 0.02 < (finished.images[:, 14:] > 0).mean() < 0.25
     found = [e for e in events if isinstance(e, Posterior)]
     assert [e.level for e in found] == list(getattr(generator.network, "latent_levels", ()))
     shapes = {e.level: e.entropy.shape for e in events if isinstance(e, Latents)}
@@ -76,7 +76,7 @@ def test_every_sampler_of_the_shipped_weights_draws_ink(name, mode, seven):
 
 def test_latents_still_to_come_are_not_shown(seven):
     generator = Generator(checkpoint.load(checkpoint.shipped("vssm-paper", "mnist")), CPU)
-    request = GenerationRequest(seven, samples=2, every=0, mode="sequential")
+    request = GenerationRequest(seven, samples=2, every=0, sampler="sequential")
     latents = [e for e in generator.generate(request) if isinstance(e, Latents)]
     drawn = [int(np.isfinite(e.entropy[0]).sum()) for e in latents]
     positions = latents[0].entropy[0].size
@@ -171,11 +171,11 @@ def test_bad_requests_are_one_sentence(generator, seven):
     with pytest.raises(UserError, match="samples"):
         GenerationRequest(seven, samples=0)
     with pytest.raises(UserError, match="no mode 'backwards'"):
-        run(generator, GenerationRequest(seven, mode="backwards"))
-    sized = next((m for m in generator.network.modes(generator.network.config) if m.size), None)
+        run(generator, GenerationRequest(seven, sampler="backwards"))
+    sized = next((m for m in generator.network.samplers(generator.network.config) if m.parameter), None)
     for size in (0, sized.most + 1 if sized else 3):
         with pytest.raises(UserError, match="must lie between 1" if sized else "no number to set"):
-            run(generator, GenerationRequest(seven, mode=sized.name if sized else None, size=size))
+            run(generator, GenerationRequest(seven, sampler=sized.name if sized else None, parameter=size))
     for temperature in (-1.0, float("nan"), 11.0):
         with pytest.raises(UserError, match="temperature"):
             GenerationRequest(seven, temperature=temperature)
@@ -200,7 +200,7 @@ def test_every_round_of_drafts_is_told(seven):
     """A call drafts, the next one verifies: passed drafts stand as they were, one rejected is drawn anew, the rest is
     drafted again."""
     generator = Generator(checkpoint.load(checkpoint.shipped("asarm", "mnist")), CPU)
-    request = GenerationRequest(seven, samples=2, every=0, mode="assd", size=16, temperature=1.5)
+    request = GenerationRequest(seven, samples=2, every=0, sampler="assd", parameter=16, temperature=1.5)
     told = [e for e in generator.generate(request) if isinstance(e, Progress)]
     assert told[0].drafts is None  # the prompt was read
     rejected = drafted = accepted = 0
@@ -225,5 +225,5 @@ def test_every_round_of_drafts_is_told(seven):
             assert np.array_equal(drafts.images, last.drafts.images)
         rejected += int(failed.sum())
     assert rejected and (drafted, accepted) == (told[-1].drafted, told[-1].accepted)
-    assert not [e for e in generator.generate(dataclasses.replace(request, mode="sequential", size=None))
+    assert not [e for e in generator.generate(dataclasses.replace(request, sampler="sequential", parameter=None))
                 if isinstance(e, Progress) and e.drafts]  # fmt: skip

@@ -19,7 +19,7 @@ from vssm.models.vssm import VSSM, VSSMConfig
 from vssm.prompt import Prompt
 from vssm.sampling.events import GenerationRequest, Latents, Posterior
 from vssm.sampling.generator import Generator
-from vssm.sampling.step import Holding, Kept
+from vssm.sampling.step import FixedLatentTensors, FixedLevel, SamplingParams
 from vssm.training.trainer import Trainer, TrainingConfig
 
 CODES, CLASSES = 2, 3
@@ -118,9 +118,8 @@ def test_codes_are_drawn_as_the_prior_says(network, temperature):
     values = torch.zeros(count, 8, 8, 1)
     known = torch.zeros(count, 8, 8, dtype=torch.bool)
     values[:], known[:] = (prompt[..., :1] > 0).float(), prompt[..., 1] > 0
-    works = network.complete(
-        values.long(), known, temperature, torch.Generator().manual_seed(1), "parallel", 0, "sampled"
-    )
+    params = SamplingParams(torch.Generator().manual_seed(1), "parallel", temperature=temperature)
+    works = network.complete(values.long(), known, params)
     latent, value, _ = next(works).latent
     codes = latent.codes(value)[:, 0, 0]
     chi = sum(((codes == torch.tensor(k)).all(1).sum().item() - count * q) ** 2 / (count * q) for k, q in p.items())
@@ -142,11 +141,12 @@ def test_the_code_costs_what_the_prior_gives_it(network):
 @pytest.mark.parametrize("other", [False, True])
 def test_a_held_code_stays_and_one_drawn_anew_differs_if_it_must(network, other):
     values, known = torch.zeros(64, 8, 8, 1, dtype=torch.long), torch.zeros(64, 8, 8, dtype=torch.bool)
-    before = next(network.complete(values, known, 1.0, torch.Generator(), "parallel", 0, "sampled")).latent[1]
+    before = next(network.complete(values, known, SamplingParams(torch.Generator(), "parallel"))).latent[1]
     anew = torch.zeros(64, 1, 1, dtype=torch.bool)
     anew[32:] = True
-    held = Holding({0: Kept(before, anew)}, torch.Generator().manual_seed(5), other)
-    after = next(network.complete(values, known, 1.0, torch.Generator(), "parallel", 0, "sampled", held)).latent[1]
+    held = FixedLatentTensors({0: FixedLevel(before, anew)}, torch.Generator().manual_seed(5), other)
+    params = SamplingParams(torch.Generator(), "parallel", fixed_latents=held)
+    after = next(network.complete(values, known, params)).latent[1]
     assert torch.equal(after[:32], before[:32])
     first = (before != after)[32:, 0, 0, :CLASSES].any(-1)
     assert first.all() if other else first.any() and not first.all()
@@ -178,7 +178,7 @@ def test_the_preset_has_a_code_that_fits_the_data_set(name):
     rows, columns, channels = network.code.quantiser.shape
     assert network.config.codes > 1 and rows * columns * channels <= 200 and channels == dataset.channels
     assert network.latent_levels[0][1] == (1, 1, network.config.codes)
-    assert list(network.latent_levels) == list(range(network.ladder + 1))
+    assert list(network.latent_levels) == list(range(network.num_levels + 1))
 
 
 def test_the_event_of_a_code_has_its_plan(network):
@@ -188,7 +188,7 @@ def test_the_event_of_a_code_has_its_plan(network):
     events = list(Generator(checkpoint, torch.device("cpu")).generate(request))
     found = [e for e in events if isinstance(e, Latents)]
     assert [e.level for e in found] == [0, 1, 2] == [e.level for e in events if isinstance(e, Posterior)]
-    assert found[0].levels == 2 and all(e.plan is None for e in found[1:])
+    assert found[0].num_levels == 2 and all(e.plan is None for e in found[1:])
     codes = torch.from_numpy(found[0].codes[:, 0, 0]).long()
     plan = network.code.quantiser.partial_plans(codes)[:, -1].view(3, *network.code.quantiser.shape)
     assert found[0].plan.dtype == np.uint8

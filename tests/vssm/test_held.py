@@ -13,7 +13,7 @@ from vssm.errors import UserError
 from vssm.files.examples import examples
 from vssm.models import registry
 from vssm.prompt import Prompt
-from vssm.sampling.events import Finished, GenerationRequest, Held, Latents
+from vssm.sampling.events import Finished, FixedLatents, GenerationRequest, Latents
 from vssm.sampling.generator import Generator, run
 
 CPU = torch.device("cpu")
@@ -39,7 +39,7 @@ def requests(draw) -> GenerationRequest:
     prompt = Prompt(rng.choice(np.array([0, 255], np.uint8), (28, 28, 1)), rng.random((28, 28)) < draw(st.floats(0, 1)))
     prompt.known[-1, -1] = False
     seed, temperature = draw(st.integers(0, 2**31 - 1)), draw(st.sampled_from([0.0, 0.7, 1.0]))
-    return GenerationRequest(prompt, draw(st.integers(1, 3)), temperature, seed, pixels=draw(PIXELS))
+    return GenerationRequest(prompt, draw(st.integers(1, 3)), temperature, seed, pixel_mode=draw(PIXELS))
 
 
 PIXELS = st.sampled_from(["sampled", "mean"])
@@ -54,8 +54,8 @@ def test_holding_everything_gives_the_same_picture(generators, name, given_):
     before, pictures = told(generators[name], request)
     first = given_.draw(st.integers(1, len(before)))
     given = tuple(e.codes if e.level == first or given_.draw(st.booleans()) else None for e in before)
-    held = Held(given, (None,) * len(given), given_.draw(st.integers(0, 9)), given_.draw(st.booleans()))
-    after, again = told(generators[name], dataclasses.replace(request, held=held))
+    held = FixedLatents(given, (None,) * len(given), given_.draw(st.integers(0, 9)), given_.draw(st.booleans()))
+    after, again = told(generators[name], dataclasses.replace(request, fixed_latents=held))
     assert np.array_equal(again, pictures)
     for a, b in zip(before, after, strict=True):
         assert np.array_equal(a.codes, b.codes) and np.array_equal(a.entropy, b.entropy)
@@ -73,8 +73,9 @@ def test_only_what_is_to_be_drawn_anew_changes(generators, name, given_):
     grid = before[level - 1].codes.shape[:3]
     mask = rng.random(grid[1:] if one_for_all else grid) < 0.3
     anew = tuple(mask if e.level == level else None for e in before)
-    held = Held(tuple(e.codes for e in before), anew, request.seed, other)  # not the same noise, for all the same seed
-    after, again = told(generators[name], dataclasses.replace(request, held=held))
+    codes = tuple(e.codes for e in before)
+    held = FixedLatents(codes, anew, request.seed, other)  # not the same noise, for all the same seed
+    after, again = told(generators[name], dataclasses.replace(request, fixed_latents=held))
     mask = np.broadcast_to(mask, grid)
     for a, b in zip(before, after, strict=True):
         changed = (a.codes != b.codes).any(-1)
@@ -96,11 +97,11 @@ def test_a_whole_level_drawn_anew_changes_the_picture_by_its_seed(generators):
     codes, everywhere = tuple(e.codes for e in before), (np.ones((7, 7), bool), *(None,) * 6)
     seen = [pictures]
     for seed in (0, 1, 1):
-        held = dataclasses.replace(request, held=Held(codes, everywhere, seed))
+        held = dataclasses.replace(request, fixed_latents=FixedLatents(codes, everywhere, seed))
         seen.append(run(generators["vssm"], held).images)
     assert np.array_equal(seen[2], seen[3])
     assert all((a != b).any() for a, b in ((seen[0], seen[1]), (seen[0], seen[2]), (seen[1], seen[2])))
-    follow = dataclasses.replace(request, held=Held((codes[0], *(None,) * 6), everywhere))
+    follow = dataclasses.replace(request, fixed_latents=FixedLatents((codes[0], *(None,) * 6), everywhere))
     assert (run(generators["vssm"], follow).images != seen[1]).any()  # the levels below go with it
 
 
@@ -109,22 +110,22 @@ def test_latents_that_cannot_be_held_are_one_sentence(generators):
     codes = tuple(e.codes for e in told(generators["vssm"], request)[0])
     nothing = (None,) * 7
 
-    def refuses(name: str, match: str, held: Held, **changes) -> None:
+    def refuses(name: str, match: str, held: FixedLatents, **changes) -> None:
         with pytest.raises(UserError, match=match):
-            run(generators[name], dataclasses.replace(request, held=held, **changes))
+            run(generators[name], dataclasses.replace(request, fixed_latents=held, **changes))
 
     for name in set(registry.PRESETS) - set(WITH_LATENTS):
-        refuses(name, "no latents", Held(codes, nothing))
-    refuses("vssm", "mode 'Parallel' only", Held(codes, nothing), mode="chunked")
-    refuses("vssm-paper", "mode 'Parallel' only", Held(codes, nothing), mode="sequential")
-    refuses("vssm", "7 levels", Held(codes[:6], nothing[:6]))
-    refuses("vssm", "7 levels", Held(codes, nothing[:6]))
-    refuses("vssm-paper", "1 levels", Held(codes, nothing))
-    refuses("vssm", "3 × 7 × 7 × 8 codes", Held(codes, nothing), samples=3)
-    refuses("vssm", "level 2", Held((codes[0], codes[1][..., :7], *codes[2:]), nothing))
-    refuses("vssm", "level 1", Held(codes, (np.ones((14, 14), bool), *nothing[1:])))
-    refuses("vssm", "level 1", Held(codes, (np.ones((7, 7), int), *nothing[1:])))
+        refuses(name, "no latents", FixedLatents(codes, nothing))
+    refuses("vssm", "mode 'Parallel' only", FixedLatents(codes, nothing), sampler="chunked")
+    refuses("vssm-paper", "mode 'Parallel' only", FixedLatents(codes, nothing), sampler="sequential")
+    refuses("vssm", "7 levels", FixedLatents(codes[:6], nothing[:6]))
+    refuses("vssm", "7 levels", FixedLatents(codes, nothing[:6]))
+    refuses("vssm-paper", "1 levels", FixedLatents(codes, nothing))
+    refuses("vssm", "3 × 7 × 7 × 8 codes", FixedLatents(codes, nothing), samples=3)
+    refuses("vssm", "level 2", FixedLatents((codes[0], codes[1][..., :7], *codes[2:]), nothing))
+    refuses("vssm", "level 1", FixedLatents(codes, (np.ones((14, 14), bool), *nothing[1:])))
+    refuses("vssm", "level 1", FixedLatents(codes, (np.ones((7, 7), int), *nothing[1:])))
     broken = codes[4].copy()
     broken[0, 0, 0, 0] = np.nan
-    refuses("vssm", "level 5", Held((*codes[:4], broken, *codes[5:]), nothing))
-    refuses("vssm-paper", "level 1", Held((np.full((2, 7, 7, 16), 8, np.float32),), (None,)))
+    refuses("vssm", "level 5", FixedLatents((*codes[:4], broken, *codes[5:]), nothing))
+    refuses("vssm-paper", "level 1", FixedLatents((np.full((2, 7, 7, 16), 8, np.float32),), (None,)))

@@ -40,7 +40,7 @@ def plain_log_prob(kind, raw: np.ndarray, values: tuple[int, ...], temperature: 
             scale = temperature * math.exp(np.clip(scales[c, k], -7, 7))
             z = (x[c] - means[c, k] - shift) / scale
             half_bin = 0.5 / kind.half / scale
-            p *= between(-math.inf if v == 0 else z - half_bin, math.inf if v == kind.levels - 1 else z + half_bin)
+            p *= between(-math.inf if v == 0 else z - half_bin, math.inf if v == kind.num_values - 1 else z + half_bin)
         total += p
     return math.log(total) if total else -math.inf
 

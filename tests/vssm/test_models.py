@@ -15,7 +15,8 @@ from vssm.models import registry
 from vssm.models.asarm import ASARM, ASARMConfig, Decoding
 from vssm.models.mamba import MambaConfig
 from vssm.models.transformer import Transformer, TransformerConfig
-from vssm.models.vssm import VSSM, VSSMConfig, fold, prefix, unfold
+from vssm.models.vssm import VSSM, VSSMConfig, depth_to_space, prefix, space_to_depth
+from vssm.sampling.step import SamplingParams
 
 SMALL = {
     "transformer": TransformerConfig(4, 6, d_model=16, blocks=3, window=7, stem_rows=2, stem_columns=2, stem_hidden=12),
@@ -68,27 +69,28 @@ def small(name: str, **changes):
     return network.eval().requires_grad_(False)
 
 
-COLOUR = {"channels": 3, "levels": 5, "likelihood": "logistic-mixture", "components": 2}
+COLOUR = {"channels": 3, "num_values": 5, "likelihood": "logistic-mixture", "components": 2}
 KINDS = {"binary": {}, "colour": COLOUR, "colour, direct": {**COLOUR, "direct": True}}
 
 
 def other_at(values: torch.Tensor, t: int) -> torch.Tensor:
     """The picture values [1, H, W, C] with another pixel at t."""
     other = values.flatten(1, 2).clone()
-    other[:, t] = (other[:, t] + 1) % (2 if values.shape[-1] == 1 else COLOUR["levels"])
+    other[:, t] = (other[:, t] + 1) % (2 if values.shape[-1] == 1 else COLOUR["num_values"])
     return other.view_as(values)
 
 
 def pictures(config, count: int, seed: int = 0) -> torch.Tensor:
     rng = torch.Generator().manual_seed(seed)
-    return torch.randint(0, config.levels, (count, config.height, config.width, config.channels), generator=rng)
+    return torch.randint(0, config.num_values, (count, config.height, config.width, config.channels), generator=rng)
 
 
 def complete(network, values, known, temperature=1.0, seed=0, mode=None, size=None, pixels="sampled"):
-    modes = network.modes(network.config)
+    modes = network.samplers(network.config)
     mode = next(m for m in modes if m.name == (mode or modes[0].name))
     rng = torch.Generator().manual_seed(seed)
-    return list(network.complete(values, known, temperature, rng, mode.name, size or mode.default, pixels))
+    params = SamplingParams(rng, mode.name, size or mode.default, temperature, pixels)
+    return list(network.complete(values, known, params))
 
 
 def every_picture(height: int, width: int) -> torch.Tensor:
@@ -261,7 +263,7 @@ def test_assd_draws_from_the_exact_joint(known, k):
 def test_assd_draws_from_the_exact_joint_of_a_mixture(k):
     """20,000 draws of a 2×2 picture of three values a pixel: what is drawn in place of a rejected draft comes from
     max(0, q − p) though its values are never listed."""
-    network = small("asarm", height=2, width=2, levels=3, likelihood="logistic-mixture", components=2)
+    network = small("asarm", height=2, width=2, num_values=3, likelihood="logistic-mixture", components=2)
     every = torch.tensor(list(itertools.product(range(3), repeat=4)))
     nothing = torch.zeros(4, dtype=torch.bool)
     order = orders(network, 20_000, nothing, seed=1)
@@ -385,7 +387,7 @@ def test_vssm_takes_one_stage_a_level_whatever_the_length(levels):
         network = small("vssm", height=size, width=size, coarse_levels=coarse, fine_levels=fine, codes=codes)
         values = pictures(network.config, 2)
         works = complete(network, values, torch.zeros(values.shape[:3], dtype=torch.bool))
-        assert len(works) == bool(codes) + network.ladder + 1 and network.ladder == coarse + fine
+        assert len(works) == bool(codes) + network.num_levels + 1 and network.num_levels == coarse + fine
         assert [w.level for w in works[:-1]] == list(range(0 if codes else 1, coarse + fine + 1))
 
 
@@ -481,7 +483,7 @@ def test_parallel_sequential_and_resumed_decoding_agree(cuts, selective):
     h = network.decoder_position + network.fine[0].enter(z.unflatten(1, (4, 4)))
     for block in network.decoder:
         h = block(h)
-    whole = fold(network.head(h, None), patch).flatten(1, 2)
+    whole = space_to_depth(network.head(h, None), patch).flatten(1, 2)
     for points in (range(1, 16), sorted(set(cuts))):
         state, parts = network.start_decoding(2), []
         state = state._replace(states=[tuple(s.double() for s in pair) for pair in state.states])
@@ -498,7 +500,7 @@ def test_decoding_agrees_in_float32():
     whole = network.decode(network.decoder_position + network.fine[0].enter(z.unflatten(1, (4, 4))), None)
     first, state = network.decode_from(z[:, :7], network.start_decoding(2))
     second, _ = network.decode_from(z[:, 7:], state)
-    parts = unfold(torch.cat([first, second], 1).flatten(2).unflatten(1, (4, 4)), network.config.patch)
+    parts = depth_to_space(torch.cat([first, second], 1).flatten(2).unflatten(1, (4, 4)), network.config.patch)
     torch.testing.assert_close(parts, whole, rtol=0, atol=1e-4)
 
 
@@ -553,10 +555,10 @@ def test_the_paper_model_is_causal_and_its_prior_flat():
     nothing, everything = (torch.full((1, 8, 8), b) for b in (False, True))
     _, q, prior = network.posterior(values, nothing)[0]
     for t in range(16):
-        other = fold(values, 2)
+        other = space_to_depth(values, 2)
         other = other.flatten(1, 2).clone()
         other[:, t] = 1 - other[:, t]
-        other = unfold(other.unflatten(1, (4, 4)), 2)
+        other = depth_to_space(other.unflatten(1, (4, 4)), 2)
         _, q2, prior2 = network.posterior(other, nothing)[0]
         changed = (q2 - q).abs().sum(-1).flatten() > 1e-12
         assert not changed[:t].any() and changed[t] and torch.equal(prior, prior2)
@@ -579,7 +581,7 @@ def test_pixels_known_further_on_are_clamped(mode):
 # --- all ----------------------------------------------------------------------------------------------------------
 
 
-SAMPLERS = [(name, mode.name) for name in SMALL for mode in registry.get(name).network.modes(SMALL[name])]
+SAMPLERS = [(name, mode.name) for name in SMALL for mode in registry.get(name).network.samplers(SMALL[name])]
 
 
 @pytest.mark.parametrize("colour", [False, True])
@@ -592,12 +594,12 @@ def test_known_pixels_come_back_untouched(name, mode, colour, data):
     values = pictures(network.config, 3, seed=int(rng.integers(1000)))
     known = torch.from_numpy(rng.random(values.shape[:3]) < data.draw(st.floats(0, 1)))
     temperature, size = data.draw(st.sampled_from([0.0, 0.7, 1.0])), data.draw(st.integers(1, 9))
-    pixels = data.draw(st.sampled_from(network.pixels))
+    pixels = data.draw(st.sampled_from(network.pixel_modes))
     works = complete(network, values, known, temperature, mode=mode, size=size, pixels=pixels)
     done = works[-1].values
     assert works[-1].filled == known[0].numel()
     assert torch.equal(done[known], values[known].to(done.dtype))
-    assert done.min() >= 0 and done.max() <= network.config.levels - 1
+    assert done.min() >= 0 and done.max() <= network.config.num_values - 1
 
 
 @pytest.mark.parametrize(("name", "mode"), SAMPLERS)
@@ -666,4 +668,4 @@ def test_mean_pixels_are_between_the_values_and_the_same_for_the_same_latents():
         complete(network, values, nothing, t, seed, pixels="mean")[-1].values for t, seed in ((0, 1), (0, 2), (1, 1))
     )
     assert torch.equal(first, second) and not torch.equal(first, other)
-    assert not torch.equal(first, first.round()) and first.min() >= 0 and first.max() <= COLOUR["levels"] - 1
+    assert not torch.equal(first, first.round()) and first.min() >= 0 and first.max() <= COLOUR["num_values"] - 1

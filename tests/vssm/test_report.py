@@ -264,8 +264,11 @@ def test_the_readme_names_every_model_and_mode():
     lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
     for name, preset in registry.PRESETS.items():
         (row,) = (line for line in lines if line.startswith(f"| `{name}` |"))
-        for mode in preset.modes(MNIST):
-            assert f"`{mode.name}`" in row and (mode.size is None or f"`--{mode.size} " in row), (name, mode.name)
+        for mode in preset.samplers(MNIST):
+            assert f"`{mode.name}`" in row and (mode.parameter is None or f"`--{mode.parameter} " in row), (
+                name,
+                mode.name,
+            )
 
 
 def test_every_part_of_every_shipped_model_is_measured():

@@ -127,7 +127,7 @@ def test_events_come_in_order_and_points_are_whole():
     for e in told[1::2]:
         assert e.seconds > 0 and e.repeats == 2 and e.title == registry.get(e.model).title
         assert e.shape == scaling.grid(e.length) and abs(e.parameters / TINY - 1) < 0.05 and e.positions > 0
-        usual = registry.get(e.model).modes(data.MNIST)[0]
+        usual = registry.get(e.model).samplers(data.MNIST)[0]
         assert e.mode == usual.name and e.size == (usual.default if usual.size else None)
         assert (e.acceptance is not None) == (usual.name == "assd")
         assert e.network_calls == e.length or usual.name != "sequential"

@@ -18,7 +18,7 @@ from vssm.evaluation.evaluate import Settings
 from vssm.models import registry
 from vssm.reports import results_page, studies
 from vssm.reports.studies import Run, Study
-from vssm.sampling.events import Held
+from vssm.sampling.events import FixedLatents
 from vssm.sampling.generator import Generator
 
 SHORT = ("--minutes", 0.005, "--limit", 4, "--data-dir", DATA)
@@ -29,14 +29,14 @@ def test_every_run_can_be_made(name):
     study = studies.get(name)
     assert study.name == name and len({run.label for run in study.runs}) == len(study.runs)
     assert {study.x, study.y} <= set(study.columns) <= set(studies.COLUMNS)
-    assert all((run.mode is None) == study.trains for run in study.runs)
+    assert all((run.sampler is None) == study.trains for run in study.runs)
     for run in study.runs:
         config = registry.get(run.model).config(MNIST, **run.changes)
         with torch.device("meta"):
             registry.get(run.model).network(config)
-        if run.mode:
-            mode = next(m for m in registry.get(run.model).network.modes(config) if m.name == run.mode)
-            assert (mode.size is None) == (run.size is None)
+        if run.sampler:
+            mode = next(m for m in registry.get(run.model).network.samplers(config) if m.name == run.sampler)
+            assert (mode.parameter is None) == (run.parameter is None)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_study_of_samplers_uses_them(monkeypatch, tmp_path, capsys):
     shutil.copy(classifier, tmp_path)
     made = checkpoint.Checkpoint("toy", MNIST, registry.build("toy", {"height": 28, "width": 28}))
     made.save(checkpoint.shipped("toy", "mnist"))
-    runs = (Run("once", "toy", mode="parallel"), Run("thrice", "toy", mode="rounds", size=3))
+    runs = (Run("once", "toy", sampler="parallel"), Run("thrice", "toy", sampler="rounds", parameter=3))
     study = Study("toys", "Toys", "Rounds?", runs, (*studies.SAMPLED, "acceptance"), "seconds", "label_kept", True)
     monkeypatch.setattr(studies, "STUDIES", {"toys": study})
     record = vssm_json(capsys, "study", "toys", "--limit", 12, "--data-dir", DATA, "--out", tmp_path)
@@ -109,7 +109,7 @@ def test_a_study_of_samplers_uses_them(monkeypatch, tmp_path, capsys):
     assert record["minutes"] is None and (once["network_calls"], thrice["network_calls"]) == (1, 3)
     assert thrice["tokens_per_call"] == pytest.approx(784 / 3) and once["seconds"] > 0 and once["acceptance"] is None
     generator = Generator(checkpoint.load(checkpoint.shipped("toy", "mnist")))
-    scored = evaluate.Evaluation(generator, Settings(12, mode="rounds", size=3), DATA, quiet=True)
+    scored = evaluate.Evaluation(generator, Settings(12, sampler="rounds", parameter=3), DATA, quiet=True)
     assert thrice["label_kept"] == scored.kept(evaluate.lower_half_unknown(scored.images))
     assert "the shipped weights" in results_page.section([], MNIST, tmp_path)
 
@@ -123,7 +123,7 @@ def test_a_study_without_its_weights(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", ["vssm", "vssm-paper"])
 def test_the_first_levels_can_be_drawn_from_the_posterior(name, tmp_path):
     generator = Generator(checkpoint.load(small_weights(name, MNIST, tmp_path)), torch.device("cpu"))
-    images = data.from_levels(data.fixed_values(data.load(MNIST, "test", DATA)[0][:3], MNIST), MNIST)
+    images = data.to_pixels(data.fixed_values(data.load(MNIST, "test", DATA)[0][:3], MNIST), MNIST)
     known = evaluate.lower_half_unknown(images)
     codes = generator.encode(images, known, seed=4)
     assert len(codes) == len(generator.network.latent_levels)
@@ -132,12 +132,13 @@ def test_the_first_levels_can_be_drawn_from_the_posterior(name, tmp_path):
     assert any((a != b).any() for a, b in zip(codes, others, strict=True))  # it sees what is to be completed
 
     def completed(held, seed):
-        return generator.complete_batch(images, known, 1.0, seed, pixels="mean", held=held)[0]
+        return generator.complete_batch(images, known, 1.0, seed, pixel_mode="mean", fixed_latents=held)[0]
 
     free = (None,) * len(codes)
-    assert (completed(Held(codes, free), 1) == completed(Held(codes, free), 2)).all()  # nothing is left to chance
+    given = FixedLatents(codes, free)
+    assert (completed(given, 1) == completed(given, 2)).all()  # nothing is left to chance
     assert (completed(None, 1) != completed(None, 2)).any()
-    assert (completed(Held(free, free), 1) == completed(None, 1)).all()
+    assert (completed(FixedLatents(free, free), 1) == completed(None, 1)).all()
 
 
 def test_the_study_of_levels_from_the_posterior(monkeypatch, tmp_path, capsys):
@@ -149,7 +150,7 @@ def test_the_study_of_levels_from_the_posterior(monkeypatch, tmp_path, capsys):
     levels = len(checkpoint.load(path).network.latent_levels)
     assert [row["label"] for row in record["rows"]] == [f"k = {k}" for k in range(levels + 1)]
     assert [row["levels_held"] for row in record["rows"]] == list(range(levels + 1))
-    scored = evaluate.Evaluation(Generator(checkpoint.load(path)), Settings(8, mode="parallel"), DATA, quiet=True)
+    scored = evaluate.Evaluation(Generator(checkpoint.load(path)), Settings(8, sampler="parallel"), DATA, quiet=True)
     assert record["rows"][0]["label_kept"] == scored.kept(evaluate.lower_half_unknown(scored.images))
     page = results_page.section([], MNIST, tmp_path)
     assert "study levels-from-posterior --data mnist --limit 8" in page and "| k = 0 |" in page

@@ -33,7 +33,7 @@ from vssm.prompt_advice import advise
 from vssm.reports import explainer_figures, results_page, studies
 from vssm.sampling.events import Finished, GenerationRequest, Latents, Progress, Started
 from vssm.sampling.generator import Generator
-from vssm.sampling.step import Mode
+from vssm.sampling.step import Sampler
 from vssm.training import distributed, optimizers
 from vssm.training.trainer import TrainingConfig, train
 
@@ -53,14 +53,16 @@ def run_complete(args: argparse.Namespace) -> None:
     generator = make_generator(args)
     mode, size = sampler(args, generator)
     generator.warm_up()
-    request = GenerationRequest(prompt, args.samples, args.temperature, args.seed, 0.1, mode, size, pixels=args.pixels)
+    request = GenerationRequest(
+        prompt, args.samples, args.temperature, args.seed, 0.1, mode, size, pixel_mode=args.pixel_mode
+    )
     with contextlib.closing(generator.generate(request)) as events:
         started, finished = follow(events, args.samples)
     prompt_files.write_completions(args.out, finished.images, prompt.known)
     record = {
         "model": finished.model,
         "data": dataset.name,
-        **benchmark.sampler(finished),
+        **benchmark.sampler_record(finished),
         "samples": args.samples,
         "seconds": finished.seconds,
         "prompt_seconds": finished.prompt_seconds,
@@ -78,7 +80,7 @@ def run_complete(args: argparse.Namespace) -> None:
         **benchmark.drafting([finished], args.samples),
     }
     rows = [
-        ("model", f"{started.title}, {sampler_words(started.mode, started.size)}"),
+        ("model", f"{started.title}, {sampler_words(started.sampler, started.parameter)}"),
         ("known pixels", f"{record['known']} of {dataset.pixels}: {words}"),
         *([("note", record["advice"])] if record["advice"] else []),
         *clamping_rows(record),
@@ -100,8 +102,8 @@ def run_complete_batch(args: argparse.Namespace) -> None:
             f"{args.samples} samples of each of {len(images):,} prompts are too many; ask for {most} at most."
         )
     generator = make_generator(args)
-    mode, size = generator.sampler(*sampler(args, generator))
-    pixels = generator.shown(args.pixels)
+    mode, size = generator.find_sampler(*sampler(args, generator))
+    pixels = generator.find_pixel_mode(args.pixel_mode)
     generator.warm_up()
     M, K = len(images), args.samples
     batch = evaluate.batch_size(evaluate.COMPLETION_BATCH, generator)
@@ -116,7 +118,7 @@ def run_complete_batch(args: argparse.Namespace) -> None:
                 args.temperature,
                 args.seed + start,
                 mode.name,
-                size if mode.size else None,
+                size if mode.parameter else None,
                 pixels,
             )
             seconds, calls, looks = seconds + took, calls + made, looks + made * len(which)
@@ -177,7 +179,7 @@ def run_evaluate(args: argparse.Namespace) -> None:
 
 def run_evaluate_all(args: argparse.Namespace) -> None:
     """Score every model that comes along, keep the scores in their weights and write the page of results."""
-    if args.checkpoint is not None or args.mode is not None or args.pixels is not None or any(sizes(args).values()):
+    if args.checkpoint is not None or args.mode is not None or args.pixel_mode is not None or any(sizes(args).values()):
         raise UserError("--all scores the weights that come along with their usual samplers; leave out the others.")
     dataset, records = data.get(args.data), []
     for made in results_page.shipped(dataset):
@@ -237,7 +239,7 @@ def run_bench(args: argparse.Namespace) -> None:
     for record in records:
         for entry, m in record["models"].items():
             ratio = record["ratio_to_transformer"].get(entry)
-            words = sampler_words(*contestants[entry].generator.sampler(m["mode"], m["size"]))
+            words = sampler_words(*contestants[entry].generator.find_sampler(m["mode"], m["size"]))
             rows.append(
                 (
                     str(record["batch"]),
@@ -371,9 +373,9 @@ def size_names() -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     for preset in registry.PRESETS.values():
         for dataset in data.DATA_SETS.values():
-            for mode in preset.modes(dataset):
-                if mode.size and f"{preset.name} {mode.name}" not in names.setdefault(mode.size, []):
-                    names[mode.size].append(f"{preset.name} {mode.name}")
+            for mode in preset.samplers(dataset):
+                if mode.parameter and f"{preset.name} {mode.name}" not in names.setdefault(mode.parameter, []):
+                    names[mode.parameter].append(f"{preset.name} {mode.name}")
     return names
 
 
@@ -381,7 +383,7 @@ def mode_names() -> str:
     """The samplers of all registered models, for people."""
     found = {}
     for preset in registry.PRESETS.values():
-        modes = dict.fromkeys(mode.name for dataset in data.DATA_SETS.values() for mode in preset.modes(dataset))
+        modes = dict.fromkeys(mode.name for dataset in data.DATA_SETS.values() for mode in preset.samplers(dataset))
         found[preset.name] = ", ".join(modes)
     return "; ".join(f"{name}: {modes}" for name, modes in found.items())
 
@@ -393,14 +395,14 @@ def sizes(args: argparse.Namespace) -> dict[str, int | None]:
 
 def sampler(args: argparse.Namespace, generator: Generator) -> tuple[str, int | None]:
     """The mode and its number that the options ask for; raises UserError where they do not fit each other."""
-    mode, _ = generator.sampler(args.mode)
+    mode, _ = generator.find_sampler(args.mode)
     given = {name: size for name, size in sizes(args).items() if size is not None}
     for name in given:
-        if name != mode.size:
-            fitting = [m.name for m in generator.network.modes(generator.network.config) if m.size == name]
+        if name != mode.parameter:
+            fitting = [m.name for m in generator.network.samplers(generator.network.config) if m.parameter == name]
             remedy = f"choose --mode {fitting[0]}" if fitting else "leave it out"
             raise UserError(f"{generator.preset.title}'s mode {mode.name!r} has no --{name}; {remedy}.")
-    return generator.sampler(mode.name, given.get(mode.size))[0].name, given.get(mode.size)
+    return generator.find_sampler(mode.name, given.get(mode.parameter))[0].name, given.get(mode.parameter)
 
 
 def contestant(args: argparse.Namespace, entry: str, generator: Generator) -> benchmark.Contestant:
@@ -412,7 +414,7 @@ def contestant(args: argparse.Namespace, entry: str, generator: Generator) -> be
     if len(numbers) > 1 or not all(n.isdecimal() for n in numbers):
         raise UserError(f"--models takes NAME, NAME:MODE or NAME:MODE:SIZE with a whole number, not {entry!r}.")
     size = int(numbers[0]) if numbers else None
-    return benchmark.Contestant(generator, generator.sampler(mode, size)[0].name, size)
+    return benchmark.Contestant(generator, generator.find_sampler(mode, size)[0].name, size)
 
 
 def scaling_contenders(args: argparse.Namespace) -> tuple[scaling.Contender, ...]:
@@ -422,15 +424,15 @@ def scaling_contenders(args: argparse.Namespace) -> tuple[scaling.Contender, ...
         usual = scaling.Contender(entry, registry.get(entry.partition(":")[0]).name)
         shortest = scaling_runner.generator(usual, data.get(args.data), min(args.lengths), where=torch.device("cpu"))
         made = contestant(args, entry, shortest)
-        found.append(dataclasses.replace(usual, mode=made.mode, size=made.size))
+        found.append(dataclasses.replace(usual, sampler=made.sampler, parameter=made.parameter))
     return tuple(found)
 
 
 def settings(args: argparse.Namespace, generator: Generator) -> evaluate.Settings:
     """How the options want a model scored."""
     mode, size = sampler(args, generator)
-    names = {f.name for f in dataclasses.fields(evaluate.Settings)} - {"mode", "size"}
-    return evaluate.Settings(mode=mode, size=size, **{name: getattr(args, name) for name in names})
+    names = {f.name for f in dataclasses.fields(evaluate.Settings)} - {"sampler", "parameter"}
+    return evaluate.Settings(sampler=mode, parameter=size, **{name: getattr(args, name) for name in names})
 
 
 def write_results(args: argparse.Namespace) -> Path:
@@ -447,7 +449,7 @@ def follow(events, samples: int) -> tuple[Started, Finished]:
         for event in events:
             match event:
                 case Latents():
-                    level = f"latent level {event.level} of {event.levels}" if event.level else "global code"
+                    level = f"latent level {event.level} of {event.num_levels}" if event.level else "global code"
                     bar.set_postfix_str(level)
                 case Progress():
                     bar.update(event.tokens - bar.n)
@@ -529,9 +531,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), line(["─" * w for w in widths]), *map(line, rows)])
 
 
-def sampler_words(mode: Mode, size: int) -> str:
+def sampler_words(mode: Sampler, size: int) -> str:
     """A sampler and its number, for people."""
-    return f"{mode.name}, {mode.size} {size}" if mode.size else mode.name
+    return f"{mode.name}, {mode.parameter} {size}" if mode.parameter else mode.name
 
 
 def clamping_rows(record: dict) -> list[tuple[str, str]]:
@@ -543,11 +545,13 @@ def clamping_rows(record: dict) -> list[tuple[str, str]]:
 def score_rows(record: dict) -> list[tuple[str, str]]:
     """The scores in a record of `evaluate`, those that were measured."""
     rows, dataset = [], data.get(record["data"])
-    shown = {part: f", {m['pixels']} pixels" if dataset.levels > 2 else "" for part, m in record["measured"].items()}
+    shown = {
+        part: f", {m['pixels']} pixels" if dataset.num_values > 2 else "" for part, m in record["measured"].items()
+    }
     if "nats" in record:
         bound = "" if record["bound"] == "exact" else "at most "
         order = ", each image in a random order of its own" if record["order"] == "random" else ""
-        fixed = f", binarised once with seed {data.BINARISE_SEED}" if dataset.levels == 2 else ""
+        fixed = f", binarised once with seed {data.BINARISE_SEED}" if dataset.num_values == 2 else ""
         rows += [
             ("test images", f"{record['images']:,}{fixed}"),
             ("−log p(x)", f"{bound}{record['nats']:.2f} ± {record['nats_error']:.2f} nats{order}"),
@@ -576,8 +580,8 @@ def score_rows(record: dict) -> list[tuple[str, str]]:
         rows.append(("kernel distance", f"{kid} of the samples, {real} of the training {dataset.subject}s"))
     if "diversity" in record:
         prompts, endings = record["diversity_prompts"], record["diversity_endings"]
-        differ = "differ in" if dataset.levels == 2 else "differ by"
-        of = "of the rest" if dataset.levels == 2 else f"of the range{shown['diversity']}"
+        differ = "differ in" if dataset.num_values == 2 else "differ by"
+        of = "of the rest" if dataset.num_values == 2 else f"of the range{shown['diversity']}"
         rows.append(("diversity", f"two completions of one upper half {differ} {record['diversity']:.1%} {of}"))
         rows.append(("", f"{record['diversity_labels']:.2f} labels among {endings} completions of {prompts} prompts"))
     if "best_mse" in record:
@@ -736,6 +740,7 @@ def make_parser() -> Parser:
     )
     sub.add_argument(
         "--pixels",
+        dest="pixel_mode",
         choices=("sampled", "mean"),
         help="of models that draw pixels independently given latents: sampled, or the mean of each (the default for "
         "the data sets whose record says so)",
@@ -782,6 +787,7 @@ def make_parser() -> Parser:
         sub.add_argument(option, type=number(int, low), default=default, metavar=name, help=shown)
     sub.add_argument(
         "--pixels",
+        dest="pixel_mode",
         choices=("sampled", "mean"),
         help="of models that draw pixels independently given latents (the data set's own way)",
     )

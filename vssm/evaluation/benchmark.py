@@ -30,9 +30,9 @@ class Contestant:
     set does, by default."""
 
     generator: Generator
-    mode: str | None = None
-    size: int | None = None
-    pixels: str | None = None
+    sampler: str | None = None
+    parameter: int | None = None
+    pixel_mode: str | None = None
 
 
 def bench(
@@ -72,7 +72,13 @@ def bench(
             for name, c in contestants.items():
                 gc.collect()  # so that no collection falls into the measured time
                 request = GenerationRequest(
-                    prompt, batch, seed=turn, every=math.inf, mode=c.mode, size=c.size, pixels=c.pixels
+                    prompt,
+                    batch,
+                    seed=turn,
+                    every=math.inf,
+                    sampler=c.sampler,
+                    parameter=c.parameter,
+                    pixel_mode=c.pixel_mode,
                 )
                 run(c.generator, request)
                 runs[name].append(run(c.generator, request))
@@ -99,14 +105,14 @@ def _summary(runs: list[Finished], batch: int) -> dict:
         "network_calls": statistics.median_low(r.network_calls for r in runs),
         "images_per_second": batch / median,
         "tokens_per_second": runs[0].tokens / median,
-        **sampler(runs[0]),
+        **sampler_record(runs[0]),
         **drafting(runs, batch),
     }
 
 
-def sampler(finished: Finished) -> dict:
+def sampler_record(finished: Finished) -> dict:
     """The keys "mode", "size" and "pixels" of a record; size is null for a sampler without a number."""
-    return {"mode": finished.mode, "size": finished.size or None, "pixels": finished.pixels}
+    return {"mode": finished.sampler, "size": finished.parameter or None, "pixels": finished.pixel_mode}
 
 
 def drafting(runs: list[Finished], samples: int) -> dict:

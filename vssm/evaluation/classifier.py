@@ -121,7 +121,7 @@ def augment(images: Tensor, dataset: data.DataSet, generator: torch.Generator) -
     fresh draw, of a set that flips half of them mirrored."""
     B, H, W, _ = images.shape
     x = images.float() / 255
-    if dataset.levels == 2:
+    if dataset.num_values == 2:
         binary = (torch.rand(x.shape, generator=generator) < x).float()
         x = torch.where(torch.rand(B, 1, 1, 1, generator=generator) < GREY_SHARE, x, binary)
     framed = F.pad(x.permute(0, 3, 1, 2), (SHIFT,) * 4, mode="reflect").permute(0, 2, 3, 1)
@@ -207,7 +207,7 @@ def accuracies(network: Classifier, images: np.ndarray, labels: np.ndarray, data
     """Shares of stored pictures [N, H, W, C] uint8 named right: "accuracy" as they are and, of a set of two levels,
     "accuracy_binarised" after the fixed binarisation."""
     scores = {"accuracy": float((classify(network, images) == labels).mean())}
-    if dataset.levels == 2:
-        binary = data.from_levels(data.fixed_values(images, dataset), dataset)
+    if dataset.num_values == 2:
+        binary = data.to_pixels(data.fixed_values(images, dataset), dataset)
         scores["accuracy_binarised"] = float((classify(network, binary) == labels).mean())
     return scores

@@ -26,7 +26,7 @@ from vssm.errors import UserError
 from vssm.evaluation import benchmark, classifier, pen_digits
 from vssm.files import strict_json
 from vssm.prompt import Prompt
-from vssm.sampling.events import Held
+from vssm.sampling.events import FixedLatents
 from vssm.sampling.generator import Generator
 
 # Images at once, of two levels and of more: larger batches leave a CPU's cache, or a device's memory.
@@ -76,9 +76,9 @@ class Settings:
     limit: int | None = None
     pen: Path | None = None
     seed: int = 0
-    mode: str | None = None
-    size: int | None = None
-    pixels: str | None = None
+    sampler: str | None = None
+    parameter: int | None = None
+    pixel_mode: str | None = None
     iw_images: int = 500
     iw_samples: int = 64
     fid_samples: int = 1000
@@ -132,13 +132,13 @@ class Evaluation:
     def __init__(self, generator: Generator, settings: Settings, data_folder=None, quiet: bool = False):
         self.generator, self.settings, self.data_folder, self.quiet = generator, settings, data_folder, quiet
         self.data = generator.data
-        self.mode, self.size = generator.sampler(settings.mode, settings.size)
-        self.pixels = generator.shown(settings.pixels)
+        self.sampler, self.parameter = generator.find_sampler(settings.sampler, settings.parameter)
+        self.pixel_mode = generator.find_pixel_mode(settings.pixel_mode)
         test, labels = data.load(self.data, "test", data_folder)
         limit = check_limit(settings.limit, len(test))
         self.test_values = data.fixed_values(test, self.data)
         self.values, self.labels = self.test_values[:limit], labels[:limit]
-        self.images = data.from_levels(self.values, self.data)
+        self.images = data.to_pixels(self.values, self.data)
 
     @cached_property
     def judge(self) -> classifier.Classifier:
@@ -155,9 +155,9 @@ class Evaluation:
             "torch": where["torch"],
             "threads": torch.get_num_threads(),
             "seed": self.settings.seed,
-            "mode": self.mode.name if drawn else None,
-            "size": self.size or None if drawn else None,
-            "pixels": self.pixels if drawn else None,
+            "mode": self.sampler.name if drawn else None,
+            "size": self.parameter or None if drawn else None,
+            "pixels": self.pixel_mode if drawn else None,
             "options": self._options(part),
         }
 
@@ -166,12 +166,12 @@ class Evaluation:
         options = {k.replace("_", "-"): v for k, v in given.items() if v != getattr(Settings, k)}
         if part in LIKELIHOODS:
             return options
-        if self.mode != self.generator.sampler()[0]:
-            options["mode"] = self.mode.name
-        if self.mode.size and self.size != self.mode.default:
-            options[self.mode.size] = self.size
-        if self.pixels != self.generator.shown():
-            options["pixels"] = self.pixels
+        if self.sampler != self.generator.find_sampler()[0]:
+            options["mode"] = self.sampler.name
+        if self.sampler.parameter and self.parameter != self.sampler.default:
+            options[self.sampler.parameter] = self.parameter
+        if self.pixel_mode != self.generator.find_pixel_mode():
+            options["pixels"] = self.pixel_mode
         return options
 
     def nats(self) -> dict:
@@ -288,8 +288,8 @@ class Evaluation:
         nothing = np.zeros((s.fid_samples, *self.data.shape), np.uint8)
         samples = self._complete(nothing, np.zeros(nothing.shape[:3], bool))
         train = train[: s.fid_samples]
-        drawn = data.binarise_fixed(train, s.seed) if self.data.levels == 2 else train
-        ours, real = self._distances(samples), self._distances(data.from_levels(drawn, self.data))
+        drawn = data.binarise_fixed(train, s.seed) if self.data.num_values == 2 else train
+        ours, real = self._distances(samples), self._distances(data.to_pixels(drawn, self.data))
         return {
             "fid": ours["fid"],
             "fid_real": real["fid"],
@@ -350,7 +350,7 @@ class Evaluation:
         busy meanwhile, None where nobody tells; too_busy: whether that was too many for the times to mean much;
         network_calls, tokens_per_call and, where tokens are drafted, acceptance: of one picture."""
         s = self.settings
-        contestant = benchmark.Contestant(self.generator, s.mode, s.size, s.pixels)
+        contestant = benchmark.Contestant(self.generator, s.sampler, s.parameter, s.pixel_mode)
         prompt = Prompt.empty(*self.data.shape)
         records = {b: benchmark.bench({"": contestant}, prompt, b, s.repeats, self.quiet) for b in SPEED_BATCHES}
         speeds = {batch: record["models"][""]["images_per_second"] for batch, record in records.items()}
@@ -379,7 +379,9 @@ class Evaluation:
 
     def _complete(self, images: np.ndarray, known: np.ndarray, levels: int = 0) -> np.ndarray:
         s = self.settings
-        return completions(self.generator, images, known, s.seed, self.quiet, s.mode, s.size, s.pixels, levels)
+        return completions(
+            self.generator, images, known, s.seed, self.quiet, s.sampler, s.parameter, s.pixel_mode, levels
+        )
 
     def _distances(self, images: np.ndarray) -> dict:
         """Of pictures to the test set: fid, kid and kid_error."""
@@ -389,7 +391,7 @@ class Evaluation:
 
     @cached_property
     def test_features(self) -> np.ndarray:
-        return self._features(data.from_levels(self.test_values, self.data))
+        return self._features(data.to_pixels(self.test_values, self.data))
 
     def _read_rightly(self, images: np.ndarray) -> float:
         return self._share_read(images, self.labels)
@@ -488,7 +490,7 @@ def bits_per_dim(nats: float, dataset: data.DataSet) -> float:
 
 def batch_size(table: dict[str, tuple[int, int]], generator: Generator) -> int:
     """How many images at once, by one of the tables above."""
-    return table[generator.where.type][generator.data.levels > 2]
+    return table[generator.where.type][generator.data.num_values > 2]
 
 
 def log_likelihoods(generator: Generator, values: np.ndarray, seed: int = 0, quiet: bool = False) -> np.ndarray:
@@ -503,21 +505,21 @@ def completions(
     known: np.ndarray,
     seed: int = 0,
     quiet: bool = False,
-    mode: str | None = None,
-    size: int | None = None,
-    pixels: str | None = None,
+    sampler: str | None = None,
+    parameter: int | None = None,
+    pixel_mode: str | None = None,
     levels: int = 0,
 ) -> np.ndarray:
     """One completion of every prompt at temperature 1: images [N, H, W, C] uint8, known [N, H, W] to images. So many of
     the first levels of latents are drawn from the posterior, which sees all of the images."""
 
     def complete(part: slice) -> np.ndarray:
-        held, begun = None, seed + part.start
+        fixed, begun = None, seed + part.start
         if levels:
             codes = generator.encode(images[part], known[part], begun)
             free = (None,) * (len(codes) - levels)
-            held = Held(codes[:levels] + free, (None,) * len(codes))
-        return generator.complete_batch(images[part], known[part], 1.0, begun, mode, size, pixels, held)[0]
+            fixed = FixedLatents(codes[:levels] + free, (None,) * len(codes))
+        return generator.complete_batch(images[part], known[part], 1.0, begun, sampler, parameter, pixel_mode, fixed)[0]
 
     batch = batch_size(COMPLETION_BATCH, generator)
     return np.concatenate([complete(part) for part in _slices(len(images), batch, "completion", quiet)])

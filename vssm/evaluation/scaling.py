@@ -37,8 +37,8 @@ class Contender:
 
     name: str  # what it is called in the record
     model: str
-    mode: str | None = None
-    size: int | None = None
+    sampler: str | None = None
+    parameter: int | None = None
 
 
 def everyone() -> tuple[Contender, ...]:
@@ -85,8 +85,8 @@ class Measured:
     name: str
     model: str
     title: str
-    mode: str
-    size: int | None
+    sampler: str
+    parameter: int | None
     length: int
     shape: tuple[int, int]
     seconds: float

@@ -135,7 +135,7 @@ def measure(
     titles = {c.name: registry.get(c.model).title for c in request.contenders}
     lengths = sorted(set(request.lengths))
     for c in request.contenders:
-        generator(c, dataset, lengths[0], request.parameters, where).sampler(c.mode, c.size)
+        generator(c, dataset, lengths[0], request.parameters, where).find_sampler(c.sampler, c.parameter)
         yield Working()
     for length in lengths:
         for c in request.contenders:
@@ -160,8 +160,8 @@ def _point(
         contender.name,
         contender.model,
         made.preset.title,
-        runs[0].mode,
-        runs[0].size or None,
+        runs[0].sampler,
+        runs[0].parameter or None,
         length=length,
         shape=grid(length),
         seconds=statistics.median(map(_seconds, runs)),
@@ -178,7 +178,9 @@ def _point(
 def _run(made: Generator, contender: Contender, seed: int, urgent) -> Iterator[Working]:
     """One picture from nothing; returns its Finished."""
     prompt = Prompt.empty(*made.data.shape)
-    request = GenerationRequest(prompt, seed=seed, every=math.inf, mode=contender.mode, size=contender.size)
+    request = GenerationRequest(
+        prompt, seed=seed, every=math.inf, sampler=contender.sampler, parameter=contender.parameter
+    )
     with contextlib.closing(made.generate(request, urgent)) as events:
         for event in events:
             if isinstance(event, Finished):
@@ -220,8 +222,8 @@ def record(points: Sequence[Measured], request: ScalingRequest, device: str) -> 
                 **_acceptance(own),
                 "exponent": slopes[name][0],
                 "exponent_last": slopes[name][1],
-                "mode": own[0].mode,
-                "size": own[0].size,
+                "mode": own[0].sampler,
+                "size": own[0].parameter,
             }
             for name, own in by_name.items()
         },

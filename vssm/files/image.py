@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from vssm.data import MNIST, DataSet, from_levels, to_levels
+from vssm.data import MNIST, DataSet, to_pixels, to_values
 from vssm.errors import UserError
 from vssm.files.ink import MIDDLE, find, fitting_box, reduce_drawing, split, stroke_width
 from vssm.files.picture import FORMATS, open_picture, require_size
@@ -214,14 +214,14 @@ def cut(image: Image.Image, box: Box, data: DataSet, invert: bool = False) -> np
     if box[0] < 0 or box[1] < 0 or box[2] > image.width or box[3] > image.height:
         image, box = _extended(image, box)
     wide, high = box[2] - box[0], box[3] - box[1]
-    drawn = data.channels == 1 and data.levels == 2 and (wide > data.width or high > data.height)
+    drawn = data.channels == 1 and data.num_values == 2 and (wide > data.width or high > data.height)
     size = (round(wide), round(high)) if drawn else (data.width, data.height)
     part = image.resize(size, Image.Resampling.BOX, box)
     pixels = np.asarray(part.convert("L") if data.channels == 1 else part, np.uint8)
     pixels = 255 - pixels if invert else pixels
     if drawn:
         pixels = reduce_drawing(pixels, data.height, data.width)
-    return from_levels(to_levels(pixels, data), data).reshape(data.shape)
+    return to_pixels(to_values(pixels, data), data).reshape(data.shape)
 
 
 def cut_centred(image: Image.Image, invert: bool = False) -> np.ndarray:

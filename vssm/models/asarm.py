@@ -38,14 +38,14 @@ from vssm.config import PictureConfig, bounded, flag, for_data
 from vssm.models import assd
 from vssm.models.raster import NEIGHBOURS, SquaredReLU
 from vssm.nn import likelihoods
-from vssm.nn.ssm_block import widen
-from vssm.sampling.step import Drafted, Mode, Work
+from vssm.nn.ssm_block import at_least_float32
+from vssm.sampling.step import Drafted, Sampler, SamplingParams, SamplingStep
 
 
 @dataclass(frozen=True)
 class ASARMConfig(PictureConfig):
-    """height, width, channels, levels and likelihood describe the picture; components: of a mixture; the stem sees
-    `reach` pixels in each direction; direct: whether a linear map leads from what it sees to the outputs.
+    """reach: how many pixels the stem sees in each direction; direct: whether a linear map leads from what it sees to
+    the outputs.
 
     In training a share `random_orders` of the images has its unknown tokens in random order, the rest in raster
     order; a share `drafts` has drafts from a random rank on. draft: how many tokens ASSD usually drafts in a call.
@@ -108,23 +108,24 @@ class ASARM(nn.Module):
     likelihood_order = "random"
     prefix_only = False
     half_precision = False
-    pixels = ("sampled",)
+    pixel_modes = ("sampled",)
 
     @staticmethod
-    def modes(config: ASARMConfig) -> tuple[Mode, ...]:
+    def samplers(config: ASARMConfig) -> tuple[Sampler, ...]:
         T, about = config.height * config.width, "drafts so many pixels in one call, verifies them in another; exact"
+        masked = "all pixels in so many calls, independent within a call; inexact"
         return (
-            Mode("assd", "ASSD", about, "draft", config.draft, T),
-            Mode("sequential", "Sequential", "one pixel after another in raster order"),
-            Mode("random", "Random order", "one pixel after another in random order"),
-            Mode("masked", "Masked", "all pixels in so many calls, independent within a call; inexact", "steps", 16, T),
+            Sampler("assd", "ASSD", about, "draft", config.draft, T),
+            Sampler("sequential", "Sequential", "one pixel after another in raster order"),
+            Sampler("random", "Random order", "one pixel after another in random order"),
+            Sampler("masked", "Masked", masked, "steps", 16, T),
         )
 
     def __init__(self, config: ASARMConfig):
         super().__init__()
         self.config = c = config
         D, side = c.d_model, 2 * c.reach + 1
-        self.likelihood = likelihoods.make(c.likelihood, c.channels, c.levels, c.components)
+        self.likelihood = likelihoods.of(c)
         self.value = nn.Linear(c.channels + 1, D)  # the last input stands for "none yet"
         self.row, self.column = (nn.Parameter(0.02 * torch.randn(n, D)) for n in (c.height, c.width))
         self.target_row, self.target_column = (nn.Parameter(0.02 * torch.randn(n, D)) for n in (c.height, c.width))
@@ -178,7 +179,7 @@ class ASARM(nn.Module):
 
     def signed(self, values: Tensor) -> Tensor:
         """Pixel values as −1 … 1 in float32."""
-        return values.float() * (2 / (self.config.levels - 1)) - 1
+        return values.float() * (2 / (self.config.num_values - 1)) - 1
 
     def embed(
         self, values: Tensor, order: Tensor, known: Tensor, ranks: Tensor, seen: Tensor, rank_map: Tensor
@@ -211,7 +212,7 @@ class ASARM(nn.Module):
         """Rows after the last block to raw outputs [B, R, P] in float32."""
         x = self.norm(x)
         with torch.autocast(x.device.type, enabled=False):  # a mean needs more digits than bfloat16 has
-            raw = self.head(widen(x))
+            raw = self.head(at_least_float32(x))
             return raw + self.direct_head(window) if self.config.direct else raw
 
     def forward(self, values: Tensor, order: Tensor, known: Tensor, seen: Tensor | None = None) -> Tensor:
@@ -276,26 +277,18 @@ class ASARM(nn.Module):
 
     # --- generation ---------------------------------------------------------------------------------------------
 
-    def complete(
-        self,
-        values: Tensor,
-        known: Tensor,
-        temperature: float,
-        rng: torch.Generator,
-        mode: str,
-        size: int,
-        pixels: str,
-    ) -> Iterator[Work]:
-        """Read the prompt in one call, then fill the rest as `mode` says; prompts of a batch may differ."""
+    def complete(self, values: Tensor, known: Tensor, params: SamplingParams) -> Iterator[SamplingStep]:
+        """Read the prompt in one call, then fill the rest by one of the `samplers`; prompts of a batch may differ."""
+        sampler, rng = params.sampler, params.rng
         mask = known.flatten(1)
-        order, count = self.order(mask, torch.full_like(mask[:, 0], mode in ("random", "masked")), rng)
-        drafts = {"assd": size, "masked": self.tokens}.get(mode, 1)
+        order, count = self.order(mask, torch.full_like(mask[:, 0], sampler in ("random", "masked")), rng)
+        drafts = {"assd": params.parameter, "masked": self.tokens}.get(sampler, 1)
         given = values.flatten(1, 2) * mask.unsqueeze(-1)
-        run = Decoding(self, given, order, count, temperature, rng, spare=drafts)
+        run = Decoding(self, given, order, count, params.temperature, rng, spare=drafts)
         if mask.any():
             run.read_prompt()
             yield run.report(values.shape, prompt=True)
-        rounds = run.masked(size) if mode == "masked" else run.speculative(drafts)
+        rounds = run.masked(params.parameter) if sampler == "masked" else run.speculative(drafts)
         for drafted, accepted in rounds:
             yield run.report(values.shape, drafted, accepted)
 
@@ -325,28 +318,29 @@ class Decoding:
         self.caches = [network.norm.weight.new_zeros(shape) for _ in network.blocks]  # keys and values, one a block
         self.padded = torch.cat([order, order[:, -1:].expand(-1, slots - self.T)], 1)
 
-    def report(self, shape, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> Work:
+    def report(self, shape, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> SamplingStep:
         whole = bool((self.stands == self.T).all())
         filled = self.T if whole else (self.ranks < self.stands[:, None]).view(shape[:3])
         drafts = partial(self.drafted, shape, *self.round) if self.round else None
-        told = partial(self.log_probability, shape, *self.drawn) if self.drawn else None
-        return Work(
+        log_prob = partial(self.log_probability, shape, *self.drawn) if self.drawn else None
+        return SamplingStep(
             self.values.view(shape),
             filled,
             prompt=prompt,
             drafted=drafted,
             accepted=accepted,
             drafts=drafts,
-            log_probability=told,
+            log_probability=log_prob,
         )
 
     def log_probability(self, shape, ranks: Tensor, raw: Tensor) -> Tensor:
-        """As `Work` has it, of those of these ranks [B, R] that stand: each given all that stood for its row."""
+        """Compute the log-probability of a `SamplingStep` for those of the ranks [B, R] that are settled; raw: the
+        outputs [B, R, P] of their rows."""
         place = self.padded.gather(1, ranks)
-        told = self.likelihood.log_prob(raw, self.values.gather(1, place.unsqueeze(-1).expand(-1, -1, shape[-1])))
-        told = told.masked_fill(ranks >= self.stands[:, None], math.nan)
-        made = told.new_full((shape[0], self.T + 1), math.nan)
-        return made.scatter_(1, torch.where(ranks < self.T, place, self.T), told)[:, :-1].reshape(shape[:3])
+        log_prob = self.likelihood.log_prob(raw, self.values.gather(1, place.unsqueeze(-1).expand(-1, -1, shape[-1])))
+        log_prob = log_prob.masked_fill(ranks >= self.stands[:, None], math.nan)
+        made = log_prob.new_full((shape[0], self.T + 1), math.nan)
+        return made.scatter_(1, torch.where(ranks < self.T, place, self.T), log_prob)[:, :-1].reshape(shape[:3])
 
     def drafted(self, shape, values: Tensor, stands: Tensor, size: int, passed: Tensor | int) -> Drafted:
         """A round of so many drafts a sample, from the ranks `stands` [B] on, the first `passed` of which stood."""

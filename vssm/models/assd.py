@@ -23,13 +23,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from vssm.nn.likelihoods import Bernoulli, LogisticMixture
-
-Kind = Bernoulli | LogisticMixture
+from vssm.nn.likelihoods import Likelihood
 
 
 def passing_channels(
-    kind: Kind, q: Tensor, p: Tensor, drafts: Tensor, temperature: float, rng: torch.Generator
+    kind: Likelihood, q: Tensor, p: Tensor, drafts: Tensor, temperature: float, rng: torch.Generator
 ) -> Tensor:
     """Decide how many channels of every draft stay, from the first one on: [...], C where the whole draft does."""
     gain = _channels(kind, q, drafts, temperature) - _channels(kind, p, drafts, temperature)
@@ -38,7 +36,7 @@ def passing_channels(
 
 
 def replace(
-    kind: Kind, q: Tensor, p: Tensor, drafts: Tensor, stay: Tensor, temperature: float, rng: torch.Generator
+    kind: Likelihood, q: Tensor, p: Tensor, drafts: Tensor, stay: Tensor, temperature: float, rng: torch.Generator
 ) -> Tensor:
     """Draw what takes the place of drafts of which the first `stay` [...] channels, fewer than C, stay: [..., C]."""
     q, p, where = _precise(q), _precise(p), drafts.device
@@ -54,7 +52,7 @@ def replace(
     return made.to(where)
 
 
-def _channels(kind: Kind, raw: Tensor, tokens: Tensor, temperature: float) -> Tensor:
+def _channels(kind: Likelihood, raw: Tensor, tokens: Tensor, temperature: float) -> Tensor:
     """log p of every channel of tokens given the channels before it: [..., C] float64."""
     raw = _precise(raw)
     tokens = tokens.to(raw.device)
@@ -62,14 +60,14 @@ def _channels(kind: Kind, raw: Tensor, tokens: Tensor, temperature: float) -> Te
     return torch.stack([now - before for now, before in zip(upto, [0, *upto], strict=False)], -1)
 
 
-def _conditional(kind: Kind, raw: Tensor, earlier: Tensor, temperature: float) -> Tensor:
+def _conditional(kind: Likelihood, raw: Tensor, earlier: Tensor, temperature: float) -> Tensor:
     """log p of every value of a channel given the channels before it [..., c]: [..., V] float64."""
-    values = torch.arange(kind.levels, device=raw.device)
-    listed = earlier.unsqueeze(-2).expand(*earlier.shape[:-1], kind.levels, -1)
+    values = torch.arange(kind.num_values, device=raw.device)
+    listed = earlier.unsqueeze(-2).expand(*earlier.shape[:-1], kind.num_values, -1)
     listed = torch.cat([listed, values.expand(*earlier.shape[:-1], -1).unsqueeze(-1)], -1)
-    return kind.log_prob(raw.unsqueeze(-2).expand(*raw.shape[:-1], kind.levels, -1), listed, temperature).log_softmax(
-        -1
-    )
+    return kind.log_prob(
+        raw.unsqueeze(-2).expand(*raw.shape[:-1], kind.num_values, -1), listed, temperature
+    ).log_softmax(-1)
 
 
 def _precise(x: Tensor) -> Tensor:

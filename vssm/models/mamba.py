@@ -24,28 +24,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vssm.config import PictureConfig, bounded, flag, for_data
-from vssm.models.raster import RasterModel
+from vssm.config import bounded, for_data
+from vssm.models.raster import RasterConfig, RasterModel
 from vssm.nn import scan
-from vssm.nn.ssm_block import convolve, widen
+from vssm.nn.ssm_block import at_least_float32, convolve
 
 
 @dataclass(frozen=True)
-class MambaConfig(PictureConfig):
-    """height, width, channels, levels and likelihood describe the picture; components: of a mixture; convolution:
-    tokens that the short convolution spans; direct: as the Transformer's."""
+class MambaConfig(RasterConfig):
+    """convolution: how many tokens the short convolution spans; chunk: how many steps one matrix product joins."""
 
-    d_model: int = bounded(128, 1, 2048)
     blocks: int = bounded(5, 1, 64)
     inner: int = bounded(256, 1, 4096)
     state: int = bounded(32, 1, 512)
     heads: int = bounded(4, 1, 64, divides=("inner",))
     convolution: int = bounded(4, 1, 64)
     chunk: int = bounded(56, 1, 16384)
-    stem_rows: int = bounded(5, 1, 16)
-    stem_columns: int = bounded(5, 1, 16)
-    stem_hidden: int = bounded(256, 1, 4096)
-    direct: bool = flag(False)
 
 
 class Block(nn.Module):
@@ -77,7 +71,7 @@ class Block(nn.Module):
         kernel, bias = self.kernel.to(mixed.dtype), self.kernel_bias.to(mixed.dtype)
         u = convolve(framed.unsqueeze(2), kernel, bias, groups=self.mixed)[:, :, 0]
         v, b, c = F.silu(u).split([self.inner, self.state, self.state], -1)
-        step = F.softplus(widen(self.step(normed)))  # [B, T, H]
+        step = F.softplus(at_least_float32(self.step(normed)))  # [B, T, H]
         v = v.view(B, T, self.heads, -1)
         y, h = scan.ssd(v * step.to(v.dtype).unsqueeze(-1), -step * self.log_rate.exp(), b, c, self.chunk)
         y = (y + self.skip.to(v.dtype)[:, None] * v).flatten(2)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,12 +23,28 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vssm.config import PictureConfig, bounded, flag
 from vssm.nn import likelihoods
-from vssm.nn.ssm_block import widen
-from vssm.sampling.step import Mode, Work
+from vssm.nn.ssm_block import at_least_float32
+from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
 NEIGHBOURS = 0.75, 0.75, -0.5  # how a pixel follows those to the left, above, and above left, before training
-SEQUENTIAL = Mode("sequential", "Sequential", "one pixel after another, each drawn given all before it")
+SEQUENTIAL = Sampler("sequential", "Sequential", "one pixel after another, each drawn given all before it")
+
+
+@dataclass(frozen=True)
+class RasterConfig(PictureConfig):
+    """What the configs of all raster models have.
+
+    stem_rows, stem_columns: how far the stem sees above, and to either side; direct: whether a linear map leads from
+    the stem's window to the outputs.
+    """
+
+    d_model: int = bounded(128, 1, 2048)
+    stem_rows: int = bounded(5, 1, 16)
+    stem_columns: int = bounded(5, 1, 16)
+    stem_hidden: int = bounded(256, 1, 4096)
+    direct: bool = flag(False)
 
 
 class SquaredReLU(nn.Module):
@@ -67,17 +84,16 @@ class RasterModel(nn.Module):
     exact = True
     prefix_only = True
     half_precision = False  # many and small matrix products: bfloat16 makes a step slower
-    pixels = ("sampled",)  # a pixel is drawn before the next can be
+    pixel_modes = ("sampled",)  # a pixel is drawn before the next can be
 
     @staticmethod
-    def modes(config) -> tuple[Mode, ...]:
+    def samplers(config: RasterConfig) -> tuple[Sampler, ...]:
         return (SEQUENTIAL,)
 
-    def make_ends(self, c) -> None:
-        """The way in and the way out; c: a config with height, width, channels, levels, likelihood, components,
-        d_model, stem_rows, stem_columns, stem_hidden and direct."""
+    def make_ends(self, c: RasterConfig) -> None:
+        """Make what comes before the blocks and after them."""
         self.config = c
-        self.likelihood = likelihoods.make(c.likelihood, c.channels, c.levels, c.components)
+        self.likelihood = likelihoods.of(c)
         self.patch = (c.stem_rows + 1) * (2 * c.stem_columns + 1)
         self.seen = self.patch - c.stem_columns - 1  # of the window in raster order, the entries before the centre
         self.stem = nn.Sequential(
@@ -117,7 +133,7 @@ class RasterModel(nn.Module):
 
     def signed(self, values: Tensor) -> Tensor:
         """Pixel values as −1 … 1 in float32."""
-        return values.float() * (2 / (self.config.levels - 1)) - 1
+        return values.float() * (2 / (self.config.num_values - 1)) - 1
 
     def canvas(self, values: Tensor) -> Tensor:
         """Pixel values [B, H, W, C] as −1 … 1, framed by zeros so that every pixel has its window: [B, C, …, …]."""
@@ -144,7 +160,7 @@ class RasterModel(nn.Module):
         window = self.windows(values)
         x = self.norm(self.read(self.embed(values, window)[:, :tokens], states))
         with torch.autocast(x.device.type, enabled=False):  # a mean needs more digits than bfloat16 has
-            raw = self.head(widen(x))
+            raw = self.head(at_least_float32(x))
             return raw + self.direct_head(window[:, :tokens]) if self.config.direct else raw
 
     def log_likelihood(self, values: Tensor) -> Tensor:
@@ -196,16 +212,7 @@ class RasterModel(nn.Module):
         raw = torch.addmm(tables.head_bias, x, tables.head)
         return raw if tables.direct is None else raw.addmm_(window, tables.direct)
 
-    def complete(
-        self,
-        values: Tensor,
-        known: Tensor,
-        temperature: float,
-        rng: torch.Generator,
-        mode: str,
-        size: int,
-        pixels: str,
-    ) -> Iterator[Work]:
+    def complete(self, values: Tensor, known: Tensor, params: SamplingParams) -> Iterator[SamplingStep]:
         """Read the prefix that all prompts know in one call, then one token a call; known pixels are clamped."""
         c, T, K = self.config, self.tokens, len(values)
         given, mask = values.flatten(1, 2), known.flatten(1)
@@ -214,7 +221,7 @@ class RasterModel(nn.Module):
         stands = (torch.arange(T, device=given.device) < prefix).unsqueeze(1)
         flat = given * stands  # pixels known later enter the canvas as they pass
         some, every = mask.any(0).tolist(), shared.tolist()
-        noise = self.likelihood.noise(T, K, rng=rng, device=given.device)
+        noise = self.likelihood.noise(T, K, rng=params.rng, device=given.device)
         states, tables = self.make_states(K), self.step_tables()
         canvas = self.canvas(values) * 0
         inner = canvas[:, :, c.stem_rows :, c.stem_columns : c.stem_columns + c.width]
@@ -231,11 +238,11 @@ class RasterModel(nn.Module):
             signed = self.signed(given)
             inner.copy_((signed * stands).transpose(1, 2).view_as(inner))
             previous = signed[:, prefix - 1]
-            yield Work(flat.view_as(values), prefix, prompt=True)
+            yield SamplingStep(flat.view_as(values), prefix, prompt=True)
         for t in range(prefix, T):
             raw = self.next_raw(canvas, previous, states, t, tables)
             raws.append(raw)
-            drawn = self.likelihood.choose(raw, noise[t], temperature)
+            drawn = self.likelihood.choose(raw, noise[t], params.temperature)
             if every[t]:
                 drawn = given[:, t]
             elif some[t]:
@@ -243,12 +250,14 @@ class RasterModel(nn.Module):
             flat[:, t] = drawn
             previous = self.signed(drawn)
             inner[:, :, t // c.width, t % c.width] = previous
-            told = partial(self.log_probability, flat, raws) if t + 1 == T else None
-            yield Work(flat.view_as(values), t + 1, log_probability=told)
+            log_prob = partial(self.log_probability, flat, raws) if t + 1 == T else None
+            yield SamplingStep(flat.view_as(values), t + 1, log_probability=log_prob)
 
     def log_probability(self, flat: Tensor, raws: list[Tensor]) -> Tensor:
-        """For `Work`: of the last pixels [B, T, C] given those before them, by the raw outputs [B, P] they were drawn
-        from. One call of `forward` for the finished picture says the same."""
+        """Compute the log-probability of a `SamplingStep`, as one call of `forward` for the finished picture would.
+
+        flat: the pixels [B, T, C]; raws: for each of the last pixels the raw outputs [B, P] that it was drawn from.
+        """
         first = flat.shape[1] - len(raws)
-        told = self.likelihood.log_prob(torch.stack(raws, 1), flat[:, first:])
-        return F.pad(told, (first, 0), value=math.nan).view(-1, self.config.height, self.config.width)
+        log_prob = self.likelihood.log_prob(torch.stack(raws, 1), flat[:, first:])
+        return F.pad(log_prob, (first, 0), value=math.nan).view(-1, self.config.height, self.config.width)

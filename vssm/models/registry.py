@@ -1,34 +1,120 @@
-"""The registry: every model by its preset's name. A new model is one file and one line here.
+"""The registry: every model by the name of its preset. A new model is one file and one line here.
 
-A model module holds the nn.Module, its frozen `Config`, and `config_for(data, **changes)`, the preset. It is loaded,
-and torch with it, when its network is first asked for; names and titles are to be had at once.
-A network has
-    loss(values, known) -> dict of named terms, "loss" among them: what training minimises;
-    log_likelihood(values) -> [B], in nats: what evaluation reports;
-    exact: whether that is exact, else a lower bound;
-    likelihood_order, where that is exact in an order other than "raster";
-    modes(config) -> tuple of Mode, its samplers, the usual one first;
-    complete(values, known, temperature, rng, mode, size, pixels) -> Iterator[Work], a report after every call: what
-        generation shows; with `held`, latents that stay, in modes that can hold them;
-    pixels: the ways in which pixels can be shown, ("sampled",) or ("sampled", "mean");
-    prefix_only: whether it reads prompts in raster order, so that pixels known further on cannot inform it beforehand;
-    half_precision: whether generation is faster in bfloat16.
-Its reports should tell how likely the pixels were (`Work.log_probability`); where they do not, nobody else can say.
+A model's file has the network, its frozen `Config`, and `config_for(data, **changes)`, the preset's config for a data
+set. The file, and torch with it, is imported when the network is first needed; names and titles need neither.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast, runtime_checkable
 
-from vssm.config import from_dict
+from vssm.config import PictureConfig, from_dict
 from vssm.data import DataSet
 from vssm.errors import UserError
-from vssm.sampling.step import Mode
+from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
 if TYPE_CHECKING:
-    from torch import nn
+    import torch
+    from torch import Tensor, nn
+
+    from vssm.models.vssm import Inferred
+    from vssm.nn.latent_distributions import Latent
+
+
+@runtime_checkable
+class Network(Protocol):
+    """What every model's `nn.Module` has. Pixel values are int64 [B, H, W, C], known pixels bool [B, H, W].
+
+    Attributes:
+        Config: The class of its config.
+        config: The config that it was made with.
+        exact: Whether `log_likelihood` is exact; otherwise it is a lower bound.
+        prefix_only: Whether it reads prompts in raster order, so that pixels known further on have no influence on
+            the pixels before them.
+        half_precision: Whether it generates faster in bfloat16.
+        pixel_modes: How it can show pixels: ("sampled",) or ("sampled", "mean").
+        tokens: How many tokens a picture has for it.
+
+    A network whose likelihood is exact in another order than "raster" also has `likelihood_order`.
+    """
+
+    def __init__(self, config: Any) -> None: ...
+
+    Config: ClassVar[type[PictureConfig]]
+    config: Any
+    exact: bool
+    half_precision: bool
+    pixel_modes: tuple[str, ...]
+
+    @property
+    def prefix_only(self) -> bool: ...
+
+    @property
+    def tokens(self) -> int: ...
+
+    @staticmethod
+    def samplers(config: Any) -> tuple[Sampler, ...]:
+        """Its samplers under a config, the usual one first."""
+
+    def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
+        """Terms in nats for one image; training minimises the one called "loss"."""
+
+    def log_likelihood(self, values: Tensor) -> Tensor:
+        """log p(x), or a lower bound of it, in nats: [B]."""
+
+    def complete(self, values: Tensor, known: Tensor, params: SamplingParams) -> Iterator[SamplingStep]:
+        """Fill the unknown pixels, with a step after every network call.
+
+        The steps should have `log_probability`: nothing else can compute how likely the pixels were.
+        """
+
+    # --- of nn.Module, which a protocol cannot inherit
+
+    training: bool
+
+    def to(self, device: torch.device) -> Self: ...
+
+    def eval(self) -> Self: ...
+
+    def train(self, mode: bool = True) -> Self: ...
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...
+
+    def modules(self) -> Iterator[nn.Module]: ...
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Tensor]) -> object: ...
+
+
+@runtime_checkable
+class LatentNetwork(Network, Protocol):
+    """A network with latent variables."""
+
+    @property
+    def num_levels(self) -> int:
+        """How many levels of latents it has, without a global code."""
+
+    @property
+    def latent_levels(self) -> dict[int, tuple[Latent, tuple[int, int, int]]]:
+        """For every level by its number (a global code is 0): the kind of latent, and h, w and the number of variables
+        at a position."""
+
+    def infer(self, values: Tensor, known: Tensor, draws: int = 1) -> tuple[Tensor, list[Inferred]]:
+        """Raw outputs under posterior draws, and the latents of every level."""
+
+    def posterior(self, values: Tensor, known: Tensor) -> list[tuple[Latent, Tensor, Tensor]]:
+        """For every level: the kind of latent, and the raw parameters of posterior and prior."""
+
+    def importance_bound(self, values: Tensor, samples: int) -> Tensor:
+        """The importance-weighted bound of log p(x) in nats, [B]."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +132,18 @@ class Preset:
     known: str = "any"
 
     @property
-    def network(self) -> type[nn.Module]:
+    def network(self) -> type[Network]:
         """The class."""
         module, _, name = self.source.partition(":")
-        return getattr(importlib.import_module(module), name)
+        return cast("type[Network]", getattr(importlib.import_module(module), name))
 
-    def config(self, data: DataSet, **changes) -> Any:
-        """Its config for a data set."""
+    def config(self, data: DataSet, **changes: Any) -> Any:
+        """Return its config for a data set; raises UserError for impossible changes."""
         return getattr(importlib.import_module(self.source.partition(":")[0]), self.preset)(data, **changes)
 
-    def modes(self, data: DataSet) -> tuple[Mode, ...]:
+    def samplers(self, data: DataSet) -> tuple[Sampler, ...]:
         """The samplers of the untouched preset, the usual one first."""
-        return self.network.modes(self.config(data))
+        return self.network.samplers(self.config(data))
 
 
 RASTER = "one pixel after another, each drawn given all before it"
@@ -83,7 +169,7 @@ def get(name: str) -> Preset:
     return PRESETS[name]
 
 
-def build(name: str, config: dict) -> nn.Module:
-    """The untrained network of preset `name` under `config`, a dictionary; unknown keys raise UserError."""
+def build(name: str, config: dict[str, Any]) -> Network:
+    """Make the untrained network of a preset; raises UserError for settings that it does not have."""
     network = get(name).network
     return network(from_dict(network.Config, config))

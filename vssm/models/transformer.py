@@ -18,23 +18,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vssm.config import PictureConfig, bounded, flag, for_data
-from vssm.models.raster import RasterModel, SquaredReLU
+from vssm.config import bounded, for_data
+from vssm.models.raster import RasterConfig, RasterModel, SquaredReLU
 
 
 @dataclass(frozen=True)
-class TransformerConfig(PictureConfig):
-    """height, width, channels, levels and likelihood describe the picture; components: of a mixture; `window` is in
-    tokens and holds for blocks 0, 2, 4, …; direct: whether a linear map leads from the stem's window to the outputs."""
+class TransformerConfig(RasterConfig):
+    """window: how many tokens blocks 0, 2, 4, … attend to."""
 
-    d_model: int = bounded(128, 1, 2048)
     blocks: int = bounded(4, 1, 64)
     heads: int = bounded(2, 1, 64, divides=("d_model",))
     window: int = bounded(112, 1, 16384)
-    stem_rows: int = bounded(5, 1, 16)
-    stem_columns: int = bounded(5, 1, 16)
-    stem_hidden: int = bounded(256, 1, 4096)
-    direct: bool = flag(False)
 
 
 class CausalAttention(nn.Module):

@@ -41,18 +41,19 @@ from vssm.config import PictureConfig, bounded, flag, for_data, one_of
 from vssm.errors import UserError
 from vssm.models.global_code import CodePrior, GlobalCode, PlanReader, Quantiser
 from vssm.nn import latent_distributions, likelihoods
-from vssm.nn.ssm_block import Conv, SSMBlock, widen
-from vssm.sampling.step import Holding, Mode, Work
+from vssm.nn.latent_distributions import Latent
+from vssm.nn.likelihoods import Likelihood
+from vssm.nn.ssm_block import Conv, SSMBlock, at_least_float32
+from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
 
 @dataclass(frozen=True)
 class VSSMConfig(PictureConfig):
     """latent: "gaussian" (latent_size of them a position) or "categorical" (latent_size of latent_classes each).
 
-    height, width, channels, levels and likelihood describe the picture; components: of a mixture. estimator: of the
-    gradient through a categorical draw, "reinmax" or "gumbel". causal: the paper's flat model. codes: how many
-    discrete variables of code_classes each the global code has, 0 for no code; code_pool: the side in pixels of what
-    one pixel of its plan stands for; code_blocks: those that read the prompt for its prior.
+    estimator: of the gradient through a categorical draw, "reinmax" or "gumbel". causal: the paper's flat model.
+    codes: how many discrete variables of code_classes each the global code has, 0 for no code; code_pool: the side in
+    pixels of what one pixel of its plan stands for; code_blocks: those that read the prompt for its prior.
     """
 
     patch: int = bounded(2, 1, 64, divides=("height", "width"))
@@ -93,7 +94,7 @@ class VSSMConfig(PictureConfig):
 class Inferred(NamedTuple):
     """One level given a whole picture: the kind of latent, raw posterior and prior, and the value drawn."""
 
-    latent: latent_distributions.Gaussian | latent_distributions.Categorical
+    latent: Latent
     q: Tensor
     p: Tensor
     value: Tensor
@@ -110,48 +111,54 @@ class Inferred(NamedTuple):
 class Drawing(NamedTuple):
     """How a generation draws: latents, but for those held, and pixels at one temperature, or the pixels' means."""
 
-    likelihood: likelihoods.Bernoulli | likelihoods.LogisticMixture
-    temperature: float
-    rng: torch.Generator
-    means: bool
-    held: Holding | None = None
+    likelihood: Likelihood
+    params: SamplingParams
 
-    def latents(
-        self,
-        kind: latent_distributions.Gaussian | latent_distributions.Categorical,
-        raw: Tensor,
-        level: int | None = None,
-    ) -> Tensor:
-        """Values [..., Z] of latents from their raw parameters; those held of that level (from 1) stay as they are."""
-        drawn = kind.draw(raw, self.temperature, self.rng)  # whatever is held: all that follows meets the same noise
-        kept = self.held.levels.get(level) if self.held else None
-        if kept is None:
+    @property
+    def means(self) -> bool:
+        """Whether a pixel takes its mean given the latents."""
+        return self.params.pixel_mode == "mean"
+
+    def latents(self, kind: Latent, raw: Tensor, level: int = -1) -> Tensor:
+        """Draw latents [..., Z] from their raw parameters, but keep those of the level (from 1) that are fixed."""
+        drawn = kind.draw(raw, self.params.temperature, self.params.rng)  # always: what follows meets the same noise
+        fixed = self.params.fixed_latents
+        if fixed is None or level not in fixed.levels:
             return drawn
-        anew = kind.draw(raw, self.temperature, self.held.rng, kept.value if self.held.other else None)
-        return torch.where(kept.anew.unsqueeze(-1), anew, kept.value)
+        kept = fixed.levels[level]
+        again = kind.draw(raw, self.params.temperature, fixed.rng, kept.value if fixed.other else None)
+        return torch.where(kept.redraw.unsqueeze(-1), again, kept.value)
 
     def code(self, number: int, logits: Tensor) -> Tensor:
-        """The class [B] of one variable of the global code (from 0), which is level 0, from its logits [B, K]. Where
-        the code is drawn anew and must be another, its first variable differs and the rest follow."""
+        """Draw the class [B] of one variable of the global code, the level 0.
+
+        Args:
+            number: The number of the variable, from 0.
+            logits: Its logits [B, K].
+
+        If the code is drawn again and must differ from the one before, its first variable differs and the others
+        follow.
+        """
         kind = latent_distributions.Categorical(1, logits.shape[-1])
-        drawn = kind.draw(logits, self.temperature, self.rng)
-        kept = self.held.levels.get(0) if self.held else None
-        if kept is not None:
-            stays = kept.value[:, 0, 0].unflatten(-1, (-1, kind.classes))[:, number]
-            other = stays if self.held.other and number == 0 else None
-            anew = kind.draw(logits, self.temperature, self.held.rng, other)
-            drawn = torch.where(kept.anew[:, 0], anew, stays)
+        drawn = kind.draw(logits, self.params.temperature, self.params.rng)
+        fixed = self.params.fixed_latents
+        if fixed is not None and 0 in fixed.levels:
+            kept = fixed.levels[0]
+            before = kept.value[:, 0, 0].unflatten(-1, (-1, kind.classes))[:, number]
+            other = before if fixed.other and number == 0 else None
+            again = kind.draw(logits, self.params.temperature, fixed.rng, other)
+            drawn = torch.where(kept.redraw[:, 0], again, before)
         return drawn.argmax(-1)
 
     def pixels(self, raw: Tensor) -> Tensor:
         """Pixel values [..., C] from raw outputs [..., P]; means are not whole numbers."""
         if self.means:
             return self.likelihood.mean(raw)
-        noise = self.likelihood.noise(*raw.shape[:-1], rng=self.rng, device=raw.device)
-        return self.likelihood.choose(raw, noise, self.temperature)
+        noise = self.likelihood.noise(*raw.shape[:-1], rng=self.params.rng, device=raw.device)
+        return self.likelihood.choose(raw, noise, self.params.temperature)
 
-    def told(self, raw: Tensor, values: Tensor, known: Tensor) -> Callable[[], Tensor] | None:
-        """For `Work`, how likely the pixels were, given the latents: values [B, H, W, C] drawn from raw outputs
+    def log_prob(self, raw: Tensor, values: Tensor, known: Tensor) -> Callable[[], Tensor] | None:
+        """For `SamplingStep`, how likely the pixels were, given the latents: values [B, H, W, C] drawn from raw outputs
         [B, H, W, P] where not known. A mean is no draw."""
         if self.means:
             return None
@@ -207,7 +214,7 @@ class Head(nn.Module):
     """Tokens [B, h, w, D] to raw outputs [B, H, W, P] in float32; if `mixing`, tokens mix and the prompt
     [B, H, W, C + 1] enters."""
 
-    def __init__(self, d_model: int, channels: int, patch: int, mixing: bool, likelihood):
+    def __init__(self, d_model: int, channels: int, patch: int, mixing: bool, likelihood: Likelihood):
         super().__init__()
         self.patch, self.channels, self.mixing = patch, channels, mixing
         self.norm = nn.LayerNorm(d_model)
@@ -218,22 +225,22 @@ class Head(nn.Module):
         self.raw.bias.data.copy_(likelihood.initial_bias())
 
     def forward(self, h: Tensor, prompt: Tensor | None) -> Tensor:
-        x = unfold(self.unpack(self.norm(h)), self.patch)
+        x = depth_to_space(self.unpack(self.norm(h)), self.patch)
         if self.mixing:
             x = torch.cat([x, prompt.to(x.dtype)], -1)
         x = F.silu(self.mix(F.silu(x)))
         with torch.autocast(x.device.type, enabled=False):  # a mean needs more digits than bfloat16 has
-            return self.raw(widen(x))
+            return self.raw(at_least_float32(x))
 
 
-def fold(x: Tensor, by: int) -> Tensor:
+def space_to_depth(x: Tensor, by: int) -> Tensor:
     """[B, H, W, C] to [B, H/by, W/by, by²·C]."""
     B, H, W, C = x.shape
     return x.view(B, H // by, by, W // by, by, C).transpose(2, 3).reshape(B, H // by, W // by, by * by * C)
 
 
-def unfold(x: Tensor, by: int) -> Tensor:
-    """The reverse of `fold`: [B, H, W, by²·C] to [B, by·H, by·W, C]."""
+def depth_to_space(x: Tensor, by: int) -> Tensor:
+    """The reverse of `space_to_depth`: [B, H, W, by²·C] to [B, by·H, by·W, C]."""
     B, H, W, C = x.shape
     return x.view(B, H, W, by, by, C // by**2).transpose(2, 3).reshape(B, by * H, by * W, C // by**2)
 
@@ -244,27 +251,34 @@ class VSSM(nn.Module):
     Config = VSSMConfig
     exact = False
     half_precision = True  # few and large matrix products: faster in bfloat16
-    pixels = ("sampled", "mean")
+    pixel_modes = ("sampled", "mean")
 
     @staticmethod
-    def modes(config: VSSMConfig) -> tuple[Mode, ...]:
+    def samplers(config: VSSMConfig) -> tuple[Sampler, ...]:
         T = config.height * config.width // config.patch**2
         about = f"so many tokens ({config.patch}×{config.patch} pixels each) at a time, each chunk given all before it"
-        chunked = Mode("chunked", "Chunked", about, "chunk", max(1, T // 7), T)
+        chunked = Sampler("chunked", "Chunked", about, "chunk", max(1, T // 7), T)
         if not config.causal:
-            return Mode("parallel", "Parallel", "level after level, every pixel at once", holds=True), chunked
+            return Sampler(
+                "parallel", "Parallel", "level after level, every pixel at once", can_fix_latents=True
+            ), chunked
         return (
-            Mode("parallel", "Parallel", "all latents at once, then every pixel at once by one scan", holds=True),
-            Mode("sequential", "Sequential", "one latent and its token after another, the hidden state carried"),
+            Sampler(
+                "parallel",
+                "Parallel",
+                "all latents at once, then every pixel at once by one scan",
+                can_fix_latents=True,
+            ),
+            Sampler("sequential", "Sequential", "one latent and its token after another, the hidden state carried"),
             chunked,
         )
 
     def __init__(self, config: VSSMConfig):
         super().__init__()
         self.config = c = config
-        D, depth = c.d_model, self.ladder + 1
+        D, depth = c.d_model, self.num_levels + 1
         grid = c.height // c.patch, c.width // c.patch
-        self.likelihood = likelihoods.make(c.likelihood, c.channels, c.levels, c.components)
+        self.likelihood = likelihoods.of(c)
         self.latent = latent_distributions.make(c.latent, c.latent_size, c.latent_classes, c.estimator)
 
         def block(i: int) -> SSMBlock:
@@ -280,7 +294,7 @@ class VSSM(nn.Module):
         if c.coarse_levels:
             coarse_grid = grid[0] // 2, grid[1] // 2
             if c.codes:
-                quantiser = Quantiser(c.height, c.width, c.channels, c.levels, c.code_pool, c.codes, c.code_classes)
+                quantiser = Quantiser(c.height, c.width, c.channels, c.num_values, c.code_pool, c.codes, c.code_classes)
                 blocks = [block(i) for i in range(c.code_blocks)]
                 self.code = GlobalCode(quantiser, CodePrior(quantiser, coarse_grid, D, c.patch, c.code_hidden, blocks))
                 self.plan = PlanReader(quantiser, coarse_grid, D, c.code_hidden)
@@ -298,14 +312,14 @@ class VSSM(nn.Module):
         self.register_buffer("token_of_pixel", tokens, persistent=False)
 
     @property
-    def ladder(self) -> int:
+    def num_levels(self) -> int:
         """L, the number of levels; the global code is none of them."""
         return self.config.coarse_levels + self.config.fine_levels
 
     @property
     def latent_levels(
         self,
-    ) -> dict[int, tuple[latent_distributions.Gaussian | latent_distributions.Categorical, tuple[int, int, int]]]:
+    ) -> dict[int, tuple[Latent, tuple[int, int, int]]]:
         """By its number, the kind of every level's latents, and its h, w and number of variables a position. The
         global code is number 0."""
         (h, w), c = self.fine_position.shape[:2], self.config
@@ -328,7 +342,7 @@ class VSSM(nn.Module):
         """Pixel values [B, H, W, C] and known [B, H, W] to signed values, zero where unknown, and the mask:
         [B, H, W, C + 1]."""
         mask = known.unsqueeze(-1).to(self.fine_position.dtype)
-        signed = values.to(mask.dtype) * (2 / (self.config.levels - 1)) - 1
+        signed = values.to(mask.dtype) * (2 / (self.config.num_values - 1)) - 1
         return torch.cat([signed * mask, mask], -1)
 
     def top(self, prompt: Tensor) -> Tensor:
@@ -360,8 +374,8 @@ class VSSM(nn.Module):
                 h, prompt = h.repeat_interleave(draws, 0), prompt.repeat_interleave(draws, 0)
         found = []
         if self.config.coarse_levels:
-            coarse_features = self.encoder_coarse(self.fold_features(fold(features, 2)))
-            top = self.fold_prompt(fold(h, 2)) + self.coarse_position
+            coarse_features = self.encoder_coarse(self.fold_features(space_to_depth(features, 2)))
+            top = self.fold_prompt(space_to_depth(h, 2)) + self.coarse_position
             if self.config.codes:
                 parts = self.code.infer(values, prompt[::draws])
                 q, p, value, plan = (x.repeat_interleave(draws, 0) for x in parts) if draws > 1 else parts
@@ -370,7 +384,7 @@ class VSSM(nn.Module):
             for level in self.coarse:
                 top, inferred = level.infer(top, coarse_features)
                 found.append(inferred)
-            h = h + unfold(self.unfold_coarse(top), 2)
+            h = h + depth_to_space(self.unfold_coarse(top), 2)
         for level in self.fine:
             h, inferred = level.infer(h, features)
             found.append(inferred)
@@ -446,30 +460,20 @@ class VSSM(nn.Module):
 
     # --- generation ---------------------------------------------------------------------------------------------
 
-    def complete(
-        self,
-        values: Tensor,
-        known: Tensor,
-        temperature: float,
-        rng: torch.Generator,
-        mode: str,
-        size: int,
-        pixels: str,
-        held: Holding | None = None,
-    ) -> Iterator[Work]:
-        """Fill the unknown pixels as `mode` says; see `modes`. With `pixels` "mean" a pixel takes its mean given the
-        latents in place of a draw. Latents can be held in a mode that says so."""
-        how = Drawing(self.likelihood, temperature, rng, pixels == "mean", held)
+    def complete(self, values: Tensor, known: Tensor, params: SamplingParams) -> Iterator[SamplingStep]:
+        """Fill the unknown pixels by one of the `samplers`."""
+        how = Drawing(self.likelihood, params)
         if not self.config.causal:
-            yield from self.ladder_down(values, known, how, size if mode == "chunked" else self.tokens)
-        elif mode == "parallel":
+            chunk = params.parameter if params.sampler == "chunked" else self.tokens
+            yield from self.complete_levels(values, known, how, chunk)
+        elif params.sampler == "parallel":
             yield from self.at_once(values, known, how)
-        elif mode == "sequential":
+        elif params.sampler == "sequential":
             yield from self.one_by_one(values, known, how)
         else:
-            yield from self.in_chunks(values, known, how, size)
+            yield from self.in_chunks(values, known, how, params.parameter)
 
-    def ladder_down(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[Work]:
+    def complete_levels(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[SamplingStep]:
         """Code and levels, one network stage each, then all unknown pixels at once: L + 1 reports, whatever T. With
         `chunk` below T only the next so many tokens are kept, and the rest is drawn anew with these known."""
         while True:
@@ -477,69 +481,71 @@ class VSSM(nn.Module):
             h = self.top(prompt)
             number = 0
             if self.config.coarse_levels:
-                top = self.fold_prompt(fold(h, 2)) + self.coarse_position
+                top = self.fold_prompt(space_to_depth(h, 2)) + self.coarse_position
                 if self.config.codes:
                     value, prior, plan = self.code.draw(prompt, how.code)
                     shown = plan.unflatten(1, self.code.quantiser.shape)
-                    yield Work(latent=(self.code.latent, value, prior), level=0, plan=shown)
+                    yield SamplingStep(latent=(self.code.latent, value, prior), level=0, plan=shown)
                     top = top + self.plan(plan)
                 for level in self.coarse:
                     top, value, prior = level.sample(top, how, number := number + 1)
-                    yield Work(latent=(level.latent, value, prior), level=number)
-                h = h + unfold(self.unfold_coarse(top), 2)
+                    yield SamplingStep(latent=(level.latent, value, prior), level=number)
+                h = h + depth_to_space(self.unfold_coarse(top), 2)
             for level in self.fine:
                 h, value, prior = level.sample(h, how, number := number + 1)
-                yield Work(latent=(level.latent, value, prior), level=number)
+                yield SamplingStep(latent=(level.latent, value, prior), level=number)
             raw = self.decode(h, prompt)
             values = torch.where(known.unsqueeze(-1), values, how.pixels(raw))
-            told = how.told(raw, values, known)
+            log_prob = how.log_prob(raw, values, known)
             if chunk >= self.tokens:
                 break
-            unknown = fold(~known.unsqueeze(-1), self.config.patch).any(-1)  # [B, h, w]
+            unknown = space_to_depth(~known.unsqueeze(-1), self.config.patch).any(-1)  # [B, h, w]
             later = unknown.flatten(1).cumsum(1).view_as(unknown) > chunk
             if not later.any():
                 break
             known = ~later.repeat_interleave(self.config.patch, 1).repeat_interleave(self.config.patch, 2) | known
-            yield Work(values, known, log_probability=told)
-        yield Work(values, known[0].numel(), log_probability=told)
+            yield SamplingStep(values, known, log_probability=log_prob)
+        yield SamplingStep(values, known[0].numel(), log_probability=log_prob)
 
-    def at_once(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[Work]:
+    def at_once(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[SamplingStep]:
         """Causal: all latents from the partial posterior, then the decoder's scan: two reports."""
         level = self.fine[0]
         _, value, raw = level.sample(self.top(self.prompt(values, prefix(known))), how, 1)
-        yield Work(latent=(self.latent, value, raw), level=1)
+        yield SamplingStep(latent=(self.latent, value, raw), level=1)
         raw = self.decode(self.decoder_position + level.enter(value), None)
         # noise in the order of tokens, as the other samplers draw it
-        drawn = how.pixels(fold(raw, self.config.patch).unflatten(-1, (-1, self.likelihood.parameters))).flatten(-2)
-        values = torch.where(known.unsqueeze(-1), values, unfold(drawn, self.config.patch))
-        yield Work(values, known[0].numel(), log_probability=how.told(raw, values, known))
+        drawn = how.pixels(
+            space_to_depth(raw, self.config.patch).unflatten(-1, (-1, self.likelihood.parameters))
+        ).flatten(-2)
+        values = torch.where(known.unsqueeze(-1), values, depth_to_space(drawn, self.config.patch))
+        yield SamplingStep(values, known[0].numel(), log_probability=how.log_prob(raw, values, known))
 
-    def one_by_one(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[Work]:
+    def one_by_one(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[SamplingStep]:
         """Causal: the partial posterior reads the prompt once; then one token a call, the decoder's hidden state
         carried. The same distribution as `at_once`."""
         level = self.fine[0]
         raw = level.prior_head(level.block(self.top(self.prompt(values, prefix(known))))).flatten(1, 2)
-        first = self.standing(known)
+        first = self.num_known(known)
         value = torch.zeros_like(raw[..., : self.latent.values]).float()
         state = self.start_decoding(len(values))
         if first:  # the prompt's own latents, in one call
             value[:, :first] = how.latents(self.latent, raw[:, :first])
             _, state = self.decode_from(value[:, :first], state)
-        yield Work(values, self.filled(first, known), prompt=True)
+        yield SamplingStep(values, self.filled(first, known), prompt=True)
         for t in range(first, self.tokens):
             value[:, t : t + 1] = how.latents(self.latent, raw[:, t : t + 1])
             outputs, state = self.decode_from(value[:, t : t + 1], state)
             values = self.put(values, known, t, how.pixels(outputs))
-            yield self.so_far(values, known, value, raw, t + 1, self.told(how, outputs, values, t))
+            yield self.so_far(values, known, value, raw, t + 1, self.log_prob(how, outputs, values, t))
 
-    def in_chunks(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[Work]:
+    def in_chunks(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[SamplingStep]:
         """Causal: `chunk` tokens at a time. The partial posterior reads what stands, the latents of the next tokens
         are drawn, the decoder goes on from its hidden state; what stands is read once by either."""
         given = prefix(known)
         raw = values.new_zeros(len(values), self.tokens, self.latent.parameters, dtype=torch.float)
         value = torch.zeros_like(raw[..., : self.latent.values])
         decoding, reading = self.start_decoding(len(values)), self.start_reading(len(values))
-        first, start = self.standing(known), 0
+        first, start = self.num_known(known), 0
         if first:
             found, reading = self.read_from(values, given, first, reading)
             raw[:, :first] = found
@@ -549,12 +555,12 @@ class VSSM(nn.Module):
             value[:, start:end] = how.latents(self.latent, raw[:, start:end])
             outputs, decoding = self.decode_from(value[:, start:end], decoding)
             values = self.put(values, known, start, how.pixels(outputs))
-            told = self.told(how, outputs, values, start)
+            log_prob = self.log_prob(how, outputs, values, start)
             if end < self.tokens:
                 given = given | (self.token_of_pixel < end)
                 _, reading = self.read_from(values, given, end - first, reading)
             first = start = end
-            yield self.so_far(values, known, value, raw, end, told)
+            yield self.so_far(values, known, value, raw, end, log_prob)
 
     def start_decoding(self, batch: int) -> Carried:
         """The decoder's hidden state before the first token."""
@@ -565,7 +571,7 @@ class VSSM(nn.Module):
         [B, n, patch², P] and the state after them. Tokens that stand pass through no block again."""
         position = self.decoder_position.flatten(0, 1)[carried.start :][: value.shape[1]]
         h, carried = self.through(self.decoder, position + self.fine[0].enter(value), carried)
-        raw = fold(self.head(h.unsqueeze(1), None), self.config.patch)[:, 0]
+        raw = space_to_depth(self.head(h.unsqueeze(1), None), self.config.patch)[:, 0]
         return raw.unflatten(-1, (-1, self.likelihood.parameters)), carried
 
     def start_reading(self, batch: int) -> Carried:
@@ -575,8 +581,8 @@ class VSSM(nn.Module):
     def read_from(self, values: Tensor, known: Tensor, count: int, carried: Carried) -> tuple[Tensor, Carried]:
         """Raw p_ω of the next `count` tokens [B, count, ·] and the state after them; values, known: whole pictures."""
         patch, span = self.config.patch, slice(carried.start, carried.start + count)
-        pixels = fold(self.prompt(values, known), patch).flatten(1, 2)[:, span]
-        x = self.prompt_stem(unfold(pixels.unsqueeze(1), patch))[:, 0] + self.fine_position.flatten(0, 1)[span]
+        pixels = space_to_depth(self.prompt(values, known), patch).flatten(1, 2)[:, span]
+        x = self.prompt_stem(depth_to_space(pixels.unsqueeze(1), patch))[:, 0] + self.fine_position.flatten(0, 1)[span]
         h, carried = self.through([*self.prompt_blocks, self.fine[0].block], x, carried)
         return self.fine[0].prior_head(h), carried
 
@@ -593,41 +599,45 @@ class VSSM(nn.Module):
             states.append(state)
         return x, Carried(carried.start + x.shape[1], states)
 
-    def standing(self, known: Tensor) -> int:
+    def num_known(self, known: Tensor) -> int:
         """How many tokens at the beginning are known in all of their pixels and in all images; at most all but one,
         so that there is something to decode."""
-        whole = fold(prefix(known).unsqueeze(-1), self.config.patch).all(-1).flatten(1).all(0)
+        whole = space_to_depth(prefix(known).unsqueeze(-1), self.config.patch).all(-1).flatten(1).all(0)
         return int(whole[:-1].long().cumprod(0).sum())
 
     def filled(self, tokens: int, known: Tensor) -> Tensor | int:
-        """For `Work`: the pixels of the first tokens, and the known ones."""
+        """For `SamplingStep`: the pixels of the first tokens, and the known ones."""
         return known[0].numel() if tokens == self.tokens else (self.token_of_pixel < tokens) | known
 
     def put(self, values: Tensor, known: Tensor, start: int, drawn: Tensor) -> Tensor:
         """Pixel values with those drawn of the tokens from `start` on, [B, n, patch², C], known ones held."""
-        tokens = fold(values.to(drawn.dtype), self.config.patch)
+        tokens = space_to_depth(values.to(drawn.dtype), self.config.patch)
         flat = tokens.flatten(1, 2).clone()
         flat[:, start : start + drawn.shape[1]] = drawn.flatten(-2)
-        return torch.where(known.unsqueeze(-1), values, unfold(flat.view_as(tokens), self.config.patch))
+        return torch.where(known.unsqueeze(-1), values, depth_to_space(flat.view_as(tokens), self.config.patch))
 
-    def told(self, how: Drawing, outputs: Tensor, values: Tensor, start: int) -> Callable[[], Tensor] | None:
-        """As `Drawing.told`, of the tokens from `start` on, drawn from raw outputs [B, n, patch², P]."""
+    def log_prob(self, how: Drawing, outputs: Tensor, values: Tensor, start: int) -> Callable[[], Tensor] | None:
+        """As `Drawing.log_prob`, of the tokens from `start` on, drawn from raw outputs [B, n, patch², P]."""
         if how.means:
             return None
         patch, grid, later = self.config.patch, self.fine_position.shape[:2], self.tokens - start - outputs.shape[1]
 
         def work_out() -> Tensor:
-            tokens = fold(values, patch).flatten(1, 2)[:, start : self.tokens - later].unflatten(-1, (patch**2, -1))
-            told = F.pad(self.likelihood.log_prob(outputs, tokens), (0, 0, start, later), value=math.nan)
-            return unfold(told.unflatten(1, grid), patch).squeeze(-1)
+            tokens = (
+                space_to_depth(values, patch)
+                .flatten(1, 2)[:, start : self.tokens - later]
+                .unflatten(-1, (patch**2, -1))
+            )
+            log_prob = F.pad(self.likelihood.log_prob(outputs, tokens), (0, 0, start, later), value=math.nan)
+            return depth_to_space(log_prob.unflatten(1, grid), patch).squeeze(-1)
 
         return work_out
 
-    def so_far(self, values: Tensor, known: Tensor, value: Tensor, raw: Tensor, tokens: int, told) -> Work:
+    def so_far(self, values: Tensor, known: Tensor, value: Tensor, raw: Tensor, tokens: int, log_prob) -> SamplingStep:
         grid = self.fine_position.shape[:2]
         latent = self.latent, value.unflatten(1, grid), raw.unflatten(1, grid)
         filled = self.filled(tokens, known)
-        return Work(values, filled, latent=latent, level=1, drawn=tokens, log_probability=told)
+        return SamplingStep(values, filled, latent=latent, level=1, drawn=tokens, log_probability=log_prob)
 
 
 class Carried(NamedTuple):

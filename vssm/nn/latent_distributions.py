@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vssm.nn.ssm_block import widen
+from vssm.nn.ssm_block import at_least_float32
 
 LEAST = 1e-3  # temperature below which the likeliest of what is left is taken
 
@@ -21,13 +21,14 @@ class Gaussian:
     """`size` independent Gaussians a position; parameters are means and log standard deviations."""
 
     kind = "gaussian"
+    classes = 0
 
     def __init__(self, size: int):
         self.size, self.parameters, self.values = size, 2 * size, size
 
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation, the latter held softly within ±4."""
-        mean, log_std = widen(raw).chunk(2, -1)
+        mean, log_std = at_least_float32(raw).chunk(2, -1)
         return mean, 4 * torch.tanh(log_std / 4)
 
     def relax(self, raw: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ class Categorical:
 
     def split(self, raw: Tensor) -> Tensor:
         """Log probabilities [..., size, classes]."""
-        return widen(raw).unflatten(-1, (self.size, self.classes)).log_softmax(-1)
+        return at_least_float32(raw).unflatten(-1, (self.size, self.classes)).log_softmax(-1)
 
     def relax(self, raw: Tensor) -> Tensor:
         """A hard one-hot draw whose gradient is the estimator's."""
@@ -151,7 +152,10 @@ class Categorical:
         return bool((codes == codes.floor()).all() and (codes >= 0).all() and (codes < self.classes).all())
 
 
-def make(kind: str, size: int, classes: int, estimator: str) -> Gaussian | Categorical:
+Latent = Gaussian | Categorical
+
+
+def make(kind: str, size: int, classes: int, estimator: str) -> Latent:
     """The latent kind of that name; raises ValueError for an unknown one."""
     if kind == "gaussian":
         return Gaussian(size)

@@ -11,7 +11,7 @@ outputs, log-probabilities and draws are computed in float32. The bin of a value
     σ(a) − σ(b) = σ(a) σ(−b) (1 − exp(b − a))
 whose logarithm is a sum of terms that neither overflow nor cancel: no case for small bins is needed, as the paper has.
 
-Shapes: raw [..., parameters], values [..., C] whole numbers from 0 to levels − 1, noise [..., noises].
+Shapes: raw [..., parameters], values [..., C] whole numbers from 0 to num_values − 1, noise [..., noises].
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vssm.nn.ssm_block import widen
+from vssm.config import PictureConfig
+from vssm.nn.ssm_block import at_least_float32
 
 LEAST = 1e-4  # temperature below which densities are no longer told apart
 COUPLING = 0.9  # of a channel to the one before it, before training
@@ -31,7 +32,7 @@ COUPLING = 0.9  # of a channel to the one before it, before training
 class Bernoulli:
     """One channel of two values."""
 
-    channels, levels, parameters, noises = 1, 2, 1, 1
+    channels, num_values, parameters, noises = 1, 2, 1, 1
 
     def initial_bias(self) -> Tensor:
         """Of a head's outputs before training: [parameters]."""
@@ -43,7 +44,7 @@ class Bernoulli:
 
     def log_prob(self, raw: Tensor, values: Tensor, temperature: float = 1.0) -> Tensor:
         """log p of values in nats, as a draw at `temperature` (above 0) has it: [...]."""
-        logit, x = widen(raw) / temperature, values.to(torch.promote_types(raw.dtype, torch.float32))
+        logit, x = at_least_float32(raw) / temperature, values.to(torch.promote_types(raw.dtype, torch.float32))
         return -F.binary_cross_entropy_with_logits(logit, x, reduction="none")[..., 0]
 
     def noise(self, *shape: int, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
@@ -52,20 +53,20 @@ class Bernoulli:
 
     def choose(self, raw: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """Values [..., 1] drawn by `noise`; at temperature 0 the likelier one."""
-        return (widen(raw) > temperature * noise).long()
+        return (at_least_float32(raw) > temperature * noise).long()
 
     def mean(self, raw: Tensor) -> Tensor:
         """The expected value, [..., 1]."""
-        return widen(raw).sigmoid()
+        return at_least_float32(raw).sigmoid()
 
 
 class LogisticMixture:
     """So many channels of so many values each, coupled within a pixel; raw: for each of `components` a logit, and per
     component a mean and a log scale a channel and a coefficient for every pair of channels."""
 
-    def __init__(self, channels: int, levels: int, components: int):
-        self.channels, self.levels, self.components = channels, levels, components
-        self.half = (levels - 1) / 2
+    def __init__(self, channels: int, num_values: int, components: int):
+        self.channels, self.num_values, self.components = channels, num_values, components
+        self.half = (num_values - 1) / 2
         self.pairs = [(c, earlier) for c in range(channels) for earlier in range(c)]
         self.parameters = components * (1 + 2 * channels + len(self.pairs))
         self.noises = components + channels
@@ -93,7 +94,7 @@ class LogisticMixture:
 
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Logits [..., K], means and log scales [..., C, K], and coefficients [..., pairs, K]."""
-        parts = widen(raw).unflatten(-1, (-1, self.components))
+        parts = at_least_float32(raw).unflatten(-1, (-1, self.components))
         logits, means, scales, pairs = parts.split([1, self.channels, self.channels, len(self.pairs)], -2)
         return logits.squeeze(-2), means, scales.clamp(-7, 7), pairs.tanh()
 
@@ -112,7 +113,7 @@ class LogisticMixture:
         scales = scales[..., :C, :]
         inverse = (-scales).exp() / temperature
         away, bin_width = (x - torch.stack(means, -2)) * inverse, inverse / self.half
-        lowest, highest = values.unsqueeze(-1) == 0, values.unsqueeze(-1) == self.levels - 1
+        lowest, highest = values.unsqueeze(-1) == 0, values.unsqueeze(-1) == self.num_values - 1
         below = F.logsigmoid(away + bin_width / 2).masked_fill(highest, 0)
         above = F.logsigmoid(bin_width / 2 - away).masked_fill(lowest, 0)
         inside = (-torch.expm1(-bin_width)).log().masked_fill(lowest | highest, 0)
@@ -129,7 +130,7 @@ class LogisticMixture:
     def choose(self, raw: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
         """Values [..., C] drawn by `noise`; at temperature 0 the mean of the likeliest component."""
         C, K = self.channels, self.components
-        parts = widen(raw).unflatten(-1, (-1, K))
+        parts = at_least_float32(raw).unflatten(-1, (-1, K))
         chosen = torch.add(parts[..., 0, :], noise[..., :K], alpha=temperature).argmax(-1)
         index = chosen[..., None, None].expand(*chosen.shape, parts.shape[-2] - 1, 1)
         means, scales, pairs = parts[..., 1:, :].gather(-1, index).squeeze(-1).split([C, C, len(self.pairs)], -1)
@@ -142,7 +143,7 @@ class LogisticMixture:
             for i, (later, earlier) in enumerate(self.pairs):
                 if later == c:
                     x = torch.addcmul(x, pairs[i], values[earlier] - self.half)
-            values.append(x.round().clamp_(0, self.levels - 1))
+            values.append(x.round().clamp_(0, self.num_values - 1))
         return torch.stack(values, -1).long()
 
     def mean(self, raw: Tensor) -> Tensor:
@@ -156,13 +157,21 @@ class LogisticMixture:
                     x = x + pairs[..., i, :] * expected[earlier]
             expected.append(x.clamp(-1, 1))
         mean = (torch.stack(expected, -2) * logits.softmax(-1).unsqueeze(-2)).sum(-1)
-        return ((mean + 1) * self.half).clamp(0, self.levels - 1)  # rounding may pass the edges by a hair
+        return ((mean + 1) * self.half).clamp(0, self.num_values - 1)  # rounding may pass the edges by a hair
 
 
-def make(kind: str, channels: int, levels: int, components: int) -> Bernoulli | LogisticMixture:
+Likelihood = Bernoulli | LogisticMixture
+
+
+def of(picture: PictureConfig) -> Likelihood:
+    """Make the likelihood that a config asks for; raises ValueError as `make` does."""
+    return make(picture.likelihood, picture.channels, picture.num_values, picture.components)
+
+
+def make(kind: str, channels: int, num_values: int, components: int) -> Likelihood:
     """The likelihood of that name; raises ValueError for an unknown one, or one that has no such values."""
-    if kind == "bernoulli" and (channels, levels) == (1, 2):
+    if kind == "bernoulli" and (channels, num_values) == (1, 2):
         return Bernoulli()
-    if kind == "logistic-mixture" and min(channels, components) >= 1 and levels >= 2:
-        return LogisticMixture(channels, levels, components)
-    raise ValueError(f"there is no likelihood {kind!r} of {channels} channels with {levels} values")
+    if kind == "logistic-mixture" and min(channels, components) >= 1 and num_values >= 2:
+        return LogisticMixture(channels, num_values, components)
+    raise ValueError(f"there is no likelihood {kind!r} of {channels} channels with {num_values} values")

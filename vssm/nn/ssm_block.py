@@ -33,7 +33,7 @@ def _pair(n: int | tuple) -> tuple[int, int]:
     return (n, n) if isinstance(n, int) else n
 
 
-def widen(x: Tensor) -> Tensor:
+def at_least_float32(x: Tensor) -> Tensor:
     """At least float32: what a bfloat16 pass hands to a loss or to a draw."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 

@@ -23,7 +23,7 @@ from vssm.files.examples import FOLDER, examples
 from vssm.models import registry
 from vssm.prompt import Prompt
 from vssm.reports import results_page, svg_plot
-from vssm.sampling.events import Drafts, GenerationRequest, Held, Latents, Posterior, Progress
+from vssm.sampling.events import Drafts, FixedLatents, GenerationRequest, Latents, Posterior, Progress
 from vssm.sampling.generator import Generator
 
 MARKS = "<!-- models: written by `python -m vssm explain` -->", "<!-- end of models -->"
@@ -152,11 +152,11 @@ def order(shop: Workshop, dataset: data.DataSet) -> Image.Image:
         ("vssm-paper", None, None),
         ("vssm-paper", "chunked", 7),
     ):
-        found = shop.record(dataset, name, nothing, mode=mode, size=size)
-        sampler, number = shop.models(dataset)[name].sampler(mode, size)
+        found = shop.record(dataset, name, nothing, sampler=mode, parameter=size)
+        sampler, number = shop.models(dataset)[name].find_sampler(mode, size)
         title = shop.title(name) if name != "transformer" else f"{shop.title(name)}, {shop.title('mamba')}"
         way = sampler.title if sampler.title.isupper() else sampler.title.lower()
-        words = f"{title}\n{way}{f' {number}' if sampler.size else ''}: {calls(found.calls)}"
+        words = f"{title}\n{way}{f' {number}' if sampler.parameter else ''}: {calls(found.calls)}"
         cells.append(Cell(coloured((found.order() - 1) / max(1, found.calls - 1)), words))
     rows = [Row("", "", cells[:4]), Row("", "", cells[4:])]
     return table([], rows, side=SIDE * 3 // 2, scale=("first call", "last call"))
@@ -179,7 +179,7 @@ def drafts(shop: Workshop) -> Image.Image:
         whole = seen(last.picture, found.frames[0].filled)
         whole[accepted], whole[redrawn] = ACCEPTED, REDRAWN
         cells += [Cell(whole, "all rounds"), Cell(last.picture, "the picture")]
-        size = shop.models(dataset)["asarm"].sampler()[1]
+        size = shop.models(dataset)["asarm"].find_sampler()[1]
         rows.append(Row(dataset.title, f"{size} drafts a round,\n{calls(found.calls)}", cells))
     legend = (("accepted as drafted", ACCEPTED), ("redrawn", REDRAWN), ("rejected, drafted again", DRAFTED))
     return table([], rows, legend=legend)
@@ -198,8 +198,8 @@ def levels(shop: Workshop, dataset: data.DataSet) -> Image.Image:
     codes = [latents.codes.repeat(MANY, 0) for latents in found.latents]
     means = []
     for level in range(1, len(codes) + 1):
-        held = Held((*codes[:level], *[None] * (len(codes) - level)), (None,) * len(codes))
-        images = shop.endings(dataset, "vssm", prompt, MANY, held=held, pixels="mean")
+        fixed = FixedLatents((*codes[:level], *[None] * (len(codes) - level)), (None,) * len(codes))
+        images = shop.endings(dataset, "vssm", prompt, MANY, fixed_latents=fixed, pixel_mode="mean")
         means.append(Cell(images.mean(0).round().astype(np.uint8)))
     rows = [
         Row("settled", "mean of endings\nwith the levels\nso far", means),
@@ -219,7 +219,7 @@ def chunks(shop: Workshop) -> Image.Image:
     nothing, generator = Prompt.empty(*dataset.shape), shop.models(dataset)["vssm-paper"]
     tokens, rows = generator.network.tokens, []
     for size in (tokens, 7, 1):
-        how = {"mode": "chunked", "size": size} if size < tokens else {}
+        how = {"sampler": "chunked", "parameter": size} if size < tokens else {}
         images = shop.endings(dataset, "vssm-paper", nothing, 8, **how)
         found = shop.record(dataset, "vssm-paper", nothing, **how)
         title = f"{size} tokens at a time" if size > 1 else "one token at a time"

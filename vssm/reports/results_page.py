@@ -213,7 +213,7 @@ def sampler(made: Checkpoint) -> str:
 
 def pixels(made: Checkpoint, part: str) -> str:
     """How a part's pictures showed their pixels, to be put after something else; those of two levels are drawn."""
-    return f", {made.scores['measured'][part]['pixels']} pixels" if made.data.levels > 2 else ""
+    return f", {made.scores['measured'][part]['pixels']} pixels" if made.data.num_values > 2 else ""
 
 
 def trained(made: Checkpoint) -> str:
@@ -269,7 +269,7 @@ def rows(weights: Sequence[Checkpoint]) -> list[Row]:
             raise KeyError("too_busy")  # a ratio of such times means little
         return f"{speed(made.scores['images_per_second'] / rival.scores['images_per_second'])} ×"
 
-    binary, endings = dataset.levels == 2, common(weights, "best_endings")
+    binary, endings = dataset.num_values == 2, common(weights, "best_endings")
     return [
         Row("parameters", lambda m: f"{m.parameters / 1e6:.2f} M", True),
         Row("trained", trained),
@@ -423,9 +423,9 @@ def section(weights: Sequence[Checkpoint], dataset: data.DataSet, folder: Path) 
 
 
 def _tested(dataset: data.DataSet) -> str:
-    if dataset.levels == 2:
+    if dataset.num_values == 2:
         return f"The test set under one fixed binarisation (seed {data.BINARISE_SEED})."
-    return f"The test set as it is, {dataset.levels} levels in each of {dataset.channels} channels."
+    return f"The test set as it is, {dataset.num_values} levels in each of {dataset.channels} channels."
 
 
 def _demoted(text: str) -> str:
@@ -461,7 +461,7 @@ def _beside(weights: Sequence[Checkpoint], literature: Literature) -> list[str]:
 
 def _samples(weights: Sequence[Checkpoint], dataset: data.DataSet) -> list[str]:
     """The sheets that `write_sheets` draws."""
-    mean = [title(m) for m in weights if dataset.shown == "mean" and "mean" in m.network.pixels]
+    mean = [title(m) for m in weights if dataset.pixel_mode == "mean" and "mean" in m.network.pixel_modes]
     shown = f" Of {' and '.join(mean)} the mean of each pixel is shown, of the others a draw." if mean else ""
     parts = [
         "### Samples",
@@ -482,7 +482,7 @@ def _samples(weights: Sequence[Checkpoint], dataset: data.DataSet) -> list[str]:
 def _reading(weights: Sequence[Checkpoint]) -> str:
     """What the measures mean, with what real pictures score."""
     dataset = weights[0].data
-    subject, colour = dataset.subject, dataset.levels > 2
+    subject, colour = dataset.subject, dataset.num_values > 2
     anchors = next((m.scores for m in weights if "label_kept_whole" in m.scores), None)
     number = common(weights, "fid_samples")
     real = next((m.scores for m in weights if m.scores.get("fid_samples") == number and "fid" in m.scores), None)

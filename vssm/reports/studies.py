@@ -36,8 +36,8 @@ class Run:
     model: str = "vssm"
     changes: dict = field(default_factory=dict)
     known: str | None = None
-    mode: str | None = None
-    size: int | None = None
+    sampler: str | None = None
+    parameter: int | None = None
     levels_held: int | None = None
 
 
@@ -93,7 +93,7 @@ class Study:
 
     @property
     def trains(self) -> bool:
-        return self.runs[0].mode is None
+        return self.runs[0].sampler is None
 
 
 STUDIES = {
@@ -144,8 +144,8 @@ STUDIES = {
             "The paper's model writes K tokens at a time: K = T is parallel, K = 1 autoregressive. What does the dial "
             "buy?",
             (
-                *(Run(f"K = {k}", "vssm-paper", mode="chunked", size=k) for k in (1, 2, 4, 7, 14, 25)),
-                Run("parallel", "vssm-paper", mode="parallel"),
+                *(Run(f"K = {k}", "vssm-paper", sampler="chunked", parameter=k) for k in (1, 2, 4, 7, 14, 25)),
+                Run("parallel", "vssm-paper", sampler="parallel"),
             ),
             SAMPLED,
             "seconds",
@@ -157,10 +157,10 @@ STUDIES = {
             "Drafting and verifying against one pixel after another",
             "ASSD draws from the same distribution as one pixel after another, in fewer network calls. How many fewer?",
             (
-                *(Run(f"ASSD, {k} drafted", "asarm", mode="assd", size=k) for k in (8, 32, 128)),
-                Run("sequential", "asarm", mode="sequential"),
-                Run("random order", "asarm", mode="random"),
-                *(Run(f"masked, {k} steps", "asarm", mode="masked", size=k) for k in (16, 64)),
+                *(Run(f"ASSD, {k} drafted", "asarm", sampler="assd", parameter=k) for k in (8, 32, 128)),
+                Run("sequential", "asarm", sampler="sequential"),
+                Run("random order", "asarm", sampler="random"),
+                *(Run(f"masked, {k} steps", "asarm", sampler="masked", parameter=k) for k in (16, 64)),
             ),
             (*SAMPLED, "acceptance"),
             "seconds",
@@ -171,7 +171,7 @@ STUDIES = {
             "The first levels drawn from the posterior",
             "Where is quality lost? The posterior sees the whole picture. What would the samples be like if the first "
             "k levels of latents were drawn from it and only the rest from the prior?",
-            (Run("k", "vssm", mode="parallel"),),
+            (Run("k", "vssm", sampler="parallel"),),
             ("fid", "kid", "label_kept", "levels_held"),
             "levels_held",
             "fid",
@@ -275,11 +275,11 @@ def _sampled(
     run: Run, dataset: data.DataSet, limit: int, seed: int, where: torch.device, data_folder, quiet: bool
 ) -> dict:
     generator = Generator(checkpoint.load(checkpoint.shipped(run.model, dataset.name), run.model), where)
-    settings = Settings(limit=limit, seed=seed, mode=run.mode, size=run.size, fid_samples=limit)
+    settings = Settings(limit=limit, seed=seed, sampler=run.sampler, parameter=run.parameter, fid_samples=limit)
     evaluation = Evaluation(generator, settings, data_folder, quiet)
     if run.levels_held is not None:
         return evaluation.from_posterior(run.levels_held) | {"levels_held": run.levels_held}
-    contestant = benchmark.Contestant(generator, run.mode, run.size)
+    contestant = benchmark.Contestant(generator, run.sampler, run.parameter)
     timed = benchmark.bench({"": contestant}, Prompt.empty(*generator.data.shape), quiet=quiet)["models"][""]
     kept = evaluation.kept(lower_half_unknown(evaluation.images))
     return timed | evaluation.fid() | {"label_kept": kept, "seconds": timed["seconds_median"]}

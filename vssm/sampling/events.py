@@ -1,7 +1,9 @@
-"""What is asked of a model and what it tells: plain data (numpy, no torch, no Qt), so that a window needs no torch.
+"""What a model is asked for and what it reports: plain data (numpy, no torch, no Qt), so that a window needs no torch.
 
-`Started` first, `Latents` and `Progress` as often as they occur, `Posterior` and `Details` if asked for, `Finished`
-last: that is how `generation.Generator` answers a request.
+`Generator.generate` answers a request with events in this order: `Started` first; `Latents` and `Progress` as often as
+they occur; `Posterior` and `Details` if the request asks for them; `Finished` last.
+
+Shapes: K samples, H × W pixels of C channels; a level of latents has h × w positions with N variables each.
 """
 
 from __future__ import annotations
@@ -9,42 +11,56 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vssm.errors import UserError
 from vssm.prompt import Prompt
-from vssm.sampling.step import Mode
+from vssm.sampling.step import Sampler
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
-    """Latents of an earlier run that are to stay, in a request that is otherwise that run's.
+class FixedLatents:
+    """Latents of an earlier run that a new run keeps, with the same request otherwise.
 
-    codes: of every level, as its `Latents` event had them; None for a level that is to be drawn as usual. anew: where
-    a level's codes are to be drawn anew, [h, w] or [K, h, w] bool; None for nowhere. What is drawn anew comes from the
-    prior given the prompt and all levels above, as these now stand; the levels below are held, although their prior
-    is another now. `seed` is for what is drawn anew. All else meets the noise that it met in the run the codes are
-    from: so holding everything gives that run's picture again, and a picture changes only by what a code brings.
-    other: draw anew given that a position's codes differ from those held: not quite a draw from the prior, but one
-    that is always another.
+    A position that is drawn again comes from the prior given the prompt and the levels above as they now are. The
+    levels below keep their codes although their prior has changed. All other noise is that of the earlier run: if
+    everything is kept, the picture is the same, and each change of a picture comes from a code.
+
+    Args:
+        codes: For every level the codes of its `Latents` event, or None to draw the level as usual.
+        redraw: For every level the positions to draw again, bool [h, w] or [K, h, w], or None for none of them.
+        seed: Seed of what is drawn again.
+        other: Whether the new codes of a position must differ from the ones before. This is not quite a draw from the
+            prior, but it always shows a change.
     """
 
-    codes: tuple[np.ndarray | None, ...]
-    anew: tuple[np.ndarray | None, ...]
+    codes: tuple[NDArray[np.float32] | None, ...]
+    redraw: tuple[NDArray[np.bool_] | None, ...]
     seed: int = 0
     other: bool = False
 
 
 @dataclass(frozen=True)
 class GenerationRequest:
-    """Complete `prompt` `samples` times.
+    """A request to complete one prompt.
 
-    temperature: 1 samples the model as trained, towards 0 its most likely choice at every step.
-    every: least seconds between two Progress events (wall clock); 0 reports every network call.
-    mode: one of the model's samplers, its usual one by default. size: that sampler's number (tokens a chunk, drafted
-    tokens, steps), where it has one. posterior: whether to tell, after the clock has stopped, what the encoder makes
-    of the finished picture; details: likewise, when each pixel came and how likely it was. pixels: "sampled" from
-    their likelihood or its "mean", where the model draws them independently given latents; by default as the data set
-    shows them where the model can, else sampled. held: latents that stay, where the mode can hold them.
+    Args:
+        prompt: The pixels that are known.
+        samples: How many completions, K.
+        temperature: 1 samples the model as trained; towards 0 it takes the most likely choice at every step.
+        seed: Seed of all noise.
+        every: Least time between two Progress events, in seconds of wall-clock time; 0 reports every network call.
+        sampler: The name of one of the model's samplers; None for the usual one.
+        parameter: The sampler's whole number (tokens in a chunk, tokens drafted in a call, steps); None for the usual
+            value, and for a sampler without one.
+        posterior: Whether to report, after the clock has stopped, the encoder's posterior of the finished pictures.
+        pixel_mode: "sampled" or "mean", for models whose pixels are independent given latents; None for the data
+            set's usual one if the model has it.
+        fixed_latents: Latents of an earlier run to keep, for a sampler that can.
+        details: Whether to report, after the clock has stopped, when each pixel was drawn and how likely it was.
+
+    Raises:
+        UserError: Samples or temperature are out of range.
     """
 
     prompt: Prompt
@@ -52,14 +68,14 @@ class GenerationRequest:
     temperature: float = 1.0
     seed: int = 0
     every: float = 0.02
-    mode: str | None = None
-    size: int | None = None
+    sampler: str | None = None
+    parameter: int | None = None
     posterior: bool = False
-    pixels: str | None = None
-    held: Held | None = None
+    pixel_mode: str | None = None
+    fixed_latents: FixedLatents | None = None
     details: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.samples < 1:
             raise UserError(f"The number of samples must be at least 1, not {self.samples}.")
         if not 0 <= self.temperature <= 10:
@@ -68,47 +84,73 @@ class GenerationRequest:
 
 @dataclass(frozen=True)
 class Started:
-    """tokens: pixels to be generated, over all samples. levels: of latents, 0 for a model without.
+    """The first event of a run.
 
-    clamped: whether known pixels lie after the first unknown one and this model, reading in raster order, can only
-    pass them by ("clamp"), not be informed by them beforehand.
+    Args:
+        model: The preset's name.
+        title: What people call it.
+        tokens: How many pixels will be generated, over all samples.
+        samples: How many completions, K.
+        num_levels: How many levels of latents the model has; 0 for a model without latents.
+        device: The device, in words.
+        threads: How many CPU threads torch uses.
+        clamped: Whether there are known pixels after the first unknown one and the model reads in raster order: it
+            keeps these pixels, but they do not influence the pixels before them.
+        sampler: The sampler in use.
+        parameter: Its whole number; 0 for a sampler without one.
+        pixel_mode: "sampled" or "mean".
     """
 
     model: str
     title: str
     tokens: int
     samples: int
-    levels: int
+    num_levels: int
     device: str
     threads: int
     clamped: bool
-    mode: Mode
-    size: int
-    pixels: str
+    sampler: Sampler
+    parameter: int
+    pixel_mode: str
 
 
 @dataclass(frozen=True)
 class Drafts:
-    """A round of drafting. images: [K, H, W, C] uint8, the pixels as drafted, 0 elsewhere; proposed, passed: [K, H, W]
-    bool, where, and which of these a verification has passed: none before there was one. After it, the first that it
-    rejected is drawn anew, and stands."""
+    """A round of drafting.
 
-    images: np.ndarray
-    proposed: np.ndarray
-    passed: np.ndarray
+    The first draft that a verification rejects is replaced by a new draw; the drafts after it are dropped.
+
+    Args:
+        images: [K, H, W, C] uint8, the drafted pixels, 0 elsewhere.
+        proposed: [K, H, W] bool, which pixels were drafted.
+        passed: [K, H, W] bool, which drafts a verification has accepted; none before there was a verification.
+    """
+
+    images: NDArray[np.uint8]
+    proposed: NDArray[np.bool_]
+    passed: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What stands so far. seconds: the model's time, prompt included. images: [K, H, W, C] uint8, the prompt where
-    known, 0 where nothing stands yet; filled: [K, H, W] bool, known or generated. drafted, accepted: tokens proposed
-    to a verification so far, and passed by it, over all samples. drafts: the round that the last call belongs to."""
+    """The pictures so far.
+
+    Args:
+        seconds: The model's time, with the prompt.
+        tokens: How many pixels have been generated, over all samples.
+        network_calls: How many times the network has been called.
+        images: [K, H, W, C] uint8: known pixels as given, generated ones, and 0 where there is nothing yet.
+        filled: [K, H, W] bool, which pixels are known or generated.
+        drafted: How many tokens have been given to a verification, over all samples.
+        accepted: How many of them it accepted.
+        drafts: The round of drafting that the last call belongs to.
+    """
 
     seconds: float
     tokens: int
     network_calls: int
-    images: np.ndarray
-    filled: np.ndarray
+    images: NDArray[np.uint8]
+    filled: NDArray[np.bool_]
     drafted: int = 0
     accepted: int = 0
     drafts: Drafts | None = None
@@ -116,79 +158,104 @@ class Progress:
 
 @dataclass(frozen=True)
 class Latents:
-    """One level of latents as sampled in this run. level: its number, from 1 to `levels`; 0 for the global code of a
-    model that has one.
+    """One level of latents as it was drawn in this run.
 
-    kind: "gaussian" or "categorical" (with `classes`); codes: [K, h, w, N] float32, values or class numbers;
-    entropy: [K, h, w] float32, of the distribution they were drawn from, in nats over the N variables. Where latents
-    are drawn piece by piece, both are NaN at positions still to come. plan: of the global code, the small blurred
-    picture that it stands for, [K, h, w, C] uint8.
+    Args:
+        seconds: The model's time.
+        level: The number of the level, from 1; 0 for the global code of a model that has one.
+        num_levels: How many levels the model has.
+        kind: "gaussian" or "categorical".
+        classes: How many classes a categorical variable has; 0 for Gaussians.
+        codes: [K, h, w, N] float32, values or class numbers. If latents are drawn piece by piece, codes and entropy
+            are NaN at positions that have not been drawn yet.
+        entropy: [K, h, w] float32 in nats, of the distribution that the N variables were drawn from.
+        plan: Of the global code, the small blurred picture that it stands for, [K, h, w, C] uint8.
     """
 
     seconds: float
     level: int
-    levels: int
+    num_levels: int
     kind: str
     classes: int
-    codes: np.ndarray
-    entropy: np.ndarray
-    plan: np.ndarray | None = None
+    codes: NDArray[np.float32]
+    entropy: NDArray[np.float32]
+    plan: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
 class Posterior:
-    """One level of q_ψ(z | x) of the finished pictures x, off the clock.
+    """One level of the posterior q(z | x) of the finished pictures x; computed after the clock has stopped.
 
-    entropy: [K, h, w] float32, in nats over the N variables; divergence: [K, h, w] float32, KL from the distribution
-    that the latents are drawn from given the prompt, in nats.
+    Args:
+        level: The number of the level, as in `Latents`.
+        num_levels: How many levels the model has.
+        entropy: [K, h, w] float32 in nats, over the N variables.
+        divergence: [K, h, w] float32 in nats, the KL divergence from the distribution given the prompt alone.
     """
 
     level: int
-    levels: int
-    entropy: np.ndarray
-    divergence: np.ndarray
+    num_levels: int
+    entropy: NDArray[np.float32]
+    divergence: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Details:
-    """Of every pixel of every sample, [K, H, W], off the clock.
+    """Every pixel of every sample; computed after the clock has stopped.
 
-    order: int32, the network call that settled it, from 1; 0 where known. seconds: float32, the model's time when it
-    stood, as the clock was read after that call (on a device with a queue of its own: when the call had been queued,
-    unless an event was made of it); not a number where known.
-
-    log_probability: float32, in nats, what the model gave the value drawn, at temperature 1 whatever temperature it
-    was drawn at, given what the draw was conditioned on: by a raster model all pixels before it, by AS-ARM all that
-    stood, by a VSSM its latents (and the prompt, but for the causal one). In colour it is that of all channels
-    together. Not a number where known, where means are shown, and from a network that does not tell.
+    Args:
+        log_probability: [K, H, W] float32 in nats: what the model at temperature 1 (whatever the temperature of the
+            draw) gave the value drawn, given what the draw depended on: all pixels before it in a raster model, all
+            pixels that were there in AS-ARM, the latents in a VSSM (and the prompt, except in the causal one). In
+            colour it is that of all channels together. NaN for known pixels, for means, and for a network that
+            does not compute it.
+        order: [K, H, W] int32, the network call that settled the pixel, from 1; 0 for known pixels.
+        seconds: [K, H, W] float32, the model's time after that call; NaN for known pixels. On a device with a queue
+            of its own, the time when the call was queued, unless an event was made of the call.
     """
 
-    log_probability: np.ndarray
-    order: np.ndarray
-    seconds: np.ndarray
+    log_probability: NDArray[np.float32]
+    order: NDArray[np.int32]
+    seconds: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Finished:
-    """images: [K, H, W, C] uint8, known pixels exactly as given. seconds: the model's time after the prompt had been
-    read, prompt_seconds: for reading it (0 where both are one call)."""
+    """The last event of a run.
+
+    Args:
+        model: The preset's name.
+        images: [K, H, W, C] uint8, with known pixels exactly as given.
+        seconds: The model's time after it had read the prompt.
+        prompt_seconds: The model's time for reading the prompt; 0 if it needs no call of its own.
+        network_calls: How many times the network was called.
+        tokens: How many pixels were generated, over all samples.
+        device: The device, in words.
+        threads: How many CPU threads torch uses.
+        sampler: The name of the sampler.
+        parameter: Its whole number; 0 for a sampler without one.
+        pixel_mode: "sampled" or "mean".
+        drafted: How many tokens were given to a verification, over all samples.
+        accepted: How many of them it accepted.
+    """
 
     model: str
-    images: np.ndarray
+    images: NDArray[np.uint8]
     seconds: float
     prompt_seconds: float
     network_calls: int
     tokens: int
     device: str
     threads: int
-    mode: str
-    size: int
-    pixels: str = "sampled"
+    sampler: str
+    parameter: int
+    pixel_mode: str = "sampled"
     drafted: int = 0
     accepted: int = 0
 
     @property
     def tokens_per_second(self) -> float:
+        """Pixels generated in a second of the model's whole time."""
         return self.tokens / max(self.seconds + self.prompt_seconds, 1e-9)
 
 

@@ -1,14 +1,12 @@
-"""The one road from a model to a screen: `Generator.generate(request)` yields events.
+"""From a request to events: `Generator.generate(request)` is the only way from a model to a screen.
 
-`Started` first, `Latents` and `Progress` as often as they occur, `Posterior` and `Details` if asked for, `Finished`
-last; all plain data, as `events` has it. The command line prints them, the window draws them, tests list them. Closing
-the iterator cancels.
+All events are plain data; see `events` for their order. The command line prints them, the window draws them, tests list
+them. Closing the iterator cancels the run.
 
-A network takes part by one method,
-    complete(values [B, H, W, C], known [B, H, W], temperature, rng, mode, size, pixels) -> Iterator[Work],
-which yields after every network call, and says by `half_precision` whether bfloat16 makes it faster and by `pixels`
-which ways it has of showing what it makes; with modes that can hold latents, it is given these as `held`. The clock
-runs inside that iterator only: it stands still while an event is made and while its receiver paints.
+A network takes part by one method (see `registry.Network`),
+    complete(values [B, H, W, C], known [B, H, W], params) -> Iterator[SamplingStep],
+which yields after every network call. The clock runs inside that iterator only: it stops while an event is made and
+while its receiver draws it.
 """
 
 from __future__ import annotations
@@ -18,53 +16,64 @@ import copy
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from collections.abc import Generator as Events
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vssm import data, device
 from vssm.checkpoint import Checkpoint
 from vssm.errors import UserError
 from vssm.models import registry
+from vssm.models.registry import LatentNetwork, Network
 from vssm.prompt import Prompt
 from vssm.sampling.events import (
-    Details,
     Drafts,
     Event,
     Finished,
+    FixedLatents,
     GenerationRequest,
-    Held,
     Latents,
     Posterior,
     Progress,
     Started,
 )
-from vssm.sampling.step import Holding, Kept, Mode, Work
+from vssm.sampling.step import FixedLatentTensors, FixedLevel, Sampler, SamplingParams, SamplingStep
+from vssm.sampling.trace import SamplingTrace
 
 
 class Generator:
     """A trained model on a device, ready to complete prompts."""
 
-    def __init__(self, checkpoint: Checkpoint, where: torch.device | None = None):
+    def __init__(self, checkpoint: Checkpoint, where: torch.device | None = None) -> None:
+        """Move the network to a device, by default the best one of this machine."""
         self.checkpoint, self.where = checkpoint, where or device.choose()
         self.data, self.preset = checkpoint.data, registry.get(checkpoint.model)
-        self.network = checkpoint.network.to(self.where)
-        self._sampler = _halved(self.network, self.where) if self.network.half_precision else self.network
+        self.network: Network = checkpoint.network.to(self.where)
+        self._sampling_network = _in_half(self.network, self.where) if self.network.half_precision else self.network
 
     def warm_up(self) -> None:
-        """Run once, so that the first run a person sees does not pay for memory and kernels being set up."""
+        """Run a few network calls, so that the first run a person sees does not include the set-up of kernels."""
         events = self.generate(GenerationRequest(Prompt.empty(*self.data.shape), every=0))
         for _, _ in zip(range(20), events, strict=False):
             pass
         events.close()
 
-    def generate(self, request: GenerationRequest, urgent: Callable[[], bool] = lambda: False) -> Iterator[Event]:
-        """Complete a prompt; see the module's text. Raises UserError where the prompt has another shape, where every
-        pixel is known already, or where latents cannot be held.
+    def generate(
+        self, request: GenerationRequest, urgent: Callable[[], bool] = lambda: False
+    ) -> Events[Event, None, None]:
+        """Complete a prompt, as events.
 
-        urgent: asked after every network call whether the receiver wants an event now, whatever `request.every` says:
-        so a pause or a stop waits for one call at most.
+        Args:
+            request: What to complete, and how.
+            urgent: Called after every network call: whether the receiver wants an event now, whatever `request.every`
+                says. So a pause or a stop waits for one network call at most.
+
+        Raises:
+            UserError: The prompt has another shape than the data set's pictures or no unknown pixel, or the model
+                lacks the sampler, its parameter, the pixel mode or the latents.
         """
         prompt, K = request.prompt, request.samples
         if prompt.pixels.shape != self.data.shape:
@@ -74,69 +83,76 @@ class Generator:
         if prompt.known.all():
             raise UserError("Every pixel of the prompt is known, so there is nothing to complete; erase some first.")
         tokens = int((~prompt.known).sum()) * K
-        levels = getattr(self.network, "ladder", 0)
+        num_levels = self.network.num_levels if isinstance(self.network, LatentNetwork) else 0
         threads, name = torch.get_num_threads(), device.describe(self.where)
         clamped = self.network.prefix_only and not prompt.is_prefix
-        mode, size = self.sampler(request.mode, request.size)
-        pixels = self.shown(request.pixels)
-        held = {"held": self._held(request, mode)} if request.held else {}
+        sampler, params = self._params(request)
         yield Started(
-            self.preset.name, self.preset.title, tokens, K, levels, name, threads, clamped, mode, size, pixels
+            self.preset.name,
+            self.preset.title,
+            tokens,
+            K,
+            num_levels,
+            name,
+            threads,
+            clamped,
+            sampler,
+            params.parameter,
+            params.pixel_mode,
         )
 
         values, known = self._to_device(np.repeat(prompt.pixels[None], K, 0), np.repeat(prompt.known[None], K, 0))
-        rng = torch.Generator(self.where).manual_seed(request.seed)
-        seconds, prompt_seconds, calls, shown = 0.0, 0.0, 0, time.perf_counter()
+        seconds, prompt_seconds, calls, last_event = 0.0, 0.0, 0, time.perf_counter()
         drafted, accepted = 0, 0
-        with self._working():
-            works = self._sampler.complete(values, known, request.temperature, rng, mode.name, size, pixels, **held)
-        last, record = None, Record(prompt.known, K) if request.details else None
+        with self._inference():
+            steps = self._sampling_network.complete(values, known, params)
+        last, trace = SamplingStep(), SamplingTrace(prompt.known, K) if request.details else None
         while True:
-            with self._working():
+            with self._inference():
                 begun = time.perf_counter()
-                work = next(works, None)
+                step = next(steps, None)
                 now = time.perf_counter()
             seconds += now - begun
-            if work is None:
+            if step is None:
                 break
-            last, calls = work, calls + 1
-            if record:
-                record.called(work.filled, seconds)
-            drafted, accepted = drafted + work.drafted, accepted + work.accepted
-            if work.prompt:
+            last, calls = step, calls + 1
+            if trace:
+                trace.add_call(step.filled, seconds)
+            drafted, accepted = drafted + step.drafted, accepted + step.accepted
+            if step.prompt:
                 device.synchronise(self.where)
                 seconds += time.perf_counter() - now
                 prompt_seconds = seconds
-            whole = isinstance(work.filled, int) and work.filled >= self.data.pixels
-            due = now - shown >= request.every or urgent()
-            latents = work.latent is not None and (work.values is None or due or whole)
-            progress = work.values is not None and due and not whole
-            tells = record is not None and work.log_probability is not None and not whole
-            if not (latents or progress or tells):
+            whole = isinstance(step.filled, int) and step.filled >= self.data.pixels
+            due = now - last_event >= request.every or urgent()
+            with_latents = step.latent is not None and (step.values is None or due or whole)
+            with_progress = step.values is not None and due and not whole
+            with_log_prob = trace is not None and step.log_probability is not None and not whole
+            if not (with_latents or with_progress or with_log_prob):
                 continue
             device.synchronise(self.where)
             seconds += time.perf_counter() - now
-            if record:
-                record.read(seconds)
-            if tells:
-                self._note(record, work)
-            if latents:
-                yield self._latents(work, seconds, levels)
-            if progress:
-                yield self._progress(work, prompt, seconds, calls, drafted, accepted)
-                shown = time.perf_counter()
+            if trace:
+                trace.correct_time(seconds)
+                if with_log_prob:
+                    self._add_log_prob(trace, step)
+            if with_latents:
+                yield self._latents(step, seconds, num_levels)
+            if with_progress:
+                yield self._progress(step, prompt, seconds, calls, drafted, accepted)
+                last_event = time.perf_counter()
         begun = time.perf_counter()
         device.synchronise(self.where)
         seconds += time.perf_counter() - begun
         final = self._progress(last, prompt, seconds, calls, drafted, accepted)
-        images = final.images.copy()  # before anybody has the other
+        images = final.images.copy()  # a receiver may change the pictures of an event
         yield final
-        if request.posterior and levels:
+        if request.posterior and num_levels and last.values is not None:
             yield from self._posterior(last.values, known)
-        if record:
-            record.read(seconds)
-            self._note(record, last)
-            yield record.details()
+        if trace:
+            trace.correct_time(seconds)
+            self._add_log_prob(trace, last)
+            yield trace.details()
         yield Finished(
             self.preset.name,
             images,
@@ -146,201 +162,237 @@ class Generator:
             tokens,
             name,
             threads,
-            mode.name,
-            size,
-            pixels,
+            params.sampler,
+            params.parameter,
+            params.pixel_mode,
             drafted,
             accepted,
         )
 
-    def sampler(self, name: str | None = None, size: int | None = None) -> tuple[Mode, int]:
-        """The mode of that name (the usual one by default) and its number (its usual one by default).
+    def find_sampler(self, name: str | None = None, parameter: int | None = None) -> tuple[Sampler, int]:
+        """Find a sampler of this model and the value of its parameter, the usual ones by default.
 
-        Raises UserError where this model has no such mode, or the mode no such number.
+        Raises:
+            UserError: The model has no such sampler, or the sampler does not take this value.
         """
-        modes = self.network.modes(self.network.config)
-        mode = next((m for m in modes if m.name == (name or modes[0].name)), None)
+        samplers = self.network.samplers(self.network.config)
+        sampler = next((s for s in samplers if s.name == (name or samplers[0].name)), None)
         title = self.preset.title
-        if mode is None:
-            raise UserError(f"{title} has no mode {name!r}; choose one of: {', '.join(m.name for m in modes)}.")
-        if size is None:
-            return mode, mode.default
-        if mode.size is None:
-            raise UserError(f"{title}'s mode {mode.name!r} has no number to set; leave it out.")
-        if not 1 <= size <= mode.most:
-            raise UserError(f"{title}'s {mode.size} must lie between 1 and {mode.most}, not {size}.")
-        return mode, size
+        if sampler is None:
+            raise UserError(f"{title} has no mode {name!r}; choose one of: {', '.join(s.name for s in samplers)}.")
+        if parameter is None:
+            return sampler, sampler.default
+        if sampler.parameter is None:
+            raise UserError(f"{title}'s mode {sampler.name!r} has no number to set; leave it out.")
+        if not 1 <= parameter <= sampler.most:
+            raise UserError(f"{title}'s {sampler.parameter} must lie between 1 and {sampler.most}, not {parameter}.")
+        return sampler, parameter
 
-    def shown(self, pixels: str | None = None) -> str:
-        """How finished pixels are shown, "sampled" or "mean": as asked, else as the data set has it where this model
-        can. Raises UserError for a way that this model does not have."""
-        ways = self.network.pixels
-        if pixels is None:
-            return self.data.shown if self.data.shown in ways else ways[0]
-        if pixels not in ways:
-            raise UserError(f"{self.preset.title} has no {pixels!r} pixels; choose one of: {', '.join(ways)}.")
-        return pixels
+    def find_pixel_mode(self, pixel_mode: str | None = None) -> str:
+        """Find how pixels are shown, "sampled" or "mean": as asked, else the data set's usual way if the model has it.
+
+        Raises:
+            UserError: The model does not have this way.
+        """
+        modes = self.network.pixel_modes
+        if pixel_mode is None:
+            return self.data.pixel_mode if self.data.pixel_mode in modes else modes[0]
+        if pixel_mode not in modes:
+            raise UserError(f"{self.preset.title} has no {pixel_mode!r} pixels; choose one of: {', '.join(modes)}.")
+        return pixel_mode
 
     def complete_batch(
         self,
-        images: np.ndarray,
-        known: np.ndarray,
+        images: NDArray[np.uint8],
+        known: NDArray[np.bool_],
         temperature: float = 1.0,
         seed: int = 0,
-        mode: str | None = None,
-        size: int | None = None,
-        pixels: str | None = None,
-        held: Held | None = None,
-    ) -> tuple[np.ndarray, float, int]:
-        """Complete many different prompts at once, without events: images [B, H, W, C] uint8 and known [B, H, W] to
-        images [B, H, W, C] uint8, the seconds the model worked, and its network calls. held: as in a request, a sample
-        a picture."""
-        sampler, size = self.sampler(mode, size)
-        request = GenerationRequest(Prompt.empty(*self.data.shape), len(images), temperature, seed, held=held)
-        kept = {"held": self._held(request, sampler)} if held else {}
-        pixels = self.shown(pixels)
+        sampler: str | None = None,
+        parameter: int | None = None,
+        pixel_mode: str | None = None,
+        fixed_latents: FixedLatents | None = None,
+    ) -> tuple[NDArray[np.uint8], float, int]:
+        """Complete many different prompts at once, without events.
+
+        Args:
+            images: [B, H, W, C] uint8, the prompts' pixels.
+            known: [B, H, W] bool.
+            temperature: As in `GenerationRequest`, like all that follow.
+            seed: Seed of all noise.
+            sampler: The name of a sampler.
+            parameter: The sampler's whole number.
+            pixel_mode: "sampled" or "mean".
+            fixed_latents: Latents to keep, one sample for each picture.
+
+        Returns:
+            Pictures [B, H, W, C] uint8, the model's time in seconds, and the number of network calls.
+        """
+        _, params = self._params(
+            GenerationRequest(
+                Prompt.empty(*self.data.shape),
+                len(images),
+                temperature,
+                seed,
+                sampler=sampler,
+                parameter=parameter,
+                pixel_mode=pixel_mode,
+                fixed_latents=fixed_latents,
+            )
+        )
         values, mask = self._to_device(images, known)
-        rng = torch.Generator(self.where).manual_seed(seed)
         device.synchronise(self.where)
         begun = time.perf_counter()
-        with self._working():
-            works = self._sampler.complete(values, mask, temperature, rng, sampler.name, size, pixels, **kept)
-            calls, last = deque(enumerate(works, 1), maxlen=1).pop()
+        with self._inference():
+            steps = self._sampling_network.complete(values, mask, params)
+            calls, last = deque(enumerate(steps, 1), maxlen=1).pop()
         device.synchronise(self.where)
         seconds = time.perf_counter() - begun
-        made = data.from_levels(last.values.cpu().numpy(), self.data)
+        made = data.to_pixels(_whole(last).cpu().numpy(), self.data)
         return np.where(known[..., None], images, made), seconds, calls
 
-    def encode(self, images: np.ndarray, known: np.ndarray, seed: int = 0) -> tuple[np.ndarray, ...]:
-        """Draw latents from the posterior, which sees whole pictures: images [B, H, W, C] uint8 and known [B, H, W] to
-        the codes [B, h, w, N] float32 of every level, in order, as `Held` takes them. The model must have latents."""
-        values, mask = self._to_device(images, known)
-        with self._working(), torch.random.fork_rng([self.where] if self.where.type == "cuda" else []):
-            torch.manual_seed(seed)
-            _, found = self._sampler.infer(values, mask)
-        return tuple(owned(level.latent.codes(level.value)) for level in found)
+    def encode(
+        self, images: NDArray[np.uint8], known: NDArray[np.bool_], seed: int = 0
+    ) -> tuple[NDArray[np.float32], ...]:
+        """Draw latents from the posterior, which sees whole pictures. The model must have latents.
 
-    def _held(self, request: GenerationRequest, mode: Mode) -> Holding:
-        """Raises UserError where this mode cannot hold latents, or where these are not its latents."""
-        held, title, K = request.held, self.preset.title, request.samples
-        if not mode.holds:
-            able = [m.title for m in self.network.modes(self.network.config) if m.holds]
+        Args:
+            images: [B, H, W, C] uint8, whole pictures.
+            known: [B, H, W] bool, the prompt's known pixels.
+            seed: Seed of the draw.
+
+        Returns:
+            The codes [B, h, w, N] of every level, in order, as `FixedLatents` takes them.
+        """
+        values, mask = self._to_device(images, known)
+        with self._inference(), torch.random.fork_rng([self.where] if self.where.type == "cuda" else []):
+            torch.manual_seed(seed)
+            _, found = _with_latents(self._sampling_network).infer(values, mask)
+        return tuple(_floats(level.latent.codes(level.value)) for level in found)
+
+    def _params(self, request: GenerationRequest) -> tuple[Sampler, SamplingParams]:
+        """The sampler, and what the network is given; raises UserError for what the model lacks."""
+        sampler, parameter = self.find_sampler(request.sampler, request.parameter)
+        pixel_mode = self.find_pixel_mode(request.pixel_mode)
+        fixed = None if request.fixed_latents is None else self._fix(request.fixed_latents, sampler, request)
+        rng = torch.Generator(self.where).manual_seed(request.seed)
+        return sampler, SamplingParams(rng, sampler.name, parameter, request.temperature, pixel_mode, fixed)
+
+    def _fix(self, fixed: FixedLatents, sampler: Sampler, request: GenerationRequest) -> FixedLatentTensors:
+        """Latents to keep, as tensors; raises UserError if the sampler cannot keep any, or these are not its own."""
+        title, K = self.preset.title, request.samples
+        if not sampler.can_fix_latents:
+            able = [s.title for s in self.network.samplers(self.network.config) if s.can_fix_latents]
             what = f"hold latents in its mode {able[0]!r} only" if able else "hold no latents, as it has none"
             raise UserError(f"{title} can {what}; complete anew.")
-        found = self.network.latent_levels
-        if not len(held.codes) == len(held.anew) == len(found):
-            raise UserError(f"{title} has {len(found)} levels of latents, not {len(held.codes)}; complete anew.")
-        levels: dict[int, Kept] = {}
-        for (number, (kind, shape)), codes, anew in zip(found.items(), held.codes, held.anew, strict=True):
+        found = _with_latents(self.network).latent_levels
+        if not len(fixed.codes) == len(fixed.redraw) == len(found):
+            raise UserError(f"{title} has {len(found)} levels of latents, not {len(fixed.codes)}; complete anew.")
+        levels: dict[int, FixedLevel] = {}
+        for (number, (kind, shape)), codes, redraw in zip(found.items(), fixed.codes, fixed.redraw, strict=True):
             if codes is None:
                 continue
             level = f"level {number}" if number else "global code"
-            anew = np.zeros(shape[:2], bool) if anew is None else np.asarray(anew)
-            fits = anew.dtype == bool and anew.shape in (shape[:2], (K, *shape[:2]))
+            mask = np.zeros(shape[:2], bool) if redraw is None else np.asarray(redraw)
+            fits = mask.dtype == bool and mask.shape in (shape[:2], (K, *shape[:2]))
             if np.shape(codes) != (K, *shape) or not fits:
                 size = " × ".join(map(str, (K, *shape)))
                 raise UserError(f"The {level} of {title} has {size} codes, other than these; complete anew.")
-            codes = torch.from_numpy(np.array(codes, np.float32)).to(self.where)
-            if not kind.has(codes):
+            given = torch.from_numpy(np.array(codes, np.float32)).to(self.where)
+            if not kind.has(given):
                 raise UserError(f"Not all codes given of the {level} are codes of {title}; complete anew.")
-            anew = torch.from_numpy(np.broadcast_to(anew, codes.shape[:3]).copy()).to(self.where)
-            levels[number] = Kept(kind.value(codes), anew)
-        # not the run's own stream, whatever both seeds are
-        seed = int(np.random.SeedSequence((abs(request.seed), abs(held.seed))).generate_state(1)[0])
-        return Holding(levels, torch.Generator(self.where).manual_seed(seed), held.other)
+            where = torch.from_numpy(np.broadcast_to(mask, given.shape[:3]).copy()).to(self.where)
+            levels[number] = FixedLevel(kind.value(given), where)
+        # a stream of its own, even if both seeds are the same
+        mixed = int(np.random.SeedSequence((abs(request.seed), abs(fixed.seed))).generate_state(1)[0])
+        return FixedLatentTensors(levels, torch.Generator(self.where).manual_seed(mixed), fixed.other)
 
-    def _note(self, record: Record, work: Work) -> None:
-        if work.log_probability is not None:
-            with self._working():
-                record.told(work.log_probability().float().cpu().numpy())
+    def _add_log_prob(self, trace: SamplingTrace, step: SamplingStep) -> None:
+        if step.log_probability is not None:
+            with self._inference():
+                trace.add_log_prob(step.log_probability().float().cpu().numpy())
 
     def _posterior(self, values: Tensor, known: Tensor) -> Iterator[Posterior]:
-        with self._working():
-            found = self._sampler.posterior(values, known)
-        for number, (kind, q, p) in zip(self.network.latent_levels, found, strict=True):
-            entropy, divergence = owned(kind.entropy(q)), owned(kind.divergence(q, p))
-            yield Posterior(number, self.network.ladder, entropy, divergence)
+        network = _with_latents(self._sampling_network)
+        with self._inference():
+            found = network.posterior(values, known)
+        for number, (kind, q, p) in zip(network.latent_levels, found, strict=True):
+            yield Posterior(number, network.num_levels, _floats(kind.entropy(q)), _floats(kind.divergence(q, p)))
 
     @contextlib.contextmanager
-    def _working(self) -> Iterator[None]:
-        """No gradients, and the precision in which this network generates fastest."""
-        precision = device.autocast(self.where) if self.network.half_precision else contextlib.nullcontext()
-        with torch.inference_mode(), precision:
+    def _inference(self) -> Iterator[None]:
+        """Switch gradients off, and use the precision in which this network generates fastest."""
+        half = self.network.half_precision
+        with torch.inference_mode(), device.autocast(self.where) if half else contextlib.nullcontext():
             yield
 
-    def _to_device(self, pixels: np.ndarray, known: np.ndarray) -> tuple[Tensor, Tensor]:
-        values = torch.from_numpy(data.to_levels(pixels, self.data)).long()
+    def _to_device(self, pixels: NDArray[np.uint8], known: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
+        values = torch.from_numpy(data.to_values(pixels, self.data)).long()
         return values.to(self.where), torch.from_numpy(known).to(self.where)
 
     def _progress(
-        self, work: Work, prompt: Prompt, seconds: float, calls: int, drafted: int, accepted: int
+        self, step: SamplingStep, prompt: Prompt, seconds: float, calls: int, drafted: int, accepted: int
     ) -> Progress:
-        images = data.from_levels(work.values.cpu().numpy(), self.data)
-        if isinstance(work.filled, int):
-            filled = (np.arange(self.data.pixels) < work.filled).reshape(prompt.known.shape)
+        images = data.to_pixels(_whole(step).cpu().numpy(), self.data)
+        if isinstance(step.filled, int):
+            filled = (np.arange(self.data.pixels) < step.filled).reshape(prompt.known.shape)
             filled = np.repeat(filled[None], len(images), 0)
         else:
-            filled = work.filled.cpu().numpy()
+            filled = step.filled.cpu().numpy()
         images = np.where(prompt.known[..., None], prompt.pixels, images * filled[..., None].astype(np.uint8))
         tokens = int((filled & ~prompt.known).sum())
-        drafts = self._drafts(work) if work.drafts else None
+        drafts = self._drafts(step) if step.drafts else None
         return Progress(seconds, tokens, calls, images, filled | prompt.known, drafted, accepted, drafts)
 
-    def _drafts(self, work: Work) -> Drafts:
-        values, proposed, passed = work.drafts()
-        proposed, passed = owned(proposed, torch.bool), owned(passed, torch.bool)
-        images = data.from_levels(values.cpu().numpy(), self.data) * proposed[..., None].astype(np.uint8)
-        return Drafts(images, proposed, passed)
+    def _drafts(self, step: SamplingStep) -> Drafts | None:
+        if step.drafts is None:
+            return None
+        values, proposed, passed = step.drafts()
+        drafted, accepted = _copied(proposed, torch.bool), _copied(passed, torch.bool)
+        images = data.to_pixels(values.cpu().numpy(), self.data) * drafted[..., None].astype(np.uint8)
+        return Drafts(images, drafted, accepted)
 
-    def _latents(self, work: Work, seconds: float, levels: int) -> Latents:
-        kind, value, raw = work.latent
-        codes, entropy = owned(kind.codes(value)), owned(kind.entropy(raw))
-        if work.drawn is not None:
+    def _latents(self, step: SamplingStep, seconds: float, num_levels: int) -> Latents:
+        assert step.latent is not None
+        kind, value, raw = step.latent
+        codes, entropy = _floats(kind.codes(value)), _floats(kind.entropy(raw))
+        if step.drawn is not None:
             for shown in (codes, entropy):
-                shown.reshape(len(shown), codes[0, ..., 0].size, -1)[:, work.drawn :] = np.nan
-        plan = None if work.plan is None else owned(((work.plan + 1) * 127.5).round().clamp(0, 255), torch.uint8)
-        return Latents(seconds, work.level, levels, kind.kind, getattr(kind, "classes", 0), codes, entropy, plan)
+                shown.reshape(len(shown), codes[0, ..., 0].size, -1)[:, step.drawn :] = np.nan
+        plan = None if step.plan is None else _copied(((step.plan + 1) * 127.5).round().clamp(0, 255), torch.uint8)
+        return Latents(seconds, step.level, num_levels, kind.kind, kind.classes, codes, entropy, plan)
 
 
-def owned(x: Tensor, kind: torch.dtype = torch.float32) -> np.ndarray:
-    """Copy a tensor for an event: what the model or anybody else does to their own later does not reach it."""
-    return x.to("cpu", kind, copy=True).numpy()
+def run(generator: Generator, request: GenerationRequest) -> Finished:
+    """Complete a prompt and return the last event."""
+    *_, last = generator.generate(request)
+    assert isinstance(last, Finished)
+    return last
 
 
-class Record:
-    """When each pixel stood, and how likely it was: a line a call, worked out once the clock has stopped."""
-
-    def __init__(self, known: np.ndarray, samples: int):
-        self._known = np.repeat(known[None], samples, 0)
-        self._calls: list[tuple[int | Tensor, float]] = []  # what stood after each, and the clock then
-        self._log_probability = np.full(self._known.shape, np.nan, np.float32)
-
-    def called(self, filled: int | Tensor, seconds: float) -> None:
-        """A call is done."""
-        self._calls.append((filled, seconds))
-
-    def read(self, seconds: float) -> None:
-        """The clock says so of the last call, now that the device has done it."""
-        self._calls[-1] = self._calls[-1][0], seconds
-
-    def told(self, log_probability: np.ndarray) -> None:
-        """Of the pixels that the last call drew; not a number elsewhere."""
-        np.copyto(self._log_probability, log_probability, where=~np.isnan(log_probability))
-
-    def details(self) -> Details:
-        order, seconds = np.zeros(self._known.shape, np.int32), np.full(self._known.shape, np.nan, np.float32)
-        raster = np.arange(self._known[0].size).reshape(self._known[0].shape)
-        stood = self._known
-        for number, (filled, at) in enumerate(self._calls, 1):
-            stands = raster < filled if isinstance(filled, int) else filled.cpu().numpy()
-            fresh = stands & ~stood
-            order[fresh], seconds[fresh] = number, at
-            stood = stood | fresh
-        return Details(np.where(self._known, np.nan, self._log_probability), order, seconds)
+def _whole(step: SamplingStep) -> Tensor:
+    """The pixel values of a step that has some, as the last one of every network does."""
+    if step.values is None:
+        raise RuntimeError("a network's last step must have pixel values")
+    return step.values
 
 
-def _halved(network: torch.nn.Module, where: torch.device) -> torch.nn.Module:
-    """A copy whose linear layers lie in bfloat16, where `where` computes in it: half the memory to read, no casts."""
+def _with_latents(network: Network) -> LatentNetwork:
+    if not isinstance(network, LatentNetwork):
+        raise TypeError(f"{type(network).__name__} has no latents")
+    return network
+
+
+def _floats(x: Tensor) -> NDArray[np.float32]:
+    return _copied(x, torch.float32)
+
+
+def _copied(x: Tensor, dtype: torch.dtype) -> NDArray[np.generic]:
+    """Copy a tensor for an event, so that later changes to the tensor do not reach it."""
+    return x.to("cpu", dtype, copy=True).numpy()
+
+
+def _in_half(network: Network, where: torch.device) -> Network:
+    """A copy whose linear layers are in bfloat16, if the device computes in it: half the memory to read, no casts."""
     if device.fast_dtype(where) == torch.float32:
         return network
     copied = copy.deepcopy(network)
@@ -348,9 +400,3 @@ def _halved(network: torch.nn.Module, where: torch.device) -> torch.nn.Module:
         if isinstance(layer, torch.nn.Linear):
             layer.bfloat16()
     return copied
-
-
-def run(generator: Generator, request: GenerationRequest) -> Finished:
-    """Generate without looking at the events in between."""
-    *_, last = generator.generate(request)
-    return last

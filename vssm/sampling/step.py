@@ -1,4 +1,4 @@
-"""What a network offers for completing prompts, and what it reports after each of its calls."""
+"""What a network is given to complete prompts, and what it reports after each of its calls."""
 
 from __future__ import annotations
 
@@ -9,74 +9,118 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+    from vssm.nn.latent_distributions import Latent
+
 
 @dataclass(frozen=True)
-class Mode:
-    """A sampler of a model.
+class Sampler:
+    """One way in which a model draws completions.
 
-    size: what its whole number is called ("chunk", "draft", "steps"; the command line's option of that name), None
-    for a sampler without one; default: that number where none is asked for; most: the largest. about: one line for
-    people. holds: whether latents of an earlier run can be held.
+    Args:
+        name: What requests, records and the command line call it.
+        title: What people read.
+        about: One line for people.
+        parameter: The name of the whole number that it takes ("chunk", "draft", "steps"; the command line has an
+            option of that name), or None if it takes none.
+        default: The usual value of the parameter, 0 without one.
+        most: The largest value of the parameter, 0 without one.
+        can_fix_latents: Whether it can keep latents of an earlier run.
     """
 
     name: str
     title: str
     about: str
-    size: str | None = None
+    parameter: str | None = None
     default: int = 0
     most: int = 0
-    holds: bool = False
+    can_fix_latents: bool = False
 
 
-class Kept(NamedTuple):
-    """Of one level of latents: values [B, h, w, Z] drawn earlier, and where [B, h, w] they are to be drawn anew."""
+class FixedLevel(NamedTuple):
+    """One level of latents that is kept: values [B, h, w, Z], and where [B, h, w] (bool) they are drawn again."""
 
     value: Tensor
-    anew: Tensor
+    redraw: Tensor
 
 
-class Holding(NamedTuple):
-    """Latents that are held while others are drawn. levels: by a level's number; one without entry is drawn as usual.
-    rng: for what is drawn anew; other: whether that must differ from what stood there."""
+class FixedLatentTensors(NamedTuple):
+    """The latents that are kept while a network draws the others.
 
-    levels: dict[int, Kept]
+    Args:
+        levels: By the number of a level; a level without an entry is drawn as usual.
+        rng: The source of noise for what is drawn again.
+        other: Whether a value that is drawn again must differ from the one before.
+    """
+
+    levels: dict[int, FixedLevel]
     rng: Generator
     other: bool
 
 
+@dataclass(frozen=True)
+class SamplingParams:
+    """How a network draws completions.
+
+    Args:
+        rng: The source of all noise, on the network's device.
+        sampler: The name of one of the network's samplers.
+        parameter: The sampler's whole number, 0 if it takes none.
+        temperature: 1 samples the model as trained; towards 0 it takes the most likely choice at every step.
+        pixel_mode: "sampled", or "mean" to take the mean of each pixel given the latents.
+        fixed_latents: Latents to keep, for a sampler that can.
+    """
+
+    rng: Generator
+    sampler: str
+    parameter: int = 0
+    temperature: float = 1.0
+    pixel_mode: str = "sampled"
+    fixed_latents: FixedLatentTensors | None = None
+
+
 class Drafted(NamedTuple):
-    """One round of drafting. values: [B, H, W, C], as drafted where they were; proposed, passed: [B, H, W], where, and
-    which of these a verification has passed: none before there was one."""
+    """One round of drafting.
+
+    Args:
+        values: [B, H, W, C] pixel values, with the drafted ones in their places.
+        proposed: [B, H, W] bool, which pixels were drafted.
+        passed: [B, H, W] bool, which drafts a verification has accepted; none before there was a verification.
+    """
 
     values: Tensor
     proposed: Tensor
     passed: Tensor
 
 
-class Work(NamedTuple):
+class SamplingStep(NamedTuple):
     """What a network reports after one of its calls. Nothing is copied or moved for it.
 
-    values: [B, H, W, C] pixel values so far, or None; not whole numbers where means are to be shown; filled: what
-    stands, known or generated, as the number of pixels in raster order (all of them when finished) or as a mask
-    [B, H, W] that no later call changes.
-    latent: the kind, the values [B, h, w, Z] and the raw parameters of the distribution they were drawn from; level:
-    its number, 0 for the global code; drawn: how many positions in raster order have been, None for all. plan: of the
-    global code, what it says of the picture, [B, h, w, C] from −1 to 1.
-    drafted, accepted: tokens proposed to a verification and passed by it, over the batch.
-    drafts: works out the round that this call belongs to, off the clock, where somebody wants to see it; asked before
-    the next call or never. So too log_probability: [B, H, W], of the pixels that this call drew, or of all drawn so
-    far, what the model itself, at temperature 1, gave the value drawn, in nats, given all that the draw was
-    conditioned on (in colour the value of all channels); not a number at pixels not drawn. A pixel drawn again counts
-    anew; what is said of known pixels does not count.
+    Args:
+        values: [B, H, W, C] pixel values so far, or None; not whole numbers if means are shown.
+        filled: Which pixels are known or generated: the number of pixels in raster order (all of them at the end),
+            or a mask [B, H, W] that no later call changes.
+        latent: Kind, values [B, h, w, Z], and the raw parameters of the distribution that they were drawn from.
+        level: The number of the level of these latents, 0 for the global code.
+        drawn: How many positions of the level have been drawn, in raster order; None for all.
+        plan: What the global code says about the picture, [B, h, w, C] from −1 to 1.
+        prompt: Whether this call only read the prompt.
+        drafted: How many tokens were given to a verification, over the batch.
+        accepted: How many of them it accepted, over the batch.
+        drafts: Computes the round of drafting of this call, when the clock does not run. May be called before the
+            network's next call only.
+        log_probability: Computes [B, H, W] in nats, under the same condition: the log-probability that the model, at
+            temperature 1, gave each value drawn by this call (or by all calls so far), given everything that the draw
+            depended on; in colour that of all channels together. NaN for pixels that were not drawn. Values at known
+            pixels do not count, and the last value of a pixel that is drawn again counts.
     """
 
     values: Tensor | None = None
     filled: int | Tensor = 0
-    latent: tuple | None = None
+    latent: tuple[Latent, Tensor, Tensor] | None = None
     level: int = 0
     drawn: int | None = None
     plan: Tensor | None = None
-    prompt: bool = False  # this call only read the prompt
+    prompt: bool = False
     drafted: int = 0
     accepted: int = 0
     drafts: Callable[[], Drafted] | None = None

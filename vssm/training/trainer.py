@@ -153,7 +153,7 @@ class Trainer:
         preset = registry.get(config.model)
         self.network = preset.network(preset.config(self.data, **config.changes)).to(where)
         self.lr, self.kinds = config.lr or preset.lr, config.known or preset.known
-        if config.augment and self.data.levels > 2:
+        if config.augment and self.data.num_values > 2:
             raise UserError(
                 f"Only pictures of pen strokes can be augmented, not {self.data.title}; leave --augment out."
             )
@@ -325,7 +325,7 @@ class Trainer:
 
     def values(self, images: Tensor) -> Tensor:
         """Stored images [B, H, W, C] uint8 as the model reads them: of a binarised set a fresh draw for every step."""
-        if self.data.levels > 2:
+        if self.data.num_values > 2:
             return images.long()
         noise = torch.from_numpy(self._rng("pixels").random(images.shape, np.float32)).to(images.device)
         return (noise * 255 < images).long()

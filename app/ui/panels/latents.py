@@ -209,7 +209,7 @@ class LatentPanel(Card):
         self.variable.setEnabled(view == "values" and event.plan is None)
         self.variable.setMaximum(event.codes.shape[-1])
         self.pictures = {level: self._painted(run, view, level, grid) for level, grid in maps.items()}
-        many = run.started.levels > 1
+        many = run.started.num_levels > 1
         self.strip.show_levels(self.pictures if many else {}, self._level, self._theme)
         self.map.show_level(self.pictures[self._level], maps[self._level].shape[:2], self._openness(), self._theme)
         name = level_name(self._level)
@@ -335,9 +335,9 @@ class LatentPanel(Card):
 
     def _nothing(self, run: Run | None) -> str:
         """Why there is nothing to see; empty where there is."""
-        if run is None or run.started is None or (run.started.levels and not run.latents):
+        if run is None or run.started is None or (run.started.num_levels and not run.latents):
             return EMPTY
-        return "" if run.started.levels else NONE.format(registry.get(run.model).title)
+        return "" if run.started.num_levels else NONE.format(registry.get(run.model).title)
 
     def _maps(self, run: Run, view: str) -> dict[int, np.ndarray]:
         """[h, w, maps] by level, of the sample shown; not a number where nothing has been drawn yet."""

@@ -211,7 +211,7 @@ class SketchPanel(Card):
 
     def _read(self, pixels: np.ndarray) -> np.ndarray:
         """Pixels as the models read them."""
-        return data.from_levels(data.to_levels(pixels, self._data), self._data)
+        return data.to_pixels(data.to_values(pixels, self._data), self._data)
 
     @Slot(tuple)
     def _palette_chosen(self, ink: tuple[int, ...]) -> None:

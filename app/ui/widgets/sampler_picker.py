@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from app.ui.widgets.card import named
 from app.ui.widgets.number_field import WholeField
-from vssm.sampling.step import Mode
+from vssm.sampling.step import Sampler
 
 PIXELS = (
     "Sampled: every pixel is drawn. Mean: the expected colour of each pixel is shown in its place, which removes pixel "
@@ -27,7 +27,7 @@ class ModePicker(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
-        self._offered: Mode | None = None
+        self._offered: Sampler | None = None
         self.mode, self.number = QComboBox(), WholeField()
         self.mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.mode.activated.connect(self._choose)
@@ -50,9 +50,9 @@ class ModePicker(QWidget):
     @property
     def counted(self) -> str:
         """What the number of the chosen mode is of; empty where it has none."""
-        return (self._offered.size or "") if self._offered else ""
+        return (self._offered.parameter or "") if self._offered else ""
 
-    def offer(self, modes: tuple[Mode, ...], chosen: Mode, number: int | None) -> None:
+    def offer(self, modes: tuple[Sampler, ...], chosen: Sampler, number: int | None) -> None:
         """Show a model's modes, which of them is chosen, and its number."""
         self._offered = chosen
         self.mode.clear()
@@ -63,11 +63,11 @@ class ModePicker(QWidget):
         self.mode.setEnabled(len(modes) > 1)
         self.mode.setToolTip(f"{chosen.title}: {chosen.about}")
         for one in (self.name, self.number):
-            one.setVisible(chosen.size is not None)
-        if chosen.size:
-            self.name.setText(chosen.size.capitalize())
-            self.number.setAccessibleName(chosen.size.capitalize())
-            self.number.setToolTip(f"{chosen.title}: {chosen.about} ({chosen.size}: usually {chosen.default})")
+            one.setVisible(chosen.parameter is not None)
+        if chosen.parameter:
+            self.name.setText(chosen.parameter.capitalize())
+            self.number.setAccessibleName(chosen.parameter.capitalize())
+            self.number.setToolTip(f"{chosen.title}: {chosen.about} ({chosen.parameter}: usually {chosen.default})")
             self.number.blockSignals(True)
             self.number.setRange(1, chosen.most)
             if number != self.number.value():  # else it is being typed
@@ -98,9 +98,9 @@ class ModePicker(QWidget):
 
     @Slot(int)
     def _choose(self, index: int) -> None:
-        mode: Mode = self.mode.itemData(index)
+        mode: Sampler = self.mode.itemData(index)
         if mode != self._offered:
-            self.chosen.emit(mode.name, mode.default if mode.size else None)
+            self.chosen.emit(mode.name, mode.default if mode.parameter else None)
 
     @Slot(int)
     def _count(self, number: int) -> None:
