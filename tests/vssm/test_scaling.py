@@ -37,7 +37,14 @@ def small(*names, lengths=(16, 64), **more) -> ScalingRequest:
 
 def point(name: str, length: int, seconds: float, **more) -> Measured:
     title = registry.get(name).title
-    usual = {"mode": "m", "size": None, "shape": scaling.grid(length), "repeats": 1, "parameters": 7, "positions": 1}
+    usual = {
+        "sampler": "m",
+        "parameter": None,
+        "shape": scaling.grid(length),
+        "repeats": 1,
+        "parameters": 7,
+        "positions": 1,
+    }
     return Measured(name, name, title, length=length, seconds=seconds, **usual | {"network_calls": 3} | more)
 
 
@@ -128,7 +135,7 @@ def test_events_come_in_order_and_points_are_whole():
         assert e.seconds > 0 and e.repeats == 2 and e.title == registry.get(e.model).title
         assert e.shape == scaling.grid(e.length) and abs(e.parameters / TINY - 1) < 0.05 and e.positions > 0
         usual = registry.get(e.model).samplers(data.MNIST)[0]
-        assert e.mode == usual.name and e.size == (usual.default if usual.size else None)
+        assert e.sampler == usual.name and e.parameter == (usual.default if usual.parameter else None)
         assert (e.acceptance is not None) == (usual.name == "assd")
         assert e.network_calls == e.length or usual.name != "sequential"
     calls = {(e.name, e.length): e.network_calls for e in told[1::2]}
