@@ -55,7 +55,7 @@ def without_weights(folder: Path) -> dict:
     window = Window(folder / "sitting.json", folder)
     window.grab()
     window.choose_data("cifar10")
-    window.show_scaling(True)
+    window.docks.show_scaling(True)
     window.actions_["show_race"].trigger()
     window.grab()
     return {"heavy": heavy(), "mode": window.modes.mode.currentText(), "status": window._status.text()}

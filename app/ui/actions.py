@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QMainWindow
+from PySide6.QtWidgets import QMenu, QMenuBar
 
 from app.core.session import DEVICES, THEMES
 from app.core.sketch import COLOUR_TOOLS
 from app.ui.docks import AREAS, SIZES
+from app.ui.help import about, glossary
 from vssm import data
 from vssm.models import registry
+
+if TYPE_CHECKING:
+    from app.ui.main_window import Window
 
 
 @dataclass(frozen=True)
 class Spec:
-    """name: the window's method it calls; with a `value`, the method is given that value.
+    """One action: what it is called, where it is found, what it does, and when it can be done.
 
+    do: is called with the window; then, if there is one, with the `value`, else with whether a checkable action is on.
     menu: where it stands. check: whether it can be on. One of the actions of the same name with values is on, or any
-    number of them (several).
+    number of them (several). enabled: says of the window whether it can be done now. fits: for which data sets it is.
     """
 
     name: str
     text: str
     menu: str
     tip: str
+    do: Callable[..., object]
     keys: tuple[str, ...] = ()
     value: str = ""
     check: bool = False
     several: bool = False
     rule: bool = False  # a line above it in the menu
     repeats: bool = False  # whether it is done again and again while its key is held, as a step by step change is
-    colour: bool = False  # only for pictures in colour
-    binary: bool = False  # only for pictures of ink and ground
+    enabled: Callable[[Window], bool] | None = None  # None: always
+    fits: Callable[[data.DataSet], bool] | None = None  # None: all
 
     @property
     def key(self) -> str | tuple[str, str]:
@@ -44,6 +52,25 @@ class Spec:
     def explanation(self) -> str:
         """The tip with the first of the keys."""
         return f"{self.tip} ({shown(self.keys[0])})" if self.keys else self.tip
+
+
+def in_colour(dataset: data.DataSet) -> bool:
+    return dataset.channels == 3
+
+
+def of_ink(dataset: data.DataSet) -> bool:
+    """Whether its pictures are of ink and ground."""
+    return dataset.num_values == 2
+
+
+def has_result(window: Window) -> bool:
+    """Whether the run shown has finished."""
+    return window.shown is not None and window.shown.finished is not None
+
+
+def replaying(window: Window) -> bool:
+    """Whether a race can be played, and is shown."""
+    return window.race.replayable and window.race.isVisibleTo(window)
 
 
 TOOLS = (
@@ -64,194 +91,218 @@ def table() -> list[Spec]:
     many = len(data.DATA_SETS) > 1
     return [
         Spec("open_picture", "Open picture…", "File", "Use part of any picture as the sketch; one can be dropped here, "
-             "too", ("Ctrl+O",)),
+             "too", lambda w: w.open_picture(), ("Ctrl+O",)),
         Spec("paste", "Paste picture", "File", "Use part of the picture on the clipboard as the sketch, or a link that "
-             "was copied", ("Ctrl+V",)),
-        Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG", ("Ctrl+S",),
-             rule=True),
-        Spec("save_all", "Save all samples…", "File", "Write the prompt and all samples as one PNG", ("Ctrl+Shift+S",)),
+             "was copied", lambda w: w.paste(), ("Ctrl+V",)),
+        Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG", lambda w: w.save_one(),
+             ("Ctrl+S",), rule=True, enabled=has_result),
+        Spec("save_all", "Save all samples…", "File", "Write the prompt and all samples as one PNG",
+             lambda w: w.save_all(), ("Ctrl+Shift+S",), enabled=has_result),
         Spec("save_race", "Save race…", "File", "Write the race shown as an animated picture, at true speed or slowed",
-             ("Ctrl+R",)),
+             lambda w: w.save_race(), ("Ctrl+R",), enabled=lambda w: w.race.replayable),
         Spec("save_timings", "Save timings…", "File", "Write the runs that are compared as CSV, with machine and "
-             "versions", ("Ctrl+E",)),
+             "versions", lambda w: w.timing.plot.save("csv"), ("Ctrl+E",), enabled=lambda w: bool(w.here)),
         Spec("open_sitting", "Open sitting…", "File", "Go on with a saved sitting: sketches, settings, pinned results; "
-             "the present one is kept", ("Ctrl+Shift+O",), rule=True),
+             "the present one is kept", lambda w: w.open_sitting(), ("Ctrl+Shift+O",), rule=True),
         Spec("save_sitting", "Save sitting as…", "File", "Write sketches, settings and pinned results as one file",
-             ("Ctrl+Alt+S",)),
-        Spec("sitting_before", "Sitting before", "File", "Bring back the sitting that gave way to the one opened last"),
+             lambda w: w.save_sitting(), ("Ctrl+Alt+S",)),
+        Spec("sitting_before", "Sitting before", "File", "Bring back the sitting that gave way to the one opened last",
+             lambda w: w.sitting_before(), enabled=lambda w: w.keeper.before is not None),
         Spec("copy_link", "Copy link", "File", "Put a text on the clipboard that gives anybody this sketch, seed and "
-             "settings", ("Ctrl+L",), rule=True),
+             "settings", lambda w: w.copy_link(), ("Ctrl+L",), rule=True),
         Spec("open_link", "Open link…", "File", "Take sketch, seed and settings from such a text; it can be pasted, "
-             "too", ("Ctrl+Shift+L",)),
-        Spec("close", "Quit", "File", "Close the program; the sketch is kept", ("Ctrl+Q",), rule=True),
-        Spec("undo", "Undo", "Sketch", "Take the last change of the sketch back", ("Ctrl+Z",),
-             repeats=True),
-        Spec("redo", "Redo", "Sketch", "Do it again", ("Ctrl+Shift+Z", "Ctrl+Y"), repeats=True),
-        Spec("clear", "Clear", "Sketch", "Take away all that is drawn", ("Ctrl+Backspace",)),
+             "too", lambda w: w.open_link(), ("Ctrl+Shift+L",)),
+        Spec("close", "Quit", "File", "Close the program; the sketch is kept", lambda w: w.close(), ("Ctrl+Q",),
+             rule=True),
+        Spec("undo", "Undo", "Sketch", "Take the last change of the sketch back", lambda w: w.canvas.undo(),
+             ("Ctrl+Z",), repeats=True, enabled=lambda w: w.canvas.sketch.can_undo),
+        Spec("redo", "Redo", "Sketch", "Do it again", lambda w: w.canvas.redo(), ("Ctrl+Shift+Z", "Ctrl+Y"),
+             repeats=True, enabled=lambda w: w.canvas.sketch.can_redo),
+        Spec("clear", "Clear", "Sketch", "Take away all that is drawn", lambda w: w.sketch.clear(),
+             ("Ctrl+Backspace",)),
         Spec("centre_sketch", "Centre and size", "Sketch", "Move and size the ink as MNIST's digits are: 20 pixels, "
-             "the middle of its weight in the middle", ("Ctrl+M",), binary=True),
+             "the middle of its weight in the middle", lambda w: w.sketch.centre(), ("Ctrl+M",), fits=of_ink),
         *(
-            Spec("choose_tool", text, "Sketch", tip, (key,), value, check=True, rule=value == "brush",
-                 colour=value in COLOUR_TOOLS)
+            Spec("choose_tool", text, "Sketch", tip, lambda w, tool: w.sketch.choose_tool(tool), (key,), value,
+                 check=True, rule=value == "brush", fits=in_colour if value in COLOUR_TOOLS else None)
             for value, text, key, tip in TOOLS
         ),
-        Spec("choose_colour", "Colour…", "Sketch", "Choose any colour to draw with", ("C",), rule=True, colour=True),
-        Spec("next_colour", "Next colour", "Sketch", "Draw in the palette's next colour", (".",), colour=True),
-        Spec("last_colour", "Previous colour", "Sketch", "Draw in the palette's previous colour", (",",), colour=True),
-        Spec("thinner", "Thinner pen", "Sketch", "Make the pen one pixel thinner", ("[",), rule=True, repeats=True),
-        Spec("thicker", "Thicker pen", "Sketch", "Make the pen one pixel thicker", ("]",), repeats=True),
-        Spec("know_all", "All known", "Sketch", "Mark every pixel as known", ("Ctrl+A",), rule=True),
-        Spec("know_none", "None known", "Sketch", "Mark no pixel as known: the model invents all", ("Ctrl+D",)),
+        Spec("choose_colour", "Colour…", "Sketch", "Choose any colour to draw with", lambda w: w.sketch.ask_colour(),
+             ("C",), rule=True, fits=in_colour),
+        Spec("next_colour", "Next colour", "Sketch", "Draw in the palette's next colour",
+             lambda w: w.sketch.step_colour(1), (".",), fits=in_colour),
+        Spec("last_colour", "Previous colour", "Sketch", "Draw in the palette's previous colour",
+             lambda w: w.sketch.step_colour(-1), (",",), fits=in_colour),
+        Spec("thinner", "Thinner pen", "Sketch", "Make the pen one pixel thinner",
+             lambda w: w.sketch.pen.setValue(w.canvas.pen - 1), ("[",), rule=True, repeats=True),
+        Spec("thicker", "Thicker pen", "Sketch", "Make the pen one pixel thicker",
+             lambda w: w.sketch.pen.setValue(w.canvas.pen + 1), ("]",), repeats=True),
+        Spec("know_all", "All known", "Sketch", "Mark every pixel as known", lambda w: w.sketch.know(True), ("Ctrl+A",),
+             rule=True),
+        Spec("know_none", "None known", "Sketch", "Mark no pixel as known: the model invents all",
+             lambda w: w.sketch.know(False), ("Ctrl+D",)),
         *(
             Spec("choose_data", d.title, "Model", f"Draw and complete pictures as in {d.title}",
-                 (f"Ctrl+{i}",), d.name, check=True)
+                 lambda w, name: w.choose_data(name), (f"Ctrl+{i}",), d.name, check=True)
             for i, d in enumerate(data.DATA_SETS.values(), 1)
             if many
         ),
         *(
-            Spec(
-                "choose_model",
-                preset.title,
-                "Model",
-                f"{preset.title}: {preset.about}",
-                (str(i),) if i <= 9 else (),
-                preset.name,
-                check=True,
-                rule=many and i == 1,
-            )
+            Spec("choose_model", preset.title, "Model", f"{preset.title}: {preset.about}",
+                 lambda w, name: w.choose_model(name), (str(i),) if i <= 9 else (), preset.name, check=True,
+                 rule=many and i == 1)
             for i, preset in enumerate(registry.PRESETS.values(), 1)
         ),
-        Spec("next_mode", "Next mode", "Model", "Turn to the chosen model's next way of generating", ("M",)),
+        Spec("next_mode", "Next mode", "Model", "Turn to the chosen model's next way of generating",
+             lambda w: w.modes.next(), ("M",)),
         Spec("next_pixels", "Sampled or mean pixels", "Model", "Where a model offers both: draw every pixel, or show "
-             "the mean of what it may be", ("X",)),
-        Spec(
-            "complete",
-            "Complete",
-            "Model",
-            "Let the chosen model fill the unknown pixels",
-            ("Return", "Enter"),
-            rule=True,
-        ),
+             "the mean of what it may be", lambda w: w.modes.next_pixels(), ("X",)),
+        Spec("complete", "Complete", "Model", "Let the chosen model fill the unknown pixels", lambda w: w.complete(),
+             ("Return", "Enter"), rule=True),
         Spec("pause", "Pause", "Model", "Hold the run between two network calls, or the race that is played; or let it "
-             "go on from there", ("P",)),
-        Spec("stop", "Stop", "Model", "Give up the run under way", ("Escape",)),
-        Spec(
-            "set_live", "Complete as I draw", "Model", "Live: the completion follows the pen", ("L",), check=True
-        ),
-        Spec("set_keep_seed", "Keep seed", "Model", "Use the same seed again: same sketch, same result", check=True),
-        Spec("clear_history", "Clear history", "Model", "Forget earlier runs", ("Ctrl+Shift+Backspace",), rule=True),
+             "go on from there", lambda w: w.pause(), ("P",), enabled=lambda w: w.can_pause),
+        Spec("stop", "Stop", "Model", "Give up the run under way", lambda w: w.stop(), ("Escape",),
+             enabled=lambda w: w.can_stop),
+        Spec("set_live", "Complete as I draw", "Model", "Live: the completion follows the pen",
+             lambda w, on: w.set_live(on), ("L",), check=True),
+        Spec("set_keep_seed", "Keep seed", "Model", "Use the same seed again: same sketch, same result",
+             lambda w, on: None, check=True),
+        Spec("clear_history", "Clear history", "Model", "Forget earlier runs", lambda w: w.clear_history(),
+             ("Ctrl+Shift+Backspace",), rule=True),
         Spec("pin_sample", "Pin", "Result", "Keep the large picture in the row of pinned results, or let it go; so "
-             "does a click on a sample", ("Shift+P",)),
+             "does a click on a sample", lambda w: w.completion.pin_shown(), ("Shift+P",), enabled=has_result),
         Spec("use_sample", "Use as sketch", "Result", "Make the large picture the sketch; so does a click on a pinned "
-             "result", ("Shift+Return",)),
+             "result", lambda w: w.completion.use_shown(), ("Shift+Return",), enabled=has_result),
         Spec("show_spread", "Where samples differ", "Result", "Spread: lay over the large picture how far the samples "
-             "lie apart at each pixel: where the model is unsure", ("D",), check=True, rule=True),
-        Spec("untouch", "Take back a touch", "Result", "Take the last touch of the latents back", ("Shift+Z",),
-             repeats=True),
+             "lie apart at each pixel: where the model is unsure", lambda w, on: w.completion.show_spread(on), ("D",),
+             check=True, rule=True),
+        Spec("untouch", "Take back a touch", "Result", "Take the last touch of the latents back", lambda w: w.untouch(),
+             ("Shift+Z",), repeats=True),
         Spec("start_race", "Race", "Race", "Let all ticked models complete the sketch from one seed, each alone on the "
-             "clock", ("Shift+R",)),
-        Spec("show_race", "Race view", "Race", "Show the race in place of completions, or these again", ("V",),
-             check=True),
+             "clock", lambda w: w.start_race(), ("Shift+R",)),
+        Spec("show_race", "Race view", "Race", "Show the race in place of completions, or these again",
+             lambda w, on: w.docks.show_race(on), ("V",), check=True),
         Spec("show_times", "Times of the race", "Race", "Show bars of the contestants' seconds, and how repeats "
-             "spread, in place of the pictures, or these again", ("Shift+T",), check=True),
+             "spread, in place of the pictures, or these again", lambda w, on: w.show_times(on), ("Shift+T",),
+             check=True),
         Spec("repeat_race", "Repeat the timing", "Race", "Time the contestants of the last race some more times, for "
-             "the median and the spread of their seconds; the pictures stay", ("Ctrl+Shift+R",)),
-        Spec("earlier_frame", "Previous frame", "Race", "Take the race back by one network call", ("Shift+Left",),
-             rule=True, repeats=True),
-        Spec("later_frame", "Next frame", "Race", "Take the race on by one network call", ("Shift+Right",),
-             repeats=True),
+             "the median and the spread of their seconds; the pictures stay", lambda w: w.repeat_race(),
+             ("Ctrl+Shift+R",), enabled=lambda w: w.race.repeatable),
+        Spec("earlier_frame", "Previous frame", "Race", "Take the race back by one network call",
+             lambda w: w.race.step(-1), ("Shift+Left",), rule=True, repeats=True, enabled=replaying),
+        Spec("later_frame", "Next frame", "Race", "Take the race on by one network call", lambda w: w.race.step(1),
+             ("Shift+Right",), repeats=True, enabled=replaying),
         Spec("next_speed", "Next speed", "Race", "Play the race at true speed, a quarter or a sixteenth of it",
-             ("S",)),
+             lambda w: w.race.next_speed(), ("S",), enabled=replaying),
         *(
-            Spec("choose_theme", name.capitalize(), "View/Theme", f"{name.capitalize()} colours", (), name, check=True)
+            Spec("choose_theme", name.capitalize(), "View/Theme", f"{name.capitalize()} colours",
+                 lambda w, name: w.choose_theme(name), (), name, check=True)
             for name in THEMES
         ),
         *(
-            Spec("choose_device", name.upper() if name != "auto" else "Automatic", "View/Device",
-                 "Compute on the fastest device there is" if name == "auto" else
-                 f"Compute on {name.upper()}", (), name, check=True)
+            Spec("choose_device", name.upper() if name != "auto" else "Automatic", "View/Device", "Compute on the "
+                 "fastest device there is" if name == "auto" else f"Compute on {name.upper()}",
+                 lambda w, name: w.choose_device(name), (), name, check=True)
             for name in DEVICES
         ),
         Spec("show_scaling", "Scaling in T", "View", "Show how the time for a picture grows with its number of pixels, "
-             "in place of the latents", ("T",), check=True, rule=True),
+             "in place of the latents", lambda w, on: w.docks.show_scaling(on), ("T",), check=True, rule=True),
         *(
             Spec("show_panel", text, "View/Panels", f"Show the panel {text}, or close it",
-                 (f"Alt+{i}",), value, check=True, several=True)
+                 lambda w, name: w.docks.toggle(name), (f"Alt+{i}",), value, check=True, several=True)
             for i, (value, text) in enumerate(PANELS.items(), 1)
         ),
-        Spec("next_panel", "Next panel", "View/Panels", "Go to the next panel with the keyboard", ("F6",), rule=True),
-        Spec("last_panel", "Previous panel", "View/Panels", "Go to the panel before with the keyboard", ("Shift+F6",)),
+        Spec("next_panel", "Next panel", "View/Panels", "Go to the next panel with the keyboard",
+             lambda w: w.room.step(1), ("F6",), rule=True),
+        Spec("last_panel", "Previous panel", "View/Panels", "Go to the panel before with the keyboard",
+             lambda w: w.room.step(-1), ("Shift+F6",)),
         Spec("float_panel", "Float panel, or dock it", "View/Panels", "Make the panel that has the keyboard's focus a "
-             "window of its own, or put it back", ("Ctrl+Shift+F",)),
+             "window of its own, or put it back", lambda w: w.docks.float_current(), ("Ctrl+Shift+F",)),
         Spec("close_panel", "Close panel", "View/Panels", "Close the panel that has the keyboard's focus; the View "
-             "menu brings it back", ("Ctrl+Shift+W",)),
+             "menu brings it back", lambda w: w.docks.close_current(), ("Ctrl+Shift+W",)),
         *(
-            Spec("move_panel", f"Move to the {where}", "View/Panels",
-                 f"Move the panel that has the keyboard's focus to the {where}", (), where,
-                 several=True, rule=where == "left")
+            Spec("move_panel", f"Move to the {where}", "View/Panels", f"Move the panel that has the keyboard's focus "
+                 f"to the {where}", lambda w, where: w.docks.move_current(where), (), where, several=True,
+                 rule=where == "left")
             for where in AREAS
         ),
         *(
             Spec("size_panel", f"{how.capitalize()} panel", "View/Panels", f"Make the panel that has the keyboard's "
-                 f"focus {how}", (key,), how, several=True, rule=how == "wider", repeats=True)
+                 f"focus {how}", lambda w, how: w.docks.size_current(how), (key,), how, several=True,
+                 rule=how == "wider", repeats=True)
             for how, key in zip(SIZES, ("Alt+Shift+Right", "Alt+Shift+Left", "Alt+Shift+Down", "Alt+Shift+Up"),
                                 strict=True)
         ),
-        Spec("reset_layout", "Reset layout", "View/Panels", "Put all panels back where they were at first", rule=True),
+        Spec("reset_layout", "Reset layout", "View/Panels", "Put all panels back where they were at first",
+             lambda w: w.docks.reset(), rule=True),
         Spec("to_message", "Go to the message", "View", "Bring the keyboard to the latest message; Esc closes it",
-             ("F8",), rule=True),
-        Spec("close_message", "Close the message", "View", "Close the latest message", ("Shift+F8",)),
-        Spec("show_shortcuts", "Keyboard shortcuts", "Help", "All keys on one page", ("F1", "?")),
-        Spec("show_glossary", "Glossary", "Help", "The terms of this window, each with a picture", ("Shift+F1",)),
+             lambda w: w.messages.focus_latest(), ("F8",), rule=True),
+        Spec("close_message", "Close the message", "View", "Close the latest message",
+             lambda w: w.messages.close_latest(), ("Shift+F8",)),
+        Spec("show_shortcuts", "Keyboard shortcuts", "Help", "All keys on one page",
+             lambda w: w.show_page("Keyboard shortcuts", cheat_sheet(), 900), ("F1", "?")),
+        Spec("show_glossary", "Glossary", "Help", "The terms of this window, each with a picture",
+             lambda w: w.show_page("Glossary", glossary.page(w.theme), 760), ("Shift+F1",)),
         Spec("show_tour", "Show me around", "Help", "Five steps that show what there is; they can be left at any time",
-             rule=True),
-        Spec("show_about", "About VSSM Sketchpad", "Help", "What this is", rule=True),
+             lambda w: w.tour.begin(), rule=True),
+        Spec("show_about", "About VSSM Sketchpad", "Help", "What this is",
+             lambda w: w.show_page("About VSSM Sketchpad", about.page()), rule=True),
     ]  # fmt: skip
 
 
 class Actions:
     """The table as QActions of a window: `by_name["undo"]`, or `by_name["choose_model", "vssm"]` with a value."""
 
-    def __init__(self, window: QMainWindow):
+    def __init__(self, window: Window):
         self.specs = table()
-        self.by_name: dict = {}
+        self.by_name: dict[str | tuple[str, str], QAction] = {}
+        self._window = window
         groups: dict[str, QActionGroup] = {}
         for spec in self.specs:
-            action = QAction(spec.text, window)
+            action = self.by_name[spec.key] = QAction(spec.text, window)
             action.setShortcuts([QKeySequence(k) for k in spec.keys])
             action.setAutoRepeat(spec.repeats)
+            action.setToolTip(spec.explanation)
             action.setStatusTip("")
             action.setCheckable(spec.check)
             action.setMenuRole(QAction.MenuRole.NoRole)
             if spec.value:
                 action.setData(spec.value)
-                if spec.name not in groups:
-                    groups[spec.name] = QActionGroup(window)
-                    if spec.several:
-                        groups[spec.name].setExclusionPolicy(QActionGroup.ExclusionPolicy.None_)
-                    groups[spec.name].triggered.connect(Choice(window, spec.name))
-                groups[spec.name].addAction(action)
-            else:
-                action.triggered.connect(getattr(window, spec.name))
+                group = groups.setdefault(spec.name, QActionGroup(window))
+                if spec.several:
+                    group.setExclusionPolicy(QActionGroup.ExclusionPolicy.None_)
+                group.addAction(action)
+            action.triggered.connect(_call(window, spec))
             window.addAction(action)
-            self.by_name[spec.key] = action
-            action.setToolTip(spec.explanation)
         self._fill(window.menuBar())
 
-    def __getitem__(self, name) -> QAction:
+    def __getitem__(self, name: str | tuple[str, str]) -> QAction:
         return self.by_name[name]
 
     def choices(self, name: str) -> list[QAction]:
         """The actions of that name, one for every value."""
         return [action for key, action in self.by_name.items() if isinstance(key, tuple) and key[0] == name]
 
+    def choose(self, name: str, value: str) -> None:
+        """Do what the action with that value does, and let it be the one that is on."""
+        self[name, value].setChecked(True)
+        next(spec for spec in self.specs if spec.key == (name, value)).do(self._window, value)
+
     def of_a_panel(self) -> list[QAction]:
         """What can be done with any panel."""
         return [self["float_panel"], *self.choices("move_panel"), self["close_panel"], self["reset_layout"]]
 
-    def _fill(self, bar) -> None:
-        menus: dict[str, object] = {}
-        for spec, action in zip(self.specs, self.by_name.values(), strict=True):
+    def refresh(self) -> None:
+        """Enable what can be done now, and show what fits the data set."""
+        for spec in self.specs:
+            if spec.enabled or spec.fits:
+                fits = spec.fits is None or spec.fits(self._window.data)
+                self[spec.key].setVisible(fits)
+                self[spec.key].setEnabled(fits and (spec.enabled is None or spec.enabled(self._window)))
+
+    def _fill(self, bar: QMenuBar) -> None:
+        menus: dict[str, QMenu] = {}
+        for spec in self.specs:
             above, _, below = spec.menu.partition("/")
             if above not in menus:
                 menus[above] = bar.addMenu(f"&{above}")
@@ -259,17 +310,17 @@ class Actions:
                 menus[spec.menu] = menus[above].addMenu(below)
             if spec.rule:
                 menus[spec.menu].addSeparator()
-            menus[spec.menu].addAction(action)
+            menus[spec.menu].addAction(self[spec.key])
 
 
-class Choice:
-    """Gives the value of a chosen action to the window."""
+def _call(window: Window, spec: Spec) -> Callable[[bool], None]:
+    """What a trigger of that action calls."""
 
-    def __init__(self, window: QMainWindow, name: str):
-        self._window, self._name = window, name
+    def do(on: bool) -> None:
+        given = (spec.value,) if spec.value else (on,) if spec.check else ()
+        spec.do(window, *given)
 
-    def __call__(self, action: QAction) -> None:
-        getattr(self._window, self._name)(action.data())
+    return do
 
 
 def shown(key: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import itertools
 import zlib
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QCursor, QMouseEvent
+from PySide6.QtGui import QCursor, QMouseEvent
 from PySide6.QtWidgets import (
     QAbstractSlider,
     QAbstractSpinBox,
@@ -30,6 +30,9 @@ from app.core import dock_state
 from app.ui import placement
 from app.ui.tab_order import order
 from app.ui.widgets.card import Card
+
+if TYPE_CHECKING:
+    from app.ui.actions import Actions
 
 AREAS = {
     "left": Qt.DockWidgetArea.LeftDockWidgetArea,
@@ -81,12 +84,12 @@ class Dock(QDockWidget):
 
 
 class Docks(QMainWindow):
-    """Holds the sketch in the middle, with its canvas, and docks around it. `turned` tells that some were shown or
-    hidden."""
+    """Holds the sketch in the middle, with its canvas, and docks around it; the actions say which are open. `turned`
+    tells that some were shown or hidden."""
 
     turned = Signal()
 
-    def __init__(self, middle: QWidget, canvas: QWidget, cards: dict[str, Card], menu: Iterable[QAction]):
+    def __init__(self, middle: QWidget, canvas: QWidget, cards: dict[str, Card], actions: Actions):
         super().__init__(None, Qt.WindowType.Widget)
         self.setDockOptions(QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AllowTabbedDocks)
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
@@ -94,7 +97,7 @@ class Docks(QMainWindow):
         self.setCorner(Qt.Corner.BottomRightCorner, AREAS["right"])
         self.setCentralWidget(middle)
         self.layout().setSizeConstraint(QLayout.SizeConstraint.SetMinimumSize)  # a scroll area alone comes late
-        self._canvas = canvas
+        self._canvas, self._actions = canvas, actions
         self.arrangement = PANELS
         self._kept: dict[str, dock_state.Arrangement] = {}  # the other arrangements
         self._shares = dict(SHARES)
@@ -110,7 +113,7 @@ class Docks(QMainWindow):
         self._look.timeout.connect(self._tell)
         self.docks = {name: Dock(name, card) for name, card in cards.items()}
         for dock in self.docks.values():
-            dock.more.menu().addActions(list(menu))
+            dock.more.menu().addActions(actions.of_a_panel())
             dock.dockLocationChanged.connect(self._moved)
             dock.topLevelChanged.connect(self._moved)
             dock.topLevelChanged.connect(self._landed)
@@ -163,6 +166,11 @@ class Docks(QMainWindow):
         for one in (self, *self.docks.values()):  # one that floats now is no part of it any more, and would stay blank
             one.setUpdatesEnabled(True)
 
+    def show_race(self, on: bool) -> None:
+        """Put the race in the place of all but the sketch, or take it away; it goes on meanwhile."""
+        self._actions["show_race"].setChecked(on)
+        self.turn(RACE if on else PANELS)
+
     def fit(self, width: int) -> None:
         """Be columns or tabs, as there is room; what somebody has arranged stays, and is scrolled."""
         if self._narrow != (width < COLUMNS):
@@ -208,7 +216,7 @@ class Docks(QMainWindow):
         self._turning = False
         self._open = self._not_closed
         self._spread()
-        self.turned.emit()
+        self._say_open()
 
     @property
     def layout_(self) -> str:
@@ -310,7 +318,15 @@ class Docks(QMainWindow):
         if self._heeding and self._open != self._not_closed:
             self._open, self._text = self._not_closed, None
             self._spread()
-            self.turned.emit()
+            self._say_open()
+
+    def _say_open(self) -> None:
+        """Let the menu say which panels are open. A race that was closed gives way to completions."""
+        for action in self._actions.choices("show_panel"):
+            action.setChecked(not self.docks[action.data()].isHidden())
+        self._actions["show_scaling"].setChecked(not self.docks["scaling"].isHidden())
+        self.show_race(self.arrangement == RACE and not self.docks["race"].isHidden())
+        self.turned.emit()
 
     @property
     def _not_closed(self) -> set[str]:
@@ -333,6 +349,16 @@ class Docks(QMainWindow):
             self.docks[name].raise_()
         self._tell()
 
+    def toggle(self, name: str) -> None:
+        """Show that panel, or close it."""
+        self.show_panel(name, self.docks[name].isHidden())
+
+    def show_scaling(self, on: bool) -> None:
+        """Put the scaling in the place of the latents, or take it away."""
+        come, go = ("scaling", "latents") if on else ("latents", "scaling")
+        self.show_panel(come, True)
+        self.show_panel(go, False)
+
     def step(self, by: int) -> None:
         """Give the focus to the next part of the window, the sketch among them."""
         parts = self.parts
@@ -352,6 +378,10 @@ class Docks(QMainWindow):
         floating = [dock for dock in docks if dock.isFloating()]
         docked = [self.centralWidget(), *(dock for dock in docks if not dock.isFloating() and dock.x() >= 0)]
         return sorted(docked, key=lambda one: (one.x(), one.y())) + floating
+
+    def close_current(self) -> None:
+        if dock := self.current:
+            dock.close()
 
     def float_current(self) -> None:
         if dock := self.current:
@@ -409,50 +439,13 @@ class Room(QScrollArea):
         self.widget().fit(self.width())  # whether bars are shown or not
         super().resizeEvent(event)
 
+    def step(self, by: int) -> None:
+        """Give the focus to the next part of the window, wherever it is scrolled to."""
+        self.widget().step(by)
+        self.reveal()
+
     def reveal(self) -> None:
         """Scroll to what has the focus, for those who went there by keys."""
         widget = QApplication.focusWidget()
         if self.widget().isAncestorOf(widget):
             self.ensureWidgetVisible(widget)
-
-
-class Arranging:
-    """What the table of actions asks of the panels; a part of the window, which has `docks`, their `room` and
-    `show_race`."""
-
-    def show_panel(self, name: str) -> None:
-        self.docks.show_panel(name, self.docks.docks[name].isHidden())
-
-    def next_panel(self) -> None:
-        self.docks.step(1)
-        self.room.reveal()
-
-    def last_panel(self) -> None:
-        self.docks.step(-1)
-        self.room.reveal()
-
-    def float_panel(self) -> None:
-        self.docks.float_current()
-
-    def move_panel(self, where: str) -> None:
-        self.docks.move_current(where)
-
-    def size_panel(self, how: str) -> None:
-        self.docks.size_current(how)
-
-    def close_panel(self) -> None:
-        if dock := self.docks.current:
-            dock.close()
-
-    def reset_layout(self) -> None:
-        self.docks.reset()
-
-    def _panels_turned(self) -> None:
-        """Let the menu say which panels are open. A race that was closed gives way to completions."""
-        docks = self.docks.docks
-        for action in self.actions_.choices("show_panel"):
-            action.setChecked(not docks[action.data()].isHidden())
-        self.actions_["show_scaling"].setChecked(not docks["scaling"].isHidden())
-        racing = self.docks.arrangement == RACE and not docks["race"].isHidden()
-        self.actions_["show_race"].setChecked(racing)
-        self.show_race(racing)

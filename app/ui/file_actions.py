@@ -33,7 +33,7 @@ from app.ui.crop_dialog import CropDialog
 from app.ui.image_import import SUFFIXES, Opener
 from app.ui.widgets.card import label
 from app.ui.words import printable
-from vssm import data, prompt_advice
+from vssm import data
 from vssm.errors import UserError
 from vssm.files import atomic, picture
 from vssm.files.image import Picture
@@ -137,21 +137,13 @@ class Filing:
         """The same picture for another data set."""
         brought = self._dialog.brought
         self._dialog.reject()
-        self.actions_["choose_data", name].setChecked(True)
-        self.choose_data(name)
+        self.actions_.choose("choose_data", name)
         self._offer_part(brought, "")
 
     @Slot()
     def _take_part(self) -> None:
         self.sketch.give(self._dialog.prompt, "picture")
         self.canvas.setFocus()
-
-    @Slot()
-    def centre_sketch(self) -> None:
-        """Move and size the sketch's ink as MNIST's digits are, as one step of its history."""
-        sketch = self.canvas.sketch
-        self.canvas.change("centre", sketch.replace_ink, prompt_advice.centred(sketch.prompt))
-        self.sketch.prompt_given.emit()
 
     def dragEnterEvent(self, event) -> None:
         if Opener.takes(event.mimeData()) and QApplication.activeModalWidget() is None:
@@ -186,10 +178,6 @@ class Filing:
             prompt = self.shown.request.prompt
             given = np.where(prompt.known[..., None], prompt.pixels, np.uint8(128))
             self._ask_picture("samples.png", np.concatenate([given[None], self._finished.images]))
-
-    @Slot()
-    def save_timings(self) -> None:
-        self.timing.plot.save("csv")
 
     @property
     def _finished(self) -> Finished | None:
@@ -386,9 +374,8 @@ class Filing:
 
     def use_link(self, link: Link) -> None:
         """The sketch comes last: a completion that follows it has all the rest."""
-        for name, value in (("choose_data", link.data), ("choose_model", link.model)):
-            self.actions_[name, value].setChecked(True)
-            getattr(self, name)(value)
+        self.actions_.choose("choose_data", link.data)
+        self.actions_.choose("choose_model", link.model)
         self.desk.modes[link.model] = link.mode, link.size
         self.desk.shown = link.pixels
         self._show_modes()

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pyqtgraph as pg
-from PySide6.QtCore import QCoreApplication, QEvent, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QAction, QColor, QGuiApplication
+from PySide6.QtCore import QCoreApplication, QEvent, QSize, QTimer, Signal, Slot
+from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import (
-    QColorDialog,
     QComboBox,
     QDialog,
     QFrame,
@@ -30,12 +29,12 @@ from app.core.dataset_settings import Desk
 from app.core.pinned import Pinned
 from app.core.race import Contestant
 from app.core.run import Run
-from app.core.sketch import COLOUR_TOOLS, SIZES
+from app.core.sketch import COLOUR_TOOLS
 from app.engine.autosave import Keeper
 from app.engine.preferences import Preferences
 from app.engine.worker import Engine, Loaded
 from app.ui import actions, tab_order, theme
-from app.ui.docks import PANELS, RACE, Arranging, Docks, Room
+from app.ui.docks import Docks, Room
 from app.ui.file_actions import Filing
 from app.ui.help import glossary
 from app.ui.help.html_dialog import Page
@@ -54,7 +53,6 @@ from app.ui.panels.timing import TimingPanel
 from app.ui.widgets.card import button, label, named
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.number_field import DecimalField, WholeField
-from app.ui.widgets.palette import COLOURS
 from app.ui.widgets.plot import Plot
 from app.ui.widgets.sampler_picker import ModePicker
 from app.ui.widgets.toast import Messages
@@ -77,7 +75,7 @@ HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whet
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
 
-class Window(Filing, Arranging, Touching, QMainWindow):
+class Window(Filing, Touching, QMainWindow):
     """state: the file of the sitting; or keeper: what keeps it. folder: where the checkpoints lie, where not in their
     usual place. `settled` follows once torch and the models are loaded, or cannot be."""
 
@@ -91,7 +89,6 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.data = data.get(restored.data)
         self.model = restored.model
         self._desks = {name: Desk.of(sheet) for name, sheet in restored.sheets.items()}
-        self._painting = "brush"  # the tool that the eyedropper gives way to
         self.history: list[Run] = []
         self.shown: Run | None = None  # the run in the panels
         self._running: Run | None = None
@@ -142,9 +139,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._last_seldom = 0.0  # when what is painted seldom was
         self.live.asked.connect(self._follow)
         self.live.settled.connect(self._settle)
-        self.canvas.picked.connect(self._picked)
         self.sketch.prompt_given.connect(self.live.rest)
-        self.sketch.ink_chosen.connect(self._use)
         for plot in self.findChildren(Plot):
             plot.said.connect(self.messages.say)
         self.scaling.asked.connect(self._measure)
@@ -174,6 +169,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.keeper.failed.connect(self.messages.add)
         self.keeper.begin(self.sitting, self._busy)
         self._connect_opener()
+        self.canvas.changed.connect(self._enable)
         self.canvas.setFocus()
         QTimer.singleShot(0, self._preload)  # once the window is on screen
 
@@ -194,8 +190,8 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.completion.advice_row.layout().addWidget(button(self.actions_["centre_sketch"]))
         self.completion.tools.addWidget(button(self.actions_["show_spread"], "Spread  D"))
         cards = {name: getattr(self, name) for name in ("completion", "timing", "latents", "scaling", "race")}
-        self.docks = Docks(self.sketch, self.canvas, cards, self.actions_.of_a_panel())
-        self.docks.turned.connect(self._panels_turned)
+        self.docks = Docks(self.sketch, self.canvas, cards, self.actions_)
+        self.docks.turned.connect(self._enable)
         self.docks.setContentsMargins(10, 10, 10, 10)
         whole = QWidget()
         rows = QVBoxLayout(whole)
@@ -292,7 +288,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
                 action.setChecked(action.data() == value)
         self.sketch.pen.setValue(restored.pen)
         fits = self.data.channels == 3 or restored.tool not in COLOUR_TOOLS
-        self._turn_tool(restored.tool if fits else "brush")
+        self.sketch.turn_tool(restored.tool if fits else "brush")
         self._show_desk()
         self._enable()
 
@@ -386,7 +382,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self._refuse(sentence)
             return
         self.race.stopping()
-        self._turn_race(False)
+        self.docks.show_race(False)
         self._turn_seed()
         self._begin()
         self.history = history.add(self.history, self._running)
@@ -464,7 +460,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         if self.scaling.running:
             self.messages.say("The models are being timed: race when that is done, or stop it first (Esc).", "note")
             return
-        self._turn_race(True)
+        self.docks.show_race(True)
         if not self.race.chosen:
             self._refuse("Nobody is ticked for the race.")
             return
@@ -490,19 +486,9 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._racing = self.engine.complete(contestant.model, contestant.data, contestant.request)
 
     @Slot(bool)
-    def show_race(self, on: bool) -> None:
-        """Put the race in the place of all but the sketch, or take it away; it goes on meanwhile."""
-        self.docks.turn(RACE if on else PANELS)
-        self._enable()
-
-    def _turn_race(self, on: bool) -> None:
-        self.actions_["show_race"].setChecked(on)
-        self.show_race(on)
-
-    @Slot(bool)
     def show_times(self, on: bool) -> None:
         if on:
-            self._turn_race(True)
+            self.docks.show_race(True)
         self.race.show_times(on)
 
     @Slot()
@@ -519,18 +505,6 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self._racing = None
             self.race.repeat()
 
-    @Slot()
-    def earlier_frame(self) -> None:
-        self.race.step(-1)
-
-    @Slot()
-    def later_frame(self) -> None:
-        self.race.step(1)
-
-    @Slot()
-    def next_speed(self) -> None:
-        self.race.next_speed()
-
     def _offer_race(self) -> None:
         offers = [Offer(name, preset.title, self._lacks(name)) for name, preset in registry.PRESETS.items()]
         self.race.offer(self.data.name, offers, self.desk.absent)
@@ -541,7 +515,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def pause(self) -> None:
         """Hold the run under way between two network calls, or let it go on from there; so too a race being played."""
         run = self._running
-        if run is None and self._replaying:
+        if run is None and actions.replaying(self):
             self.race.play_or_hold()
         if run is None or run.stopping:
             return
@@ -584,20 +558,10 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._enable()
 
     @Slot(bool)
-    def show_scaling(self, on: bool) -> None:
-        come, go = ("scaling", "latents") if on else ("latents", "scaling")
-        self.docks.show_panel(come, True)
-        self.docks.show_panel(go, False)
-
-    @Slot(bool)
     def set_live(self, on: bool) -> None:
         self.live.turn(on)
         if on:
             self.complete()
-
-    @Slot(bool)
-    def set_keep_seed(self, on: bool) -> None:
-        """Nothing to do at once: `complete` looks whether it is on."""
 
     @Slot()
     def _seed_edited(self) -> None:
@@ -617,18 +581,10 @@ class Window(Filing, Arranging, Touching, QMainWindow):
             self._show(latest[-1])
         self.live.again()
 
-    @Slot()
-    def next_mode(self) -> None:
-        self.modes.next()
-
     @Slot(str, object)
     def _mode_chosen(self, name: str, number: int | None) -> None:
         self.desk.modes[self.model] = name, number
         self._show_modes()
-
-    @Slot()
-    def next_pixels(self) -> None:
-        self.modes.next_pixels()
 
     @Slot(str)
     def _pixels_chosen(self, way: str) -> None:
@@ -668,63 +624,13 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.messages.turn_to(name)
         self.setWindowTitle(f"VSSM Sketchpad – {self.data.title}")
         if self.data.channels != 3 and self.canvas.tool in COLOUR_TOOLS:
-            self._turn_tool("brush")
+            self.sketch.turn_tool("brush")
         self.sketch.turn_to(self.data, self.desk)
         self._show_desk()
         self.shown = self.desk.run
         self._settle()
         self._show_history()
         self._preload()
-
-    def choose_tool(self, name: str) -> None:
-        if name in ("brush", "fill"):
-            self._painting = name
-        self.canvas.tool = name
-
-    def _turn_tool(self, name: str) -> None:
-        self.actions_["choose_tool", name].setChecked(True)
-        self.choose_tool(name)
-
-    @Slot()
-    def choose_colour(self) -> None:
-        """Ask for any colour."""
-        dialog = QColorDialog(QColor(*self.desk.ink), self)
-        dialog.setWindowTitle("Colour to draw with")
-        dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)  # alike on every desktop
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.colorSelected.connect(self._colour_chosen)
-        self._dialog = dialog
-        dialog.open()
-
-    @Slot(QColor)
-    def _colour_chosen(self, colour: QColor) -> None:
-        self._use(colour.getRgb()[:3], True)
-
-    @Slot(tuple)
-    def _picked(self, ink: tuple[int, ...]) -> None:
-        """The eyedropper took a colour: it gives way to the tool that paints."""
-        self._use(ink, True)
-        if self.canvas.tool == "pick":
-            self._turn_tool(self._painting)
-
-    @Slot(tuple, bool)
-    def _use(self, ink: tuple[int, ...], remember: bool) -> None:
-        """Draw in that colour; it is remembered where the palette does not have it."""
-        self.desk.use(ink, remember and ink not in COLOURS.values())
-        self.sketch.show_ink(self.desk)
-
-    @Slot()
-    def next_colour(self) -> None:
-        self._step_colour(1)
-
-    @Slot()
-    def last_colour(self) -> None:
-        self._step_colour(-1)
-
-    def _step_colour(self, step: int) -> None:
-        colours = self.sketch.palette_.colours
-        at = colours.index(self.desk.ink) if self.desk.ink in colours else -1 if step > 0 else 0
-        self._use(colours[(at + step) % len(colours)], False)
 
     def choose_device(self, name: str) -> None:
         """Compute elsewhere; a run under way ends first."""
@@ -740,52 +646,12 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._remember()
 
     @Slot()
-    def undo(self) -> None:
-        self.canvas.undo()
-
-    @Slot()
-    def redo(self) -> None:
-        self.canvas.redo()
-
-    @Slot()
-    def clear(self) -> None:
-        self.canvas.change("clear", self.canvas.sketch.clear)
-
-    @Slot()
-    def know_all(self) -> None:
-        self.canvas.change("known", self.canvas.sketch.set_known, self.canvas.sketch.known | True)
-
-    @Slot()
-    def know_none(self) -> None:
-        self.canvas.change("known", self.canvas.sketch.set_known, self.canvas.sketch.known & False)
-
-    @Slot()
-    def thinner(self) -> None:
-        self.sketch.pen.setValue(max(SIZES[0], self.canvas.pen - 1))
-
-    @Slot()
-    def thicker(self) -> None:
-        self.sketch.pen.setValue(min(SIZES[1], self.canvas.pen + 1))
-
-    @Slot()
     def clear_history(self) -> None:
         """Forget all runs of this data set but the one shown and the one under way."""
         self.history = history.clear(self.history, self.data.name, (self.shown, self._running))
         self._show_history()
 
     # --- results that are kept and used
-
-    @Slot()
-    def pin_sample(self) -> None:
-        self.completion.pin_shown()
-
-    @Slot()
-    def use_sample(self) -> None:
-        self.completion.use_shown()
-
-    @Slot(bool)
-    def show_spread(self, on: bool) -> None:
-        self.completion.show_spread(on)
 
     @Slot(tuple)
     def _keep(self, pinned: tuple[Pinned, ...]) -> None:
@@ -799,26 +665,6 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self.sketch.give(Prompt(result.image, result.known | True), "result")
         self.messages.say(TAKEN.format(result.words, actions.shown("Ctrl+Z")), "note")
 
-    @Slot()
-    def to_message(self) -> None:
-        self.messages.focus_latest()
-
-    @Slot()
-    def close_message(self) -> None:
-        self.messages.close_latest()
-
-    @Slot()
-    def show_shortcuts(self) -> None:
-        self._show_page("Keyboard shortcuts", actions.cheat_sheet(), 900)
-
-    @Slot()
-    def show_glossary(self) -> None:
-        self._show_page("Glossary", glossary.page(self.theme), 760)
-
-    @Slot()
-    def show_tour(self) -> None:
-        self.tour.begin()
-
     @staticmethod
     def button_of(action: QAction) -> QWidget | None:
         """The button of an action that is not hidden."""
@@ -829,10 +675,6 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def status(self) -> QWidget:
         """Where device, size and score are told."""
         return self._status
-
-    @Slot()
-    def show_about(self) -> None:
-        self._show_page("About VSSM Sketchpad", about())
 
     # --- what the worker reports
 
@@ -891,7 +733,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     @Slot()
     def _settle(self) -> None:
         """Nothing is under way: show the run that was chosen, or the last one where that is not kept."""
-        self._show_result(self.shown if self.shown in self._here else self._here[-1] if self._here else None)
+        self._show_result(self.shown if self.shown in self.here else self.here[-1] if self.here else None)
         self._later.start()
 
     @Slot(object)
@@ -945,24 +787,19 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._show(self.shown)
 
     @property
-    def _here(self) -> list[Run]:
+    def here(self) -> list[Run]:
         """The runs of the chosen data set."""
         return [run for run in self.history if run.data == self.data.name]
 
     @Slot()
     def _show_history(self) -> None:
         self._later.stop()
-        self.completion.show_earlier(self._here, self.theme)
-        self.timing.show_runs([run.origin for run in self._here])  # a touched run has not completed the prompt
+        self.completion.show_earlier(self.here, self.theme)
+        self.timing.show_runs([run.origin for run in self.here])  # a touched run has not completed the prompt
 
     def _show_desk(self) -> None:
         """What depends on the data set, the sketch aside."""
         self.temperature.setValue(self.desk.temperature)
-        for spec in self.actions_.specs:
-            if spec.colour or spec.binary:
-                fits = self.data.channels == 3 if spec.colour else self.data.num_values == 2
-                self.actions_[spec.key].setEnabled(fits)
-                self.actions_[spec.key].setVisible(fits)
         self._offer_race()
         self._show_modes()
         self._show_weights()
@@ -973,7 +810,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     @property
     def _example(self) -> precomputed.Beforehand | None:
         """For a person who has drawn and made nothing yet."""
-        begun = self._here or not session.is_fresh(self.desk.sketch.prompt, self.data)
+        begun = self.here or not session.is_fresh(self.desk.sketch.prompt, self.data)
         return None if begun else precomputed.find(self.data)
 
     def _show_modes(self) -> None:
@@ -1016,31 +853,25 @@ class Window(Filing, Arranging, Touching, QMainWindow):
         self._status.setText("  ·  ".join(part for part in parts if part))
 
     @property
-    def _replaying(self) -> bool:
-        """Whether a race can be played, and is shown."""
-        return self.race.replayable and self.race.isVisibleTo(self)
+    def can_pause(self) -> bool:
+        """Whether there is a run or a race that can be held or let go on."""
+        return not self._running.stopping if self._running is not None else actions.replaying(self)
+
+    @property
+    def can_stop(self) -> bool:
+        busy = self._running is not None or self.scaling.running or self.race.stoppable
+        return busy or self._waiting is not None or self.opener.busy
 
     @Slot()
     def _enable(self) -> None:
-        done = self.shown is not None and self.shown.finished is not None
-        run = self._running
-        paused = run.paused if run is not None else self._replaying and not self.race.playing
+        """Let actions say what can be done now, and what the pause would do."""
+        replay = actions.replaying(self) and not self.race.playing
+        paused = replay if self._running is None else self._running.paused
         self.actions_["pause"].setText("Continue" if paused else "Pause")
         self.actions_["pause"].setIconText(HOLD[paused])
         for one in (self._pause, self.race.pause):
             one.setAccessibleName(self.actions_["pause"].text())
-        self.actions_["pause"].setEnabled(not run.stopping if run is not None else self._replaying)
-        busy = run is not None or self.scaling.running or self.race.stoppable
-        self.actions_["stop"].setEnabled(busy or self._waiting is not None or self.opener.busy)
-        for name in ("earlier_frame", "later_frame", "next_speed"):
-            self.actions_[name].setEnabled(self._replaying)
-        for name in ("save_one", "pin_sample", "use_sample"):
-            self.actions_[name].setEnabled(done)
-        self.actions_["repeat_race"].setEnabled(self.race.repeatable)
-        self.actions_["save_timings"].setEnabled(bool(self._here))
-        self.actions_["save_all"].setEnabled(done)
-        self.actions_["save_race"].setEnabled(self.race.replayable)
-        self.actions_["sitting_before"].setEnabled(self.keeper.before is not None)
+        self.actions_.refresh()
 
     @Slot()
     def _retheme(self) -> None:
@@ -1055,7 +886,7 @@ class Window(Filing, Arranging, Touching, QMainWindow):
 
     # --- pages
 
-    def _show_page(self, title: str, html: str, wide: int = 480) -> None:
+    def show_page(self, title: str, html: str, wide: int = 480) -> None:
         self._dialog = Page(title, html, self, wide)
         self._dialog.show()
 
@@ -1125,18 +956,3 @@ class Window(Filing, Arranging, Touching, QMainWindow):
     def _end_thread(self) -> None:
         loading = not (self.ready or self._unready)  # which cannot be given up, and nothing of it can be lost
         self._tidy_exit = self.engine.close(LOADING if loading else PATIENCE)
-
-
-def about() -> str:
-    """What this is, and who takes part."""
-    rows = (f"<li><b>{preset.title}</b>: {preset.about}</li>" for preset in registry.PRESETS.values())
-    return ABOUT.format("".join(rows))
-
-
-ABOUT = """<h3>VSSM Sketchpad</h3>
-<p>Sketch part of a picture; models complete it while you watch:</p><ul>{}</ul>
-<p>After Lambrechts, Claes, Geurts and Ernst, <i>Parallelizing Autoregressive Generation with Variational State Space
-Models</i>, <a href="https://arxiv.org/abs/2407.08415">arXiv 2407.08415</a>, and Guo and Ermon, <i>Reviving Any-Subset
-Autoregressive Models with Principled Parallel Sampling and Speculative Decoding</i>,
-<a href="https://arxiv.org/abs/2504.20456">arXiv 2504.20456</a>. Licence: MIT. The font Inter, used where a machine
-has none, is under the SIL Open Font Licence.</p>"""

@@ -16,6 +16,7 @@ from windows import LEFT, LONG, button_of, choose, complete, model_button, press
 
 from app.core import session
 from app.core.sketch import Sketch
+from app.ui.actions import in_colour
 from app.ui.widgets.palette import COLOURS
 from app.ui.widgets.picture import GOLD
 from vssm import checkpoint, data
@@ -98,7 +99,7 @@ def test_both_sketches_and_what_belongs_to_them_come_back(qtbot, tmp_path, draw,
         press(qtbot, window, "M")
         press(qtbot, window, "Ctrl+2")
         draw(window.canvas, [(5, 20), (25, 20)])
-        window._use((1, 2, 3), True)
+        window.sketch.use((1, 2, 3), True)
         press(qtbot, window, "1")
         press(qtbot, window, "X")
         window.temperature.setValue(0.6)
@@ -124,7 +125,7 @@ def test_modes_are_those_of_the_data_set(colour, qtbot):
 
 def test_colour_widgets_are_absent_from_digits(mnist, qtbot):
     window = mnist
-    alone = [s.key for s in window.actions_.specs if s.colour]
+    alone = [s.key for s in window.actions_.specs if s.fits is in_colour]
     assert ("choose_tool", "fill") in alone and "choose_colour" in alone
     for on in (False, True):
         assert window.sketch.palette_.isVisible() == window.sketch.ink.isVisible() == on
@@ -211,7 +212,7 @@ def test_any_colour_by_the_dialog(colour, draw, qtbot):
     assert "#12ab34" in colour.sketch.ink.toolTip() and "#12ab34" in colour.sketch.ink.accessibleName()
     draw(colour.canvas, [(9, 9)])
     assert pixel(colour, 9, 9) == (0x12, 0xAB, 0x34)
-    colour._use((1, 1, 1), True)
+    colour.sketch.use((1, 1, 1), True)
     qtbot.mouseClick(colour.sketch.palette_, LEFT, pos=colour.sketch.palette_.cell(13).center().toPoint())
     assert colour.canvas.ink == (0x12, 0xAB, 0x34)  # the second of those used before
 

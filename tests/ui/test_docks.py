@@ -24,7 +24,7 @@ def window(bare, qtbot):
     window = bare
     window.resize(1280, 760)
     window.actions_["show_race"].setChecked(False)
-    window.show_race(False)
+    window.docks.show_race(False)
     window.docks.reset()
     window.canvas.setFocus()
     window.activateWindow()
@@ -86,7 +86,7 @@ def test_the_header_is_the_handle(window, qtbot):
 @pytest.mark.parametrize("arrangement", [docks.PANELS, docks.RACE])
 @pytest.mark.parametrize("name", list(SHARES))
 def test_a_panel_that_is_dragged_out_is_not_closed(window, qtbot, name, arrangement):
-    window.show_race(arrangement == docks.RACE)
+    window.docks.show_race(arrangement == docks.RACE)
     window.docks.show_panel(name, True)
     dock, before = window.docks.docks[name], shown(window)
     drag(qtbot, title_of(dock), QPoint(5, 5), QPoint(0, 900))  # beyond the window
@@ -112,7 +112,7 @@ def test_panels_may_change_while_one_is_dragged(window, qtbot, change):
     qtbot.mouseMove(title, QPoint(-60, 60))
     qtbot.mouseRelease(title, LEFT, pos=QPoint(-60, 60))
     for race in (True, False):
-        window.show_race(race)
+        window.docks.show_race(race)
         qtbot.wait(20)
     trigger(window, "reset_layout")
     assert shown(window) == {"completion", "timing", "latents"}

@@ -30,7 +30,7 @@ def mnist(bare, qtbot):
     for desk in window._desks.values():
         desk.pinned, desk.run = (), None
     window.actions_["show_spread"].setChecked(False)
-    window.show_spread(False)
+    window.completion.show_spread(False)
     window.history.clear()
     window._keep(())
     window._show(None)

@@ -211,7 +211,7 @@ import sys
 from pathlib import Path
 from PySide6.QtWidgets import QApplication
 from app import application
-from app.window import Window
+from app.ui.main_window import Window
 app = application.prepare(QApplication([]))
 window = Window(Path(sys.argv[1]) / "sitting.json", Path(sys.argv[1]))
 window.resize(1280, 760)

@@ -19,7 +19,7 @@ SIZES = [(640, 400), (720, 500), (900, 560), (910, 440), (1000, 600), (1280, 760
 def window(bare, qtbot):
     window = bare
     window.messages.clear()
-    window.show_race(False)
+    window.docks.show_race(False)
     window.docks.reset()
     yield window
     window.choose_data("mnist")
@@ -36,7 +36,7 @@ def test_everything_can_be_reached(window, qtbot, size, name):
     window.resize(*size)
     window.choose_data(name)
     for race in (False, True):
-        window.show_race(race)
+        window.docks.show_race(race)
         qtbot.wait(20)
         assert window.size() == QSize(*size)
         bar = [one for one in window._top.findChildren(QWidget) if one.focusPolicy() and one.isVisible()]

@@ -33,14 +33,14 @@ def test_each_set_keeps_its_runs_the_one_looked_at_and_its_sample(two, qtbot):
     first, second = complete(qtbot, window), complete(qtbot, window)
     window.completion.choose_sample(2)
     press(qtbot, window, "Ctrl+2")
-    assert window.shown is None and window._here == []
+    assert window.shown is None and window.here == []
     window.samples.setValue(1)
     colour = complete(qtbot, window)
     press(qtbot, window, "Ctrl+1")
-    assert window.shown is second and second.shown == 2 and window._here == [first, second]
+    assert window.shown is second and second.shown == 2 and window.here == [first, second]
     assert window.completion.run is second and {run.number for run in window.timing._runs} == {1, 2}
     press(qtbot, window, "Ctrl+2")
-    assert window.shown is colour and window._here == [colour]
+    assert window.shown is colour and window.here == [colour]
 
 
 def test_a_run_that_a_switch_stops_is_there_again(two, qtbot):
@@ -55,7 +55,7 @@ def test_a_run_that_a_switch_stops_is_there_again(two, qtbot):
     qtbot.waitUntil(lambda: run.ended, timeout=LONG)
     assert window.shown is None
     press(qtbot, window, "Ctrl+1")
-    assert window.shown is run and window._here == [done, run] and run.state == "stopped"
+    assert window.shown is run and window.here == [done, run] and run.state == "stopped"
 
 
 def test_each_set_keeps_its_race_and_where_it_was_looked_at(two, qtbot):

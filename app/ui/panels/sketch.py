@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QIcon, QImage, QPainter, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QWidget
+from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
+from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QSlider, QToolButton, QWidget
 
 from app.core.dataset_settings import Desk
 from app.core.sketch import COLOUR_TOOLS, SIZES, TOOLS
@@ -13,9 +13,9 @@ from app.ui.actions import Actions
 from app.ui.widgets import picture
 from app.ui.widgets.canvas import Canvas
 from app.ui.widgets.card import Card, button, label
-from app.ui.widgets.palette import Palette, name, swatch
+from app.ui.widgets.palette import COLOURS, Palette, name, swatch
 from app.ui.words import plain_tip
-from vssm import data
+from vssm import data, prompt_advice
 from vssm.files.examples import examples
 from vssm.prompt import Prompt
 
@@ -26,15 +26,16 @@ INK = 26  # the present colour on its button
 
 class SketchPanel(Card):
     """Canvas, legend, tools, colours, row slider and examples. `prompt_given` follows a click on an example and the
-    letting go of the row slider; `ink_chosen` a colour, and whether it is to be remembered."""
+    letting go of the row slider."""
 
     prompt_given = Signal()
-    ink_chosen = Signal(tuple, bool)
 
     def __init__(self, dataset: data.DataSet, desk: Desk, actions: Actions):
         super().__init__("Sketch", "The prompt: the pixels you give. The models fill the rest.")
         self.canvas = Canvas(dataset, desk.sketch)
         self.canvas.changed.connect(self._changed)
+        self.canvas.picked.connect(self._picked)
+        self._painting_tool = "brush"  # that the eyedropper gives way to
         self._actions = actions
         self.header.addWidget(button(actions["open_picture"], "Open…"))
         for one in ("undo", "redo", "clear"):
@@ -122,7 +123,7 @@ class SketchPanel(Card):
         self.ink.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.ink.setIconSize(QSize(INK, INK))
         self.palette_ = Palette()
-        self.palette_.chosen.connect(self._palette_chosen)
+        self.palette_.chosen.connect(self.use)
         row.addWidget(self.ink)
         row.addWidget(self.palette_, 1)
         return self.colours
@@ -155,7 +156,7 @@ class SketchPanel(Card):
 
     def turn_to(self, dataset: data.DataSet, desk: Desk) -> None:
         """Go on with the sketch of a data set."""
-        self._data = dataset
+        self._data, self._desk = dataset, desk
         colour = dataset.channels == 3
         for value in COLOUR_TOOLS:
             self._buttons[value].setVisible(colour)
@@ -166,11 +167,12 @@ class SketchPanel(Card):
         self.rows.blockSignals(False)
         desk.sketch.pixels = self._read(desk.sketch.pixels)  # an old session may have other values
         self.canvas.load(dataset, desk.sketch)
-        self.show_ink(desk)
+        self._show_ink()
         self.show_examples(dataset)
 
-    def show_ink(self, desk: Desk) -> None:
-        """Draw in the desk's colour, and say which it is."""
+    def _show_ink(self) -> None:
+        """Draw in the present colour, and say which it is."""
+        desk = self._desk
         self.canvas.ink = desk.ink
         if len(desk.ink) == 3:
             action = self._actions["choose_colour"]
@@ -213,9 +215,65 @@ class SketchPanel(Card):
         """Pixels as the models read them."""
         return data.to_pixels(data.to_values(pixels, self._data), self._data)
 
+    # --- tools and colours
+
+    def choose_tool(self, name: str) -> None:
+        if name in ("brush", "fill"):
+            self._painting_tool = name
+        self.canvas.tool = name
+
+    def turn_tool(self, name: str) -> None:
+        """Choose a tool, and let its button say so."""
+        self._actions["choose_tool", name].setChecked(True)
+        self.choose_tool(name)
+
+    def ask_colour(self) -> None:
+        """Ask for any colour."""
+        dialog = QColorDialog(QColor(*self._desk.ink), self.window())
+        dialog.setWindowTitle("Colour to draw with")
+        dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)  # alike on every desktop
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.colorSelected.connect(self._colour_chosen)
+        dialog.open()
+
+    @Slot(QColor)
+    def _colour_chosen(self, colour: QColor) -> None:
+        self.use(colour.getRgb()[:3], True)
+
     @Slot(tuple)
-    def _palette_chosen(self, ink: tuple[int, ...]) -> None:
-        self.ink_chosen.emit(ink, False)
+    def _picked(self, ink: tuple[int, ...]) -> None:
+        """The eyedropper took a colour: it gives way to the tool that paints."""
+        self.use(ink, True)
+        if self.canvas.tool == "pick":
+            self.turn_tool(self._painting_tool)
+
+    @Slot(tuple)
+    def use(self, ink: tuple[int, ...], remember: bool = False) -> None:
+        """Draw in that colour; it may be remembered where the palette does not have it."""
+        self._desk.use(ink, remember and ink not in COLOURS.values())
+        self._show_ink()
+
+    def step_colour(self, by: int) -> None:
+        """To the palette's next colour, or the one before."""
+        colours = self.palette_.colours
+        at = colours.index(self._desk.ink) if self._desk.ink in colours else -1 if by > 0 else 0
+        self.use(colours[(at + by) % len(colours)])
+
+    # --- the sketch as a whole
+
+    def clear(self) -> None:
+        self.canvas.change("clear", self.canvas.sketch.clear)
+
+    def know(self, known: bool) -> None:
+        """Mark all pixels as known, or none."""
+        sketch = self.canvas.sketch
+        self.canvas.change("known", sketch.set_known, np.full_like(sketch.known, known))
+
+    def centre(self) -> None:
+        """Move and size the ink as MNIST's digits are, as one step of the sketch's history."""
+        sketch = self.canvas.sketch
+        self.canvas.change("centre", sketch.replace_ink, prompt_advice.centred(sketch.prompt))
+        self.prompt_given.emit()
 
     @Slot(int)
     def _resize(self, size: int) -> None:
@@ -239,8 +297,6 @@ class SketchPanel(Card):
         self.rows.blockSignals(False)
         exact = known.sum() == sketch.rows * known.shape[1]
         self._rows_text.setText(f"Known rows {sketch.rows}" if exact else "Known: free form")
-        self._actions["undo"].setEnabled(sketch.can_undo)
-        self._actions["redo"].setEnabled(sketch.can_redo)
 
 
 def _empty(row: QHBoxLayout) -> None:
