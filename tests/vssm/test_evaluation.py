@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from vssm import checkpoint, data
 from vssm.data import CIFAR10, MNIST
 from vssm.errors import UserError
-from vssm.evaluation import classifier, evaluate
+from vssm.evaluation import classifier, evaluate, metrics
 from vssm.evaluation.evaluate import Settings
 from vssm.sampling.generator import Generator
 
@@ -280,17 +280,17 @@ def gaussian(mean, root, count: int = 500) -> np.ndarray:
 
 def test_frechet_distance_of_known_gaussians():
     a, b = gaussian([1, 2, 3], np.diag([1, 2, 3])), gaussian([1, 0, 3], np.diag([2, 2, 0.5]), 700)
-    assert evaluate.frechet(a, a) == pytest.approx(0, abs=1e-6)
-    assert evaluate.frechet(a, b) == pytest.approx(4 + 1 + 2.5**2)  # diagonal: Σ (μ₁−μ₂)² + (σ₁−σ₂)²
-    assert evaluate.frechet(b, a) == pytest.approx(evaluate.frechet(a, b))
+    assert metrics.frechet(a, a) == pytest.approx(0, abs=1e-6)
+    assert metrics.frechet(a, b) == pytest.approx(4 + 1 + 2.5**2)  # diagonal: Σ (μ₁−μ₂)² + (σ₁−σ₂)²
+    assert metrics.frechet(b, a) == pytest.approx(metrics.frechet(a, b))
     # not commuting, two dimensions: tr (Σ₁Σ₂)^½ = (tr Σ₁Σ₂ + 2 det(Σ₁Σ₂)^½)^½
     first, second = np.array([[2.0, 0.0], [1.0, 0.5]]), np.array([[1.0, 0.7], [0.0, 1.5]])
     one, two = first @ first.T, second @ second.T
     root = math.sqrt(np.trace(one @ two) + 2 * math.sqrt(np.linalg.det(one @ two)))
     expected = 2 + np.trace(one) + np.trace(two) - 2 * root
-    assert evaluate.frechet(gaussian([0, 0], first), gaussian([1, 1], second)) == pytest.approx(expected)
+    assert metrics.frechet(gaussian([0, 0], first), gaussian([1, 1], second)) == pytest.approx(expected)
     flat = gaussian([0, 0], [[1, 0], [0, 0]])  # a feature that is always the same
-    assert evaluate.frechet(flat, gaussian([0, 0], np.eye(2))) == pytest.approx(1)
+    assert metrics.frechet(flat, gaussian([0, 0], np.eye(2))) == pytest.approx(1)
 
 
 def test_the_kernel_distance_is_the_mean_over_pairs_and_unbiased():
@@ -305,10 +305,10 @@ def test_the_kernel_distance_is_the_mean_over_pairs_and_unbiased():
         + np.mean([k(x, y) for x, y in itertools.permutations(b, 2)])
         - 2 * np.mean([k(x, y) for x in a for y in b])
     )
-    assert evaluate._discrepancy(a, b) == pytest.approx(expected)
+    assert metrics._discrepancy(a, b) == pytest.approx(expected)
     found = np.array(
         [
-            evaluate.kernel_distance(rng.normal(size=(n, 4)), rng.normal(size=(200, 4)))
+            metrics.kernel_distance(rng.normal(size=(n, 4)), rng.normal(size=(200, 4)))
             for n in (40, 400)
             for _ in range(60)
         ]
@@ -318,7 +318,7 @@ def test_the_kernel_distance_is_the_mean_over_pairs_and_unbiased():
         assert abs(part[:, 0].mean()) < 4 * part[:, 0].std() / math.sqrt(60)
         assert part[:, 1].mean() == pytest.approx(part[:, 0].std(), rel=0.4)  # the error says how far it varies
     assert small[:, 1].mean() > large[:, 1].mean()
-    frechet = [evaluate.frechet(rng.normal(size=(n, 4)), rng.normal(size=(2000, 4))) for n in (40, 2000)]
+    frechet = [metrics.frechet(rng.normal(size=(n, 4)), rng.normal(size=(2000, 4))) for n in (40, 2000)]
     assert frechet[0] > 3 * frechet[1]  # which is why it is only compared at equal numbers
 
 
@@ -326,8 +326,8 @@ def test_the_kernel_distance_takes_its_blocks_from_everywhere():
     """Pictures lie in no particular order in a data set, but not in none either."""
     a = np.random.default_rng(1).normal(size=(400, 2))
     ordered = a[a[:, 0].argsort()]
-    error = evaluate.kernel_distance(ordered, np.random.default_rng(2).normal(size=(400, 2)))[1]
-    assert error < 2 * evaluate.kernel_distance(a, np.random.default_rng(2).normal(size=(400, 2)))[1]
+    error = metrics.kernel_distance(ordered, np.random.default_rng(2).normal(size=(400, 2)))[1]
+    assert error < 2 * metrics.kernel_distance(a, np.random.default_rng(2).normal(size=(400, 2)))[1]
 
 
 def test_samples_are_set_beside_as_many_training_pictures(capsys):
@@ -345,7 +345,7 @@ def test_difference_between_endings():
     images[0, 2, 1, 0] = 255  # of four unknown ones: differs in 2 of 3 pairs
     images[1, 0, :, :2] = images[1, 1, :, 2:] = 255  # of eight: 8, 4 and 4 differ
     images[2] = np.random.default_rng(0).integers(0, 2, images[2].shape)  # all known: left out
-    assert evaluate.pairwise_difference(images, known) == pytest.approx(((2 / 3 / 4) + 16 / 3 / 8) / 2)
+    assert metrics.pairwise_difference(images, known) == pytest.approx(((2 / 3 / 4) + 16 / 3 / 8) / 2)
 
 
 @settings(max_examples=30, deadline=None)
@@ -356,7 +356,7 @@ def test_squared_errors_are_those_of_a_plain_loop(data):
     truth = data.draw(arrays(np.uint8, (M, H, W, C)))
     known = data.draw(arrays(bool, (M, H, W)))
     known[:, -1, -1] = False  # something is unknown
-    found = evaluate.squared_errors(images, truth, known)
+    found = metrics.squared_errors(images, truth, known)
     assert found.shape == (M, K)
     for m, k in itertools.product(range(M), range(K)):
         errors = [
@@ -373,7 +373,7 @@ def test_the_best_ending_counts(monkeypatch):
     scored = evaluate.Evaluation(generator, Settings(best_images=5, best_endings=3), DATA, quiet=True)
 
     def complete(images, known):
-        assert len(images) == 15 and (known == evaluate.lower_half_unknown(images)).all()
+        assert len(images) == 15 and (known == metrics.lower_half_unknown(images)).all()
         made = images.copy()
         made[::3] = 255 - made[::3]
         made[1::3] = 51
@@ -396,9 +396,9 @@ def test_difference_between_endings_in_colour():
         for m in range(2)
         for i, j in itertools.combinations(range(3), 2)
     ]
-    assert evaluate.pairwise_difference(images, known) == pytest.approx(np.mean(expected))
+    assert metrics.pairwise_difference(images, known) == pytest.approx(np.mean(expected))
 
 
 def test_a_uniform_guess_is_eight_bits():
-    assert evaluate.bits_per_dim(3072 * math.log(256), CIFAR10) == pytest.approx(8)
-    assert evaluate.bits_per_dim(784 * math.log(2), MNIST) == pytest.approx(1)
+    assert metrics.bits_per_dim(3072 * math.log(256), CIFAR10) == pytest.approx(8)
+    assert metrics.bits_per_dim(784 * math.log(2), MNIST) == pytest.approx(1)

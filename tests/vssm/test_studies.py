@@ -13,7 +13,7 @@ from commands import DATA, SMALL, small_weights, vssm, vssm_json
 from vssm import checkpoint, data
 from vssm.data import CIFAR10, MNIST
 from vssm.errors import UserError
-from vssm.evaluation import evaluate
+from vssm.evaluation import evaluate, metrics
 from vssm.evaluation.evaluate import Settings
 from vssm.models import registry
 from vssm.reports import results_page, studies
@@ -110,7 +110,7 @@ def test_a_study_of_samplers_uses_them(monkeypatch, tmp_path, capsys):
     assert thrice["tokens_per_call"] == pytest.approx(784 / 3) and once["seconds"] > 0 and once["acceptance"] is None
     generator = Generator(checkpoint.load(checkpoint.shipped("toy", "mnist")))
     scored = evaluate.Evaluation(generator, Settings(12, sampler="rounds", parameter=3), DATA, quiet=True)
-    assert thrice["label_kept"] == scored.kept(evaluate.lower_half_unknown(scored.images))
+    assert thrice["label_kept"] == scored.kept(metrics.lower_half_unknown(scored.images))
     assert "the shipped weights" in results_page.section([], MNIST, tmp_path)
 
 
@@ -124,7 +124,7 @@ def test_a_study_without_its_weights(monkeypatch, tmp_path):
 def test_the_first_levels_can_be_drawn_from_the_posterior(name, tmp_path):
     generator = Generator(checkpoint.load(small_weights(name, MNIST, tmp_path)), torch.device("cpu"))
     images = data.to_pixels(data.fixed_values(data.load(MNIST, "test", DATA)[0][:3], MNIST), MNIST)
-    known = evaluate.lower_half_unknown(images)
+    known = metrics.lower_half_unknown(images)
     codes = generator.encode(images, known, seed=4)
     assert len(codes) == len(generator.network.latent_levels)
     assert all((a == b).all() for a, b in zip(codes, generator.encode(images, known, seed=4), strict=True))
@@ -151,6 +151,6 @@ def test_the_study_of_levels_from_the_posterior(monkeypatch, tmp_path, capsys):
     assert [row["label"] for row in record["rows"]] == [f"k = {k}" for k in range(levels + 1)]
     assert [row["levels_held"] for row in record["rows"]] == list(range(levels + 1))
     scored = evaluate.Evaluation(Generator(checkpoint.load(path)), Settings(8, sampler="parallel"), DATA, quiet=True)
-    assert record["rows"][0]["label_kept"] == scored.kept(evaluate.lower_half_unknown(scored.images))
+    assert record["rows"][0]["label_kept"] == scored.kept(metrics.lower_half_unknown(scored.images))
     page = results_page.section([], MNIST, tmp_path)
     assert "study levels-from-posterior --data mnist --limit 8" in page and "| k = 0 |" in page

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from tqdm import tqdm
 from vssm import data, device
 from vssm.checkpoint import Checkpoint
 from vssm.errors import UserError
-from vssm.evaluation import benchmark, classifier, pen_digits
+from vssm.evaluation import benchmark, classifier, metrics, pen_digits
 from vssm.files import strict_json
 from vssm.prompt import Prompt
 from vssm.sampling.events import FixedLatents
@@ -34,7 +33,6 @@ LIKELIHOOD_BATCH = {"cpu": (10, 10), "mps": (100, 30), "cuda": (500, 150)}
 COMPLETION_BATCH = {"cpu": (10, 30), "mps": (200, 60), "cuda": (1000, 300)}
 IMPORTANCE_BATCH = {"cpu": (1, 1), "mps": (4, 1), "cuda": (32, 10)}  # each image stands for `iw_samples`
 SPEED_BATCHES = (1, 4, 16, 64)
-KERNEL_BLOCKS = 10  # disjoint parts of the pictures, whose distances differ by chance alone
 LEAST_SAMPLES = 4  # two blocks of two
 
 PARTS = {
@@ -185,9 +183,9 @@ class Evaluation:
         return {
             "images": len(nats),
             "nats": float(nats.mean()),
-            "nats_error": _error(nats),
-            "bits_per_dim": bits_per_dim(float(nats.mean()), self.data),
-            "bits_per_dim_error": bits_per_dim(_error(nats), self.data),
+            "nats_error": metrics.standard_error(nats),
+            "bits_per_dim": metrics.bits_per_dim(float(nats.mean()), self.data),
+            "bits_per_dim_error": metrics.bits_per_dim(metrics.standard_error(nats), self.data),
             "bound": "exact" if network.exact else "elbo",
             "order": getattr(network, "likelihood_order", "raster" if raster else None),
         }
@@ -197,12 +195,12 @@ class Evaluation:
         still read as what they are to the classifier, and its standard error; label_kept_whole: the same share of the
         pictures as they are; label_kept_top: of their upper halves alone, the rest black; label_images: of how
         many."""
-        known = lower_half_unknown(self.images)
+        known = metrics.lower_half_unknown(self.images)
         kept = self.kept(known)
         return {
             "label_images": len(self.images),
             "label_kept": kept,
-            "label_kept_error": share_error(kept, len(self.images)),
+            "label_kept_error": metrics.share_error(kept, len(self.images)),
             "label_kept_whole": self._read_rightly(self.images),
             "label_kept_top": self._read_rightly(self.images * known[..., None]),
         }
@@ -213,12 +211,12 @@ class Evaluation:
         rest black; pen_images: of how many; pen_whole: the share that the classifier reads whole, which alone are
         completed. The pictures depend on the file and the limit alone, so that all models complete the same ones."""
         images, labels, whole = self.pen_pictures
-        known = lower_half_unknown(images)
+        known = metrics.lower_half_unknown(images)
         kept = self._share_read(self._complete(images, known), labels)
         return {
             "pen_images": len(images),
             "pen_kept": kept,
-            "pen_kept_error": share_error(kept, len(images)),
+            "pen_kept_error": metrics.share_error(kept, len(images)),
             "pen_kept_top": self._share_read(images * known[..., None], labels),
             "pen_whole": whole,
         }
@@ -263,13 +261,13 @@ class Evaluation:
         elbo = -self._log_likelihoods(values)
         return {
             "iw_nats": float(nats.mean()),
-            "iw_nats_error": _error(nats),
+            "iw_nats_error": metrics.standard_error(nats),
             "iw_images": len(values),
             "iw_samples": s.iw_samples,
             "iw_elbo": float(elbo.mean()),
-            "iw_bits_per_dim": bits_per_dim(float(nats.mean()), self.data),
-            "iw_bits_per_dim_error": bits_per_dim(_error(nats), self.data),
-            "iw_elbo_bits_per_dim": bits_per_dim(float(elbo.mean()), self.data),
+            "iw_bits_per_dim": metrics.bits_per_dim(float(nats.mean()), self.data),
+            "iw_bits_per_dim_error": metrics.bits_per_dim(metrics.standard_error(nats), self.data),
+            "iw_elbo_bits_per_dim": metrics.bits_per_dim(float(elbo.mean()), self.data),
         }
 
     def fid(self) -> dict:
@@ -304,7 +302,7 @@ class Evaluation:
         """What the model would score if its first so many levels of latents were right: they are drawn from the
         posterior, which sees the whole picture, and the rest from the prior. fid, kid, kid_error: of as many pictures
         from nothing as there are test images; label_kept: of lower halves completed."""
-        upper, nothing = lower_half_unknown(self.images), np.zeros(self.images.shape[:3], bool)
+        upper, nothing = metrics.lower_half_unknown(self.images), np.zeros(self.images.shape[:3], bool)
         made, completed = (self._complete(self.images, known, levels) for known in (nothing, upper))
         return self._distances(made) | {"label_kept": self._read_rightly(completed)}
 
@@ -315,12 +313,12 @@ class Evaluation:
         diversity_labels, how many different classes the classifier reads in them."""
         s = self.settings
         images = self.images[: s.prompts]
-        known = lower_half_unknown(images)
+        known = metrics.lower_half_unknown(images)
         M, K = len(images), s.endings
         completed = self._complete(images.repeat(K, 0), known.repeat(K, 0))
         labels = classifier.classify(self.judge, completed).reshape(M, K)
         return {
-            "diversity": pairwise_difference(completed.reshape(M, K, *self.data.shape), known),
+            "diversity": metrics.pairwise_difference(completed.reshape(M, K, *self.data.shape), known),
             "diversity_labels": float(np.mean([len(set(row)) for row in labels.tolist()])),
             "diversity_prompts": M,
             "diversity_endings": K,
@@ -332,13 +330,13 @@ class Evaluation:
         best_mse_error: the standard error of the latter; mean_mse: of all completions."""
         s = self.settings
         images = self.images[: s.best_images]
-        known, (M, K) = lower_half_unknown(images), (len(images), s.best_endings)
+        known, (M, K) = metrics.lower_half_unknown(images), (len(images), s.best_endings)
         completed = self._complete(images.repeat(K, 0), known.repeat(K, 0))
-        errors = squared_errors(completed.reshape(M, K, *self.data.shape), images, known)
+        errors = metrics.squared_errors(completed.reshape(M, K, *self.data.shape), images, known)
         best = errors.min(1)
         return {
             "best_mse": float(best.mean()),
-            "best_mse_error": _error(best),
+            "best_mse_error": metrics.standard_error(best),
             "mean_mse": float(errors.mean()),
             "best_images": M,
             "best_endings": K,
@@ -386,8 +384,8 @@ class Evaluation:
     def _distances(self, images: np.ndarray) -> dict:
         """Of pictures to the test set: fid, kid and kid_error."""
         features = self._features(images)
-        kid, kid_error = kernel_distance(features, self.test_features)
-        return {"fid": frechet(features, self.test_features), "kid": kid, "kid_error": kid_error}
+        kid, kid_error = metrics.kernel_distance(features, self.test_features)
+        return {"fid": metrics.frechet(features, self.test_features), "kid": kid, "kid_error": kid_error}
 
     @cached_property
     def test_features(self) -> np.ndarray:
@@ -411,81 +409,7 @@ def check_limit(limit: int | None, images: int) -> int:
     return limit
 
 
-# --- measures -------------------------------------------------------------------------------------------------------
-
-
-def lower_half_unknown(images: np.ndarray) -> np.ndarray:
-    """Known masks [N, H, W] of the upper halves of images [N, H, W, C]."""
-    known = np.zeros(images.shape[:3], bool)
-    known[:, : known.shape[1] // 2] = True
-    return known
-
-
-def frechet(a: np.ndarray, b: np.ndarray) -> float:
-    """The squared Fréchet distance of two samples [N, D] and [M, D], each taken as a Gaussian (1706.08500):
-    |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁^½ Σ₂ Σ₁^½)^½), in float64."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    first, second = (np.atleast_2d(np.cov(x, rowvar=False, bias=True)) for x in (a, b))
-    values, vectors = np.linalg.eigh(first)
-    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
-    product = np.linalg.eigvalsh(root @ second @ root)  # symmetric, as Σ₁Σ₂ is not
-    distance = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(first) + np.trace(second)
-    return float(distance - 2 * np.sqrt(product.clip(0)).sum())
-
-
-def kernel_distance(a: np.ndarray, b: np.ndarray, blocks: int = KERNEL_BLOCKS) -> tuple[float, float]:
-    """The kernel distance of two samples [N, D] and [M, D] (1801.01401), and its standard error.
-
-    It is the squared maximum mean discrepancy under the kernel (x·y / D + 1)³, by the unbiased estimator: a mean over
-    pairs of different pictures alone, so that, other than the Fréchet distance, it is the same on average at any N and
-    0 for samples of one distribution. Both samples are cut into as many blocks, in a fixed random order; the mean of
-    the blocks' distances is told, and its standard error.
-    """
-    blocks = min(blocks, len(a) // 2, len(b) // 2)
-    rng = np.random.default_rng(0)
-    parts = zip(*(np.array_split(x.astype(np.float64)[rng.permutation(len(x))], blocks) for x in (a, b)), strict=True)
-    found = np.array([_discrepancy(x, y) for x, y in parts])
-    return float(found.mean()), float(found.std(ddof=1) / math.sqrt(blocks))
-
-
-def _discrepancy(a: np.ndarray, b: np.ndarray) -> float:
-    """The unbiased squared maximum mean discrepancy of [n, D] and [m, D]."""
-
-    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return (x @ y.T / x.shape[1] + 1) ** 3
-
-    def within(x: np.ndarray) -> float:
-        k = kernel(x, x)
-        return float((k.sum() - np.trace(k)) / (len(x) * (len(x) - 1)))
-
-    return within(a) + within(b) - 2 * float(kernel(a, b).mean())
-
-
-def pairwise_difference(images: np.ndarray, known: np.ndarray) -> float:
-    """By how much of the range of 0 to 255 two of the completions [M, K, H, W, C] of a prompt differ in an unknown
-    pixel: a mean over pairs, then over prompts with known masks [M, H, W] (those with nothing unknown left out)."""
-    differences = []
-    for endings, mask in zip(images, known, strict=True):
-        if not mask.all():
-            unknown = endings[:, ~mask].astype(np.float32) / 255  # [K, unknown, C]
-            pairs = [np.abs(unknown[i] - other).mean() for i in range(len(unknown)) for other in unknown[i + 1 :]]
-            differences.append(np.mean(pairs))
-    return float(np.mean(differences))
-
-
-def squared_errors(images: np.ndarray, truth: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Mean squared differences [M, K], on a scale of 0 to 1, between the completions [M, K, H, W, C] uint8 of prompts
-    with known masks [M, H, W] and the true pictures [M, H, W, C], over unknown pixels and their channels."""
-    differences = (images.astype(np.float32) - truth[:, None]) / 255
-    unknown = ~known[:, None, ..., None]
-    return np.square(differences, dtype=np.float64).sum((2, 3, 4), where=unknown) / (
-        unknown.sum((2, 3, 4)) * images.shape[-1]
-    )
-
-
-def bits_per_dim(nats: float, dataset: data.DataSet) -> float:
-    """Nats an image in bits a channel of a pixel."""
-    return nats / (math.log(2) * dataset.pixels * dataset.channels)
+# --- batches --------------------------------------------------------------------------------------------------------
 
 
 def batch_size(table: dict[str, tuple[int, int]], generator: Generator) -> int:
@@ -533,16 +457,6 @@ def _over_images(generator: Generator, measure, values: np.ndarray, seed: int, b
         for part in _slices(len(values), batch, title, quiet):
             parts.append(measure(torch.from_numpy(values[part]).long().to(where)).cpu())
     return torch.cat(parts).double().numpy()
-
-
-def share_error(share: float, count: int) -> float:
-    """The standard error of a share of so many independent cases, by the binomial distribution."""
-    return math.sqrt(share * (1 - share) / count)
-
-
-def _error(nats: np.ndarray) -> float:
-    """The standard error of the mean."""
-    return float(nats.std() / math.sqrt(len(nats)))
 
 
 def _slices(count: int, batch: int, title: str, quiet: bool) -> Iterator[slice]:

@@ -18,7 +18,8 @@ import torch
 from vssm import checkpoint, data, device
 from vssm.errors import UserError
 from vssm.evaluation import benchmark
-from vssm.evaluation.evaluate import Evaluation, Settings, check_limit, lower_half_unknown, share_error
+from vssm.evaluation.evaluate import Evaluation, Settings, check_limit
+from vssm.evaluation.metrics import lower_half_unknown, share_error
 from vssm.files import atomic, strict_json
 from vssm.prompt import Prompt
 from vssm.reports import svg_plot
