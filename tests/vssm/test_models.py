@@ -15,7 +15,8 @@ from vssm.models import registry
 from vssm.models.asarm import ASARM, ASARMConfig, Decoding
 from vssm.models.mamba import MambaConfig
 from vssm.models.transformer import Transformer, TransformerConfig
-from vssm.models.vssm import VSSM, VSSMConfig, depth_to_space, prefix, space_to_depth
+from vssm.models.vssm import VSSM, VSSMConfig, depth_to_space, space_to_depth
+from vssm.models.vssm_paper import prefix
 from vssm.sampling.step import SamplingParams
 
 SMALL = {
@@ -396,7 +397,7 @@ def test_vssm_takes_one_stage_a_level_whatever_the_length(levels):
 def test_vssm_learns_and_its_bound_is_one(name, latent):
     """A few steps lower the loss; then −ELBO is no less than the entropy of two equally likely pictures, ln 2."""
     torch.manual_seed(0)
-    network = VSSM(dataclasses.replace(SMALL[name], latent=latent))
+    network = registry.get(name).network(dataclasses.replace(SMALL[name], latent=latent))
     two = pictures(network.config, 2)
     values = two[torch.randint(0, 2, (32,))]
     known = torch.zeros(values.shape[:3], dtype=torch.bool)

@@ -128,7 +128,6 @@ class Preset:
     about: str
     source: str
     lr: float
-    preset: str = "config_for"
     known: str = "any"
 
     @property
@@ -139,7 +138,7 @@ class Preset:
 
     def config(self, data: DataSet, **changes: Any) -> Any:
         """Return its config for a data set; raises UserError for impossible changes."""
-        return getattr(importlib.import_module(self.source.partition(":")[0]), self.preset)(data, **changes)
+        return importlib.import_module(self.source.partition(":")[0]).config_for(data, **changes)
 
     def samplers(self, data: DataSet) -> tuple[Sampler, ...]:
         """The samplers of the untouched preset, the usual one first."""
@@ -157,7 +156,7 @@ PRESETS = {
         Preset("transformer", "Transformer", RASTER, "vssm.models.transformer:Transformer", 1e-3),
         Preset("mamba", "Mamba", RASTER, "vssm.models.mamba:Mamba", 1e-3),
         Preset("asarm", "AS-ARM", DRAFTS, "vssm.models.asarm:ASARM", 1e-3),
-        Preset("vssm-paper", "VSSM (paper)", FLAT, "vssm.models.vssm:VSSM", 3e-4, "paper_config_for", "prefix"),
+        Preset("vssm-paper", "VSSM (paper)", FLAT, "vssm.models.vssm_paper:PaperVSSM", 3e-4, known="prefix"),
     )
 }
 

@@ -1,26 +1,18 @@
-"""The variational state space model: a ladder of latent levels that completes any known set, and the paper's flat one.
+"""The variational state space model: levels of latents, coarse to fine, that complete any known set.
 
-    global code                 p_ω(z^0 | x_S)               one for the whole picture; see `global_code`
+    global code                 p_ω(z^0 | x_S)              one for the whole picture; see `global_code`
     prior ≡ partial posterior   p_ω(z^ℓ | z^{<ℓ}, x_S)      S = ∅ gives unconditional generation
-    posterior                   q_ψ(z^ℓ | z^{<ℓ}, x)         of the code: the nearest centroid
-    decoder                     p_φ(x | z^{1:L}, x_S)        pixels independent given z and the prompt
+    posterior                   q_ψ(z^ℓ | z^{<ℓ}, x)        of the code: the nearest centroid
+    decoder                     p_φ(x | z^{1:L}, x_S)       pixels independent given z and the prompt
 
-The ladder (preset `vssm`) departs from Lambrechts et al. (2407.08415) by levels (ladder VAE 1602.02282, VDVAE
-2011.10650) in place of the flat prior; scans in both directions, alternating between row-major and column-major
-order; a prior that takes the prompt as an input, so that one network serves as prior and as partial posterior; coarse
-levels on a grid of half the resolution, which come first and settle what is drawn before how; a global code before
-all levels, as positions that are drawn apart cannot agree on one of several modes. Training maximises the
-evidence lower bound on the unknown pixels,
+It differs from Lambrechts et al. (2407.08415; their model is in `vssm_paper`) in four points: levels of latents (ladder
+VAE 1602.02282, VDVAE 2011.10650) instead of a flat prior; scans in both directions, in row-major and column-major
+order by turns; a prior that takes the prompt as an input, so that one network is prior and partial posterior; coarse
+levels on a grid of half the resolution, which come first, and a global code before all levels, because positions that
+are drawn independently cannot agree on one of several modes. Training maximises the evidence lower bound on the
+unknown pixels,
     E_q[log p_φ(x_{∉S} | z, x_S)] − Σ_ℓ E_q KL(q_ψ(z^ℓ | z^{<ℓ}, x) ‖ p_ω(z^ℓ | z^{<ℓ}, x_S)),
-with S drawn afresh for each image. The KL in this direction makes p_ω cover all of q_ψ's completions.
-
-With `causal` (preset `vssm-paper`) it is the paper's model: L = 1, all blocks in raster order, and
-    prior               p_θ(z_t) = p_ω(z_t | ∅)             a learned table, as nothing but the position enters
-    posterior           q_ψ(z_t | x_{1:t})
-    decoder             p_φ(x_t | z_{1:t})                  which sees no prompt
-    partial posterior   p_ω(z_t | x_{1:C})                  one network with the prior, on the padded prefix
-trained on the evidence lower bound with S = ∅ plus KL(q_ψ ‖ p_ω), q_ψ held fixed, on prefixes. Deviation: tokens are
-patches, and a block's convolution also reaches the three tokens above.
+with a new S for each image. The KL in this direction makes p_ω cover all of q_ψ's completions.
 
 Shapes: B images, [B, H, W, C] pixel values; P raw outputs a pixel (`likelihood`); fine grid h×w = H/patch × W/patch
 tokens, coarse grid h/2 × w/2; T = h·w tokens; D = d_model; Z = latent values a position.
@@ -246,35 +238,27 @@ def depth_to_space(x: Tensor, by: int) -> Tensor:
 
 
 class VSSM(nn.Module):
-    """Encoder, ladder and decoder."""
+    """Encoder, levels of latents, and decoder."""
 
     Config = VSSMConfig
     exact = False
+    causal = False
+    prefix_only = False
     half_precision = True  # few and large matrix products: faster in bfloat16
     pixel_modes = ("sampled", "mean")
 
     @staticmethod
     def samplers(config: VSSMConfig) -> tuple[Sampler, ...]:
-        T = config.height * config.width // config.patch**2
-        about = f"so many tokens ({config.patch}×{config.patch} pixels each) at a time, each chunk given all before it"
-        chunked = Sampler("chunked", "Chunked", about, "chunk", max(1, T // 7), T)
-        if not config.causal:
-            return Sampler(
-                "parallel", "Parallel", "level after level, every pixel at once", can_fix_latents=True
-            ), chunked
+        """Its samplers under a config, the usual one first."""
         return (
-            Sampler(
-                "parallel",
-                "Parallel",
-                "all latents at once, then every pixel at once by one scan",
-                can_fix_latents=True,
-            ),
-            Sampler("sequential", "Sequential", "one latent and its token after another, the hidden state carried"),
-            chunked,
+            Sampler("parallel", "Parallel", "level after level, every pixel at once", can_fix_latents=True),
+            chunked_sampler(config),
         )
 
     def __init__(self, config: VSSMConfig):
         super().__init__()
+        if config.causal != self.causal:
+            raise UserError("The preset vssm-paper is causal, and the preset vssm is not; leave the setting out.")
         self.config = c = config
         D, depth = c.d_model, self.num_levels + 1
         grid = c.height // c.patch, c.width // c.patch
@@ -328,10 +312,6 @@ class VSSM(nn.Module):
         return code | {n: (self.latent, (*grid, self.latent.size)) for n, grid in enumerate(grids, 1)}
 
     @property
-    def prefix_only(self) -> bool:
-        return self.config.causal
-
-    @property
     def tokens(self) -> int:
         """T, on the fine grid."""
         return self.config.height * self.config.width // self.config.patch**2
@@ -361,17 +341,17 @@ class VSSM(nn.Module):
         return features
 
     def infer(self, values: Tensor, known: Tensor, draws: int = 1) -> tuple[Tensor, list[Inferred]]:
-        """Raw outputs [draws · B, H, W, P] under so many posterior draws an image, one image's together, and what was
-        found at every level. The decoder of a causal model sees no prompt: for it `known` is taken to be empty."""
-        if self.config.causal:  # nothing but the position enters the prior: one for all images
-            prompt = self.prompt(values[:1], torch.zeros_like(known[:1]))
-        else:
-            prompt = self.prompt(values, known)
+        """Compute raw outputs [draws · B, H, W, P] and the latents of every level, under posterior draws.
+
+        Args:
+            values: [B, H, W, C] pixel values of whole pictures.
+            known: [B, H, W], which pixels the prompt has.
+            draws: How many draws for each image; those of one image are together.
+        """
+        prompt = self.prompt(values, known)
         features, h = self.encode(values), self.top(prompt)
         if draws > 1:
-            features = features.repeat_interleave(draws, 0)
-            if not self.config.causal:
-                h, prompt = h.repeat_interleave(draws, 0), prompt.repeat_interleave(draws, 0)
+            features, h, prompt = (x.repeat_interleave(draws, 0) for x in (features, h, prompt))
         found = []
         if self.config.coarse_levels:
             coarse_features = self.encoder_coarse(self.fold_features(space_to_depth(features, 2)))
@@ -388,8 +368,6 @@ class VSSM(nn.Module):
         for level in self.fine:
             h, inferred = level.infer(h, features)
             found.append(inferred)
-        if self.config.causal:
-            h = self.decoder_position + self.fine[0].enter(found[0].value)
         return self.decode(h, prompt), found
 
     def decode(self, h: Tensor, prompt: Tensor | None) -> Tensor:
@@ -399,27 +377,25 @@ class VSSM(nn.Module):
         return self.head(h, prompt)
 
     def elbo(self, values: Tensor, known: Tensor, draws: int = 1) -> tuple[Tensor, list[Inferred]]:
-        """log p_φ(x_{∉S} | z, x_S) [draws · B] in nats under posterior draws, and what was found at every level."""
+        """Compute log p_φ(x_{∉S} | z, x_S) [draws · B] in nats, and the latents of every level; see `infer`."""
         raw, found = self.infer(values, known, draws)
         if draws > 1:
             values, known = values.repeat_interleave(draws, 0), known.repeat_interleave(draws, 0)
-        log_p = self.likelihood.log_prob(raw, values)
-        return (log_p if self.config.causal else log_p * ~known).sum((1, 2)), found
+        return (self.likelihood.log_prob(raw, values) * ~known).sum((1, 2)), found
 
     def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
-        """Terms in nats an image; "loss" is the one to minimise. "free" is −ELBO over the images with S = ∅, not a
-        number where there are none; "partial" KL(q_ψ ‖ p_ω) of a causal model."""
+        """Terms in nats for one image; training minimises "loss". "free" is −ELBO over the images with S = ∅, NaN if
+        there are none."""
         log_p, found = self.elbo(values, known)
         kl = torch.stack([inferred.divergence() for inferred in found]).sum(0)
         bound = kl - log_p
-        terms = {"kl": kl.mean(), "pixels": -log_p.mean()}
-        if self.config.causal:
-            level, q = self.fine[0], found[0].q.detach()
-            p = level.prior_head(level.block(self.top(self.prompt(values, prefix(known)))))
-            partial = self.latent.divergence(q, p).sum((1, 2)).mean()
-            return {"loss": bound.mean() + partial, "free": bound.mean(), "partial": partial} | terms
         free = ~known.flatten(1).any(1)
-        return {"loss": bound.mean(), "free": (bound * free).sum() / free.sum()} | terms
+        return {
+            "loss": bound.mean(),
+            "free": (bound * free).sum() / free.sum(),
+            "kl": kl.mean(),
+            "pixels": -log_p.mean(),
+        }
 
     def code_loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
         """`loss` of the global code alone: the cross-entropy of its prior, in nats. "free" and "partial": of images
@@ -450,32 +426,18 @@ class VSSM(nn.Module):
         log_weight = log_p + torch.stack([inferred.log_ratio() for inferred in found]).sum(0)
         return log_weight.view(len(values), samples).logsumexp(1) - math.log(samples)
 
-    def posterior(self, values: Tensor, known: Tensor) -> list[tuple]:
-        """Of every level: the kind of latent, raw q_ψ given the picture, and raw p_ω given the prompt."""
+    def posterior(self, values: Tensor, known: Tensor) -> list[tuple[Latent, Tensor, Tensor]]:
+        """For every level: the kind of latent, raw q_ψ given the picture, and raw p_ω given the prompt."""
         _, found = self.infer(values, known)
-        if not self.config.causal:
-            return [(inferred.latent, inferred.q, inferred.p) for inferred in found]
-        level = self.fine[0]
-        return [(self.latent, found[0].q, level.prior_head(level.block(self.top(self.prompt(values, prefix(known))))))]
+        return [(inferred.latent, inferred.q, inferred.p) for inferred in found]
 
     # --- generation ---------------------------------------------------------------------------------------------
 
     def complete(self, values: Tensor, known: Tensor, params: SamplingParams) -> Iterator[SamplingStep]:
-        """Fill the unknown pixels by one of the `samplers`."""
+        """Draw the code and the levels, one network stage each, then all unknown pixels at once: L + 1 steps for any T.
+        "chunked" keeps the next few tokens only, and draws the rest again with these known."""
         how = Drawing(self.likelihood, params)
-        if not self.config.causal:
-            chunk = params.parameter if params.sampler == "chunked" else self.tokens
-            yield from self.complete_levels(values, known, how, chunk)
-        elif params.sampler == "parallel":
-            yield from self.at_once(values, known, how)
-        elif params.sampler == "sequential":
-            yield from self.one_by_one(values, known, how)
-        else:
-            yield from self.in_chunks(values, known, how, params.parameter)
-
-    def complete_levels(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[SamplingStep]:
-        """Code and levels, one network stage each, then all unknown pixels at once: L + 1 reports, whatever T. With
-        `chunk` below T only the next so many tokens are kept, and the rest is drawn anew with these known."""
+        chunk = params.parameter if params.sampler == "chunked" else self.tokens
         while True:
             prompt = self.prompt(values, known)
             h = self.top(prompt)
@@ -507,171 +469,14 @@ class VSSM(nn.Module):
             yield SamplingStep(values, known, log_probability=log_prob)
         yield SamplingStep(values, known[0].numel(), log_probability=log_prob)
 
-    def at_once(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[SamplingStep]:
-        """Causal: all latents from the partial posterior, then the decoder's scan: two reports."""
-        level = self.fine[0]
-        _, value, raw = level.sample(self.top(self.prompt(values, prefix(known))), how, 1)
-        yield SamplingStep(latent=(self.latent, value, raw), level=1)
-        raw = self.decode(self.decoder_position + level.enter(value), None)
-        # noise in the order of tokens, as the other samplers draw it
-        drawn = how.pixels(
-            space_to_depth(raw, self.config.patch).unflatten(-1, (-1, self.likelihood.parameters))
-        ).flatten(-2)
-        values = torch.where(known.unsqueeze(-1), values, depth_to_space(drawn, self.config.patch))
-        yield SamplingStep(values, known[0].numel(), log_probability=how.log_prob(raw, values, known))
 
-    def one_by_one(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[SamplingStep]:
-        """Causal: the partial posterior reads the prompt once; then one token a call, the decoder's hidden state
-        carried. The same distribution as `at_once`."""
-        level = self.fine[0]
-        raw = level.prior_head(level.block(self.top(self.prompt(values, prefix(known))))).flatten(1, 2)
-        first = self.num_known(known)
-        value = torch.zeros_like(raw[..., : self.latent.values]).float()
-        state = self.start_decoding(len(values))
-        if first:  # the prompt's own latents, in one call
-            value[:, :first] = how.latents(self.latent, raw[:, :first])
-            _, state = self.decode_from(value[:, :first], state)
-        yield SamplingStep(values, self.filled(first, known), prompt=True)
-        for t in range(first, self.tokens):
-            value[:, t : t + 1] = how.latents(self.latent, raw[:, t : t + 1])
-            outputs, state = self.decode_from(value[:, t : t + 1], state)
-            values = self.put(values, known, t, how.pixels(outputs))
-            yield self.so_far(values, known, value, raw, t + 1, self.log_prob(how, outputs, values, t))
-
-    def in_chunks(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[SamplingStep]:
-        """Causal: `chunk` tokens at a time. The partial posterior reads what stands, the latents of the next tokens
-        are drawn, the decoder goes on from its hidden state; what stands is read once by either."""
-        given = prefix(known)
-        raw = values.new_zeros(len(values), self.tokens, self.latent.parameters, dtype=torch.float)
-        value = torch.zeros_like(raw[..., : self.latent.values])
-        decoding, reading = self.start_decoding(len(values)), self.start_reading(len(values))
-        first, start = self.num_known(known), 0
-        if first:
-            found, reading = self.read_from(values, given, first, reading)
-            raw[:, :first] = found
-        while start < self.tokens:
-            end = min(first + chunk, self.tokens)
-            raw[:, first:end], _ = self.read_from(values, given, end - first, reading)
-            value[:, start:end] = how.latents(self.latent, raw[:, start:end])
-            outputs, decoding = self.decode_from(value[:, start:end], decoding)
-            values = self.put(values, known, start, how.pixels(outputs))
-            log_prob = self.log_prob(how, outputs, values, start)
-            if end < self.tokens:
-                given = given | (self.token_of_pixel < end)
-                _, reading = self.read_from(values, given, end - first, reading)
-            first = start = end
-            yield self.so_far(values, known, value, raw, end, log_prob)
-
-    def start_decoding(self, batch: int) -> Carried:
-        """The decoder's hidden state before the first token."""
-        return self.before_first(self.decoder, batch)
-
-    def decode_from(self, value: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
-        """Resume: the latents of the next n tokens [B, n, Z] and the hidden state to the raw outputs of these tokens
-        [B, n, patch², P] and the state after them. Tokens that stand pass through no block again."""
-        position = self.decoder_position.flatten(0, 1)[carried.start :][: value.shape[1]]
-        h, carried = self.through(self.decoder, position + self.fine[0].enter(value), carried)
-        raw = space_to_depth(self.head(h.unsqueeze(1), None), self.config.patch)[:, 0]
-        return raw.unflatten(-1, (-1, self.likelihood.parameters)), carried
-
-    def start_reading(self, batch: int) -> Carried:
-        """The partial posterior's hidden state before the first token."""
-        return self.before_first([*self.prompt_blocks, self.fine[0].block], batch)
-
-    def read_from(self, values: Tensor, known: Tensor, count: int, carried: Carried) -> tuple[Tensor, Carried]:
-        """Raw p_ω of the next `count` tokens [B, count, ·] and the state after them; values, known: whole pictures."""
-        patch, span = self.config.patch, slice(carried.start, carried.start + count)
-        pixels = space_to_depth(self.prompt(values, known), patch).flatten(1, 2)[:, span]
-        x = self.prompt_stem(depth_to_space(pixels.unsqueeze(1), patch))[:, 0] + self.fine_position.flatten(0, 1)[span]
-        h, carried = self.through([*self.prompt_blocks, self.fine[0].block], x, carried)
-        return self.fine[0].prior_head(h), carried
-
-    def before_first(self, blocks, batch: int) -> Carried:
-        columns = self.config.width // self.config.patch
-        return Carried(0, [block.initial_state(batch, columns) for block in blocks])
-
-    @staticmethod
-    def through(blocks, x: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
-        """The next tokens x [B, n, D] through a stack of causal blocks."""
-        states = []
-        for block, state in zip(blocks, carried.states, strict=True):
-            x, state = block.segment(x, state, carried.start)
-            states.append(state)
-        return x, Carried(carried.start + x.shape[1], states)
-
-    def num_known(self, known: Tensor) -> int:
-        """How many tokens at the beginning are known in all of their pixels and in all images; at most all but one,
-        so that there is something to decode."""
-        whole = space_to_depth(prefix(known).unsqueeze(-1), self.config.patch).all(-1).flatten(1).all(0)
-        return int(whole[:-1].long().cumprod(0).sum())
-
-    def filled(self, tokens: int, known: Tensor) -> Tensor | int:
-        """For `SamplingStep`: the pixels of the first tokens, and the known ones."""
-        return known[0].numel() if tokens == self.tokens else (self.token_of_pixel < tokens) | known
-
-    def put(self, values: Tensor, known: Tensor, start: int, drawn: Tensor) -> Tensor:
-        """Pixel values with those drawn of the tokens from `start` on, [B, n, patch², C], known ones held."""
-        tokens = space_to_depth(values.to(drawn.dtype), self.config.patch)
-        flat = tokens.flatten(1, 2).clone()
-        flat[:, start : start + drawn.shape[1]] = drawn.flatten(-2)
-        return torch.where(known.unsqueeze(-1), values, depth_to_space(flat.view_as(tokens), self.config.patch))
-
-    def log_prob(self, how: Drawing, outputs: Tensor, values: Tensor, start: int) -> Callable[[], Tensor] | None:
-        """As `Drawing.log_prob`, of the tokens from `start` on, drawn from raw outputs [B, n, patch², P]."""
-        if how.means:
-            return None
-        patch, grid, later = self.config.patch, self.fine_position.shape[:2], self.tokens - start - outputs.shape[1]
-
-        def work_out() -> Tensor:
-            tokens = (
-                space_to_depth(values, patch)
-                .flatten(1, 2)[:, start : self.tokens - later]
-                .unflatten(-1, (patch**2, -1))
-            )
-            log_prob = F.pad(self.likelihood.log_prob(outputs, tokens), (0, 0, start, later), value=math.nan)
-            return depth_to_space(log_prob.unflatten(1, grid), patch).squeeze(-1)
-
-        return work_out
-
-    def so_far(self, values: Tensor, known: Tensor, value: Tensor, raw: Tensor, tokens: int, log_prob) -> SamplingStep:
-        grid = self.fine_position.shape[:2]
-        latent = self.latent, value.unflatten(1, grid), raw.unflatten(1, grid)
-        filled = self.filled(tokens, known)
-        return SamplingStep(values, filled, latent=latent, level=1, drawn=tokens, log_probability=log_prob)
-
-
-class Carried(NamedTuple):
-    """How many tokens have passed through a stack of causal blocks, and the state each block carries."""
-
-    start: int
-    states: list[tuple[Tensor, Tensor]]
-
-
-def prefix(known: Tensor) -> Tensor:
-    """Of known pixels [B, H, W] the leading run in raster order."""
-    return known.flatten(1).long().cumprod(1).bool().view_as(known)
+def chunked_sampler(config: VSSMConfig) -> Sampler:
+    """The sampler that draws a few tokens at a time."""
+    T = config.height * config.width // config.patch**2
+    about = f"so many tokens ({config.patch}×{config.patch} pixels each) at a time, each chunk given all before it"
+    return Sampler("chunked", "Chunked", about, "chunk", max(1, T // 7), T)
 
 
 def config_for(data, **changes) -> VSSMConfig:
     """The preset `vssm` for a data set."""
     return for_data(VSSMConfig, data, "vssm", changes, fine_levels=2, codes=4, code_blocks=2, code_hidden=512)
-
-
-def paper_config_for(data, **changes) -> VSSMConfig:
-    """The preset `vssm-paper` for a data set."""
-    return for_data(
-        VSSMConfig,
-        data,
-        "vssm-paper",
-        changes,
-        patch=4,
-        causal=True,
-        coarse_levels=0,
-        fine_levels=1,
-        prompt_blocks=2,
-        encoder_blocks=3,
-        decoder_blocks=4,
-        latent="categorical",
-        latent_size=16,
-        latent_classes=8,
-    )
