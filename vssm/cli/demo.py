@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from vssm import checkpoint, data
-from vssm.cli.commands import guarded, table
+from vssm.cli.commands import guarded
+from vssm.cli.tables import table
 from vssm.errors import UserError
 from vssm.files.examples import examples
 from vssm.files.picture import write_png
