@@ -143,7 +143,7 @@ GIVEN = """if True:
     import json, sys
     from PySide6.QtCore import QTimer
     from app import application
-    from app.panels.crop import CropDialog
+    from app.ui.crop_dialog import CropDialog
     look = QTimer(interval=20)
 
     def see(window):

@@ -106,7 +106,8 @@ def test_an_error_in_between_leaves_the_old_content(tmp_path):
 def test_what_a_killed_writer_left_is_removed_after_a_while(tmp_path):
     path = tmp_path / "a[1]"
     program = (
-        "import os, sys\nfrom vssm import atomic\nwith atomic.replacing(sys.argv[1]) as part: os.kill(os.getpid(), 9)"
+        "import os, sys\nfrom vssm.files import atomic\n"
+        "with atomic.replacing(sys.argv[1]) as part: os.kill(os.getpid(), 9)"
     )
     environment = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1])}
     subprocess.run([sys.executable, "-c", program, path], env=environment, check=False)

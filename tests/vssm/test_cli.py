@@ -347,7 +347,7 @@ def test_training_writes_weights_samples_and_resumes(model, tmp_path, capsys, si
     config = dataclasses.asdict(made.network.config)
     assert first["steps"] > 0 and {k: config[k] for k in SMALL[model]} == SMALL[model]
     assert pixels(tmp_path / "samples.png").shape == (28, 16 * 28)
-    second = vssm_json(capsys, *train_words(model, tmp_path, 0.02, "--resume"))
+    second = vssm_json(capsys, *train_words(model, tmp_path, 0.04, "--resume"))
     assert second["steps"] > first["steps"] and second["images"] == 4 * second["steps"]
     record = vssm_json(
         capsys,

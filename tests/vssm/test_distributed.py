@@ -11,7 +11,7 @@ import torch
 from commands import DATA, SMALL, settings, wait_for
 from processes import ROOT, start, steps
 
-from vssm import checkpoint
+from vssm import checkpoint, device
 from vssm.training.distributed import Processes
 
 
@@ -42,8 +42,9 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
         assert np.array_equal(both[0]["losses"], both[1]["losses"])
         assert np.array_equal(both[0]["weight"], both[1]["weight"])
         if model == "transformer":
-            np.testing.assert_allclose(both[0]["losses"], alone["losses"], rtol=1e-5)
-            np.testing.assert_allclose(both[0]["weight"], alone["weight"], rtol=1e-3, atol=1e-5)
+            rough = device.fast_dtype(torch.device("cpu")) == torch.bfloat16  # sums of halves are rounded otherwise
+            np.testing.assert_allclose(both[0]["losses"], alone["losses"], rtol=1e-2 if rough else 1e-5)
+            np.testing.assert_allclose(both[0]["weight"], alone["weight"], rtol=1e-3, atol=1e-3 if rough else 1e-5)
         else:  # every process draws latents of its own
             np.testing.assert_allclose(both[0]["losses"], alone["losses"], rtol=0.02)
 

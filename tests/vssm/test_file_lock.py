@@ -9,7 +9,8 @@ import pytest
 from vssm.files.file_lock import FileLock
 
 HOLD = (
-    "import sys; from vssm.file_lock import FileLock; lock = FileLock(sys.argv[1]); print('held', flush=True); input()"
+    "import sys; from vssm.files.file_lock import FileLock; "
+    "lock = FileLock(sys.argv[1]); print('held', flush=True); input()"
 )
 
 

@@ -64,7 +64,9 @@ def test_an_example_is_completed_from_elsewhere(installed, tmp_path):
 def test_everything_is_found_inside(installed, tmp_path):
     program = """
 from app import application
-from vssm import beforehand, checkpoint, data, examples, report
+from vssm import checkpoint, data
+from vssm.files import examples
+from vssm.reports import precomputed as beforehand, results_page as report
 print(len(examples.examples(data.MNIST)), beforehand.find(data.MNIST) is not None, checkpoint.SHIPPED, report.DOCS)
 print((application.FONTS / "Inter-Regular.otf").exists())
 """
