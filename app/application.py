@@ -74,7 +74,7 @@ def _run(argv: list[str], given: str, watch: Callable) -> int:
     window.resize(placement.first_size(window.sizeHint(), app.primaryScreen()))
     placement.Placement(window)
     watch(window)
-    opening = [functools.partial(window.opener.open_argument, given)] if given else []
+    opening = [functools.partial(window.files.opener.open_argument, given)] if given else []
     for begin in window.show, window.tour.offer, *opening:
         try:
             begin()
@@ -86,7 +86,7 @@ def _run(argv: list[str], given: str, watch: Callable) -> int:
     beat.timeout.connect(lambda: None)  # lets Python see the signal
     beat.start()
     gc.disable()  # looking through all that torch brings would hold the window up again and again
-    window.settled.connect(settle)
+    window.models.settled.connect(settle)
     code = app.exec()
     sys.excepthook = hook
     if not window.tidy_exit:

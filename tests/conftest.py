@@ -94,7 +94,7 @@ def opened(qtbot, state, folder=None):
     qtbot.addWidget(window)
     with qtbot.waitExposed(window):
         window.show()
-    qtbot.waitUntil(lambda: window.ready, timeout=60000)
+    qtbot.waitUntil(lambda: window.models.are_ready, timeout=60000)
     yield window
     window.close()
 
@@ -149,7 +149,7 @@ def at(canvas, x: float, y: float) -> QPoint:
 
 def ended(window, number: int | None = None):
     """For qtbot.waitUntil: whether the run (the latest one) has come to its end."""
-    return lambda: window._running is None and bool(window.history) and not window._later.isActive()
+    return lambda: window.runs.running is None and bool(window.runs.history) and not window.runs._later.isActive()
 
 
 def connected(mask: np.ndarray) -> bool:

@@ -58,7 +58,7 @@ def without_weights(folder: Path) -> dict:
     window.docks.show_scaling(True)
     window.actions_["show_race"].trigger()
     window.grab()
-    return {"heavy": heavy(), "mode": window.modes.mode.currentText(), "status": window._status.text()}
+    return {"heavy": heavy(), "mode": window.bar.modes.mode.currentText(), "status": window.status.text()}
 
 
 def asked_early(folder: Path) -> dict:
@@ -68,11 +68,11 @@ def asked_early(folder: Path) -> dict:
     example = window.completion._hint.words.text()
     stroke(window)
     click(window.actions_["complete"])
-    saw = {"heavy": heavy(), "example": example, "said": window.messages.text, "ready": window.ready}
-    saw |= {"stop": window.actions_["stop"].isEnabled(), "runs": len(window.history)}
+    saw = {"heavy": heavy(), "example": example, "said": window.messages.text, "ready": window.models.are_ready}
+    saw |= {"stop": window.actions_["stop"].isEnabled(), "runs": len(window.runs.history)}
     prompt = window.canvas.sketch.prompt
-    until(lambda: window.history and window.history[-1].finished is not None and window._running is None)
-    run = window.history[-1]
+    until(lambda: window.runs.history and window.runs.history[-1].finished is not None and window.runs.running is None)
+    run = window.runs.history[-1]
     saw |= {"ink": bool(prompt.pixels[5, 9:19].all()), "same": bool((run.request.prompt.pixels == prompt.pixels).all())}
     saw |= {"later": window.messages.text, "shown": window.completion._hint.isVisible(), "samples": len(run.images)}
     window.close()
@@ -86,7 +86,7 @@ def closed_early(folder: Path) -> dict:
     def leave(window) -> None:
         if heavy() and not saw:
             stroke(window)
-            saw.update(heavy=heavy(), ready=window.ready)
+            saw.update(heavy=heavy(), ready=window.models.are_ready)
             print(json.dumps(saw), flush=True)  # this process may end with the window
             window.close()
 
@@ -105,7 +105,7 @@ def begun(folder: Path) -> dict:
 
     def leave(window) -> None:
         saw.update(said=[toast.text for toast in window.messages.toasts], kept=str(window.keeper.path))
-        saw.update(samples=window.samples.value(), details=[toast._details for toast in window.messages.toasts])
+        saw.update(samples=window.bar.samples.value(), details=[toast._details for toast in window.messages.toasts])
         print(json.dumps(saw), flush=True)  # this process may end with the window
         window.close()
 
@@ -152,12 +152,12 @@ def without_torch(folder: Path) -> dict:
     """Where torch cannot be imported, one draws and saves for all that."""
     window = Window(folder / "sitting.json")
     window.show()
-    until(lambda: window._unready)
-    saw = {"said": window.messages.text, "status": window._status.text(), "mode": window.modes.mode.isEnabled()}
+    until(lambda: window.models.unready)
+    saw = {"said": window.messages.text, "status": window.status.text(), "mode": window.bar.modes.mode.isEnabled()}
     stroke(window)
     window.messages.clear()
     click(window.actions_["complete"])
-    saw |= {"again": window.messages.text, "runs": len(window.history)}
+    saw |= {"again": window.messages.text, "runs": len(window.runs.history)}
     window.close()
     return saw
 

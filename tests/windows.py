@@ -25,11 +25,11 @@ def choose(qtbot, window, model: str) -> None:
 
 def complete(qtbot, window) -> Run:
     """Return, and wait for the end."""
-    before = len(window.history)
+    before = len(window.runs.history)
     press(qtbot, window, "Return")
-    assert window._running is not None or len(window.history) > before
+    assert window.runs.running is not None or len(window.runs.history) > before
     qtbot.waitUntil(ended(window), timeout=LONG)
-    return window.history[-1]
+    return window.runs.history[-1]
 
 
 def take(qtbot, window, number: int) -> None:

@@ -59,7 +59,7 @@ def opened(folder: Path, size: tuple[int, int], **sitting) -> Iterator[Stage]:
     window.show()
     stage = Stage(window)
     try:
-        stage.until(lambda: len(window._loaded) == len(registry.PRESETS))
+        stage.until(lambda: len(window.models.loaded) == len(registry.PRESETS))
         yield stage
     finally:
         window.close()
@@ -110,9 +110,9 @@ class Stage:
     def complete(self, model: str) -> None:
         """Press the model's digit and Return, and wait for the end."""
         self.press(str(1 + list(registry.PRESETS).index(model)))
-        before = len(self.window.history)
+        before = len(self.window.runs.history)
         self.press("Return")
-        self.until(lambda: len(self.window.history) > before and self.window._running is None)
+        self.until(lambda: len(self.window.runs.history) > before and self.window.runs.running is None)
 
     def on_sketch(self, place: tuple[float, float]) -> QPoint:
         """Where a place of the sketch, in its pixels, is in the window."""
@@ -222,14 +222,14 @@ def animation(folder: Path, out: Path) -> Iterator[Path]:
         recorder = Recorder(stage)
         stage.click(stage.button("set_live"))
         stage.draw(SEVEN, 2.5)
-        stage.until(lambda: stage.window._running is None)
+        stage.until(lambda: stage.window.runs.running is None)
         wait(1000)
         stage.click(stage.button(("choose_model", "transformer")))
-        stage.until(lambda: stage.window.history[-1].model == "transformer" and stage.window._running is None)
+        stage.until(lambda: stage.window.runs.history[-1].model == "transformer" and stage.window.runs.running is None)
         wait(300)
         stage.draw(SERIF, 1.0)
         wait(300)  # the pen rests
-        stage.until(lambda: stage.window._running is None)
+        stage.until(lambda: stage.window.runs.running is None)
         wait(300)
         recorder.save(out / "window.gif")
         yield out / "window.gif"

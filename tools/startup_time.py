@@ -112,11 +112,11 @@ def _watch(window, begun: float, marks: dict[str, float]) -> None:
     def drawn() -> None:
         mark("stroke")
         waits.append(time.perf_counter() - asked)
-        if window.ready:
+        if window.models.are_ready:
             mark("torch")
-        if (window.model, window.data.name) in window._loaded:
+        if (window.workspace.model, window.workspace.data.name) in window.models.loaded:
             mark("model")
-        if len(window._loaded) < len(registry.PRESETS):
+        if len(window.models.loaded) < len(registry.PRESETS):
             QTimer.singleShot(10, lambda: point(QEvent.Type.MouseMove))
             return
         mark("models")

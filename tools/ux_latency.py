@@ -182,9 +182,9 @@ class Bench:
         window = Window(Path(self.folder.name) / "sitting.json")
         window.resize(1280, 760)
         gc.disable()  # as the program does while it starts
-        window.settled.connect(application.settle)
+        window.models.settled.connect(application.settle)
         window.show()
-        self.until(lambda: window.ready)
+        self.until(lambda: window.models.are_ready)
         return window
 
     def until(self, true: Callable[[], bool], every: int = 1) -> None:
@@ -210,15 +210,15 @@ class Bench:
         QTest.keyClick(self.window, combination.key(), combination.keyboardModifiers())
 
     def idle(self) -> bool:
-        return self.window._running is None and not self.window._later.isActive()
+        return self.window.runs.running is None and not self.window.runs._later.isActive()
 
     def choose(self, dataset: str, model: str, samples: int = 1) -> None:
         """Turn to it, and wait until it is ready."""
         window = self.window
         self.press(f"Ctrl+{1 + list(data.DATA_SETS).index(dataset)}")
         self.press(str(1 + list(registry.PRESETS).index(model)))
-        window.samples.setValue(samples)
-        self.until(lambda: all((name, dataset) in window._loaded for name in registry.PRESETS) and self.idle())
+        window.bar.samples.setValue(samples)
+        self.until(lambda: all((name, dataset) in window.models.loaded for name in registry.PRESETS) and self.idle())
 
     def complete(self) -> None:
         self.press("Return")
@@ -242,7 +242,7 @@ class Bench:
             self.until(lambda p=pen: p.done)
             pen.lift()
             found.append(pen)
-            self.until(lambda: self.idle() and window.live.resting)
+            self.until(lambda: self.idle() and window.live.policy.resting)
         self.press("L")
         self.until(self.idle)
         best = min(found[1:], key=lambda pen: share(pen.waits, 0.95))
@@ -280,8 +280,10 @@ class Bench:
         here, there = [], []
         for _ in range(self.rounds):
             self.complete()
-            here.append(self.window.shown.seconds)
-            finished = run(alone, dataclasses.replace(self.window.shown.request, every=math.inf, details=False))
+            here.append(self.window.runs.selected_run.seconds)
+            finished = run(
+                alone, dataclasses.replace(self.window.runs.selected_run.request, every=math.inf, details=False)
+            )
             there.append(finished.seconds + finished.prompt_seconds)
         name = f"{data.get(dataset).title}, {registry.get(model).title}"
         note = f"{min(here):.3f} s against {min(there):.3f} s"
@@ -292,7 +294,7 @@ class Bench:
         self.choose(dataset, model, 4)
         self.press("Ctrl+D")
         self.complete()
-        took = self.window.shown.seconds
+        took = self.window.runs.selected_run.seconds
         waits = []
         for i in range(8 * self.rounds):
             self.press("Return")
@@ -324,7 +326,7 @@ class Bench:
     def _give_up(self) -> None:
         window = self.window
         self.press("Return")
-        run = window._running
+        run = window.runs.running
         self.until(lambda: run.started is not None)
         self.press("Escape")
         self.until(self.idle)
@@ -336,7 +338,7 @@ class Bench:
             self.choose("mnist", model, 4)
             self.press("Ctrl+D")
             self.press("Return")
-            run = self.window._running
+            run = self.window.runs.running
             self.until(lambda r=run: bool(r.points))
             begun = time.perf_counter()
             self.window.close()

@@ -63,9 +63,20 @@ def of_ink(dataset: data.DataSet) -> bool:
     return dataset.num_values == 2
 
 
+def can_pause(window: Window) -> bool:
+    """Whether there is a run or a race that can be held or let go on."""
+    return window.runs.can_pause or (window.runs.running is None and replaying(window))
+
+
+def can_stop(window: Window) -> bool:
+    """Whether something is under way, or waits for the models or a picture."""
+    busy = window.runs.running is not None or window.scaling.running or window.race.stoppable
+    return busy or window.models.waiting or window.files.opener.busy
+
+
 def has_result(window: Window) -> bool:
     """Whether the run shown has finished."""
-    return window.shown is not None and window.shown.finished is not None
+    return window.runs.selected_run is not None and window.runs.selected_run.finished is not None
 
 
 def replaying(window: Window) -> bool:
@@ -91,27 +102,27 @@ def table() -> list[Spec]:
     many = len(data.DATA_SETS) > 1
     return [
         Spec("open_picture", "Open picture…", "File", "Use part of any picture as the sketch; one can be dropped here, "
-             "too", lambda w: w.open_picture(), ("Ctrl+O",)),
+             "too", lambda w: w.files.open_picture(), ("Ctrl+O",)),
         Spec("paste", "Paste picture", "File", "Use part of the picture on the clipboard as the sketch, or a link that "
-             "was copied", lambda w: w.paste(), ("Ctrl+V",)),
-        Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG", lambda w: w.save_one(),
-             ("Ctrl+S",), rule=True, enabled=has_result),
+             "was copied", lambda w: w.files.paste(), ("Ctrl+V",)),
+        Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG",
+             lambda w: w.files.save_one(), ("Ctrl+S",), rule=True, enabled=has_result),
         Spec("save_all", "Save all samples…", "File", "Write the prompt and all samples as one PNG",
-             lambda w: w.save_all(), ("Ctrl+Shift+S",), enabled=has_result),
+             lambda w: w.files.save_all(), ("Ctrl+Shift+S",), enabled=has_result),
         Spec("save_race", "Save race…", "File", "Write the race shown as an animated picture, at true speed or slowed",
-             lambda w: w.save_race(), ("Ctrl+R",), enabled=lambda w: w.race.replayable),
+             lambda w: w.files.save_race(), ("Ctrl+R",), enabled=lambda w: w.race.replayable),
         Spec("save_timings", "Save timings…", "File", "Write the runs that are compared as CSV, with machine and "
-             "versions", lambda w: w.timing.plot.save("csv"), ("Ctrl+E",), enabled=lambda w: bool(w.here)),
+             "versions", lambda w: w.timing.plot.save("csv"), ("Ctrl+E",), enabled=lambda w: bool(w.runs.here)),
         Spec("open_sitting", "Open sitting…", "File", "Go on with a saved sitting: sketches, settings, pinned results; "
-             "the present one is kept", lambda w: w.open_sitting(), ("Ctrl+Shift+O",), rule=True),
+             "the present one is kept", lambda w: w.files.open_session(), ("Ctrl+Shift+O",), rule=True),
         Spec("save_sitting", "Save sitting as…", "File", "Write sketches, settings and pinned results as one file",
-             lambda w: w.save_sitting(), ("Ctrl+Alt+S",)),
+             lambda w: w.files.save_session(), ("Ctrl+Alt+S",)),
         Spec("sitting_before", "Sitting before", "File", "Bring back the sitting that gave way to the one opened last",
-             lambda w: w.sitting_before(), enabled=lambda w: w.keeper.before is not None),
+             lambda w: w.files.session_before(), enabled=lambda w: w.keeper.before is not None),
         Spec("copy_link", "Copy link", "File", "Put a text on the clipboard that gives anybody this sketch, seed and "
-             "settings", lambda w: w.copy_link(), ("Ctrl+L",), rule=True),
+             "settings", lambda w: w.files.copy_link(), ("Ctrl+L",), rule=True),
         Spec("open_link", "Open link…", "File", "Take sketch, seed and settings from such a text; it can be pasted, "
-             "too", lambda w: w.open_link(), ("Ctrl+Shift+L",)),
+             "too", lambda w: w.files.open_link(), ("Ctrl+Shift+L",)),
         Spec("close", "Quit", "File", "Close the program; the sketch is kept", lambda w: w.close(), ("Ctrl+Q",),
              rule=True),
         Spec("undo", "Undo", "Sketch", "Take the last change of the sketch back", lambda w: w.canvas.undo(),
@@ -154,20 +165,20 @@ def table() -> list[Spec]:
             for i, preset in enumerate(registry.PRESETS.values(), 1)
         ),
         Spec("next_mode", "Next mode", "Model", "Turn to the chosen model's next way of generating",
-             lambda w: w.modes.next(), ("M",)),
+             lambda w: w.bar.modes.next(), ("M",)),
         Spec("next_pixels", "Sampled or mean pixels", "Model", "Where a model offers both: draw every pixel, or show "
-             "the mean of what it may be", lambda w: w.modes.next_pixels(), ("X",)),
-        Spec("complete", "Complete", "Model", "Let the chosen model fill the unknown pixels", lambda w: w.complete(),
-             ("Return", "Enter"), rule=True),
+             "the mean of what it may be", lambda w: w.bar.modes.next_pixels(), ("X",)),
+        Spec("complete", "Complete", "Model", "Let the chosen model fill the unknown pixels",
+             lambda w: w.runs.complete(), ("Return", "Enter"), rule=True),
         Spec("pause", "Pause", "Model", "Hold the run between two network calls, or the race that is played; or let it "
-             "go on from there", lambda w: w.pause(), ("P",), enabled=lambda w: w.can_pause),
+             "go on from there", lambda w: w.pause(), ("P",), enabled=can_pause),
         Spec("stop", "Stop", "Model", "Give up the run under way", lambda w: w.stop(), ("Escape",),
-             enabled=lambda w: w.can_stop),
+             enabled=can_stop),
         Spec("set_live", "Complete as I draw", "Model", "Live: the completion follows the pen",
              lambda w, on: w.set_live(on), ("L",), check=True),
         Spec("set_keep_seed", "Keep seed", "Model", "Use the same seed again: same sketch, same result",
              lambda w, on: None, check=True),
-        Spec("clear_history", "Clear history", "Model", "Forget earlier runs", lambda w: w.clear_history(),
+        Spec("clear_history", "Clear history", "Model", "Forget earlier runs", lambda w: w.runs.clear_history(),
              ("Ctrl+Shift+Backspace",), rule=True),
         Spec("pin_sample", "Pin", "Result", "Keep the large picture in the row of pinned results, or let it go; so "
              "does a click on a sample", lambda w: w.completion.pin_shown(), ("Shift+P",), enabled=has_result),
@@ -176,17 +187,17 @@ def table() -> list[Spec]:
         Spec("show_spread", "Where samples differ", "Result", "Spread: lay over the large picture how far the samples "
              "lie apart at each pixel: where the model is unsure", lambda w, on: w.completion.show_spread(on), ("D",),
              check=True, rule=True),
-        Spec("untouch", "Take back a touch", "Result", "Take the last touch of the latents back", lambda w: w.untouch(),
-             ("Shift+Z",), repeats=True),
+        Spec("untouch", "Take back a touch", "Result", "Take the last touch of the latents back",
+             lambda w: w.editor.undo(), ("Shift+Z",), repeats=True),
         Spec("start_race", "Race", "Race", "Let all ticked models complete the sketch from one seed, each alone on the "
-             "clock", lambda w: w.start_race(), ("Shift+R",)),
+             "clock", lambda w: w.racing.start(), ("Shift+R",)),
         Spec("show_race", "Race view", "Race", "Show the race in place of completions, or these again",
              lambda w, on: w.docks.show_race(on), ("V",), check=True),
         Spec("show_times", "Times of the race", "Race", "Show bars of the contestants' seconds, and how repeats "
-             "spread, in place of the pictures, or these again", lambda w, on: w.show_times(on), ("Shift+T",),
+             "spread, in place of the pictures, or these again", lambda w, on: w.racing.show_times(on), ("Shift+T",),
              check=True),
         Spec("repeat_race", "Repeat the timing", "Race", "Time the contestants of the last race some more times, for "
-             "the median and the spread of their seconds; the pictures stay", lambda w: w.repeat_race(),
+             "the median and the spread of their seconds; the pictures stay", lambda w: w.racing.repeat(),
              ("Ctrl+Shift+R",), enabled=lambda w: w.race.repeatable),
         Spec("earlier_frame", "Previous frame", "Race", "Take the race back by one network call",
              lambda w: w.race.step(-1), ("Shift+Left",), rule=True, repeats=True, enabled=replaying),
@@ -296,7 +307,7 @@ class Actions:
         """Enable what can be done now, and show what fits the data set."""
         for spec in self.specs:
             if spec.enabled or spec.fits:
-                fits = spec.fits is None or spec.fits(self._window.data)
+                fits = spec.fits is None or spec.fits(self._window.workspace.data)
                 self[spec.key].setVisible(fits)
                 self[spec.key].setEnabled(fits and (spec.enabled is None or spec.enabled(self._window)))
 

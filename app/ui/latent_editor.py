@@ -1,4 +1,4 @@
-"""Touching latents: some codes of a finished run are drawn anew, all others are held, and the picture follows."""
+"""Editing latents: some codes of a finished run are drawn anew, all others are held, and the picture follows."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import dataclasses
 import secrets
 
 import numpy as np
-from PySide6.QtCore import QRectF, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
-from app.core import history
 from app.core.run import Run
 from app.core.session import MOST_SEED
+from app.ui.completion_controller import CompletionController
+from app.ui.models import Models
+from app.ui.panels.latents import LatentPanel
+from app.ui.panels.scaling import ScalingPanel
+from app.ui.race_controller import RaceController
+from app.ui.widgets.toast import Messages
 from vssm import data
 from vssm.models import registry
 from vssm.sampling.events import FixedLatents, GenerationRequest
 
-MOST_BACK = 20  # touches that can be taken back one by one; the next one leads to the untouched latents
+MOST_BACK = 20  # edits that can be taken back one by one; the next one leads to the latents as drawn first
 
 
 def untouchable(run: Run) -> str:
@@ -28,9 +33,9 @@ def untouchable(run: Run) -> str:
     return ""
 
 
-def touched(run: Run, level: int, anew: np.ndarray | None, under_way: FixedLatents | None = None) -> GenerationRequest:
+def edited(run: Run, level: int, anew: np.ndarray | None, under_way: FixedLatents | None = None) -> GenerationRequest:
     """The request that draws these codes [h, w] of the sample shown anew, or the whole level, and holds all others of
-    a finished run (with another global code, all levels of that sample follow); and those that a touch under way was
+    a finished run (with another global code, all levels of that sample follow); and those that an edit under way was
     to draw, which it may have shown already."""
     codes = tuple(run.latents[number].codes for number in sorted(run.latents))
     masks = [np.zeros(c.shape[:3], bool) for c in codes]
@@ -49,77 +54,77 @@ def touched(run: Run, level: int, anew: np.ndarray | None, under_way: FixedLaten
     return dataclasses.replace(run.request, fixed_latents=held, posterior=True, details=True)
 
 
-class Touching:
-    """What the window does when latents are touched."""
+class LatentEditor(QObject):
+    """Draws codes anew that a person points at, and takes that back. `given_up` asks for the run to be stopped."""
 
-    def _connect_touch(self) -> None:
-        self.latents.touched.connect(self._touch)
-        self.latents.taken_back.connect(self.untouch)
-        self.latents.pointed.connect(self._point_at)
+    given_up = Signal()
+
+    def __init__(
+        self,
+        runs: CompletionController,
+        models: Models,
+        race: RaceController,
+        scaling: ScalingPanel,
+        panel: LatentPanel,
+        messages: Messages,
+    ):
+        super().__init__(panel)
+        self._runs, self._models, self._race, self._scaling = runs, models, race, scaling
+        self._panel, self._messages = panel, messages
+        panel.touched.connect(self._edit)
+        panel.taken_back.connect(self.undo)
+        runs.progressed.connect(self._show)
+        runs.ended.connect(self._ended)
 
     @Slot(int, object)
-    def _touch(self, level: int, anew: np.ndarray | None) -> None:
+    def _edit(self, level: int, anew: np.ndarray | None) -> None:
         """Draw codes of the sample shown anew; the picture shown stays until the next one is there."""
-        run = self.shown
-        if self._waits(self._touch, level, anew):
+        if self._models.wait(self._edit, level, anew):
             return
-        if sentence := untouchable(run) or self._lacks(run.model) or self._taken_up:
-            self.messages.say(sentence, "note")
+        run, running = self._runs.selected_run, self._runs.running
+        if sentence := untouchable(run) or self._models.lacks(run.model) or self._taken_up:
+            self._messages.say(sentence, "note")
             return
-        under_way = self._running
-        same = under_way is not None and under_way.base is run and not under_way.stopping
-        request = touched(run, level, anew, under_way.request.fixed_latents if same else None)
-        self.messages.supersede()
-        number = self.engine.complete(run.model, run.data, request)
-        self._running = Run(number, run.model, run.data, request, shown=run.shown, base=run)
-        self.live.begun(self._running)
-        self._timer.start()
-        self._enable()
+        same = running is not None and running.base is run and not running.stopping
+        request = edited(run, level, anew, running.request.fixed_latents if same else None)
+        self._runs.start(run.model, run.data, request, shown=run.shown, base=run)
 
     @property
     def _taken_up(self) -> str:
-        """One sentence where something is timed that a touch would disturb; else empty."""
-        if self.scaling.running:
+        """One sentence where something is timed that an edit would disturb; else empty."""
+        if self._scaling.running:
             return "The models are being timed: touch latents when that is done, or stop it first (Esc)."
-        if self._racing is not None:
+        if self._race.number is not None:
             return "A race is run: touch latents when that is done, or stop it first (Esc)."
         return ""
 
-    def _show_touched(self, run: Run) -> None:
-        """Its picture is shown as soon as it is whole; once all is told of it, it takes the other's place."""
-        if self.shown is run.base and run.filled.all():
-            self.completion.show_run(run, self.theme)
-            self.latents.show_run(run)
+    @Slot(object)
+    def _show(self, run: Run) -> None:
+        """Its picture is shown as soon as it is whole; once all is known of it, it takes the other's place."""
+        if run.base is not None and self._runs.selected_run is run.base and run.filled.all():
+            self._runs.show_run(run)
 
-    def _touch_ended(self, run: Run) -> None:
-        """A touched run that finished takes the place of the one it came from; another leaves that as it is."""
-        if run.finished is None or run.base not in self.history:
+    @Slot(object)
+    def _ended(self, run: Run) -> None:
+        """An edited run that finished takes the place of the one it came from; another leaves that as it is."""
+        if run.base is None or run.finished is None or run.base not in self._runs.history:
             return
         run.shown = run.base.shown
-        self._replace(run.base, run)
+        self._runs.replace(run.base, run)
         chain = [run]
         while chain[-1].base is not None:
             chain.append(chain[-1].base)
         if len(chain) > MOST_BACK + 1:
             chain[MOST_BACK - 1].base = chain[-1]
 
-    def _replace(self, run: Run, by: Run) -> None:
-        self.history = history.supersede(self.history, run, by)
-        if self.shown is run:
-            self.shown = by
-
     @Slot()
-    def untouch(self) -> None:
-        """Give up the touch under way, or take the last one of the run shown back."""
-        run = self.shown
-        if self._running is not None and self._running.base is not None:
-            self.stop()
+    def undo(self) -> None:
+        """Give up the edit under way, or take the last one of the run shown back."""
+        run, running = self._runs.selected_run, self._runs.running
+        if running is not None and running.base is not None:
+            self.given_up.emit()
         elif run is not None and run.base is not None:
             run.base.shown = run.shown
-            if run in self.history:
-                self._replace(run, run.base)
-            self._show(run.base)
-
-    @Slot(object)
-    def _point_at(self, part: QRectF | None) -> None:
-        self.completion.picture.mark(part)
+            if run in self._runs.history:
+                self._runs.replace(run, run.base)
+            self._runs.select(run.base)

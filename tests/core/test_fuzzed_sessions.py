@@ -171,16 +171,16 @@ def test_the_window_opens_it_or_says_why_not(bare, folder, content):
     window, path = bare, folder() / "given.json"
     path.write_bytes(content)
     window.messages.clear()
-    before = window.sitting()
-    window._open_sitting(str(path))
+    before = window.session()
+    window.files._open_session(str(path))
     window.grab()
     assert window.messages.text
     try:
         given = session.load(path)
     except UserError:
-        assert window.sitting() == before
+        assert window.session() == before
     else:
-        assert window.sitting().sheets.keys() == given.sheets.keys() and window.seed.value() == given.seed
+        assert window.session().sheets.keys() == given.sheets.keys() and window.bar.seed.value() == given.seed
         assert session.load(window.keeper.before) == before
     assert path.read_bytes() == content
 
@@ -194,8 +194,8 @@ def test_the_window_starts_with_it(qtbot, folder, content):
     window = Window(here / "sitting.json", here)
     qtbot.addWidget(window)
     window.show()
-    qtbot.waitUntil(lambda: window.ready, timeout=60000)
-    left = window.sitting()
+    qtbot.waitUntil(lambda: window.models.are_ready, timeout=60000)
+    left = window.session()
     window.close()
     assert window.engine.closed and window.tidy_exit
     assert session.load(here / "sitting.json") == left

@@ -113,11 +113,11 @@ def raced_window(no_threads_left, qtbot, tmp_path):
 def ask(qtbot, window, number: int) -> None:
     """The key, and the speed of that number."""
     press(qtbot, window, "Ctrl+R")
-    ways = window._dialog.findChild(QComboBox)
+    ways = window.files.dialog.findChild(QComboBox)
     assert ways.currentIndex() == 1 and "1.20 s" in ways.currentText()  # a quarter, for so short a race
     ways.setFocus()
     qtbot.keyClick(ways, Qt.Key.Key_Down if number == 2 else Qt.Key.Key_Up)
-    qtbot.keyClick(window._dialog, Qt.Key.Key_Return)
+    qtbot.keyClick(window.files.dialog, Qt.Key.Key_Return)
 
 
 def test_the_window_saves_it(raced_window, qtbot, tmp_path):
@@ -145,6 +145,6 @@ def test_it_can_be_stopped(raced_window, qtbot, tmp_path):
     timer = QTimer(window, interval=1)
     timer.timeout.connect(refuse)
     timer.start()
-    window._write_race(str(tmp_path / "race.gif"))
+    window.files._write_race(str(tmp_path / "race.gif"))
     timer.stop()
     assert window.messages.text == "The race was not saved." and not (tmp_path / "race.gif").exists()

@@ -69,24 +69,24 @@ def test_each_data_set_keeps_its_sketch_history_and_temperature(mnist, draw, qtb
     window = mnist
     draw(window.canvas, [(5, 3), (22, 5)])
     digit = window.canvas.sketch.prompt
-    type_in(qtbot, window.temperature, "0.5")
+    type_in(qtbot, window.bar.temperature, "0.5")
     press(qtbot, window, "Ctrl+2")
-    assert window.data is data.CIFAR10 and window.windowTitle().endswith("CIFAR-10")
+    assert window.workspace.data is data.CIFAR10 and window.windowTitle().endswith("CIFAR-10")
     assert window.canvas.sketch.pixels.shape == (32, 32, 3) and not known(window).any()
-    assert window.temperature.value() == 1 and not window.actions_["undo"].isEnabled()
+    assert window.bar.temperature.value() == 1 and not window.actions_["undo"].isEnabled()
     assert window.sketch.rows.maximum() == 32 and len(window.sketch.thumbs) == 8
     ink(qtbot, window, "Red")
     draw(window.canvas, [(5, 20), (25, 20)])
-    type_in(qtbot, window.temperature, "0.8")
+    type_in(qtbot, window.bar.temperature, "0.8")
     qtbot.mouseClick(button_of(window.actions_["choose_data", "mnist"]), LEFT)
     assert np.array_equal(window.canvas.sketch.prompt.pixels, digit.pixels)
-    assert window.temperature.value() == 0.5 and window.sketch.rows.maximum() == 28
+    assert window.bar.temperature.value() == 0.5 and window.sketch.rows.maximum() == 28
     press(qtbot, window, "Ctrl+Z")
     assert not window.canvas.sketch.pixels.any()
     draw(window.canvas, [(5, 3)])
     assert pixel(window, 5, 3) == (255,)  # the red stays in colour
     press(qtbot, window, "Ctrl+2")
-    assert pixel(window, 15, 20) == RED and window.temperature.value() == 0.8 and window.canvas.ink == RED
+    assert pixel(window, 15, 20) == RED and window.bar.temperature.value() == 0.8 and window.canvas.ink == RED
     press(qtbot, window, "Ctrl+Z")
     assert not known(window).any()
 
@@ -102,25 +102,29 @@ def test_both_sketches_and_what_belongs_to_them_come_back(qtbot, tmp_path, draw,
         window.sketch.use((1, 2, 3), True)
         press(qtbot, window, "1")
         press(qtbot, window, "X")
-        window.temperature.setValue(0.6)
-        left = window.sitting()
+        window.bar.temperature.setValue(0.6)
+        left = window.session()
     for window in opened(qtbot, state, tmp_path):
-        assert window.sitting() == left == session.load(state)
-        assert window.data is data.CIFAR10 and window.canvas.ink == (1, 2, 3) and window.temperature.value() == 0.6
-        assert pixel(window, 15, 20) == session.PEN and window.modes.pixels.currentText() == "Sampled"
+        assert window.session() == left == session.load(state)
+        assert (
+            window.workspace.data is data.CIFAR10
+            and window.canvas.ink == (1, 2, 3)
+            and window.bar.temperature.value() == 0.6
+        )
+        assert pixel(window, 15, 20) == session.PEN and window.bar.modes.pixels.currentText() == "Sampled"
         assert window.sketch.palette_.colours[-1] == (1, 2, 3)
         press(qtbot, window, "Ctrl+1")
-        assert pixel(window, 5, 3) == (255,) and window.desk.modes == {"asarm": ("sequential", None)}
+        assert pixel(window, 5, 3) == (255,) and window.workspace.desk.modes == {"asarm": ("sequential", None)}
 
 
 def test_modes_are_those_of_the_data_set(colour, qtbot):
     press(qtbot, colour, "4")
-    type_in(qtbot, colour.modes.number, "1000")
-    assert colour.modes.number.value() == 1000
+    type_in(qtbot, colour.bar.modes.number, "1000")
+    assert colour.bar.modes.number.value() == 1000
     press(qtbot, colour, "Ctrl+1")
-    assert colour.modes.number.value() == 32 and colour.modes.number.maximum() == 784
+    assert colour.bar.modes.number.value() == 32 and colour.bar.modes.number.maximum() == 784
     press(qtbot, colour, "Ctrl+2")
-    assert colour.modes.number.value() == 1000
+    assert colour.bar.modes.number.value() == 1000
 
 
 def test_colour_widgets_are_absent_from_digits(mnist, qtbot):
@@ -141,7 +145,7 @@ def test_colour_widgets_are_absent_from_digits(mnist, qtbot):
 
 
 def test_pixels_are_offered_where_a_model_has_both(colour, qtbot):
-    picker = colour.modes
+    picker = colour.bar.modes
     press(qtbot, colour, "1")
     assert (
         picker.pixels.isVisible()
@@ -149,13 +153,13 @@ def test_pixels_are_offered_where_a_model_has_both(colour, qtbot):
         and "mean" in picker.pixels.toolTip().lower()
     )
     press(qtbot, colour, "X")
-    assert picker.pixels.currentText() == "Sampled" and colour.desk.shown == "sampled"
+    assert picker.pixels.currentText() == "Sampled" and colour.workspace.desk.shown == "sampled"
     qtbot.keyClick(picker.pixels, Qt.Key.Key_Down)
-    assert colour.desk.shown == "mean"
+    assert colour.workspace.desk.shown == "mean"
     press(qtbot, colour, "2")
     assert not picker.pixels.isVisible() and colour._pixels[1] == "sampled"
     press(qtbot, colour, "X")
-    assert colour.desk.shown == "mean"
+    assert colour.workspace.desk.shown == "mean"
 
 
 # --- colours
@@ -230,7 +234,7 @@ def test_the_eyedropper(colour, draw, qtbot):
     assert colour.canvas.ink == pixel(colour, 20, 12) != wanted and colour.canvas.tool == "brush"
     press(qtbot, colour, "I")
     draw(colour.canvas, [(7, 3), (9, 9), (20, 12)])  # where the pen was put down counts
-    assert colour.canvas.ink == wanted == colour.desk.recent[0] and len(colour.desk.recent) == 2
+    assert colour.canvas.ink == wanted == colour.workspace.desk.recent[0] and len(colour.workspace.desk.recent) == 2
     before = colour.canvas.ink
     click(qtbot, colour, 20, 28, modifiers=ALT)  # nothing is known there
     assert colour.canvas.ink == before and not known(colour)[28].any()
@@ -502,13 +506,13 @@ def test_completions_keep_what_is_known_and_its_colours(models_in_colour, qtbot,
         assert seen(x + 0.5, y + 0.5) == tuple(run.finished.images[0, y, x])
     line = {seen(10.5, 16 + i / scale) for i in (-2, -1, 0, 1, 2)}
     assert any(np.abs(np.subtract(c, GOLD)).max() < 60 for c in line)  # the known region is outlined
-    assert "3.46 bits/dim" in window._status.text() and "nats" not in window._status.text()
+    assert "3.46 bits/dim" in window.status.text() and "nats" not in window.status.text()
 
 
 def test_the_mean_is_named_and_steadier_than_a_draw(models_in_colour, qtbot):
     window = models_in_colour
     take(qtbot, window, 0)
-    type_in(qtbot, window.seed, "3")
+    type_in(qtbot, window.bar.seed, "3")
     mean = complete(qtbot, window)
     assert mean.request.pixel_mode == "mean" and window.completion.pixels.isVisible()
     assert window.completion.pixels.text() == "Pixels: mean of the mixture" and window.completion.pixels.toolTip()
@@ -519,7 +523,7 @@ def test_the_mean_is_named_and_steadier_than_a_draw(models_in_colour, qtbot):
     assert rough[0] < rough[1]
     choose(qtbot, window, "transformer")
     press(qtbot, window, "Return")
-    assert window.history[-1].request.pixel_mode == "sampled" and not window.completion.pixels.isVisible()
+    assert window.runs.history[-1].request.pixel_mode == "sampled" and not window.completion.pixels.isVisible()
     press(qtbot, window, "Escape")
     qtbot.waitUntil(ended(window), timeout=LONG)
 
@@ -528,33 +532,33 @@ def test_runs_belong_to_their_data_set(models_in_colour, qtbot):
     window = models_in_colour
     colour = complete(qtbot, window)
     press(qtbot, window, "Ctrl+1")
-    assert window.shown is None and "Run two models" in window.timing.words.text()
+    assert window.runs.selected_run is None and "Run two models" in window.timing.words.text()
     first, second = complete(qtbot, window), complete(qtbot, window)
-    assert window.shown is second and first.finished.images.shape == (4, 28, 28, 1)
+    assert window.runs.selected_run is second and first.finished.images.shape == (4, 28, 28, 1)
     assert sorted(window.timing._curves) == [first.number, second.number]
     press(qtbot, window, "Ctrl+2")
-    assert window.shown is colour and sorted(window.timing._curves) == [colour.number]
+    assert window.runs.selected_run is colour and sorted(window.timing._curves) == [colour.number]
     press(qtbot, window, "Ctrl+Shift+Backspace")
-    assert window.history == [colour, first, second]
+    assert window.runs.history == [colour, first, second]
     press(qtbot, window, "Ctrl+1")
-    assert window.shown is second
+    assert window.runs.selected_run is second
     press(qtbot, window, "Ctrl+Shift+Backspace")
-    assert window.history == [colour, second]
+    assert window.runs.history == [colour, second]
 
 
 def test_turning_to_another_data_set_in_the_middle_of_a_run(models_in_colour, qtbot):
     window = models_in_colour
     choose(qtbot, window, "transformer")
     press(qtbot, window, "Return")
-    run = window.history[-1]
+    run = window.runs.history[-1]
     qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
     press(qtbot, window, "Ctrl+1")
     qtbot.waitUntil(ended(window), timeout=LONG)
-    assert run.finished is None and window.shown is None and not window.timing._curves
+    assert run.finished is None and window.runs.selected_run is None and not window.timing._curves
     press(qtbot, window, "1")
     assert complete(qtbot, window).data == "mnist"
     press(qtbot, window, "Ctrl+2")
-    assert window.shown is run and "stopped" in said(window)
+    assert window.runs.selected_run is run and "stopped" in said(window)
 
 
 def test_completions_are_saved_in_colour(models_in_colour, qtbot, tmp_path):
@@ -582,7 +586,7 @@ def test_live_completes_after_every_gesture(models_in_colour, qtbot, draw):
         press(qtbot, window, tool)
         press(qtbot, window, ".")  # another colour, so that the filling changes something
         draw(window.canvas, [(x, 4), (x + 2, 9)])
-        qtbot.waitUntil(lambda n=number: len(window.history) == n and ended(window)(), timeout=LONG)
+        qtbot.waitUntil(lambda n=number: len(window.runs.history) == n and ended(window)(), timeout=LONG)
 
 
 def test_a_model_without_weights_beside_others(models_in_colour, qtbot):
@@ -592,7 +596,7 @@ def test_a_model_without_weights_beside_others(models_in_colour, qtbot):
     assert "--data cifar10" in window.messages.text and "--data cifar10" in model_button(window, "mamba").toolTip()
     assert "no weights" not in model_button(window, "vssm").toolTip()
     press(qtbot, window, "Return")
-    assert window.history == [] and window.messages.text
+    assert window.runs.history == [] and window.messages.text
     choose(qtbot, window, "vssm")
     assert complete(qtbot, window).finished is not None and window.messages.text == ""
     press(qtbot, window, "Ctrl+1")

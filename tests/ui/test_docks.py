@@ -401,7 +401,7 @@ def test_it_fits_on_small_screens(window, qtbot, size):
 def test_a_sitting_keeps_the_layout(window, qtbot, tmp_path):
     press(qtbot, window, "Alt+1")
     window.docks.docks["latents"].setFloating(True)
-    session.save(window.sitting(), tmp_path / "kept.json")
+    session.save(window.session(), tmp_path / "kept.json")
     for again in opened(qtbot, tmp_path / "kept.json", tmp_path):
         assert shown(again) == {"timing", "latents"} and again.docks.docks["latents"].isFloating()
         again.close()
@@ -418,10 +418,10 @@ def test_the_arrangement_of_the_race_alone_comes_back(qtbot, tmp_path):
         window.docks.docks["race"].more.setFocus()
         press(qtbot, window, "Alt+Shift+Left")
         qtbot.waitUntil(lambda w=window: w.docks.layout_ != "")
-        left = window.sitting()
+        left = window.session()
         share = window.docks._shares["race"]
     for window in opened(qtbot, state, tmp_path):
-        assert window.sitting() == left and left.layout
+        assert window.session() == left and left.layout
         assert window.completion.isVisible() and not window.race.isVisible()
         press(qtbot, window, "V")
         assert window.docks._shares["race"] == pytest.approx(share, abs=0.01)
@@ -437,8 +437,8 @@ def test_panels_that_lie_one_over_the_other_come_back(qtbot, tmp_path):
             lambda w=window: not (w.docks.docks["latents"].isHidden() or w.docks.docks["scaling"].isHidden())
         )
         qtbot.wait(50)
-        left = window.sitting()
+        left = window.session()
         assert left.layout
     for window in opened(qtbot, state, tmp_path):
-        assert window.sitting().layout == left.layout
+        assert window.session().layout == left.layout
         assert not window.docks.docks["latents"].isHidden() and not window.docks.docks["scaling"].isHidden()

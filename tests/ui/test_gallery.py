@@ -27,13 +27,13 @@ def mnist(bare, qtbot):
     """The window without weights: nothing drawn, nothing pinned, no runs."""
     window = bare
     press(qtbot, window, "Ctrl+1")
-    for desk in window._desks.values():
+    for desk in window.workspace.desks.values():
         desk.pinned, desk.run = (), None
     window.actions_["show_spread"].setChecked(False)
     window.completion.show_spread(False)
-    window.history.clear()
+    window.runs.history.clear()
     window._keep(())
-    window._show(None)
+    window.runs.select(None)
     take(qtbot, window, 0)
     window.messages.clear()
     window.canvas.setFocus()
@@ -42,8 +42,8 @@ def mnist(bare, qtbot):
 
 def made(window, samples: int = 4, seed: int = 1, upto: str = "finished", **request) -> Run:
     """Show a run whose samples have a column of ink each at their own place, as a model's events would have it."""
-    prompt, dataset = window.canvas.sketch.prompt, window.data
-    run = Run(len(window.history) + 1, "transformer", dataset.name, GenerationRequest(prompt, samples, 1.0, seed))
+    prompt, dataset = window.canvas.sketch.prompt, window.workspace.data
+    run = Run(len(window.runs.history) + 1, "transformer", dataset.name, GenerationRequest(prompt, samples, 1.0, seed))
     run.request = dataclasses.replace(run.request, **request)
     mode = Sampler("sequential", "Sequential", "one after another")
     tokens = samples * int((~prompt.known).sum())
@@ -55,10 +55,10 @@ def made(window, samples: int = 4, seed: int = 1, upto: str = "finished", **requ
     unknown = np.repeat(~prompt.known[None], samples, 0)
     filled = np.ones_like(unknown) if upto != "half" else ~unknown | (np.arange(dataset.height)[:, None] < 20)
     run.add(Progress(0.5, tokens, tokens // samples, images * filled[..., None], filled))
-    window.history.append(run)
+    window.runs.history.append(run)
     if upto == "finished":
         end(run)
-    window._show(run)
+    window.runs.select(run)
     return run
 
 
@@ -133,7 +133,7 @@ def test_a_click_pins_and_another_makes_it_the_sketch(mnist, qtbot):
     before = sketch.prompt
     qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 2))
     assert pinned(window) == [2] and run.shown == 2 and window.completion.pins.isVisible()
-    (kept,) = window.desk.pinned
+    (kept,) = window.workspace.desk.pinned
     assert (kept.model, kept.seed, kept.sample, kept.temperature) == ("transformer", 1, 3, 1.0)
     assert np.array_equal(kept.image, run.finished.images[2]) and np.array_equal(sketch.pixels, before.pixels)
     qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 2))
@@ -152,12 +152,12 @@ def test_pinned_results_stay_and_can_be_let_go(mnist, qtbot):
     second = made(window, seed=2)
     assert pinned(window) == [] and len(pins.cells()) == 2
     qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 1))
-    assert [p.seed for p in window.desk.pinned] == [1, 1, 2]
+    assert [p.seed for p in window.workspace.desk.pinned] == [1, 1, 2]
     press(qtbot, window, "Ctrl+2")
     assert not pins.isVisible() and len(pins.cells()) == 0
     press(qtbot, window, "Ctrl+1")
     assert len(pins.cells()) == 3 and pins.isVisible()
-    window._show(first)
+    window.runs.select(first)
     assert pinned(window) == [0, 3]
     before = seen(window.canvas)
     point(qtbot, pins, cell(pins, 2))
@@ -167,9 +167,9 @@ def test_pinned_results_stay_and_can_be_let_go(mnist, qtbot):
     qtbot.mouseClick(pins, RIGHT, pos=cell(pins, 0))
     assert pinned(window) == [3] and len(pins.cells()) == 2
     qtbot.mouseClick(gallery, RIGHT, pos=cell(gallery, 3))
-    assert pinned(window) == [] and [p.seed for p in window.desk.pinned] == [2]
+    assert pinned(window) == [] and [p.seed for p in window.workspace.desk.pinned] == [2]
     qtbot.mouseClick(gallery, RIGHT, pos=cell(gallery, 3))  # not pinned: nothing to let go
-    assert len(window.desk.pinned) == 1
+    assert len(window.workspace.desk.pinned) == 1
 
 
 def test_so_many_can_be_pinned_and_no_more(mnist, qtbot):
@@ -177,7 +177,7 @@ def test_so_many_can_be_pinned_and_no_more(mnist, qtbot):
     made(window, samples=MOST_PINNED + 1)
     for number in range(MOST_PINNED + 1):
         qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, number))
-    assert len(window.desk.pinned) == MOST_PINNED and "unpin one first" in window.messages.text
+    assert len(window.workspace.desk.pinned) == MOST_PINNED and "unpin one first" in window.messages.text
     assert len(window.completion.pins.cells()) == MOST_PINNED
     for one in window.completion.pins.cells():
         assert window.completion.pins.rect().contains(one.toAlignedRect())
@@ -199,7 +199,7 @@ def test_all_of_it_by_keyboard(mnist, qtbot):
     qtbot.keyClick(gallery, Qt.Key.Key_Home)
     qtbot.keyClick(gallery, Qt.Key.Key_Return)
     assert np.array_equal(window.canvas.sketch.pixels, run.finished.images[0])
-    assert window.history == [run] and "is your sketch now" in window.messages.text  # Return has completed nothing
+    assert window.runs.history == [run] and "is your sketch now" in window.messages.text  # Return has completed nothing
     qtbot.keyClick(gallery, Qt.Key.Key_Left)
     qtbot.keyClick(gallery, Qt.Key.Key_Delete)
     assert pinned(window) == []
@@ -213,9 +213,9 @@ def test_the_sample_shown_large_is_pinned_and_used_by_shortcut(mnist, qtbot):
     run = made(window, samples=1)
     assert "Shift+P" in window.completion._no_pins.text()
     press(qtbot, window, "Shift+P")
-    assert [p.sample for p in window.desk.pinned] == [1]
+    assert [p.sample for p in window.workspace.desk.pinned] == [1]
     press(qtbot, window, "Shift+P")
-    assert window.desk.pinned == ()
+    assert window.workspace.desk.pinned == ()
     press(qtbot, window, "Shift+Return")
     assert np.array_equal(window.canvas.sketch.pixels, run.finished.images[0])
 
@@ -226,9 +226,9 @@ def test_a_run_under_way_is_neither_previewed_nor_pinned_before_its_end(mnist, q
     before = seen(window.canvas)
     point(qtbot, gallery, cell(gallery, 2))
     qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 2))
-    assert run.shown == 2 and window.desk.pinned == () and seen(window.canvas) == before
+    assert run.shown == 2 and window.workspace.desk.pinned == () and seen(window.canvas) == before
     end(run)
-    window._show(run)
+    window.runs.select(run)
     assert seen(window.canvas) != before  # the mouse still rests there
     made(window, seed=3)
     assert seen(window.canvas) == before  # other pictures have come under it
@@ -295,7 +295,7 @@ def test_one_sample_has_no_spread_and_a_sentence_says_so(mnist, qtbot):
 def pixel(window, x: int, y: int) -> QPoint:
     QApplication.processEvents()
     field = window.completion.picture.field()
-    scale = field.width() / window.data.width
+    scale = field.width() / window.workspace.data.width
     return QPoint(round(field.left() + (x + 0.5) * scale), round(field.top() + (y + 0.5) * scale))
 
 
@@ -344,7 +344,7 @@ def test_what_is_not_known_of_a_pixel_is_not_said(mnist, qtbot):
     point(qtbot, picture, pixel(window, 4, 25))
     assert readout.text == "open · row 26, column 5\nnot drawn yet"
     run.ended = True
-    window._show(run)
+    window.runs.select(run)
     assert readout.text == "open · row 26, column 5\nthe run was stopped"
     made(window, samples=1, pixel_mode="mean")
     point(qtbot, picture, pixel(window, 20, 25))

@@ -18,6 +18,7 @@ from app.ui import actions, theme
 from app.ui.help import glossary
 from app.ui.panels import timing
 from app.ui.panels.race import TINTS
+from app.ui.widgets.card import button_of
 from vssm.models import registry
 
 
@@ -74,23 +75,23 @@ def tip_of(widget) -> str:
 
 def test_pointing_at_a_term_explains_it_with_a_picture(window, qtbot):
     terms = glossary.terms()
-    before = window.temperature.toolTip()
+    before = window.bar.temperature.toolTip()
     for colours in ("light", "dark"):
         window.actions_["choose_theme", colours].trigger()
-        said = tip_of(window.temperature)
+        said = tip_of(window.bar.temperature)
         assert before in plain(said) and terms["temperature"].line in plain(said)
         assert glossary.tag(terms["temperature"], window.theme) in said
     for name, widget in (
-        ("seed", window.seed),
+        ("seed", window.bar.seed),
         ("partial", window.sketch.name),
         ("latent", window.latents.name),
         ("call", window.completion.figure("calls")[1]),
-        ("cache", window.button_of(window.actions_["choose_model", "transformer"])),
+        ("cache", button_of(window.actions_["choose_model", "transformer"])),
         ("bound", window.status),
     ):
         assert terms[name].line in plain(tip_of(widget))
-    assert window.button_of(window.actions_["choose_model", "vssm"]).toolTip().split("\n")[0] in plain(tip_of(
-        window.button_of(window.actions_["choose_model", "vssm"])))  # fmt: skip
+    assert button_of(window.actions_["choose_model", "vssm"]).toolTip().split("\n")[0] in plain(tip_of(
+        button_of(window.actions_["choose_model", "vssm"])))  # fmt: skip
 
 
 @pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK], ids=["light", "dark"])

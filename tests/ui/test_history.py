@@ -106,10 +106,10 @@ def test_stopped_runs_push_nothing_out(window, qtbot):
         press(qtbot, window, "Return")
         press(qtbot, window, "Escape")
     qtbot.waitUntil(ended(window), timeout=LONG)
-    assert [one for one in window.history if one.finished] == finished
-    assert len(window.history) <= len(finished) + 1 and all(one.has_pixels for one in window.history)
+    assert [one for one in window.runs.history if one.finished] == finished
+    assert len(window.runs.history) <= len(finished) + 1 and all(one.has_pixels for one in window.runs.history)
     row, kind = window.completion._earlier_row, type(window.sketch.thumbs[0])
-    qtbot.waitUntil(lambda: sum(w.isVisible() for w in row.findChildren(kind)) == len(window.history))
+    qtbot.waitUntil(lambda: sum(w.isVisible() for w in row.findChildren(kind)) == len(window.runs.history))
 
 
 def test_a_held_key_asks_once(window, qtbot):
@@ -119,7 +119,7 @@ def test_a_held_key_asks_once(window, qtbot):
     hold(qtbot, window, Qt.Key.Key_Return, 10)
     assert window.engine._last == begun + 1
     qtbot.waitUntil(ended(window), timeout=LONG)
-    assert [one.finished is not None for one in window.history] == [True]
+    assert [one.finished is not None for one in window.runs.history] == [True]
 
 
 def test_only_steps_repeat_while_their_key_is_held():
@@ -133,7 +133,7 @@ def test_held_keys_in_the_window(window, qtbot):
     hold(qtbot, canvas, Qt.Key.Key_BracketRight, 2, text="]")
     assert canvas.pen == 6  # steps repeat
     hold(qtbot, canvas, Qt.Key.Key_L, 4, text="l")
-    assert window.live.on  # not on and off again
+    assert window.live.policy.on  # not on and off again
     press(qtbot, window, "L")
     hold(qtbot, canvas, Qt.Key.Key_Space, 4, text=" ")
     assert canvas.sketch.can_undo
@@ -150,9 +150,9 @@ def test_held_keys_in_the_window(window, qtbot):
     gallery.setFocus()
     before = canvas.sketch.prompt.pixels.copy()
     hold(qtbot, gallery, Qt.Key.Key_Space, 3, plain, " ")
-    assert len(window.desk.pinned) == 1 and np.array_equal(canvas.sketch.prompt.pixels, before)
+    assert len(window.workspace.desk.pinned) == 1 and np.array_equal(canvas.sketch.prompt.pixels, before)
     hold(qtbot, gallery, Qt.Key.Key_Delete, 3)
-    assert window.desk.pinned == ()
+    assert window.workspace.desk.pinned == ()
     window.messages.say("one")
     window.messages.say("two")
     press(qtbot, window, "F8")

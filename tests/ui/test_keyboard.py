@@ -98,14 +98,14 @@ def test_digits_of_a_french_keyboard(window):
     typed = dict(zip(US, LAYOUTS["French"], strict=True))
     for number, name in enumerate(registry.PRESETS, 1):
         send(window.canvas, typed[str(number)], str(number))
-        assert window.model == name
+        assert window.workspace.model == name
     send(window.canvas, typed["2"], "2", Qt.KeyboardModifier.ControlModifier)
-    assert window.data.name == "cifar10"
-    ink = window.desk.ink
+    assert window.workspace.data.name == "cifar10"
+    ink = window.workspace.desk.ink
     send(window.canvas, typed["."], ".")  # ":" is no shortcut, so the place counts
-    assert window.desk.ink != ink
+    assert window.workspace.desk.ink != ink
     send(window.canvas, typed["1"], "1", Qt.KeyboardModifier.ControlModifier)
-    assert window.data.name == "mnist"
+    assert window.workspace.data.name == "mnist"
     send(window.canvas, typed["q"], "q")  # a Latin letter is what it says: "a", and that is no shortcut
     send(window.canvas, typed[","], ",")  # ";" stands there
     assert window.canvas.tool == "brush"
@@ -114,16 +114,16 @@ def test_digits_of_a_french_keyboard(window):
 
 
 def test_a_field_has_its_text_and_its_own_shortcuts(window, qtbot):
-    window.seed.setFocus()
-    field = window.seed.findChild(QLineEdit)
-    window.seed.selectAll()
-    before = window.seed.value()
+    window.bar.seed.setFocus()
+    field = window.bar.seed.findChild(QLineEdit)
+    window.bar.seed.selectAll()
+    before = window.bar.seed.value()
     qtbot.keyClicks(field, "77")
-    send(window.seed, "у", "e")  # means nothing in a number, nor does it choose the eraser
-    assert window.canvas.tool == "brush" and window.seed.text() == "77"
+    send(window.bar.seed, "у", "e")  # means nothing in a number, nor does it choose the eraser
+    assert window.canvas.tool == "brush" and window.bar.seed.text() == "77"
     window.canvas.change("known", window.canvas.sketch.set_known, window.canvas.sketch.known | True)
-    send(window.seed, "я", "z", Qt.KeyboardModifier.ControlModifier)
-    assert window.seed.value() == before and window.canvas.sketch.known.all()  # the field's own undo
+    send(window.bar.seed, "я", "z", Qt.KeyboardModifier.ControlModifier)
+    assert window.bar.seed.value() == before and window.canvas.sketch.known.all()  # the field's own undo
     window.canvas.setFocus()
     send(window.canvas, "я", "z", Qt.KeyboardModifier.ControlModifier)
     assert not window.canvas.sketch.known.all()

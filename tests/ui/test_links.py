@@ -272,23 +272,23 @@ def mnist(no_threads_left, qtbot, tmp_path, clipboard):
 def test_a_link_gives_the_same_completion(mnist, qtbot, draw, clipboard):
     window = mnist
     draw(window.canvas, [(5, 3), (22, 5)])
-    type_in(qtbot, window.temperature, "0.85")
-    type_in(qtbot, window.samples, "3")
+    type_in(qtbot, window.bar.temperature, "0.85")
+    type_in(qtbot, window.bar.samples, "3")
     window.canvas.setFocus()
-    first, seed = complete(qtbot, window), window.seed.value()
+    first, seed = complete(qtbot, window), window.bar.seed.value()
     press(qtbot, window, "Ctrl+L")
     link = clipboard.text()
     assert links.is_link(link) and "clipboard" in window.messages.text
     press(qtbot, window, "Ctrl+Backspace")
     press(qtbot, window, "Ctrl+2")
     for name, text in (("samples", "1"), ("temperature", "1.5"), ("seed", "5")):
-        type_in(qtbot, getattr(window, name), text)
+        type_in(qtbot, getattr(window.bar, name), text)
     window.actions_["set_keep_seed"].setChecked(False)
     window.canvas.setFocus()
     press(qtbot, window, "Ctrl+V")
-    assert window.data is data.MNIST and window.seed.value() == seed and window.samples.value() == 3
-    assert window.temperature.value() == 0.85 and window.actions_["set_keep_seed"].isChecked()
-    assert window.link().text == link
+    assert window.workspace.data is data.MNIST and window.bar.seed.value() == seed and window.bar.samples.value() == 3
+    assert window.bar.temperature.value() == 0.85 and window.actions_["set_keep_seed"].isChecked()
+    assert window.files.link().text == link
     again = complete(qtbot, window)
     assert again is not first and np.array_equal(again.finished.images, first.finished.images)
     press(qtbot, window, "Ctrl+Z")
@@ -307,20 +307,20 @@ def test_a_link_can_be_typed_in_and_given_at_the_start(mnist, qtbot, clipboard):
     qtbot.waitUntil(lambda: window.findChild(QInputDialog) is None)
     with qtbot.waitActive(window):
         window.activateWindow()
-    assert np.array_equal(window.canvas.sketch.known, wanted.prompt.known) and window.temperature.value() == 0.7
+    assert np.array_equal(window.canvas.sketch.known, wanted.prompt.known) and window.bar.temperature.value() == 0.7
     press(qtbot, window, "Ctrl+Z")
-    window.opener.open_argument(wanted.text)
-    assert window.link().text == wanted.text
-    before = window.sitting()
+    window.files.opener.open_argument(wanted.text)
+    assert window.files.link().text == wanted.text
+    before = window.session()
     for changes, says in (({"mode": "backwards"}, "mode 'backwards'"), ({"size": 7}, "takes no number")):
         clipboard.setText(dataclasses.replace(wanted, **changes, seed=3).text)
         press(qtbot, window, "Ctrl+V")
-        assert says in window.messages.text and window.sitting() == before
+        assert says in window.messages.text and window.session() == before
     clipboard.setText(f"Look at <{wanted.text}>.")
     press(qtbot, window, "Ctrl+V")
     assert "From the link" in window.messages.text
     press(qtbot, window, "Ctrl+2")
-    before = window.sitting()
+    before = window.session()
     clipboard.setText(wanted.text[:-1])
     press(qtbot, window, "Ctrl+V")
-    assert "damaged" in window.messages.text and window.sitting() == before
+    assert "damaged" in window.messages.text and window.session() == before

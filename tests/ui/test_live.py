@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from windows import LEFT, LONG, choose, press, take
 
+from app.core.live_policy import REST
 from app.core.session import restore
-from app.ui.live import REST, Meter
 from tools import ux_latency
 from vssm import checkpoint
 
@@ -37,15 +37,15 @@ def live(shared, qtbot):
     shared.activateWindow()  # another test may have opened a window
     qtbot.waitUntil(shared.isActiveWindow)
     press(qtbot, shared, "Escape")
-    if shared.live.on:
+    if shared.live.policy.on:
         press(qtbot, shared, "L")
     press(qtbot, shared, "Ctrl+1")
     choose(qtbot, shared, "vssm")
     press(qtbot, shared, "Ctrl+Backspace")
     shared.sketch.rows.setValue(0)
     shared.sketch.rows.setValue(14)
-    shared.samples.setValue(1)
-    shared.live._rest.setInterval(REST)
+    shared.bar.samples.setValue(1)
+    shared.live.policy.rest_after = REST
     press(qtbot, shared, "L")
     qtbot.waitUntil(lambda: at_rest(shared)() and follows(shared)(), timeout=LONG)
     press(qtbot, shared, "Ctrl+Shift+Backspace")
@@ -57,7 +57,7 @@ def follows(window):
     sketch = window.canvas.sketch.prompt
 
     def whether():
-        run = window.shown
+        run = window.runs.selected_run
         prompt = run.request.prompt
         same = np.array_equal(prompt.pixels, sketch.pixels) and np.array_equal(prompt.known, sketch.known)
         return same and run.finished is not None and window.completion.run is run
@@ -66,61 +66,65 @@ def follows(window):
 
 
 def at_rest(window):
-    return lambda: window._running is None and window.live.resting and not window.live._due.isActive()
+    return lambda: window.runs.running is None and window.live.policy.resting and not window.live._due.isActive()
 
 
 def test_the_completion_follows_the_pen_before_it_is_lifted(live, qtbot):
-    live.live._rest.setInterval(LONG)  # so that the pen rests when it is lifted, however busy the machine
-    live.samples.setValue(3)
+    live.live.policy.rest_after = LONG  # so that the pen rests when it is lifted, however busy the machine
+    live.bar.samples.setValue(3)
     qtbot.waitUntil(at_rest(live), timeout=LONG)
-    before = len(live.history)
+    before = len(live.runs.history)
     qtbot.mousePress(live.canvas, LEFT, pos=at(live.canvas, *PATH[0]))
     seen = []
     for point in PATH[1:]:
         qtbot.mouseMove(live.canvas, at(live.canvas, *point))
         qtbot.waitUntil(follows(live), timeout=LONG)
         assert live.canvas.drawing
-        seen.append(live.shown)
+        seen.append(live.runs.selected_run)
     assert len({run.number for run in seen}) == len(seen)
     assert len({run.request.seed for run in seen}) == 1  # else the picture would flicker
-    assert len(live.history) == before + 1 and live.history[-1] is live.shown  # of one stroke, one entry
+    assert (
+        len(live.runs.history) == before + 1 and live.runs.history[-1] is live.runs.selected_run
+    )  # of one stroke, one entry
     qtbot.mouseRelease(live.canvas, LEFT, pos=at(live.canvas, *PATH[-1]))
-    qtbot.waitUntil(lambda: at_rest(live)() and bool(live.shown.posteriors), timeout=LONG)
-    assert len(live.history) == before + 1 and follows(live)()
+    qtbot.waitUntil(lambda: at_rest(live)() and bool(live.runs.selected_run.posteriors), timeout=LONG)
+    assert len(live.runs.history) == before + 1 and follows(live)()
     assert not any(run.posteriors for run in seen)  # that can wait until the pen rests
-    assert {run.request.samples for run in seen} == {1} and live.shown.request.samples == 3  # and so can the others
+    assert {run.request.samples for run in seen} == {
+        1
+    } and live.runs.selected_run.request.samples == 3  # and so can the others
     assert "completions/s" in live.live.counter.text() and live.live.counter.isVisible()
     qtbot.mousePress(live.canvas, LEFT, pos=at(live.canvas, 20, 2))
     qtbot.waitUntil(follows(live), timeout=LONG)
     qtbot.mouseRelease(live.canvas, LEFT, pos=at(live.canvas, 20, 2))
     qtbot.waitUntil(at_rest(live), timeout=LONG)
-    assert len(live.history) == before + 2  # of the next stroke, another
+    assert len(live.runs.history) == before + 2  # of the next stroke, another
 
 
 def test_a_slow_model_is_given_up_while_the_pen_moves_and_completes_when_it_rests(live, qtbot):
-    live.samples.setValue(4)
+    live.bar.samples.setValue(4)
     runs = {}
 
     def begun(prompt):
         """Whether the run of this sketch has begun to fill the picture."""
-        run = live._running
+        run = live.runs.running
         if run is not None:
             runs[run.number] = run
         return run is not None and run.tokens > 0 and np.array_equal(run.request.prompt.pixels, prompt.pixels)
 
     choose(qtbot, live, "transformer")
     qtbot.waitUntil(lambda: begun(live.canvas.sketch.prompt), timeout=LONG)
-    before = sum(run.finished is not None for run in live.history)
+    before = sum(run.finished is not None for run in live.runs.history)
     qtbot.mousePress(live.canvas, LEFT, pos=at(live.canvas, *PATH[0]))
     for point in PATH[1:4]:
         qtbot.mouseMove(live.canvas, at(live.canvas, *point))
         qtbot.waitUntil(lambda p=live.canvas.sketch.prompt: begun(p), timeout=LONG)
     qtbot.mouseRelease(live.canvas, LEFT, pos=at(live.canvas, *PATH[3]))
     qtbot.waitUntil(lambda: not begun(live.canvas.sketch.prompt) and at_rest(live)(), timeout=LONG)
-    assert follows(live)() and live.shown.model == "transformer" and len(runs) > 2
-    given_up = [run for run in runs.values() if run is not live.shown]
-    assert not all(run.finished for run in given_up) and not any(run in live.history for run in given_up)
-    assert len(live.history) == before + 1
+    assert follows(live)() and live.runs.selected_run.model == "transformer" and len(runs) > 2
+    given_up = [run for run in runs.values() if run is not live.runs.selected_run]
+    assert not all(run.finished for run in given_up) and not any(run in live.runs.history for run in given_up)
+    assert len(live.runs.history) == before + 1
 
 
 def test_a_run_that_showed_nothing_is_not_shown_when_nothing_follows_it(live, qtbot):
@@ -131,7 +135,9 @@ def test_a_run_that_showed_nothing_is_not_shown_when_nothing_follows_it(live, qt
     QThread.msleep(300)  # the run ends, which the window does not know when the next thing is asked for
     choose(qtbot, live, "transformer")
     qtbot.waitUntil(at_rest(live), timeout=LONG)
-    assert live.completion.run is live.shown and (live.shown is None or live.shown in live.history)
+    assert live.completion.run is live.runs.selected_run and (
+        live.runs.selected_run is None or live.runs.selected_run in live.runs.history
+    )
     assert "known" in live.messages.text
     live.messages.clear()
 
@@ -148,29 +154,31 @@ def test_every_change_of_the_sketch_is_followed(live, draw, qtbot):
     qtbot.keyClick(live.sketch.rows, Qt.Key.Key_Right)
     qtbot.waitUntil(follows(live), timeout=LONG)
     qtbot.waitUntil(at_rest(live), timeout=LONG)
-    number = live.shown.number
+    number = live.runs.selected_run.number
     press(qtbot, live, "Ctrl+A")  # nothing is left to be completed
     qtbot.waitUntil(at_rest(live), timeout=LONG)
-    assert live.shown.number == number and live.messages.text == ""
+    assert live.runs.selected_run.number == number and live.messages.text == ""
 
 
 def test_another_model_and_another_data_set_are_followed(live, qtbot):
     choose(qtbot, live, "vssm-paper")
-    qtbot.waitUntil(lambda: live.shown.model == "vssm-paper" and follows(live)(), timeout=LONG)
+    qtbot.waitUntil(lambda: live.runs.selected_run.model == "vssm-paper" and follows(live)(), timeout=LONG)
     choose(qtbot, live, "vssm")
     press(qtbot, live, "Ctrl+2")
-    qtbot.waitUntil(lambda: live.shown is not None and live.shown.data == "cifar10", timeout=LONG)
+    qtbot.waitUntil(
+        lambda: live.runs.selected_run is not None and live.runs.selected_run.data == "cifar10", timeout=LONG
+    )
     qtbot.waitUntil(follows(live), timeout=LONG)
-    assert live.shown.images.shape[1:] == (32, 32, 3)
-    assert live.shown.request.temperature == live.temperature.value()
+    assert live.runs.selected_run.images.shape[1:] == (32, 32, 3)
+    assert live.runs.selected_run.request.temperature == live.bar.temperature.value()
 
 
 def test_a_race_is_not_disturbed(live, draw, qtbot):
     press(qtbot, live, "V")
-    shown, runs = live.shown, live.engine._last
+    shown, runs = live.runs.selected_run, live.engine._last
     draw(live.canvas, PATH)
     qtbot.waitUntil(at_rest(live), timeout=LONG)
-    assert live.engine._last == runs and live.shown is shown and live.race.isVisible()
+    assert live.engine._last == runs and live.runs.selected_run is shown and live.race.isVisible()
     press(qtbot, live, "V")
     draw(live.canvas, [(4, 8), (20, 9)])
     qtbot.waitUntil(follows(live), timeout=LONG)
@@ -178,12 +186,12 @@ def test_a_race_is_not_disturbed(live, draw, qtbot):
 
 def test_stop_ends_it_until_the_next_change(live, qtbot):
     choose(qtbot, live, "transformer")
-    live.samples.setValue(8)
+    live.bar.samples.setValue(8)
     press(qtbot, live, "Ctrl+D")
-    qtbot.waitUntil(lambda: live._running is not None and live._running.tokens > 0, timeout=LONG)
+    qtbot.waitUntil(lambda: live.runs.running is not None and live.runs.running.tokens > 0, timeout=LONG)
     press(qtbot, live, "Escape")
     qtbot.waitUntil(at_rest(live), timeout=LONG)
-    assert live.shown.finished is None and live.shown.state == "stopped"
+    assert live.runs.selected_run.finished is None and live.runs.selected_run.state == "stopped"
     assert not live.actions_["stop"].isEnabled()
     choose(qtbot, live, "vssm")
     qtbot.waitUntil(follows(live), timeout=LONG)
@@ -193,7 +201,7 @@ def test_a_hundred_runs_given_up_leave_nothing_behind(live, qtbot):
     choose(qtbot, live, "transformer")
     for keys in ("Ctrl+D", "[", "["):
         press(qtbot, live, keys)
-    before, threads, first = len(live.history), threading.active_count(), live.engine._last
+    before, threads, first = len(live.runs.history), threading.active_count(), live.engine._last
     there, back = range(2, 26), range(25, 1, -1)
     path = [(x, y) for y in range(2, 22, 4) for x in (there if y % 8 == 2 else back)][:101]
     qtbot.mousePress(live.canvas, LEFT, pos=at(live.canvas, *path[0]))
@@ -202,12 +210,12 @@ def test_a_hundred_runs_given_up_leave_nothing_behind(live, qtbot):
         qtbot.mouseMove(live.canvas, at(live.canvas, *point))
         live.live._due.start(0)  # at once, whatever the patience
         qtbot.waitUntil(lambda n=number: live.engine._last > n, timeout=LONG)
-    live.samples.setValue(1)
+    live.bar.samples.setValue(1)
     qtbot.mouseRelease(live.canvas, LEFT, pos=at(live.canvas, *path[-1]))
     qtbot.waitUntil(lambda: at_rest(live)() and follows(live)(), timeout=LONG)
     assert live.engine._last >= first + 100
-    assert len(live.history) == before + 1 and threading.active_count() == threads
-    assert len(live.timing._curves) <= len(live.history)
+    assert len(live.runs.history) == before + 1 and threading.active_count() == threads
+    assert len(live.timing._curves) <= len(live.runs.history)
 
 
 def test_turned_off_nothing_follows(live, draw, qtbot):
@@ -228,7 +236,7 @@ def test_it_is_remembered_and_without_weights_told_once(qtbot, tmp_path):
             window.messages.clear()
             qtbot.mouseClick(window.canvas, LEFT, pos=at(window.canvas, 3, 3 + 4 * visible))
             qtbot.waitUntil(lambda w=window: "has no weights" in w.messages.text, timeout=LONG)
-            assert not window.history
+            assert not window.runs.history
     assert restore(state)[0].live
 
 
@@ -243,34 +251,3 @@ def test_the_benchmark_sees_every_change_painted(live, qtbot, monkeypatch):
 
 
 # --- the count
-
-
-def test_completions_are_counted_over_the_last_second():
-    meter = Meter()
-    for i in range(200):  # one each 20 ms, 10 ms after its change
-        meter.change(100 + i / 50)
-        meter.ask()
-        meter.show(100.01 + i / 50)
-    assert meter.rate(100.01 + 199 / 50) == pytest.approx(50, rel=0.05)
-    assert meter.delay(104) == pytest.approx(0.01)
-
-
-def test_a_slow_model_is_counted_by_what_it_takes():
-    """From the first change that waited for it, given up runs included."""
-    meter = Meter()
-    for i in range(20):
-        meter.change(50 + i / 10)
-        meter.ask()
-    assert meter.rate(52) == 0 and meter.delay(52) == 2
-    meter.show(52.5)
-    assert meter.rate(52.5) == pytest.approx(0.4) and meter.delay(55) == pytest.approx(2.5)
-    meter.change(60)  # after a rest, a new count
-    meter.ask()
-    meter.change(60.1)
-    meter.show(61.25)
-    assert meter.rate(61.25) == pytest.approx(0.8)
-    meter.ask()
-    meter.show(61.5)
-    assert meter.delay(62) == pytest.approx(1.4)  # the second change came after the first run was asked for
-    meter.show(70)  # shown anew: nobody waited
-    assert meter.delay(70) == pytest.approx(1.4)

@@ -73,13 +73,13 @@ def test_markup_in_names_of_files_is_text(bare, tmp_path, bait):
     """As messages and questions name them."""
     window = bare
     name = bait.replace("/", "∕")
-    for do in (window.opener.open_argument, window.opener.open_path, window.follow):
+    for do in (window.files.opener.open_argument, window.files.opener.open_path, window.files.follow):
         do(str(tmp_path / name))
     window.messages.say(bait, details=bait)
-    window._ask_to_leave(bait)
-    assert window._dialog.textFormat() == Qt.TextFormat.PlainText
+    window.files._ask_to_leave(bait)
+    assert window.files.dialog.textFormat() == Qt.TextFormat.PlainText
     look_everywhere(bait)
-    window._dialog.close()
+    window.files.dialog.close()
     window.messages.clear()
 
 
@@ -88,9 +88,9 @@ def test_markup_in_the_name_of_a_picture_is_text(bare, qtbot, tmp_path):
     window, bait = bare, "<b>bold</b><img src=x>".replace("/", "∕")
     (tmp_path / f"{bait}.png").write_bytes(broken_sessions.SOUND)
     (tmp_path / f"{bait}.jpg").write_bytes(broken_sessions.SOUND[:40])
-    window.opener.open_path(str(tmp_path / f"{bait}.jpg"))
+    window.files.opener.open_path(str(tmp_path / f"{bait}.jpg"))
     qtbot.waitUntil(lambda: bait in window.messages.text, timeout=LONG)
-    window.opener.open_path(str(tmp_path / f"{bait}.png"))
+    window.files.opener.open_path(str(tmp_path / f"{bait}.png"))
     qtbot.waitUntil(lambda: window.findChild(CropDialog) is not None, timeout=LONG)
     look_everywhere(bait)
     window.findChild(CropDialog).close()

@@ -563,7 +563,7 @@ def test_what_cannot_be_used_is_one_sentence(colour, tmp_path, qtbot, kind):
     before = colour.canvas.sketch.prompt
     path = broken(tmp_path, kind)
     assert dropped(colour, files(path))
-    qtbot.waitUntil(lambda: bool(colour.messages.text) and not colour.opener.busy, timeout=LONG)
+    qtbot.waitUntil(lambda: bool(colour.messages.text) and not colour.files.opener.busy, timeout=LONG)
     said = colour.messages.text
     assert said.endswith(".") and said.count(". ") == 0 and "\n" not in said and "Traceback" not in said
     assert path.name in said and not colour.findChildren(CropDialog)
@@ -647,7 +647,7 @@ def test_a_photograph_in_colour_is_offered_to_the_set_in_colour(mnist, tmp_path,
     dialog = crop(qtbot, mnist)
     assert dialog.offer.isVisible() and "CIFAR-10" in dialog.offer.text()
     qtbot.mouseClick(dialog.offer, LEFT)
-    qtbot.waitUntil(lambda: mnist.data is data.CIFAR10 and len(mnist.findChildren(CropDialog)) == 1)
+    qtbot.waitUntil(lambda: mnist.workspace.data is data.CIFAR10 and len(mnist.findChildren(CropDialog)) == 1)
     dialog = crop(qtbot, mnist)
     assert dialog.prompt.pixels.shape == (32, 32, 3) and not dialog.offer.isVisible() and not dialog.centre.isVisible()
     accept(qtbot, mnist)
@@ -750,7 +750,7 @@ def test_a_drawing_without_end_is_given_up_and_the_window_goes_on(mnist, qtbot, 
     monkeypatch.setattr(image_import, "LIMIT", 2000)
     (tmp_path / "bomb.svg").write_text(bomb())
     dropped(mnist, files(tmp_path / "bomb.svg"))
-    assert mnist.opener.busy and mnist.actions_["stop"].isEnabled()
+    assert mnist.files.opener.busy and mnist.actions_["stop"].isEnabled()
     longest, last = 0.0, time.monotonic()
 
     def ended() -> bool:
@@ -759,7 +759,7 @@ def test_a_drawing_without_end_is_given_up_and_the_window_goes_on(mnist, qtbot, 
         return "too much time" in mnist.messages.text or "too long" in mnist.messages.text
 
     qtbot.waitUntil(ended, timeout=LONG)
-    assert longest < 2 and not mnist.opener.busy  # no wait for it; the machine may be busy
+    assert longest < 2 and not mnist.files.opener.busy  # no wait for it; the machine may be busy
     assert "bomb.svg" in mnist.messages.text and not mnist.findChildren(CropDialog)
 
 
@@ -769,10 +769,10 @@ def test_esc_gives_an_opening_up(mnist, qtbot, tmp_path):
     before = mnist.canvas.sketch.prompt
     dropped(mnist, files(tmp_path / "bomb.svg"))
     qtbot.waitUntil(lambda: "Opening bomb.svg" in mnist.messages.text, timeout=LONG)
-    process = mnist.opener._process
+    process = mnist.files.opener._process
     mnist.canvas.setFocus()
     press(qtbot, mnist, "Escape")
-    assert not mnist.opener.busy and mnist.messages.text == "" and not mnist.actions_["stop"].isEnabled()
+    assert not mnist.files.opener.busy and mnist.messages.text == "" and not mnist.actions_["stop"].isEnabled()
     assert process.state() == process.ProcessState.NotRunning
     assert np.array_equal(mnist.canvas.sketch.prompt.pixels, before.pixels)
     dropped(mnist, files(tmp_path / "bomb.svg"))  # another one takes its place
@@ -845,11 +845,11 @@ def test_ink_on_transparency_is_kept_when_it_is_pasted(qtbot):
 def test_a_dropped_file_is_opened_for_what_it_holds(mnist, qtbot, tmp_path):
     session.save(session.Session(seed=777), tmp_path / "kept.png")
     dropped(mnist, files(tmp_path / "kept.png"))
-    assert mnist.seed.value() == 777 and "kept.png" in mnist.messages.text
+    assert mnist.bar.seed.value() == 777 and "kept.png" in mnist.messages.text
     words = QMimeData()
-    words.setText(f"Look at {mnist.link().text}.")
+    words.setText(f"Look at {mnist.files.link().text}.")
     assert dropped(mnist, words) and "From the link" in mnist.messages.text
-    link = mnist.link().text
+    link = mnist.files.link().text
     for encoding, text in (
         ("utf-8-sig", f"Look at\n<{link}>."),
         ("utf-16", f"Look at\n<{link}>."),
@@ -863,7 +863,7 @@ def test_a_dropped_file_is_opened_for_what_it_holds(mnist, qtbot, tmp_path):
         assert "From the link" in mnist.messages.text
     (tmp_path / "edited.json").write_text(session.text(session.Session(seed=778)), "utf-8-sig")
     dropped(mnist, files(tmp_path / "edited.json"))
-    assert mnist.seed.value() == 778
+    assert mnist.bar.seed.value() == 778
     for name, content, said in (
         ("a.safetensors", (2).to_bytes(8, "little") + b"{}", "weights"),
         ("a.npz", b"PK\x03\x04", "an archive"),
@@ -879,13 +879,13 @@ def test_of_several_files_the_rest_is_told(mnist, qtbot, tmp_path):
     (tmp_path / "c.bin").write_bytes(b"\0\1\2")
     paths = [tmp_path / name for name in ("a.png", "b.json", "c.bin")]
     dropped(mnist, files(*paths[1:]))
-    assert mnist.seed.value() == 779 and mnist.messages.text.endswith("b.json was, and the other one was not.")
+    assert mnist.bar.seed.value() == 779 and mnist.messages.text.endswith("b.json was, and the other one was not.")
     dropped(mnist, files(*paths[::-1]))  # the first cannot be opened
     qtbot.waitUntil(lambda: mnist.messages.text.endswith("c.bin was, and the other 2 were not."), timeout=LONG)
     assert any("c.bin" in toast.text and "one file" not in toast.text for toast in mnist.messages.toasts)
     dropped(mnist, files(*paths))
     crop(qtbot, mnist).accept()
-    assert mnist.messages.text.endswith("a.png was, and the other 2 were not.") and mnist.seed.value() == 779
+    assert mnist.messages.text.endswith("a.png was, and the other 2 were not.") and mnist.bar.seed.value() == 779
     mnist.messages.clear()
     dropped(mnist, files(paths[1]))
     assert "one file" not in mnist.messages.text

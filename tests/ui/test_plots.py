@@ -92,8 +92,8 @@ def plot(panel):
 def window(no_threads_left, qtbot, tmp_path):
     """The whole window without weights, which is quick, with the same runs."""
     for made in opened(qtbot, tmp_path / "sitting.json", tmp_path):
-        made.history = list(RUNS)
-        made._show(None)
+        made.runs.history = list(RUNS)
+        made.runs.select(None)
         made.grab()
         QApplication.processEvents()
         yield made

@@ -24,7 +24,7 @@ def test_tool_and_pen_come_back(qtbot, tmp_path, no_threads_left):
         press(qtbot, window, "Ctrl+2")
         press(qtbot, window, "F")
     for window in opened(qtbot, state, tmp_path):
-        assert window.canvas.tool == "fill" and window.data.name == "cifar10"
+        assert window.canvas.tool == "fill" and window.workspace.data.name == "cifar10"
         press(qtbot, window, "Ctrl+1")
         assert window.canvas.tool == "brush"  # as there is nothing to fill in black and white
     session.save(Session(tool="fill", pen=8), state)

@@ -307,7 +307,7 @@ def under_way(window):
 def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     window, panel = three, three.race
     nearly_whole(qtbot, window)
-    window.temperature.setValue(0.9)
+    window.bar.temperature.setValue(0.9)
     assert not panel.isVisible() and panel.chosen == ["vssm", "transformer", "asarm"]
     assert not panel.boxes["mamba"].isEnabled() and "has no weights" in panel.boxes["mamba"].toolTip()
     press(qtbot, window, "Shift+R")
@@ -324,10 +324,10 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     made = panel.race
     assert [lane.contestant.model for lane in made.lanes] == ["vssm", "transformer", "asarm"]
     asked = [lane.contestant.request for lane in made.lanes]
-    assert {(r.seed, r.temperature, r.samples, r.every) for r in asked} == {(window.seed.value(), 0.9, 1, 0)}
+    assert {(r.seed, r.temperature, r.samples, r.every) for r in asked} == {(window.bar.seed.value(), 0.9, 1, 0)}
     assert all(np.array_equal(r.prompt.known, window.canvas.sketch.known) for r in asked)
     assert [len(lane.frames) for lane in made.lanes][:2] == [9, 114]
-    assert window.history == [] and window.messages.text == ""
+    assert window.runs.history == [] and window.messages.text == ""
     qtbot.waitUntil(lambda: not panel.playing, timeout=LONG)  # at true speed, to its end
     assert panel.seconds == made.duration and panel.runners[0].place.text() == "1st"
     assert [r.place.text() for r in panel.runners] == [race.short(made.place(x), made.tied(x)) for x in made.lanes]
@@ -441,7 +441,7 @@ def test_drafts_are_coloured_round_by_round(three, qtbot):
     for name in ("vssm", "transformer"):
         tick(qtbot, panel.boxes[name])
     assert panel.chosen == ["asarm"]
-    type_in(qtbot, window.temperature, "1.6")  # so that drafts are rejected
+    type_in(qtbot, window.bar.temperature, "1.6")  # so that drafts are rejected
     made = run_race(qtbot, window)
     rest(qtbot, window)
     assert panel.legend.isVisible() and all(name in panel.legend.text() for name in TINTS)

@@ -141,19 +141,19 @@ class Hand:
 
 def check(window) -> None:
     """What holds at any time."""
-    sitting = window.sitting()
+    sitting = window.session()
     assert session.Session.from_dict(json.loads(session.text(sitting))) == sitting
     for name in data.DATA_SETS:
-        here = [run for run in window.history if run.data == name]
+        here = [run for run in window.runs.history if run.data == name]
         finished = [run for run in here if run.finished]
         assert len(finished) <= history.MOST + 1  # the last one has just come in
         assert len(here) - len(finished) <= len({run.model for run in here}) + 1
-    shown, running = window.shown, window._running
-    assert shown is None or shown.data == window.data.name
-    assert shown is None or shown in window.history or shown is running or shown.ended
+    shown, running = window.runs.selected_run, window.runs.running
+    assert shown is None or shown.data == window.workspace.data.name
+    assert shown is None or shown in window.runs.history or shown is running or shown.ended
     assert running is None or not running.ended
     assert window.actions_["stop"].isEnabled() or (running is None and not window.race.stoppable)
-    assert window.canvas.sketch is window.desk.sketch
+    assert window.canvas.sketch is window.workspace.desk.sketch
     assert window.completion.run is shown or running is not None
 
 
@@ -170,14 +170,17 @@ def test_whatever_is_done(seed, qtbot, tmp_path, folder, clipboard, no_threads_l
                 dialog.close()
             window.activateWindow()
             window.stop()
-            qtbot.waitUntil(lambda w=window: w._running is w._racing is None and not w._later.isActive(), timeout=LONG)
+            qtbot.waitUntil(
+                lambda w=window: w.runs.running is w.racing.number is None and not w.runs._later.isActive(),
+                timeout=LONG,
+            )
             check(window)
-            assert all(run.has_pixels and (run.ended or run.finished) for run in window.history)
-            left = window.sitting()
+            assert all(run.has_pixels and (run.ended or run.finished) for run in window.runs.history)
+            left = window.session()
         except BaseException:
             print(f"seed {seed}:", *hand.done[-40:], sep="\n")
             raise
         window.close()
         assert window.tidy_exit and session.load(state) == left
     for window in opened(qtbot, state, folder):
-        assert window.sitting().to_dict() == left.to_dict()  # which says what differs
+        assert window.session().to_dict() == left.to_dict()  # which says what differs

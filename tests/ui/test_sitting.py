@@ -57,13 +57,13 @@ def test_all_comes_back(qtbot, tmp_path, draw, no_threads_left):
         draw(window.canvas, [(5, 20), (22, 20)])
         press(qtbot, window, "U")
         draw(window.canvas, [(5, 20)])
-        window.desk.absent |= {"mamba", "vssm"}
-        window.desk.pinned = (pin(1), pin(2))
-        type_in(qtbot, window.seed, "77")
-        left = window.sitting()
+        window.workspace.desk.absent |= {"mamba", "vssm"}
+        window.workspace.desk.pinned = (pin(1), pin(2))
+        type_in(qtbot, window.bar.seed, "77")
+        left = window.session()
     for window in opened(qtbot, state, tmp_path):
-        assert window.sitting() == left == session.load(state)
-        assert window.seed.value() == 77 and window.desk.pinned == (pin(1), pin(2))
+        assert window.session() == left == session.load(state)
+        assert window.bar.seed.value() == 77 and window.workspace.desk.pinned == (pin(1), pin(2))
         sketch = window.canvas.sketch
         assert not sketch.known[20, 5] and sketch.pixels[20, 5] == 255  # ink under what was made unknown
         press(qtbot, window, "K")
@@ -81,14 +81,14 @@ def test_it_is_kept_before_the_end(mnist, qtbot, draw):
     assert window.keeper._timer.isActive() and window.keeper._timer.interval() <= 60_000 and not path.exists()
     draw(window.canvas, [(5, 3), (22, 5)])
     look(window)
-    assert session.load(path) == window.sitting() and sorted(p.name for p in path.parent.iterdir()) == [
+    assert session.load(path) == window.session() and sorted(p.name for p in path.parent.iterdir()) == [
         "sitting.json",
         "sitting.json.lock",
     ]
     written = path.stat().st_ino
     look(window)
     assert path.stat().st_ino == written  # nothing has changed
-    window.samples.setValue(9)
+    window.bar.samples.setValue(9)
     look(window)
     assert path.stat().st_ino != written and session.load(path).samples == 9
 
@@ -173,13 +173,13 @@ def test_a_second_window_keeps_a_sitting_of_its_own(mnist, qtbot, tmp_path, draw
     for second in opened(qtbot, tmp_path / "sitting.json", tmp_path):
         assert any("kept apart, as sitting-2.json" in toast.text for toast in second.messages.toasts)
         assert not second.canvas.sketch.pixels.any()
-        second.samples.setValue(9)
+        second.bar.samples.setValue(9)
         look(second)
         look(mnist)
     assert session.load(tmp_path / "sitting-2.json").samples == 9
-    assert session.load(tmp_path / "sitting.json") == mnist.sitting()
+    assert session.load(tmp_path / "sitting.json") == mnist.session()
     for second in opened(qtbot, tmp_path / "sitting.json", tmp_path):  # it has not lost its own
-        assert second.samples.value() == 9
+        assert second.bar.samples.value() == 9
     mnist.close()
     for third in opened(qtbot, tmp_path / "sitting.json", tmp_path):
         assert third.keeper.path.name == "sitting.json" and third.canvas.sketch.pixels.any()
@@ -267,7 +267,7 @@ def asked(qtbot):
 
     def close_and_answer(window, words: str) -> None:
         window.close()
-        question = window._dialog
+        question = window.files.dialog
         assert isinstance(question, QMessageBox) and question.isVisible() and not window.engine.closed
         assert "cannot be written" in question.text() and "lost" in question.text()
         answer(qtbot, window, words)
@@ -287,13 +287,13 @@ def full_window(qtbot, tmp_path, draw, full_disk):
 def test_on_a_full_disk_it_is_asked_before_a_drawing_is_lost(qtbot, tmp_path, no_threads_left, draw, full_disk, asked):
     """And the window stays, for as long as one likes."""
     for window in full_window(qtbot, tmp_path, draw, full_disk):
-        drawn, before = window.sitting(), (tmp_path / "sitting.json").read_bytes()
+        drawn, before = window.session(), (tmp_path / "sitting.json").read_bytes()
         for _ in range(2):
             asked(window, "Stay")
-            assert window.isVisible() and not window.engine.closed and window.sitting() == drawn
+            assert window.isVisible() and not window.engine.closed and window.session() == drawn
         asked(window, "Try again")
-        assert window._dialog.isVisible() and not window.engine.closed  # it is still full
-        qtbot.keyClick(window._dialog, Qt.Key.Key_Escape)
+        assert window.files.dialog.isVisible() and not window.engine.closed  # it is still full
+        qtbot.keyClick(window.files.dialog, Qt.Key.Key_Escape)
         assert (tmp_path / "sitting.json").read_bytes() == before
         for _ in range(2):
             window.close()
@@ -315,28 +315,28 @@ def on_disk(qtbot, tmp_path, no_threads_left, draw, disk):
 
 def answer(qtbot, window, words: str) -> None:
     """Click a button of the question that is asked."""
-    qtbot.mouseClick(next(one for one in window._dialog.buttons() if one.text().startswith(words)), LEFT)
+    qtbot.mouseClick(next(one for one in window.files.dialog.buttons() if one.text().startswith(words)), LEFT)
 
 
 def test_once_there_is_room_again_the_window_closes(on_disk, qtbot, disk, asked):
-    drawn = on_disk.sitting()
+    drawn = on_disk.session()
     asked(on_disk, "Try again")
-    assert on_disk._dialog.isVisible() and not on_disk.engine.closed
+    assert on_disk.files.dialog.isVisible() and not on_disk.engine.closed
     disk.empty()
     answer(qtbot, on_disk, "Try again")
     assert on_disk.engine.closed and session.load(disk.folder / "sitting.json") == drawn
 
 
 def test_a_drawing_is_saved_elsewhere(on_disk, qtbot, tmp_path, disk, asked):
-    drawn = on_disk.sitting()
+    drawn = on_disk.session()
     asked(on_disk, "Save elsewhere")
     choose(qtbot, on_disk, disk.folder / "again.json")
-    qtbot.waitUntil(lambda: isinstance(on_disk._dialog, QMessageBox))
-    assert not on_disk.engine.closed and "again.json cannot be written" in on_disk._dialog.text()
+    qtbot.waitUntil(lambda: isinstance(on_disk.files.dialog, QMessageBox))
+    assert not on_disk.engine.closed and "again.json cannot be written" in on_disk.files.dialog.text()
     answer(qtbot, on_disk, "Save elsewhere")
     choose(qtbot, on_disk, tmp_path / "elsewhere.png")
-    qtbot.waitUntil(lambda: isinstance(on_disk._dialog, QMessageBox))
-    assert "must end in .json" in on_disk._dialog.text() and not (tmp_path / "elsewhere.png").exists()
+    qtbot.waitUntil(lambda: isinstance(on_disk.files.dialog, QMessageBox))
+    assert "must end in .json" in on_disk.files.dialog.text() and not (tmp_path / "elsewhere.png").exists()
     answer(qtbot, on_disk, "Save elsewhere")
     choose(qtbot, on_disk, tmp_path / "elsewhere.json")
     qtbot.waitUntil(lambda: on_disk.engine.closed)
@@ -345,8 +345,8 @@ def test_a_drawing_is_saved_elsewhere(on_disk, qtbot, tmp_path, disk, asked):
 
 def choose(qtbot, window, path: Path) -> None:
     """In the file dialog that is open."""
-    window._dialog.selectFile(str(path))
-    qtbot.keyClick(window._dialog.findChild(QLineEdit), Qt.Key.Key_Return)
+    window.files.dialog.selectFile(str(path))
+    qtbot.keyClick(window.files.dialog.findChild(QLineEdit), Qt.Key.Key_Return)
 
 
 def test_two_windows_on_a_full_disk_do_not_share_a_file(tmp_path, qapp):
@@ -390,31 +390,33 @@ def test_a_file_that_was_written_meanwhile_is_not_overwritten(tmp_path, qapp):
 def test_a_sitting_is_saved_and_opened_and_the_one_before_brought_back(mnist, qtbot, tmp_path, draw):
     window = mnist
     draw(window.canvas, [(5, 3), (22, 5)])
-    window.desk.pinned = (pin(3),)
+    window.workspace.desk.pinned = (pin(3),)
     window.actions_["choose_theme", "dark"].trigger()
-    digits = window.sitting()
+    digits = window.session()
     press(qtbot, window, "Ctrl+Alt+S")
     accept(qtbot, window, tmp_path / "digits")
     assert session.load(tmp_path / "digits.json") == digits and not window.actions_["sitting_before"].isEnabled()
     press(qtbot, window, "Ctrl+2")
     draw(window.canvas, [(5, 20), (25, 20)])
     press(qtbot, window, "I")
-    window.samples.setValue(9)
+    window.bar.samples.setValue(9)
     window.actions_["choose_theme", "light"].trigger()
-    colour = window.sitting()
+    colour = window.session()
     press(qtbot, window, "Ctrl+Shift+O")
     accept(qtbot, window, tmp_path / "digits.json")
-    assert window.data is data.MNIST and window.windowTitle().endswith("MNIST") and window.canvas.tool == "brush"
-    assert window.desk.pinned == (pin(3),) and window.canvas.sketch.pixels[3, 5] == 255
+    assert (
+        window.workspace.data is data.MNIST and window.windowTitle().endswith("MNIST") and window.canvas.tool == "brush"
+    )
+    assert window.workspace.desk.pinned == (pin(3),) and window.canvas.sketch.pixels[3, 5] == 255
     assert window.theme.dark is False  # how the window looks is not the sitting's business
     kept = window.keeper.before
     assert kept.name in window.messages.text and session.load(kept) == colour
     draw(window.canvas, [(5, 10)])
-    drawn = window.sitting()
+    drawn = window.session()
     window.actions_["sitting_before"].trigger()
-    assert window.sitting() == colour and window.canvas.sketch.pixels.shape == (32, 32, 3)
+    assert window.session() == colour and window.canvas.sketch.pixels.shape == (32, 32, 3)
     window.actions_["sitting_before"].trigger()
-    assert window.sitting() == drawn
+    assert window.session() == drawn
     assert window.race.boxes["mamba"].isEnabled() is False and window.messages.text.startswith("Opened sitting-before-")
 
 
@@ -455,14 +457,14 @@ def test_a_broken_file_gives_a_sentence(tmp_path, text):
 
 def test_a_broken_file_changes_nothing(mnist, qtbot, tmp_path, draw):
     draw(mnist.canvas, [(5, 3), (22, 5)])
-    before = mnist.sitting()
+    before = mnist.session()
     for text in (BROKEN["half"], BROKEN["newer"], BROKEN["unknown key"]):
         (tmp_path / "given.json").write_text(text)
-        mnist.opener.open_argument(str(tmp_path / "given.json"))
-        assert mnist.messages.text and mnist.sitting() == before and mnist.canvas.sketch.can_undo
-    mnist.opener.open_argument(str(tmp_path))
+        mnist.files.opener.open_argument(str(tmp_path / "given.json"))
+        assert mnist.messages.text and mnist.session() == before and mnist.canvas.sketch.can_undo
+    mnist.files.opener.open_argument(str(tmp_path))
     assert "is a folder" in mnist.messages.text
-    mnist.opener.open_argument(str(tmp_path / "none.json"))
+    mnist.files.opener.open_argument(str(tmp_path / "none.json"))
     assert "There is no file none.json" in mnist.messages.text and mnist.keeper.before is None
 
 
@@ -505,11 +507,11 @@ def test_race_ticks_come_back(qtbot, tmp_path, no_threads_left):
         qtbot.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
         assert window.race.chosen == ["vssm"]
     for window in opened(qtbot, tmp_path / "sitting.json", folder):
-        assert window.race.chosen == ["vssm"] and window.sitting().sheet.absent == ("transformer",)
+        assert window.race.chosen == ["vssm"] and window.session().sheet.absent == ("transformer",)
         window.race.boxes["transformer"].setFocus()
         press(qtbot, window, "V")
         qtbot.keyClick(window.race.boxes["transformer"], Qt.Key.Key_Space)
-        assert window.race.chosen == ["vssm", "transformer"] and window.sitting().sheet.absent == ()
+        assert window.race.chosen == ["vssm", "transformer"] and window.session().sheet.absent == ()
 
 
 # --- races of before

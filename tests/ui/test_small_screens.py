@@ -39,7 +39,7 @@ def test_everything_can_be_reached(window, qtbot, size, name):
         window.docks.show_race(race)
         qtbot.wait(20)
         assert window.size() == QSize(*size)
-        bar = [one for one in window._top.findChildren(QWidget) if one.focusPolicy() and one.isVisible()]
+        bar = [one for one in window.bar.findChildren(QWidget) if one.focusPolicy() and one.isVisible()]
         assert len(bar) > 12
         for one in bar:
             assert window.rect().contains(lies(one, window)), one.accessibleName()
@@ -80,7 +80,7 @@ def test_narrow_windows_have_tabs_and_wide_ones_columns(window, qtbot):
 def test_keys_reach_what_must_be_scrolled_to(window, qtbot):
     window.resize(640, 400)
     qtbot.wait(20)
-    parts = window._top, *window.docks.parts
+    parts = window.bar, *window.docks.parts
     reached = tab_order.order(window, parts)
     assert set(window.sketch.thumbs) <= set(reached)
     window.sketch.pen.setFocus()
@@ -170,7 +170,7 @@ def test_a_flow_breaks_where_it_must(qtbot, width, rows):
 @pytest.mark.parametrize("size", [(640, 380), (800, 440), (880, 600)])
 def test_the_opening_dialog_can_be_answered_on_a_small_screen(window, qtbot, tmp_path, size):
     Image.new("RGB", (400, 300), "red").save(tmp_path / "picture.png")
-    window.opener.open_argument(str(tmp_path / "picture.png"))
+    window.files.opener.open_argument(str(tmp_path / "picture.png"))
     qtbot.waitUntil(lambda: window.findChild(CropDialog) is not None, timeout=20000)
     dialog = window.findChild(CropDialog)
     dialog.resize(*size)

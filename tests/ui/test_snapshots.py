@@ -183,7 +183,7 @@ def varying(shown: QWidget) -> Iterator[QRect]:
         words = widget.text() if isinstance(widget, (QLabel, QAbstractButton)) else ""
         figures = getattr(getattr(shown, "completion", None), "_figures", {})
         told = widget in [figures[name] for name in ("seconds", "rate") if name in figures] and words != "–"
-        plotted = isinstance(widget, (pg.PlotWidget, TimeAxis)) and bool(shown.history or shown.race.replayable)
+        plotted = isinstance(widget, (pg.PlotWidget, TimeAxis)) and bool(shown.runs.history or shown.race.replayable)
         if TIMED.search(words) or told or plotted or isinstance(widget, QStatusBar):
             yield place(widget, shown)
 
@@ -196,7 +196,7 @@ def drawn_by_models(shown: QWidget, made: np.ndarray) -> np.ndarray:
     """Where what a model made is shown, as a mask of the picture."""
     mask = np.zeros(made.shape[:2], bool)
     for widget in shown.findChildren(QWidget):
-        pictures = isinstance(widget, (CompletionPanel, LatentPanel)) and shown.history
+        pictures = isinstance(widget, (CompletionPanel, LatentPanel)) and shown.runs.history
         if widget.isVisibleTo(shown) and (pictures or isinstance(widget, RacePicture)):
             box = place(widget, shown)
             mask[box.top() : box.bottom() + 1, box.left() : box.right() + 1] = True

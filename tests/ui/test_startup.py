@@ -160,20 +160,20 @@ def early(no_threads_left, qtbot, tmp_path):
 
 def test_what_is_asked_early_can_be_stopped(early, qtbot):
     qtbot.mouseClick(button_of(early.actions_["complete"]), LEFT)
-    assert early._waiting is not None and early.messages.text
+    assert early.models.waiting and early.messages.text
     qtbot.mouseClick(button_of(early.actions_["stop"]), LEFT)
     assert early.messages.text == "" and not early.actions_["stop"].isEnabled()
-    qtbot.waitUntil(lambda: early.ready, timeout=LONG)
-    assert early.history == [] and early._running is None
+    qtbot.waitUntil(lambda: early.models.are_ready, timeout=LONG)
+    assert early.runs.history == [] and early.runs.running is None
 
 
 def test_the_last_thing_asked_early_is_done(early, qtbot):
     """A race, asked for after a completion."""
     qtbot.mouseClick(button_of(early.actions_["complete"]), LEFT)
     qtbot.mouseClick(button_of(early.actions_["start_race"]), LEFT)
-    assert early._racing is None
-    qtbot.waitUntil(lambda: early._racing is not None, timeout=LONG)
-    assert early.history == [] and early.race.isVisible()
+    assert early.racing.number is None
+    qtbot.waitUntil(lambda: early.racing.number is not None, timeout=LONG)
+    assert early.runs.history == [] and early.race.isVisible()
 
 
 IMPOSSIBLE = Link(
@@ -184,20 +184,20 @@ IMPOSSIBLE = Link(
 def test_early_links_that_no_model_can_follow_leave_the_drawing(early, qtbot, draw):
     """However many follow each other."""
     draw(early.canvas, [(5, 3), (22, 5)])
-    drawn = early.sitting()
+    drawn = early.session()
     for link in (IMPOSSIBLE, dataclasses.replace(IMPOSSIBLE, seed=4)):
-        early.opener.open_argument(link.text)
+        early.files.opener.open_argument(link.text)
         assert not early.canvas.sketch.pixels.any()
-    qtbot.waitUntil(lambda: early.ready, timeout=LONG)
-    assert "mode 'backwards'" in early.messages.text and early.sitting() == drawn
+    qtbot.waitUntil(lambda: early.models.are_ready, timeout=LONG)
+    assert "mode 'backwards'" in early.messages.text and early.session() == drawn
 
 
 def test_what_is_drawn_on_an_early_link_stays(early, qtbot, draw):
     """Where its known pixels are, too."""
-    early.opener.open_argument(IMPOSSIBLE.text)
+    early.files.opener.open_argument(IMPOSSIBLE.text)
     draw(early.canvas, [(5, 3), (22, 5)])
     drawn = early.canvas.sketch.prompt
-    qtbot.waitUntil(lambda: early.ready, timeout=LONG)
+    qtbot.waitUntil(lambda: early.models.are_ready, timeout=LONG)
     assert "mode 'backwards'" in early.messages.text and early.canvas.sketch.prompt.same_as(drawn)
 
 
@@ -210,9 +210,12 @@ def test_a_mode_that_the_model_does_not_have_gives_way_to_its_usual_one(qtbot, t
     window = Window(tmp_path / "sitting.json", tmp_path)
     qtbot.addWidget(window)
     window.show()
-    qtbot.waitUntil(lambda: window.ready, timeout=LONG)
-    assert window.modes.mode.currentText() == "ASSD" and window.modes.number.value() == window._mode[0].default
-    assert window._mode_of("transformer")[1] is None
+    qtbot.waitUntil(lambda: window.models.are_ready, timeout=LONG)
+    assert (
+        window.bar.modes.mode.currentText() == "ASSD"
+        and window.bar.modes.number.value() == window.bar.sampler_of("asarm")[0].default
+    )
+    assert window.bar.sampler_of("transformer")[1] is None
     window.close()
 
 

@@ -33,14 +33,14 @@ def test_each_set_keeps_its_runs_the_one_looked_at_and_its_sample(two, qtbot):
     first, second = complete(qtbot, window), complete(qtbot, window)
     window.completion.choose_sample(2)
     press(qtbot, window, "Ctrl+2")
-    assert window.shown is None and window.here == []
-    window.samples.setValue(1)
+    assert window.runs.selected_run is None and window.runs.here == []
+    window.bar.samples.setValue(1)
     colour = complete(qtbot, window)
     press(qtbot, window, "Ctrl+1")
-    assert window.shown is second and second.shown == 2 and window.here == [first, second]
+    assert window.runs.selected_run is second and second.shown == 2 and window.runs.here == [first, second]
     assert window.completion.run is second and {run.number for run in window.timing._runs} == {1, 2}
     press(qtbot, window, "Ctrl+2")
-    assert window.shown is colour and window.here == [colour]
+    assert window.runs.selected_run is colour and window.runs.here == [colour]
 
 
 def test_a_run_that_a_switch_stops_is_there_again(two, qtbot):
@@ -49,13 +49,13 @@ def test_a_run_that_a_switch_stops_is_there_again(two, qtbot):
     done = complete(qtbot, window)
     choose(qtbot, window, "transformer")
     press(qtbot, window, "Return")
-    run = window._running
+    run = window.runs.running
     qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
     press(qtbot, window, "Ctrl+2")
     qtbot.waitUntil(lambda: run.ended, timeout=LONG)
-    assert window.shown is None
+    assert window.runs.selected_run is None
     press(qtbot, window, "Ctrl+1")
-    assert window.shown is run and window.here == [done, run] and run.state == "stopped"
+    assert window.runs.selected_run is run and window.runs.here == [done, run] and run.state == "stopped"
 
 
 def test_each_set_keeps_its_race_and_where_it_was_looked_at(two, qtbot):
@@ -84,7 +84,7 @@ def test_what_contestants_came_to_is_kept_when_a_race_is_given_up(two, qtbot, ho
     if how == "switch":
         press(qtbot, window, "Ctrl+2")
         assert panel.race is None
-        qtbot.waitUntil(lambda: window._racing is None, timeout=LONG)
+        qtbot.waitUntil(lambda: window.racing.number is None, timeout=LONG)
         press(qtbot, window, "Ctrl+1")
         assert panel.race is panel.past["mnist"][0].race and not panel.running
     else:
@@ -94,7 +94,7 @@ def test_what_contestants_came_to_is_kept_when_a_race_is_given_up(two, qtbot, ho
     assert past.stopped and [bool(lane.finished) for lane in past.race.lanes] == [True, False]
     assert len(panel._timed._took) == 1
     press(qtbot, window, "Escape")
-    qtbot.waitUntil(lambda: not panel.running and window._racing is None, timeout=LONG)
+    qtbot.waitUntil(lambda: not panel.running and window.racing.number is None, timeout=LONG)
 
 
 def said(window) -> list[str]:
@@ -129,18 +129,18 @@ def test_messages_belong_to_their_set_and_errors_stay_until_they_are_closed(two,
 def test_switching_keeps_the_models_that_are_loaded(two, qtbot):
     window = two
     heard = Ear(window.engine)
-    qtbot.waitUntil(lambda: len(window._loaded) == 2, timeout=LONG)
+    qtbot.waitUntil(lambda: len(window.models.loaded) == 2, timeout=LONG)
     press(qtbot, window, "Ctrl+2")
-    qtbot.waitUntil(lambda: len(window._loaded) == 4, timeout=LONG)
+    qtbot.waitUntil(lambda: len(window.models.loaded) == 4, timeout=LONG)
     qtbot.wait(50)  # until all have heard
     before = len(heard.ready)
     for key in "12":
         press(qtbot, window, f"Ctrl+{key}")
-        assert "parameters" in window._status.text()
+        assert "parameters" in window.status.text()
         complete(qtbot, window)
     window.actions_["choose_device", "cpu"].trigger()  # what "Automatic" is here
     complete(qtbot, window)
-    assert len(heard.ready) == before and len(window._loaded) == 4
+    assert len(heard.ready) == before and len(window.models.loaded) == 4
 
 
 def test_a_chain_for_a_set_no_longer_shown_ends(qtbot, no_threads_left):
@@ -193,16 +193,17 @@ def test_late_signals_meet_nobody(two, qtbot):
     qtbot.wait(50)
     assert window.messages.toasts == [] and window.engine.closed and running_threads() == []
     # and should one be heard, or somebody still ask for something, nothing comes of it
-    window._failed(0, "Too late.")
-    window._failed(7, "Too late.")
-    window._ended(7)
-    window._happened(7, None)
-    window._models_missing("Too late.")
-    window._models_ready(["cpu"])
-    window._preload()
-    window._load()
-    for name in ("complete", "stop", "pause", "start_race", "repeat_race"):
-        getattr(window, name)()
+    window.models._failed(0, "Too late.")
+    for part in (window.runs, window.measuring, window.racing):
+        part._failed(7, "Too late.")
+        part._happened(7, None)
+        part._ended(7)
+    window.models._missing("Too late.")
+    window.models._found(["cpu"])
+    window.models.prepare()
+    window.engine.start()
+    for done in (window.runs.complete, window.stop, window.pause, window.racing.start, window.racing.repeat):
+        done()
     window.choose_data("cifar10")
     window.choose_device("cpu")
     qtbot.wait(50)

@@ -26,13 +26,13 @@ def able(request, qapp, tmp_path_factory):
 def window(able, qtbot):
     """It, with a sketch and VSSM in its usual mode."""
     able.stop()
-    qtbot.waitUntil(lambda: able._running is None, timeout=LONG)
+    qtbot.waitUntil(lambda: able.runs.running is None, timeout=LONG)
     able.choose_data("mnist")
-    able.history, able.desk.modes = [], {}
-    able._show(None)
+    able.runs.history, able.workspace.desk.modes = [], {}
+    able.runs.select(None)
     able.messages.clear()
     choose(qtbot, able, "vssm")
-    able.samples.setValue(2)
+    able.bar.samples.setValue(2)
     take(qtbot, able, 0)
     able.latents._choose(1)
     return able
@@ -47,12 +47,12 @@ def code(window, row: int, column: int) -> QPoint:
 def done(window, qtbot) -> Run:
     """The run shown, once nothing is under way."""
     qtbot.waitUntil(ended(window), timeout=LONG)
-    return window.shown
+    return window.runs.selected_run
 
 
 def click(window, qtbot, row: int, column: int) -> Run:
     qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, row, column))
-    assert window._running is not None
+    assert window.runs.running is not None
     run = done(window, qtbot)
     assert run.base is not None and window.messages.text == ""
     return run
@@ -95,14 +95,14 @@ def test_a_level_drawn_anew_changes_the_picture_at_once_and_back_undoes_it(windo
         assert not any(d.any() for level, d in differ.items() if level != 2)
         assert touched.changed and window.completion.picture._image != untouched
         assert f"{touched.changed} px changed" in window.latents.sums.text()
-        assert touched.origin is run and window.history == [touched]
+        assert touched.origin is run and window.runs.history == [touched]
     qtbot.mouseClick(window.latents.back, LEFT)
-    assert window.shown.base is run and window.history == [window.shown]
+    assert window.runs.selected_run.base is run and window.runs.history == [window.runs.selected_run]
     press(qtbot, window, "Shift+Z")
-    assert window.shown is run and window.history == [run] and not window.latents.back.isEnabled()
+    assert window.runs.selected_run is run and window.runs.history == [run] and not window.latents.back.isEnabled()
     assert window.completion.picture._image == untouched
     press(qtbot, window, "Shift+Z")  # nothing is left to take back
-    assert window.shown is run
+    assert window.runs.selected_run is run
 
 
 def test_undo_stays_the_sketchs(window, qtbot):
@@ -111,7 +111,7 @@ def test_undo_stays_the_sketchs(window, qtbot):
     touched = click(window, qtbot, 5, 3)
     before = window.canvas.sketch.pixels.copy()
     press(qtbot, window, "Ctrl+Z")
-    assert window.shown is touched and not np.array_equal(window.canvas.sketch.pixels, before)
+    assert window.runs.selected_run is touched and not np.array_equal(window.canvas.sketch.pixels, before)
 
 
 def test_a_drag_draws_a_rectangle_of_codes_anew(window, qtbot):
@@ -133,12 +133,12 @@ def test_keys_move_mark_touch_and_take_back(window, qtbot):
         qtbot.keyClick(map_, key)
     assert only(differing(run, done(window, qtbot))[1], (1, 1))
     qtbot.keyClick(map_, Qt.Key.Key_Backspace)
-    assert window.shown is run
+    assert window.runs.selected_run is run
     qtbot.keyClick(map_, Qt.Key.Key_PageDown)
     qtbot.keyClick(map_, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
     qtbot.keyClick(map_, Qt.Key.Key_Return)  # which completes wherever else it is pressed
     touched = done(window, qtbot)
-    assert only(differing(run, touched)[2], (1, 1), (1, 2)) and window.history == [touched]
+    assert only(differing(run, touched)[2], (1, 1), (1, 2)) and window.runs.history == [touched]
     for _ in range(9):
         qtbot.keyClick(map_, Qt.Key.Key_PageDown)
     assert window.latents.anew.accessibleName().startswith("Resample level 7")
@@ -146,7 +146,7 @@ def test_keys_move_mark_touch_and_take_back(window, qtbot):
     qtbot.keyClick(window.latents.strip, Qt.Key.Key_Left)
     assert window.latents.anew.accessibleName().startswith("Resample level 6")
     qtbot.keyClick(window.latents.strip, Qt.Key.Key_Return)
-    assert differing(touched, done(window, qtbot))[6][0].all() and len(window.history) == 1
+    assert differing(touched, done(window, qtbot))[6][0].all() and len(window.runs.history) == 1
 
 
 def test_a_code_pointed_at_is_told_and_framed_on_the_picture(window, qtbot):
@@ -169,7 +169,7 @@ def test_times_are_those_of_the_untouched_run(window, qtbot):
     assert said(window).startswith("● VSSM, touched") and touched.title == "VSSM, touched"
     assert window.timing.words.text() == words and window.timing._runs == [run]
     again = complete(qtbot, window)  # a run of its own: the touched one stays beside it
-    assert window.history == [touched, again] and again.base is None
+    assert window.runs.history == [touched, again] and again.base is None
 
 
 @pytest.mark.parametrize(("model", "mode"), [("vssm", "chunked"), ("vssm-paper", "sequential")])
@@ -179,7 +179,9 @@ def test_a_mode_that_cannot_hold_latents_says_so(window, qtbot, model, mode):
     run = complete(qtbot, window)
     assert run.finished.sampler == mode
     qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, 3))
-    assert "mode Parallel only" in window.messages.text and window._running is None and window.shown is run
+    assert (
+        "mode Parallel only" in window.messages.text and window.runs.running is None and window.runs.selected_run is run
+    )
 
 
 def test_the_papers_classes_can_be_touched(window, qtbot):
@@ -190,12 +192,12 @@ def test_the_papers_classes_can_be_touched(window, qtbot):
 
 
 def test_stop_leaves_what_stood_and_a_second_click_joins_the_first(window, qtbot):
-    window.samples.setValue(16)  # so that a touch takes long enough to be met
+    window.bar.samples.setValue(16)  # so that a touch takes long enough to be met
     run = complete(qtbot, window)
     qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, 3))
     assert window.actions_["stop"].isEnabled()
     press(qtbot, window, "Escape")
-    assert done(window, qtbot) is run and window.history == [run] and not window.actions_["stop"].isEnabled()
+    assert done(window, qtbot) is run and window.runs.history == [run] and not window.actions_["stop"].isEnabled()
     for column in (1, 2):
         qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, column))
     touched = done(window, qtbot)
@@ -206,11 +208,11 @@ def test_a_touch_that_joins_another_draws_again_what_that_drew(window, qtbot):
     run = complete(qtbot, window)
     masks = np.zeros((3, 7, 7), bool)
     masks[0, 5, 1] = masks[1, 5, 2] = masks[2, 5, 1:4] = True
-    first = latent_editor.touched(run, 1, masks[0]).fixed_latents
-    second, third = (latent_editor.touched(run, 1, mask, first).fixed_latents for mask in masks[1:])
+    first = latent_editor.edited(run, 1, masks[0]).fixed_latents
+    second, third = (latent_editor.edited(run, 1, mask, first).fixed_latents for mask in masks[1:])
     assert second.seed == first.seed != third.seed  # where they meet, the later one draws anew
     assert only(second.redraw[0], (5, 1), (5, 2)) and only(third.redraw[0], (5, 1), (5, 2), (5, 3))
-    level = latent_editor.touched(run, 2, None, second).fixed_latents
+    level = latent_editor.edited(run, 2, None, second).fixed_latents
     assert not level.other and only(level.redraw[0], (5, 1), (5, 2)) and level.redraw[1][0].all()
 
 
@@ -230,4 +232,4 @@ def test_touches_to_be_taken_back_are_bounded(window, qtbot, monkeypatch):
     while window.latents.back.isEnabled():
         qtbot.mouseClick(window.latents.back, LEFT)
         backs += 1
-    assert window.shown is run and backs == 2
+    assert window.runs.selected_run is run and backs == 2

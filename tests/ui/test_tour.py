@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QApplication
 from windows import LEFT, LONG, choose, complete, press
 
 from app.core import session
+from app.ui.widgets.card import button_of
 
 
 @pytest.fixture
@@ -55,12 +56,12 @@ def test_all_five_steps_are_ticked_by_what_is_done(window, draw, qtbot):
 
 def test_it_is_offered_once_and_can_be_begun_again(quiet, qtbot):
     window, card = quiet, quiet.tour_card
-    assert not card.isVisible() and not window.sitting().toured
+    assert not card.isVisible() and not window.session().toured
     window.tour.offer()
     assert card.isVisible() and card.title.text() == "Show me around: five steps" and window.canvas.hasFocus()
     assert not any(line.isVisible() for line in card.lines) and not card.outline.isVisible()
     qtbot.mouseClick(card.end, LEFT)
-    assert not card.isVisible() and window.sitting().toured
+    assert not card.isVisible() and window.session().toured
     window.tour.offer()
     assert not card.isVisible()
     window.actions_["show_tour"].trigger()
@@ -68,7 +69,7 @@ def test_it_is_offered_once_and_can_be_begun_again(quiet, qtbot):
     card.end.setFocus()
     qtbot.keyClick(card.end, Qt.Key.Key_Escape)
     assert not card.isVisible() and not card.outline.isVisible()
-    assert session.Session.from_dict(window.sitting().to_dict()).toured
+    assert session.Session.from_dict(window.session().to_dict()).toured
 
 
 def test_the_outline_is_around_what_the_step_is_done_with(quiet, qtbot):
@@ -85,7 +86,7 @@ def test_the_outline_is_around_what_the_step_is_done_with(quiet, qtbot):
     qtbot.waitUntil(lambda: around(window.canvas))
     window.canvas.setFocus()
     qtbot.keyClick(window.canvas, Qt.Key.Key_Space)  # drawn by a key
-    assert ticked(window) == ["Draw"] and around(window.button_of(window.actions_["complete"]))
+    assert ticked(window) == ["Draw"] and around(button_of(window.actions_["complete"]))
     press(qtbot, window, "Ctrl+Z")
 
 

@@ -83,18 +83,18 @@ def test_models_by_click_and_key(window, qtbot):
     assert [a.data() for a in window.actions_.choices("choose_model")] == names
     for i, name in enumerate(names, 1):
         press(qtbot, window, str(i))
-        assert window.model == name and model_button(window, name).isChecked()
+        assert window.workspace.model == name and model_button(window, name).isChecked()
     for name in names:
         qtbot.mouseClick(model_button(window, name), LEFT)
-        assert window.model == name
-        qtbot.waitUntil(lambda n=name: registry.get(n).title in window._status.text(), timeout=LONG)
+        assert window.workspace.model == name
+        qtbot.waitUntil(lambda n=name: registry.get(n).title in window.status.text(), timeout=LONG)
 
 
 def test_digits_typed_into_a_field_choose_no_model(window, qtbot):
-    window.samples.setFocus()
-    window.samples.selectAll()
-    qtbot.keyClicks(window.samples.findChild(QLineEdit), "12")
-    assert window.samples.value() == 12 and window.model == "vssm"
+    window.bar.samples.setFocus()
+    window.bar.samples.selectAll()
+    qtbot.keyClicks(window.bar.samples.findChild(QLineEdit), "12")
+    assert window.bar.samples.value() == 12 and window.workspace.model == "vssm"
 
 
 # --- what a model makes of it
@@ -106,7 +106,7 @@ def test_return_completes_and_leaves_known_pixels_alone(window, qtbot, name):
     qtbot.mouseClick(model_button(window, name), LEFT)
     run = complete(qtbot, window)
     prompt = window.canvas.sketch.prompt
-    assert isinstance(run.finished, Finished) and run.finished.model == name and run is window.shown
+    assert isinstance(run.finished, Finished) and run.finished.model == name and run is window.runs.selected_run
     assert run.finished.images.shape == (4, *data.MNIST.shape) and run.filled.all()
     assert (run.finished.images[:, prompt.known] == prompt.pixels[prompt.known]).all()
     assert run.finished.images[:, ~prompt.known].any()  # it drew something
@@ -124,12 +124,12 @@ def test_the_transformer_fills_in_live(window, qtbot):
     seen = []
 
     def half_way():
-        seen.append((window.shown.tokens, window.shown.filled.sum(), figure(window, "calls")))
+        seen.append((window.runs.selected_run.tokens, window.runs.selected_run.filled.sum(), figure(window, "calls")))
         return ended(window)()
 
     qtbot.waitUntil(half_way, timeout=LONG)
     tokens = sorted({t for t, _, _ in seen})
-    assert len(tokens) > 4 and tokens[-1] == window.shown.started.tokens
+    assert len(tokens) > 4 and tokens[-1] == window.runs.selected_run.started.tokens
     assert len({calls for _, _, calls in seen}) > 4  # and the panel showed it
 
 
@@ -137,7 +137,7 @@ def test_stop_in_the_middle(window, qtbot):
     press(qtbot, window, "Ctrl+D")
     press(qtbot, window, "2")
     press(qtbot, window, "Return")
-    run = window.history[-1]
+    run = window.runs.history[-1]
     qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
     press(qtbot, window, "Escape")
     qtbot.waitUntil(ended(window), timeout=LONG)
@@ -150,13 +150,13 @@ def test_stop_in_the_middle(window, qtbot):
 def test_the_latest_request_wins(window, qtbot):
     press(qtbot, window, "2")
     press(qtbot, window, "Return")
-    first = window.history[-1]
+    first = window.runs.history[-1]
     qtbot.waitUntil(lambda: first.tokens > 0, timeout=LONG)
     press(qtbot, window, "1")
     press(qtbot, window, "Return")
     qtbot.waitUntil(lambda: first.ended and ended(window)(), timeout=LONG)
     assert first.finished is None
-    assert window.shown.model == "vssm" and window.shown.finished is not None
+    assert window.runs.selected_run.model == "vssm" and window.runs.selected_run.finished is not None
 
 
 def test_earlier_runs_are_kept_and_compared(window, qtbot):
@@ -172,11 +172,11 @@ def test_earlier_runs_are_kept_and_compared(window, qtbot):
     thumbs = [w for w in window.completion._earlier_row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
     assert len(thumbs) == 2
     qtbot.mouseClick(thumbs[1], LEFT)  # the newest stands first
-    assert window.shown is fast
+    assert window.runs.selected_run is fast
     press(qtbot, window, "2")
-    assert window.shown is slow
+    assert window.runs.selected_run is slow
     press(qtbot, window, "Ctrl+Shift+Backspace")
-    assert window.history == [slow]
+    assert window.runs.history == [slow]
 
 
 def test_a_sample_is_shown_large_by_click(window, qtbot):
@@ -204,15 +204,15 @@ def test_live_completes_when_the_pen_is_lifted(window, draw, qtbot):
     press(qtbot, window, "L")
     qtbot.waitUntil(ended(window), timeout=LONG)
     draw(window.canvas, [(8, 4), (18, 6)])
-    qtbot.waitUntil(lambda: len(window.history) == 2 and ended(window)(), timeout=LONG)
-    assert (window.shown.finished.images[:, 4, 8] == 255).all()
+    qtbot.waitUntil(lambda: len(window.runs.history) == 2 and ended(window)(), timeout=LONG)
+    assert (window.runs.selected_run.finished.images[:, 4, 8] == 255).all()
 
 
 def test_seeds(window, qtbot):
     """New ones by default; a given one is kept, and gives the same completion again."""
     a, b = complete(qtbot, window), complete(qtbot, window)
     assert a.request.seed != b.request.seed
-    type_in(qtbot, window.seed, "77")
+    type_in(qtbot, window.bar.seed, "77")
     c, d = complete(qtbot, window), complete(qtbot, window)
     assert c.request.seed == d.request.seed == 77
     assert np.array_equal(c.finished.images, d.finished.images)
@@ -231,8 +231,8 @@ def test_a_broken_checkpoint_is_told_and_the_other_model_works(tmp_path, qtbot, 
     for window in opened(qtbot, tmp_path / "sitting.json", folder):
         qtbot.waitUntil(lambda w=window: "is broken" in w.messages.text, timeout=LONG)
         press(qtbot, window, "Return")
-        qtbot.waitUntil(lambda w=window: w._running is None, timeout=LONG)
-        assert "vssm-mnist.safetensors is broken" in window.messages.text and window.history == []
+        qtbot.waitUntil(lambda w=window: w.runs.running is None, timeout=LONG)
+        assert "vssm-mnist.safetensors is broken" in window.messages.text and window.runs.history == []
         press(qtbot, window, "2")
         assert complete(qtbot, window).finished.model == "transformer"
 
@@ -246,17 +246,17 @@ def test_missing_weights_are_told(tmp_path, qtbot, no_threads_left):
             assert train in model_button(window, name).toolTip()
             qtbot.mouseClick(model_button(window, name), LEFT)
             assert window.messages.text.startswith(f"{preset.title} has no weights for MNIST: run “{train}")
-            assert window.messages.text.count("\n") == 0 and window._status.text() == f"{preset.title} has no weights"
+            assert window.messages.text.count("\n") == 0 and window.status.text() == f"{preset.title} has no weights"
             window.messages.clear()
             press(qtbot, window, "Return")
-            assert "has no weights" in window.messages.text and window.history == []
+            assert "has no weights" in window.messages.text and window.runs.history == []
 
 
 def test_closing_in_the_middle_of_a_run(window, qtbot, draw):
     draw(window.canvas, [(5, 3), (22, 5)])
     press(qtbot, window, "2")
     press(qtbot, window, "Return")
-    run = window.history[-1]
+    run = window.runs.history[-1]
     qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
     press(qtbot, window, "Ctrl+Q")
     assert not window.isVisible() and window.tidy_exit and running_threads() == []
@@ -274,14 +274,14 @@ def test_a_sitting_comes_back(tmp_path, qtbot, draw, no_threads_left):
     state = tmp_path / "sitting.json"
     for window in opened(qtbot, state):
         draw(window.canvas, [(5, 3), (22, 5)])
-        window.samples.setValue(9)
-        window.temperature.setValue(0.7)
+        window.bar.samples.setValue(9)
+        window.bar.temperature.setValue(0.7)
         press(qtbot, window, "2")
         window.actions_["choose_theme", "dark"].trigger()
-        left = window.sitting()
+        left = window.session()
     for window in opened(qtbot, state):
-        assert window.sitting() == left == session.load(state)
-        assert window.model == "transformer" and window.samples.value() == 9 and window.theme.dark
+        assert window.session() == left == session.load(state)
+        assert window.workspace.model == "transformer" and window.bar.samples.value() == 9 and window.theme.dark
         assert model_button(window, "transformer").isChecked()
 
 
@@ -289,8 +289,8 @@ def test_a_broken_sitting_is_told_and_set_aside(tmp_path, qtbot, no_threads_left
     state = tmp_path / "sitting.json"
     state.write_text(json.dumps(session.Session().to_dict() | {"samples": 4000}))
     for window in opened(qtbot, state):
-        assert "set aside as sitting.json.broken" in window.messages.text and window.samples.value() == 4
-    assert session.load(state) == window.sitting()
+        assert "set aside as sitting.json.broken" in window.messages.text and window.bar.samples.value() == 4
+    assert session.load(state) == window.session()
     assert json.loads((tmp_path / "sitting.json.broken").read_text())["samples"] == 4000
 
 
@@ -314,7 +314,7 @@ def test_completions_are_saved(window, qtbot, tmp_path):
 
 def test_a_place_that_cannot_be_written_is_one_sentence(window, qtbot, tmp_path):
     complete(qtbot, window)
-    window.save_one()
+    window.files.save_one()
     dialog = window.findChild(QFileDialog)
     (tmp_path / "file").write_text("")
     dialog.fileSelected.emit(str(tmp_path / "file" / "one.png"))
@@ -325,9 +325,13 @@ def test_a_place_that_cannot_be_written_is_one_sentence(window, qtbot, tmp_path)
 @pytest.mark.parametrize("name", ["a.jpg", "a.gif", "a.json", "a.png.txt"])
 def test_a_name_that_says_something_else_is_refused(window, qtbot, tmp_path, name):
     """For a completion, all samples, and the sitting: nothing is written."""
-    if not window.history:
+    if not window.runs.history:
         complete(qtbot, window)
-    for save in (window.save_one, window.save_all, *([window.save_sitting] if name != "a.json" else [])):
+    for save in (
+        window.files.save_one,
+        window.files.save_all,
+        *([window.files.save_session] if name != "a.json" else []),
+    ):
         window.messages.clear()
         save()
         accept(qtbot, window, tmp_path / name)

@@ -150,7 +150,7 @@ GIVEN = """if True:
         asked = window.findChildren(CropDialog)
         said = [one.text for one in window.messages.seen if "Loading" not in one.text and "Opening" not in one.text]
         if asked or said:
-            print(json.dumps({"asked": len(asked), "said": said, "seed": window.seed.value()}), flush=True)
+            print(json.dumps({"asked": len(asked), "said": said, "seed": window.bar.seed.value()}), flush=True)
             look.stop()
             for dialog in asked:
                 dialog.reject()

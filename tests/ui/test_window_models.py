@@ -28,17 +28,21 @@ FREE_FORM = next(i for i, e in enumerate(examples(data.MNIST)) if not e.prompt.i
 def test_the_modes_are_those_of_the_chosen_model(window, qtbot, name):
     choose(qtbot, window, name)
     modes = registry.get(name).samplers(data.MNIST)
-    assert [window.modes.mode.itemText(i) for i in range(window.modes.mode.count())] == [mode.title for mode in modes]
-    assert window.modes.mode.isEnabled() == (len(modes) > 1)
+    assert [window.bar.modes.mode.itemText(i) for i in range(window.bar.modes.mode.count())] == [
+        mode.title for mode in modes
+    ]
+    assert window.bar.modes.mode.isEnabled() == (len(modes) > 1)
     for i, mode in enumerate(modes):
-        assert window.modes.mode.currentText() == mode.title and mode.about in window.modes.mode.toolTip()
-        assert window.modes.mode.itemData(i, Qt.ItemDataRole.ToolTipRole) == mode.about
-        assert window.modes.number.isVisible() == window.modes.name.isVisible() == (mode.parameter is not None)
+        assert window.bar.modes.mode.currentText() == mode.title and mode.about in window.bar.modes.mode.toolTip()
+        assert window.bar.modes.mode.itemData(i, Qt.ItemDataRole.ToolTipRole) == mode.about
+        assert window.bar.modes.number.isVisible() == window.bar.modes.name.isVisible() == (mode.parameter is not None)
         if mode.parameter:
-            assert window.modes.name.text() == mode.parameter.capitalize() == window.modes.number.accessibleName()
-            assert window.modes.number.value() == mode.default
+            assert (
+                window.bar.modes.name.text() == mode.parameter.capitalize() == window.bar.modes.number.accessibleName()
+            )
+            assert window.bar.modes.number.value() == mode.default
         press(qtbot, window, "M")
-    assert window.modes.mode.currentText() == modes[0].title  # and round again
+    assert window.bar.modes.mode.currentText() == modes[0].title  # and round again
 
 
 def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
@@ -47,10 +51,10 @@ def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
         take(qtbot, window, 0)
         choose(qtbot, window, "asarm")
         for key in (Qt.Key.Key_End, Qt.Key.Key_End):  # the second time, nothing changes
-            qtbot.keyClick(window.modes.mode, key)
-        type_in(qtbot, window.modes.number, "150")
-        assert window.modes.number.value() == 150
-        type_in(qtbot, window.modes.number, "5")
+            qtbot.keyClick(window.bar.modes.mode, key)
+        type_in(qtbot, window.bar.modes.number, "150")
+        assert window.bar.modes.number.value() == 150
+        type_in(qtbot, window.bar.modes.number, "5")
         run = complete(qtbot, window)
         assert (run.started.sampler.name, run.started.parameter) == ("masked", 5) and run.finished.network_calls < 8
         assert said(window) == "◇ AS-ARM masked 5 · 1 of 4"
@@ -62,10 +66,10 @@ def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
         thumbs = [w for w in row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
         assert [w.text().split("\n")[1] for w in thumbs] == ["", "masked 5"]
         choose(qtbot, window, "asarm")
-        assert window.modes.mode.currentText() == "Masked" and window.modes.number.value() == 5
+        assert window.bar.modes.mode.currentText() == "Masked" and window.bar.modes.number.value() == 5
     assert session.load(state).sheet.modes == {"asarm": ("masked", 5)}
     for window in opened(qtbot, state):
-        assert window.modes.mode.currentText() == "Masked" and window.modes.number.value() == 5
+        assert window.bar.modes.mode.currentText() == "Masked" and window.bar.modes.number.value() == 5
 
 
 def complete_in(qtbot, window, name: str):
@@ -81,7 +85,7 @@ def begin(qtbot, window):
     press(qtbot, window, "Ctrl+D")
     choose(qtbot, window, "transformer")
     press(qtbot, window, "Return")
-    run = window.history[-1]
+    run = window.runs.history[-1]
     qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
     return run
 
@@ -93,7 +97,7 @@ def pause(qtbot, window) -> None:
 
 
 def test_pause_and_continue(window, qtbot):
-    type_in(qtbot, window.seed, "5")
+    type_in(qtbot, window.bar.seed, "5")
     hold = window.actions_["pause"]
     assert not hold.isEnabled()
     press(qtbot, window, "Ctrl+D")
@@ -205,8 +209,8 @@ def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path,
         choose(qtbot, window, "vssm")
         choose(qtbot, window, "toy")
         press(qtbot, window, "M")
-        assert window.modes.name.text() == "Rounds" and window.modes.number.value() == 4
-        type_in(qtbot, window.modes.number, "7")
+        assert window.bar.modes.name.text() == "Rounds" and window.bar.modes.number.value() == 4
+        type_in(qtbot, window.bar.modes.number, "7")
         run = complete(qtbot, window)
         assert run.finished.network_calls == 7 and said(window) == "▽ Toy rounds 7 · 1 of 4"
         assert "Toy rounds 7" in plain(window.timing.words.text()) and window.messages.text == ""

@@ -50,7 +50,7 @@ def spaced(text: str) -> str:
 
 
 def ended(window):
-    return lambda: window._measuring is None
+    return lambda: window.measuring.number is None
 
 
 def measure(qtbot, window) -> None:
@@ -172,7 +172,7 @@ def test_run_measures_every_model_at_every_length(tiny, window, qtbot):
     assert max(p.parameters for p in points) < 1.1 * min(p.parameters for p in points)
     assert all(registry.get(name).title in plain(window.scaling.words.text()) for name in NAMES)
     assert plain(window.scaling.words.text()).count("∝") == 0 and window.messages.text == ""
-    assert "(T = 16 to 64)" in spaced(plain(window.scaling.words.text())) and window.history == []
+    assert "(T = 16 to 64)" in spaced(plain(window.scaling.words.text())) and window.runs.history == []
     assert window.scaling.state.text().endswith(" at T = 64.")
     qtbot.mouseClick(window.scaling.run, LEFT)  # once more, from the beginning
     qtbot.waitUntil(lambda: 0 < len(window.scaling.points) < 10, timeout=LONG)
@@ -201,7 +201,7 @@ def test_completing_waits_until_the_measuring_is_over(long, window, qtbot):
     take(qtbot, window, 0)
     measure(qtbot, window)
     press(qtbot, window, "Return")
-    assert window.history == [] and "being timed" in window.messages.text and window.scaling.running
+    assert window.runs.history == [] and "being timed" in window.messages.text and window.scaling.running
     press(qtbot, window, "Escape")
     run = complete(qtbot, window)  # at once, though a network call may still be under way
     assert isinstance(run.finished, Finished)
@@ -211,12 +211,12 @@ def test_completing_waits_until_the_measuring_is_over(long, window, qtbot):
 def test_measuring_gives_up_a_completion(long, window, qtbot):
     take(qtbot, window, 0)
     press(qtbot, window, "2")
-    window.samples.setValue(64)
+    window.bar.samples.setValue(64)
     press(qtbot, window, "Return")
-    qtbot.waitUntil(lambda: window._running.has_pixels, timeout=LONG)  # a run that shows nothing is not kept
+    qtbot.waitUntil(lambda: window.runs.running.has_pixels, timeout=LONG)  # a run that shows nothing is not kept
     measure(qtbot, window)
-    qtbot.waitUntil(lambda: window._running is None, timeout=LONG)
-    assert [run.state for run in window.history] == ["stopped"] and window.scaling.running
+    qtbot.waitUntil(lambda: window.runs.running is None, timeout=LONG)
+    assert [run.state for run in window.runs.history] == ["stopped"] and window.scaling.running
 
 
 def test_closing_in_the_middle_leaves_no_thread(long, window, qtbot):

@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from app.ui import theme
+from app.ui.widgets.card import button_of
 
 WIDE, HIGH = 220, 76  # pixels, of a picture
 DIGIT = ("..####..", ".....##.", "....##..", "...###..", ".....##.", ".....##.", "..###...", "........")  # a three
@@ -462,9 +463,9 @@ MODELS = {"vssm": "prior", "transformer": "cache", "asarm": "draft", "vssm-paper
 def explain(window) -> None:
     """Give the widgets of the window their terms."""
     give = Explainer(window, lambda: window.theme).explain
-    modes, completion, latents = window.modes, window.completion, window.latents
-    give("temperature", window.temperature)
-    give("seed", window.seed)
+    modes, completion, latents = window.bar.modes, window.completion, window.latents
+    give("temperature", window.bar.temperature)
+    give("seed", window.bar.seed)
     give("mean", modes.pixels, completion.pixels)
     give(lambda: modes.counted if modes.counted in terms() else "", modes.number, modes.name)
     give("call", *completion.figure("calls"))
@@ -477,4 +478,4 @@ def explain(window) -> None:
     give("latent", latents.name)
     for action in window.actions_.choices("choose_model"):
         if action.data() in MODELS:
-            give(MODELS[action.data()], window.button_of(action))
+            give(MODELS[action.data()], button_of(action))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from app.ui.widgets.card import button_of
 from vssm.sampling.events import Finished
 
 
@@ -26,14 +27,14 @@ def steps() -> tuple[Step, ...]:
         Step("draw", "Draw", "Draw the beginning of a digit on the sketch, or click an example below it.",
              lambda window: window.canvas),
         Step("complete", "Complete", "Press Complete, or ↵: the VSSM draws a plan, then all pixels at once.",
-             lambda window: window.button_of(window.actions_["complete"])),
+             lambda window: button_of(window.actions_["complete"])),
         Step("compare", "Compare", "Choose the Transformer (2) and complete again: it draws pixel by pixel.",
-             lambda window: window.button_of(window.actions_[("choose_model", "transformer")])),
+             lambda window: button_of(window.actions_[("choose_model", "transformer")])),
         Step("ending", "Another ending", ("Click one of the small samples, or switch Live on and draw: each "
              "completion is one of many."),
              lambda window: window.completion.gallery),
         Step("race", "Race", "Press Race, or ⇧R: all models complete the same sketch, each alone on the clock.",
-             lambda window: window.button_of(window.actions_["start_race"])),
+             lambda window: button_of(window.actions_["start_race"])),
     )  # fmt: skip
 
 

@@ -79,6 +79,11 @@ class Canvas(picture.Picture):
         self._preview = colours
         self.refresh()
 
+    def show_dropping(self, on: bool) -> None:
+        """Say whether something hovers that would be opened."""
+        self.dropping = on
+        self.update()
+
     def load(self, dataset: DataSet, sketch: Sketch) -> None:
         """Turn to another sketch, with its history."""
         self._gesture, self._trail = "", []

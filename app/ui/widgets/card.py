@@ -84,6 +84,12 @@ def button(action: QAction, text: str = "") -> QToolButton:
     return made
 
 
+def button_of(action: QAction) -> QToolButton | None:
+    """The button of an action that is not hidden."""
+    buttons = (one for one in action.associatedObjects() if isinstance(one, QToolButton))
+    return next((one for one in buttons if not one.isHidden()), None)
+
+
 def named(row: QHBoxLayout, name: str, field: QWidget, tip: str = "") -> QLabel:
     """Add a field with its name and an explanation; returns the label."""
     words = label(name, "muted")

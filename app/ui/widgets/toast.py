@@ -141,6 +141,10 @@ class Messages(QWidget):
         if toast in self.seen:
             announce(toast, text, kind != "note")
 
+    def refuse(self, text: str) -> None:
+        """Say why what is asked for cannot be done; it is about the data set in front of the person."""
+        self.say(text, "answer", about=self._about)
+
     def add(self, text: str, kind: str = "error", details: str = "", about: str = "") -> None:
         """Say it where it is not being said already."""
         if printable(text) not in [one.text for one in self.seen]:

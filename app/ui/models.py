@@ -1,0 +1,162 @@
+"""The models as the window knows them: which are ready, what others lack, and what was asked for before they were."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from app.core import run as runs
+from app.core.workspace import Workspace
+from app.engine.worker import Engine, Loaded
+from app.ui.actions import Actions
+from app.ui.widgets.toast import Messages
+from app.ui.words import plain_tip
+from vssm import checkpoint
+from vssm.models import registry
+
+
+class Models(QObject):
+    """`ready` follows once torch and the models' code are loaded; `settled` then, too when they cannot be. `changed`
+    tells that a model was loaded or dropped, or that something waits for the models.
+
+    folder: where the checkpoints lie. device: the name of the one that is chosen.
+    """
+
+    ready = Signal()
+    settled = Signal()
+    changed = Signal()
+
+    def __init__(
+        self,
+        engine: Engine,
+        workspace: Workspace,
+        actions: Actions,
+        messages: Messages,
+        folder: Path,
+        parent: QObject,
+    ):
+        super().__init__(parent)
+        self.device = "auto"
+        self.are_ready = False
+        self.unready = ""  # why they never will be, in one sentence
+        self.loaded: dict[tuple[str, str], Loaded] = {}  # by model and data set
+        self._waiting: Callable[[], None] | None = None  # what was asked for meanwhile
+        self._engine, self._workspace, self._folder = engine, workspace, folder
+        self._actions, self._messages = actions, messages
+        engine.failed.connect(self._failed)
+        engine.loaded.connect(self._model_loaded)
+        engine.dropped.connect(self._dropped)
+        engine.ready.connect(self._found)
+        engine.unready.connect(self._missing)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something will be done as soon as the models are there."""
+        return self._waiting is not None
+
+    def wait(self, asked: Callable, *given) -> bool:
+        """Whether the models are still being loaded: what is asked for last is done once they are there."""
+        if self.unready:
+            self._messages.say(self.unready, details=self._engine.cause(self.unready))
+        elif not self.are_ready:
+            self._waiting = functools.partial(asked, *given)
+            self._messages.say("Loading the models … this begins as soon as they are there.", "note")
+            self.changed.emit()
+        return not self.are_ready
+
+    def give_up(self) -> None:
+        """Do nothing of what waits."""
+        if self._waiting is not None:
+            self._waiting = None
+            self._messages.supersede()
+
+    def offer_devices(self, names: list[str]) -> None:
+        """Let people choose these devices alone, or none of their own."""
+        for action in self._actions.choices("choose_device"):
+            action.setVisible(action.data() in ("auto", *names))
+        if self.are_ready and self.device not in ("auto", *names):
+            self.device = "auto"
+            self._actions["choose_device", "auto"].setChecked(True)
+
+    @Slot()
+    def prepare(self) -> None:
+        """Make the models of the data set ready, the chosen one first; their buttons say which of them have no weights
+        for it."""
+        if self._engine.closed:  # before the window was seen
+            return
+        first = self._workspace.model
+        if self.are_ready:
+            self._engine.use(self.device)
+            names = [first, *(name for name in registry.PRESETS if name != first)]
+            self._engine.preload([name for name in names if not self.lacks(name)], self._workspace.data.name)
+        for spec in self._actions.specs:
+            if spec.name == "choose_model":
+                parts = spec.explanation, self.lacks(spec.value)
+                self._actions[spec.key].setToolTip(plain_tip("\n".join(part for part in parts if part)))
+        if sentence := self.lacks(first):
+            self._messages.add(sentence, "answer", about=self._workspace.data.name)
+
+    def lacks(self, name: str) -> str:
+        """One sentence where a model has no weights for the chosen data set; else empty."""
+        dataset = self._workspace.data
+        path = self._folder / checkpoint.shipped(name, dataset.name).name
+        if path.exists():
+            return ""
+        made = f"runs/{name}-{dataset.name}/{path.name}"
+        train = f"python -m vssm train --model {name} --data {dataset.name} --minutes 60"
+        title = registry.get(name).title
+        return f"{title} has no weights for {dataset.title}: run “{train}” and copy {made} to {self._folder}."
+
+    @property
+    def status(self) -> str:
+        """Of the chosen model: device, size and score, or why there is none of these."""
+        name, dataset = self._workspace.model, self._workspace.data
+        title = registry.get(name).title
+        if not self.are_ready:
+            return "The models cannot be loaded" if self.unready else "Loading the models …"
+        loaded = self.loaded.get((name, dataset.name))
+        if loaded is None:
+            return f"{title} has no weights" if self.lacks(name) else f"{title} is not loaded"
+        size = f"{title}: {runs.count(loaded.parameters)} parameters"
+        return "  ·  ".join(part for part in (loaded.device, size, runs.score(loaded.scores, dataset)) if part)
+
+    def tell(self, sentence: str, dataset: str) -> None:
+        """Say why a run for that data set has failed."""
+        cause = self._engine.cause(sentence)
+        self._messages.say(sentence, "error" if cause else "answer", cause, dataset)
+
+    @Slot(int, str)
+    def _failed(self, number: int, sentence: str) -> None:
+        if number == 0:  # while models were made ready: each may have something to say
+            self._messages.add(sentence, details=self._engine.cause(sentence))
+
+    @Slot(list)
+    def _found(self, devices: list[str]) -> None:
+        self.are_ready = True
+        self.offer_devices(devices)
+        self.prepare()
+        self.ready.emit()
+        self.settled.emit()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting()
+
+    @Slot(str)
+    def _missing(self, sentence: str) -> None:
+        self.unready, self._waiting = sentence, None
+        self.settled.emit()
+        self.changed.emit()
+        self._messages.say(sentence, details=self._engine.cause(sentence))
+
+    @Slot(object)
+    def _model_loaded(self, loaded: Loaded) -> None:
+        self.loaded[loaded.model, loaded.data] = loaded
+        self.changed.emit()
+
+    @Slot()
+    def _dropped(self) -> None:
+        self.loaded.clear()
+        self.changed.emit()
