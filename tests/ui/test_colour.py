@@ -157,7 +157,7 @@ def test_pixels_are_offered_where_a_model_has_both(colour, qtbot):
     qtbot.keyClick(picker.pixels, Qt.Key.Key_Down)
     assert colour.workspace.desk.shown == "mean"
     press(qtbot, colour, "2")
-    assert not picker.pixels.isVisible() and colour._pixels[1] == "sampled"
+    assert not picker.pixels.isVisible() and colour.bar.pixels_of(colour.workspace.model)[1] == "sampled"
     press(qtbot, colour, "X")
     assert colour.workspace.desk.shown == "mean"
 
@@ -492,7 +492,10 @@ def test_completions_keep_what_is_known_and_its_colours(models_in_colour, qtbot,
     choose(qtbot, window, name)
     run = complete(qtbot, window)
     prompt = window.canvas.sketch.prompt
-    assert run.finished.images.shape == (4, 32, 32, 3) and run.request.pixel_mode == window._pixels[1]
+    assert (
+        run.finished.images.shape == (4, 32, 32, 3)
+        and run.request.pixel_mode == window.bar.pixels_of(window.workspace.model)[1]
+    )
     assert (run.finished.images[:, prompt.known] == prompt.pixels[prompt.known]).all()
     assert run.finished.images[:, ~prompt.known].any() and window.messages.text == ""
     shown = window.completion.picture

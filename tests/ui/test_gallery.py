@@ -32,7 +32,7 @@ def mnist(bare, qtbot):
     window.actions_["show_spread"].setChecked(False)
     window.completion.show_spread(False)
     window.runs.history.clear()
-    window._keep(())
+    window.runs._keep(())
     window.runs.select(None)
     take(qtbot, window, 0)
     window.messages.clear()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.ui import theme
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import picture as draw
+from app.ui.widgets.keys import PRESS, Keys
 
 GAP, HEAD, THUMB = 6, 14, 84  # between thumbnails of levels, above them for their numbers, and their largest side
 DOT = 0.6  # the widest, of a code's side
@@ -29,7 +31,6 @@ MOVES = {
     Qt.Key.Key_Up: QPoint(0, -1),
     Qt.Key.Key_Down: QPoint(0, 1),
 }
-DRAW = Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter
 TURNS = {Qt.Key.Key_PageUp: -1, Qt.Key.Key_PageDown: 1}
 
 
@@ -64,6 +65,12 @@ class Map(QWidget):
         self._theme = theme.LIGHT
         self._at, self._from = QPoint(), None  # the code meant, and where a drag over several began
         self._over = False  # whether the pointer is on it
+        does = {key: partial(self._step, by, False) for key, by in MOVES.items()}
+        does |= dict.fromkeys(PRESS, lambda: self.touched.emit(self.marked))
+        does |= {key: partial(self.turned.emit, by) for key, by in TURNS.items()}
+        does[Qt.Key.Key_Backspace] = self.back.emit
+        shifted = {key: partial(self._step, by, True) for key, by in MOVES.items()}
+        Keys(self, does, shifted, once=PRESS, when=lambda: self._picture is not None)
 
     def sizeHint(self) -> QSize:
         return QSize(200, 200)
@@ -121,6 +128,11 @@ class Map(QWidget):
         self.pointed.emit(None if place is None else self.cell)
         self.update()
 
+    def _step(self, by: QPoint, mark: bool) -> None:
+        """To the code beside; mark: with those passed, from where the keys stood."""
+        self._from = (self._at if self._from is None else self._from) if mark else None
+        self._point(self._within(self._at + by))
+
     def mouseMoveEvent(self, event) -> None:
         if not self._pointer.down:
             self._point(self._code(event.position()))
@@ -163,32 +175,7 @@ class Map(QWidget):
         self._point(None)
 
     def event(self, event) -> bool:
-        if event.type() == QEvent.Type.ShortcutOverride and self._means(event):
-            event.accept()  # Return completes elsewhere, and Shift and an arrow turn the race
-            return True
         return self._pointer.takes(event) or super().event(event)
-
-    def _means(self, event) -> bool:
-        """Whether a key means something here."""
-        modifiers = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        if event.key() in MOVES:
-            modifiers &= ~Qt.KeyboardModifier.ShiftModifier
-        return event.key() in {*MOVES, *DRAW, *TURNS, Qt.Key.Key_Backspace} and not modifiers
-
-    def keyPressEvent(self, event) -> None:
-        if self._picture is None or not self._means(event):
-            super().keyPressEvent(event)
-        elif event.key() in MOVES:
-            shift = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
-            self._from = (self._at if self._from is None else self._from) if shift else None
-            self._point(self._within(self._at + MOVES[event.key()]))
-        elif event.key() in DRAW:
-            if not event.isAutoRepeat():
-                self.touched.emit(self.marked)
-        elif event.key() in TURNS:
-            self.turned.emit(TURNS[event.key()])
-        else:
-            self.back.emit()
 
     def paintEvent(self, event) -> None:
         if self._picture is None:
@@ -223,6 +210,13 @@ class Strip(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.pictures: dict[int, np.ndarray] = {}
         self._level, self._theme = 1, theme.LIGHT
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
+        does = {key: partial(self._step, by) for key, by in steps.items()} | dict.fromkeys(PRESS, self.touched.emit)
+        Keys(self, does, once=PRESS, when=lambda: self.pictures)
+
+    def _step(self, by: int) -> None:
+        levels = list(self.pictures)
+        self.chosen.emit(levels[min(max(levels.index(self._level) + by, 0), len(levels) - 1)])
 
     def minimumSizeHint(self) -> QSize:
         return QSize(110, 30)
@@ -272,26 +266,3 @@ class Strip(QWidget):
         for level, cell in self.cells().items():
             if cell.adjusted(-2, -HEAD, 2, 2).contains(event.position()):
                 self.chosen.emit(level)
-
-    @staticmethod
-    def _draws(event) -> bool:
-        """Whether a key asks for a level to be drawn anew."""
-        return event.key() in DRAW and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-
-    def event(self, event) -> bool:
-        if event.type() == QEvent.Type.ShortcutOverride and self._draws(event):
-            event.accept()
-            return True
-        return super().event(event)
-
-    def keyPressEvent(self, event) -> None:
-        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
-        if event.key() in steps and self.pictures:
-            levels = list(self.pictures)
-            at = levels.index(self._level) + steps[event.key()]
-            self.chosen.emit(levels[min(max(at, 0), len(levels) - 1)])
-        elif self._draws(event):
-            if not event.isAutoRepeat():
-                self.touched.emit()
-        else:
-            super().keyPressEvent(event)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from functools import partial
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.core.session import MOST_RECENT
+from app.ui.widgets.keys import PRESS, Keys
 
 Colour = tuple[int, ...]
 COLOURS = {
@@ -48,7 +51,14 @@ class Palette(QWidget):
         self._ink: Colour = COLOURS["Black"]
         self._recent: tuple[Colour, ...] = ()
         self._at = 0  # the keyboard's cell
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -COLUMNS, Qt.Key.Key_Down: COLUMNS}
+        does = {key: partial(self._step, by) for key, by in steps.items()}
+        Keys(self, does | dict.fromkeys(PRESS, lambda: self.chosen.emit(self.colours[self._at])), once=PRESS)
         self.show_colours(self._ink, ())
+
+    def _step(self, by: int) -> None:
+        self._at = min(max(self._at + by, 0), len(self.colours) - 1)
+        self.update()
 
     def sizeHint(self) -> QSize:
         return QSize(COLUMNS * 24, 2 * CELL)
@@ -101,29 +111,6 @@ class Palette(QWidget):
     def mouseMoveEvent(self, event) -> None:
         i = self._under(event.position())
         self.setToolTip("" if i is None else name(self.colours[i]))
-
-    def keyPressEvent(self, event) -> None:
-        step = {
-            Qt.Key.Key_Left: -1,
-            Qt.Key.Key_Right: 1,
-            Qt.Key.Key_Up: -COLUMNS,
-            Qt.Key.Key_Down: COLUMNS,
-        }.get(event.key())
-        if step is not None:
-            self._at = min(max(self._at + step, 0), len(self.colours) - 1)
-            self.update()
-        elif event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            if not event.isAutoRepeat():
-                self.chosen.emit(self.colours[self._at])
-        else:
-            super().keyPressEvent(event)
-
-    def event(self, event) -> bool:
-        returns = Qt.Key.Key_Return, Qt.Key.Key_Enter
-        if event.type() == QEvent.Type.ShortcutOverride and event.key() in returns:  # else it would complete
-            event.accept()
-            return True
-        return super().event(event)
 
 
 def swatch(colour: Colour, size: int) -> QIcon:

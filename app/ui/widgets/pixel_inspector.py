@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QRectF, Qt, Signal
@@ -13,6 +14,7 @@ from app.core import run as runs
 from app.core.run import Run
 from app.ui.widgets import picture
 from app.ui.widgets.card import OneLine, label
+from app.ui.widgets.keys import Keys
 from app.ui.words import plain_tip
 
 SPREAD = np.array((255, 92, 168))  # on a grey picture, unlike gold and white
@@ -102,6 +104,8 @@ class ResultPicture(picture.Picture):
         self.setMouseTracking(True)
         self.at: tuple[int, int] | None = None
         self._cell = 0, 0
+        steps = {key: partial(self._step, *by) for key, by in picture.ARROWS.items()}
+        Keys(self, steps, when=lambda: self._image is not None)
 
     def minimumSizeHint(self):
         return super().minimumSizeHint() * 0.8
@@ -146,13 +150,10 @@ class ResultPicture(picture.Picture):
         super().focusOutEvent(event)
         self._look(None)
 
-    def keyPressEvent(self, event) -> None:
-        if event.key() not in picture.ARROWS or self._image is None:
-            super().keyPressEvent(event)
-            return
-        (x, y), (dx, dy) = self._within(), picture.ARROWS[event.key()]
-        w, h = self._image.width(), self._image.height()
-        self._cell = min(max(x + dx, 0), w - 1), min(max(y + dy, 0), h - 1)
+    def _step(self, dx: int, dy: int) -> None:
+        """To a pixel beside the keyboard's."""
+        x, y = self._within()
+        self._cell = min(max(x + dx, 0), self._image.width() - 1), min(max(y + dy, 0), self._image.height() - 1)
         self._look(self._cell)
 
     def paint_over(self, painter: QPainter, field: QRectF) -> None:

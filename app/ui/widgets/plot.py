@@ -7,10 +7,11 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QPen
 from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QRubberBand, QToolButton
 
@@ -18,6 +19,7 @@ from app.core import csv_export
 from app.ui import theme
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import plot_export
+from app.ui.widgets.keys import Keys
 from vssm.errors import UserError
 from vssm.files import atomic
 
@@ -35,22 +37,6 @@ CORNER = 28, 20  # pixels of the button there
 REACH = 40  # pixels from a curve within which the mouse points at it
 KINDS = "png", "svg", "csv"  # of files that a plot is saved as
 SMALL = 6  # pixels: a drag shorter than this zooms one axis, or none
-KEYS = {  # in focus: what they do, and with what
-    Qt.Key.Key_Plus: ("zoom", 1 / STEP),
-    Qt.Key.Key_Equal: ("zoom", 1 / STEP),
-    Qt.Key.Key_Minus: ("zoom", STEP),
-    Qt.Key.Key_Home: ("show_whole",),
-    Qt.Key.Key_Left: ("step", -1),
-    Qt.Key.Key_Right: ("step", 1),
-    Qt.Key.Key_Up: ("turn", -1),
-    Qt.Key.Key_Down: ("turn", 1),
-}
-SHIFTED = {
-    Qt.Key.Key_Left: ("shift", -SHARE, 0),
-    Qt.Key.Key_Right: ("shift", SHARE, 0),
-    Qt.Key.Key_Up: ("shift", 0, SHARE),
-    Qt.Key.Key_Down: ("shift", 0, -SHARE),
-}
 HELP = (
     "Wheel or drag: zoom; double click: the whole; right button: copy or save. By keys: arrows go from point to point, "
     "Shift and arrows move, + and − zoom, Home shows the whole."
@@ -163,6 +149,25 @@ class Plot(pg.PlotWidget):
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.clicked.connect(self._open_menu)
         self._cornered = False
+        nearer, further = partial(self.zoom, 1 / STEP), partial(self.zoom, STEP)
+        does = {
+            Qt.Key.Key_Plus: nearer,
+            Qt.Key.Key_Equal: nearer,
+            Qt.Key.Key_Minus: further,
+            Qt.Key.Key_Home: self.show_whole,
+            Qt.Key.Key_Left: partial(self.step, -1),
+            Qt.Key.Key_Right: partial(self.step, 1),
+            Qt.Key.Key_Up: partial(self.turn, -1),
+            Qt.Key.Key_Down: partial(self.turn, 1),
+        }
+        shifted = {
+            Qt.Key.Key_Plus: nearer,  # which may need Shift
+            Qt.Key.Key_Left: partial(self.shift, -SHARE, 0),
+            Qt.Key.Key_Right: partial(self.shift, SHARE, 0),
+            Qt.Key.Key_Up: partial(self.shift, 0, SHARE),
+            Qt.Key.Key_Down: partial(self.shift, 0, -SHARE),
+        }
+        Keys(self, does, shifted)
 
     def keep_button(self) -> None:
         """Put the button into the lower right corner, beside the axis's name, where a panel has no room for it."""
@@ -480,25 +485,6 @@ class Plot(pg.PlotWidget):
         self._mark(number, int(away.argmin()))
 
     # --- keys
-
-    def _does(self, event) -> tuple | None:
-        held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
-        if held == Qt.KeyboardModifier.ShiftModifier and event.key() in SHIFTED:
-            return SHIFTED[event.key()]
-        plain = held == Qt.KeyboardModifier.NoModifier or event.key() == Qt.Key.Key_Plus  # which may need Shift
-        return KEYS.get(event.key()) if plain else None
-
-    def event(self, event) -> bool:
-        if event.type() == QEvent.Type.ShortcutOverride and self._does(event):  # before any shortcut of the window
-            event.accept()
-            return True
-        return super().event(event)
-
-    def keyPressEvent(self, event) -> None:
-        if done := self._does(event):
-            getattr(self, done[0])(*done[1:])
-        else:
-            event.ignore()
 
     def keyReleaseEvent(self, event) -> None:
         event.ignore()

@@ -14,13 +14,12 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.ui.widgets import picture
+from app.ui.widgets.keys import PRESS, RETURN, Keys
 from app.ui.words import plain_tip
 
 GAP = 6  # between pictures
 OUTLINED = 40  # the least width of a picture for an outline to leave something of it
-KEYS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
-FIRST, LAST = Qt.Key.Key_Home, Qt.Key.Key_End
-RETURN, AWAY = (Qt.Key.Key_Return, Qt.Key.Key_Enter), (Qt.Key.Key_Delete, Qt.Key.Key_Backspace)
+AWAY = Qt.Key.Key_Delete, Qt.Key.Key_Backspace
 
 
 class Gallery(QWidget):
@@ -44,6 +43,24 @@ class Gallery(QWidget):
         self._lines, self._tips, self._pins, self._frames = [], [], set(), []
         self._current, self._pointed, self._marked = 0, -1, True
         self._describe()
+        does = {
+            Qt.Key.Key_Left: lambda: self._choose((self._current - 1) % len(self._images)),
+            Qt.Key.Key_Right: lambda: self._choose((self._current + 1) % len(self._images)),
+            Qt.Key.Key_Home: lambda: self._choose(0),
+            Qt.Key.Key_End: lambda: self._choose(len(self._images) - 1),
+            Qt.Key.Key_Space: lambda: self.clicked.emit(self._current),
+            **dict.fromkeys(RETURN, lambda: self.used.emit(self._current)),
+            **dict.fromkeys(AWAY, lambda: self.unpinned.emit(self._current)),
+        }
+        once = *PRESS, *AWAY  # what a second press does is something else
+        Keys(self, does, once=once, when=lambda: self._images)
+
+    def _choose(self, number: int) -> None:
+        self._current = number
+        self._describe()
+        self.chosen.emit(number)
+        self._point(number)
+        self.update()
 
     def sizeHint(self) -> QSize:
         return QSize(300, self._largest)
@@ -208,35 +225,9 @@ class Gallery(QWidget):
         self._point(-1)
 
     def event(self, event) -> bool:
-        if event.type() == QEvent.Type.ShortcutOverride and self._images:
-            if event.key() in RETURN and not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
-                event.accept()  # with the focus here, Return is about the picture
-                return True
-        elif event.type() == QEvent.Type.ToolTip and self._images:
+        if event.type() == QEvent.Type.ToolTip and self._images:
             number = self.at(QPointF(event.pos()))
             words = [self._tips[number]] if number >= 0 else []
             QToolTip.showText(event.globalPos(), plain_tip("\n".join([*words, self._about])), self)
             return True
         return super().event(event)
-
-    def keyPressEvent(self, event) -> None:
-        K, key = len(self._images), event.key()
-        if not K or event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
-            super().keyPressEvent(event)
-        elif key in KEYS or key in (FIRST, LAST):
-            to = 0 if key == FIRST else K - 1 if key == LAST else (self._current + KEYS[key]) % K
-            self._current = to
-            self._describe()
-            self.chosen.emit(to)
-            self._point(to)
-            self.update()
-        elif event.isAutoRepeat() and key in (Qt.Key.Key_Space, *RETURN, *AWAY):
-            event.accept()  # a key that is held does it once: what a second one does is something else
-        elif key == Qt.Key.Key_Space:
-            self.clicked.emit(self._current)
-        elif key in RETURN:
-            self.used.emit(self._current)
-        elif key in AWAY:
-            self.unpinned.emit(self._current)
-        else:
-            super().keyPressEvent(event)
