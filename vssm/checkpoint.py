@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 
@@ -22,10 +22,12 @@ from vssm.config import PICTURE
 from vssm.errors import UserError
 from vssm.files import atomic, resources
 from vssm.models import registry
+from vssm.models.registry import Network, TorchModule
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+M = TypeVar("M", bound=TorchModule)
 FORMAT = "vssm-checkpoint/1"
 MOST_HEADER = 4_000_000  # bytes: some hundred times what a training's state takes
 RENAMED = {"levels": "num_values"}  # settings of configs, by the names that older files have for them
@@ -43,9 +45,9 @@ class Checkpoint:
 
     model: str
     data: data.DataSet
-    network: nn.Module
-    scores: dict = field(default_factory=dict)
-    training: dict = field(default_factory=dict)
+    network: Network
+    scores: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
 
     @property
@@ -54,7 +56,7 @@ class Checkpoint:
 
     def total(self, key: str) -> float:
         """The sum of "minutes", "images" or "steps" over all parts of the training."""
-        return sum(part.get(key, 0) for part in parts(self.training))
+        return float(sum(part.get(key, 0) for part in parts(self.training)))
 
     def save(self, path: str | Path) -> None:
         """Write to `path` atomically; raises UserError where that cannot be."""
@@ -68,7 +70,7 @@ class Checkpoint:
         write(path, {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}, meta)
 
 
-def parts(training: dict) -> list[dict]:
+def parts(training: dict[str, Any]) -> list[dict[str, Any]]:
     """The parts of a training in their order: "minutes", "images", "steps", "device", "settings" and so on of each.
 
     A part ends where a training is resumed with `--resume`, and where another begins from its weights with `--start`.
@@ -88,7 +90,7 @@ def load(path: str | Path, expect_model: str | None = None, expect_data: str | N
     """Read a checkpoint. Raises UserError, in one sentence, where the file is missing, broken, foreign, or of
     another model or data set than expected."""
 
-    def make(meta: dict) -> nn.Module:
+    def make(meta: dict[str, Any]) -> Network:
         if expect_model and meta["model"] != expect_model:
             raise Foreign(f"holds the model {meta['model']!r}, not {expect_model!r}; name the right file or model")
         if expect_data and meta["data"] != expect_data:
@@ -109,7 +111,7 @@ class Foreign(UserError):
     """A file that is sound, but not the one that is wanted; the text follows the file's name."""
 
 
-def read_network(path: str | Path, make: Callable[[dict], nn.Module]) -> tuple[nn.Module, dict]:
+def read_network(path: str | Path, make: Callable[[dict[str, Any]], M]) -> tuple[M, dict[str, Any]]:
     """The network in a file and the file's metadata; the network is in eval mode, float32, on the CPU.
 
     What the file says of itself is not believed: its metadata are looked at, the network that they describe may not be
@@ -144,9 +146,9 @@ def read_network(path: str | Path, make: Callable[[dict], nn.Module]) -> tuple[n
     return network.eval().requires_grad_(False), meta
 
 
-def _checked(meta: dict) -> dict:
+def _checked(meta: dict[str, Any]) -> dict[str, Any]:
     """Metadata with everything in its place; raises UserError where that cannot be."""
-    kinds = {"model": str, "data": str, "config": dict, "scores": dict, "training": dict}
+    kinds = {"model": str, "data": str, "config": dict[str, Any], "scores": dict[str, Any], "training": dict}
     meta = {"scores": {}, "training": {}} | meta
     for name, kind in kinds.items():
         if not isinstance(meta.get(name), kind):
@@ -214,7 +216,7 @@ def require_fit(wanted: dict[str, Layout], given: dict[str, Layout]) -> None:
             raise UserError(f"its tensor {name!r} is {kind} {list(shape)}, and its network needs {other} {list(size)}.")
 
 
-def write(path: str | Path, tensors: dict[str, Tensor], meta: dict) -> None:
+def write(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     """Write tensors and JSON metadata to a safetensors file, atomically."""
     from safetensors.torch import save_file  # here, as it brings torch: where files lie is asked before that is loaded
 
@@ -229,7 +231,7 @@ def write(path: str | Path, tensors: dict[str, Tensor], meta: dict) -> None:
 class Header:
     """What a file says of itself: metadata, and the layout of its tensors by name."""
 
-    meta: dict
+    meta: dict[str, Any]
     layout: dict[str, Layout]
 
 
@@ -240,14 +242,14 @@ def read_header(path: str | Path) -> Header:
         return Header(meta, {n: (str(s.get_dtype()), tuple(s.get_shape())) for n, s in slices.items()})
 
 
-def read(path: str | Path) -> tuple[dict[str, Tensor], dict]:
+def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and metadata of a file that `write` made; raises UserError for anything else."""
     with _opened(path) as (file, meta):
         return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118 - not a dict
 
 
 @contextlib.contextmanager
-def _opened(path: str | Path) -> Iterator[tuple[Any, dict]]:
+def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, Any]]]:
     """A file that `write` made, and its metadata; raises UserError for anything else, in the block too."""
     path = Path(path)
     if not path.is_file():

@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from vssm.data import DataSet
 from vssm.errors import UserError
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 def bounded(default: Any, least: float, most: float, divides: tuple[str, ...] = (), length: int | None = None) -> Any:
@@ -45,10 +48,11 @@ def flag(default: bool) -> Any:
     return one_of(default, not default)
 
 
+@dataclasses.dataclass(frozen=True)
 class BoundedConfig:
     """What a frozen dataclass with such fields inherits: it cannot be made with a value out of bounds."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _check(self, field)
 
@@ -86,7 +90,7 @@ def from_dict(cls: type[T], values: dict[str, Any]) -> T:
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
-def _check(made: Any, field: dataclasses.Field) -> None:
+def _check(made: Any, field: dataclasses.Field[Any]) -> None:
     """Raises UserError where a field's value is not what the field allows."""
     value = getattr(made, field.name)
     if options := field.metadata.get("options"):
@@ -115,7 +119,7 @@ def _is_number(value: Any, whole: bool) -> bool:
     return type(value) is int or (not whole and type(value) is float and math.isfinite(value))
 
 
-def _refusal(field: dataclasses.Field, wanted: str, value: Any) -> UserError:
+def _refusal(field: dataclasses.Field[Any], wanted: str, value: Any) -> UserError:
     shown = repr(value)
     return UserError(
         f"The setting {field.name} must be {wanted}, not {shown if len(shown) < 60 else shown[:60] + '…'}."

@@ -46,7 +46,7 @@ def fast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def autocast(device: torch.device) -> contextlib.AbstractContextManager:
+def autocast(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Matrix products in the device's fast precision."""
     dtype = fast_dtype(device)
     return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)

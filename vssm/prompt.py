@@ -22,7 +22,7 @@ class Prompt:
     pixels: np.ndarray
     known: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.dtype != np.uint8:
             raise UserError(f"A prompt needs pixels as uint8 [H, W, C], not {self.pixels.dtype} {self.pixels.shape}.")
         if self.known.shape != self.pixels.shape[:2] or self.known.dtype != np.bool_:

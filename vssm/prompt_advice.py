@@ -190,8 +190,8 @@ def centred(prompt: Prompt) -> np.ndarray:
         end, broad = MNIST.height - found.bottom, MNIST.width - found.left - found.right
         scale = min(max(end - TOP, 1) / (end - found.top), BOX / broad, MOST_SCALE)
         left, top = found.x - (MIDDLE + 0.5) / scale, end - end / scale
-        box = left, top, left + MNIST.width / scale, top + MNIST.height / scale
-        pixels = cut(large, tuple(fine * edge for edge in box), MNIST)
+        right, bottom = left + MNIST.width / scale, top + MNIST.height / scale
+        pixels = cut(large, (fine * left, fine * top, fine * right, fine * bottom), MNIST)
         pixels[end:] = 0
         return pixels
     return cut_centred(large)

@@ -14,8 +14,9 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ from vssm.models import registry
 from vssm.prompt import Prompt
 from vssm.prompt_advice import advise
 from vssm.reports import explainer_figures, results_page, studies
-from vssm.sampling.events import Finished, GenerationRequest, Latents, Progress, Started
+from vssm.sampling.events import Event, Finished, GenerationRequest, Latents, Progress, Started
 from vssm.sampling.generator import Generator
 from vssm.training import distributed, optimizers
 from vssm.training.trainer import TrainingConfig, train
@@ -162,8 +163,8 @@ def run_evaluate(args: argparse.Namespace) -> None:
     if args.all:
         return run_evaluate_all(args)
     generator = make_generator(args)
-    if args.write:
-        prompt_files.check_out(generator.checkpoint.path, (generator.checkpoint.path.suffix,))
+    if args.write and (path := generator.checkpoint.path) is not None:
+        prompt_files.check_out(path, (path.suffix,))
     record = evaluate.evaluate(generator, args.parts, make_settings(args, generator), args.data_dir)
     if args.write:
         evaluate.write_scores(generator.checkpoint, record)
@@ -277,7 +278,7 @@ def run_scaling(args: argparse.Namespace) -> None:
     points: list[scaling.Measured] = []
     meter = LoadMeter()
 
-    def made() -> dict:
+    def made() -> dict[str, Any]:
         load = meter.read(torch.get_num_threads() if where.type == "cpu" else 1)
         record = scaling_runner.record(points, request, device.describe(where)) | load.to_dict() | {"load": load.words}
         return record | ({"ratio_to_transformer": {}} if load.too_busy and not args.allow_busy else {})
@@ -384,7 +385,8 @@ def choose_sampler(args: argparse.Namespace, generator: Generator) -> tuple[str,
             fitting = [m.name for m in generator.network.samplers(generator.network.config) if m.parameter == name]
             remedy = f"choose --mode {fitting[0]}" if fitting else "leave it out"
             raise UserError(f"{generator.preset.title}'s mode {mode.name!r} has no --{name}; {remedy}.")
-    return generator.find_sampler(mode.name, given.get(mode.parameter))[0].name, given.get(mode.parameter)
+    parameter = given.get(mode.parameter or "")
+    return generator.find_sampler(mode.name, parameter)[0].name, parameter
 
 
 def make_contestant(args: argparse.Namespace, entry: str, generator: Generator) -> benchmark.Contestant:
@@ -424,9 +426,10 @@ def write_results(args: argparse.Namespace) -> Path:
     return results_page.write(data.get(args.data), args.out or results_page.DOCS, where, not args.keep_sheets, readme)
 
 
-def follow(events, samples: int) -> tuple[Started, Finished]:
+def follow(events: Iterator[Event], samples: int) -> tuple[Started, Finished]:
     """Show a generation's events as a progress bar on standard error; returns the first and the last."""
     started = next(events)
+    assert isinstance(started, Started)
     with tqdm(total=started.tokens, desc=started.title, unit=" tokens", leave=False, dynamic_ncols=True) as bar:
         for event in events:
             match event:
@@ -440,7 +443,7 @@ def follow(events, samples: int) -> tuple[Started, Finished]:
     raise RuntimeError("the generator ended without a Finished event")
 
 
-def parse_changes(model: str, dataset: data.DataSet, pairs: list[str]) -> dict:
+def parse_changes(model: str, dataset: data.DataSet, pairs: list[str]) -> dict[str, Any]:
     """`KEY=VALUE` pairs to changes of a preset's config, each of the type that the preset has there.
 
     Raises UserError for unknown keys, values of another type, and settings of which no network can be made.
@@ -470,7 +473,7 @@ def parse_changes(model: str, dataset: data.DataSet, pairs: list[str]) -> dict:
     return changes
 
 
-def _literal(text: str):
+def _literal(text: str) -> Any:
     try:
         return json.loads(text.lower())
     except json.JSONDecodeError:
@@ -480,7 +483,7 @@ def _literal(text: str):
 # --- output ---------------------------------------------------------------------------------------------------------
 
 
-def show(args: argparse.Namespace, record, text: str) -> None:
+def show(args: argparse.Namespace, record: dict[str, Any] | list[dict[str, Any]], text: str) -> None:
     """Print the record as JSON, or the text for people. What is not a finite number is told either way."""
     written, missing = strict_json.text(record)
     print(written if args.json else text)
@@ -489,7 +492,7 @@ def show(args: argparse.Namespace, record, text: str) -> None:
         print(f"Not a finite number{null}: {', '.join(missing)}.", file=sys.stderr)
 
 
-def show_scaling(args: argparse.Namespace, record: dict) -> None:
+def show_scaling(args: argparse.Namespace, record: dict[str, Any]) -> None:
     """A record of `bench --lengths`."""
     title = f"Seconds for one picture of T pixels, each of {data.get(record['data']).title}'s kind"
     show(
@@ -519,7 +522,7 @@ def guarded(work: Callable[[], int | None], debug: bool = False) -> int:
         try:
             code = work() or 0
         except SystemExit as stop:  # argparse after --help and --version
-            code = stop.code or 0
+            code = stop.code if isinstance(stop.code, int) else int(bool(stop.code))
         except KeyboardInterrupt:
             return 130
         except Exception as error:

@@ -6,6 +6,7 @@ import argparse
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn, TypeVar
 
 import torch
 
@@ -17,24 +18,27 @@ from vssm.reports import explainer_figures, studies
 from vssm.training.trainer import TrainingConfig
 
 MOST_SAMPLES = 1000  # of one prompt at once, held in memory together
+T = TypeVar("T")
 MODELS = ", ".join(registry.PRESETS)
 
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one sentence."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         raise UserError(f"{message[:1].upper()}{message[1:]}; see `{self.prog} --help`.")
 
 
-def number(kind: type, low: float, high: float = math.inf, above: bool = False) -> Callable[[str], float]:
+def number(
+    kind: type[int] | type[float], low: float, high: float = math.inf, above: bool = False
+) -> Callable[[str], float]:
     """An option's type: a finite number from `low` (or above it) to `high`."""
     least = f"above {low}" if above else f"at least {low}"
     words = f"{least} and at most {high}" if math.isfinite(high) else least
 
-    def parse(text: str):
+    def parse(text: str) -> float:
         try:
-            value = kind(text)
+            value: float = kind(text)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{text!r} is not a {'whole ' * (kind is int)}number") from None
         if not math.isfinite(value) or not low <= value <= high or (above and value == low):
@@ -44,7 +48,7 @@ def number(kind: type, low: float, high: float = math.inf, above: bool = False) 
     return parse
 
 
-def several(kind: Callable) -> Callable[[str], list]:
+def several(kind: Callable[[str], T]) -> Callable[[str], list[T]]:
     """An option's type: values separated by commas."""
     return lambda text: [kind(part.strip()) for part in text.split(",")]
 

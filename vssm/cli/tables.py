@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from vssm import data
 from vssm.sampling.step import Sampler
@@ -31,13 +32,13 @@ def sampler_words(mode: Sampler, size: int) -> str:
     return f"{mode.name}, {mode.parameter} {size}" if mode.parameter else mode.name
 
 
-def clamping_rows(record: dict) -> list[tuple[str, str]]:
+def clamping_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
     """What to say where known pixels are only passed by."""
     text = "this model reads in raster order: a pixel known later cannot inform those before it"
     return [("", text)] if record["clamped"] else []
 
 
-def score_rows(record: dict) -> list[tuple[str, str]]:
+def score_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
     """The scores in a record of `evaluate`, those that were measured."""
     rows, dataset = [], data.get(record["data"])
     shown = {
@@ -96,7 +97,7 @@ def score_rows(record: dict) -> list[tuple[str, str]]:
     return rows
 
 
-def speed_rows(record: dict) -> list[tuple[str, str]]:
+def speed_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
     prompt = f", and {record['prompt_seconds']:.4f} s to read the prompt" if record["prompt_seconds"] else ""
     drafts = f", {record['acceptance']:.0%} of {record['drafted']:,} drafts accepted" if "acceptance" in record else ""
     return [

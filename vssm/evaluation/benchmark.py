@@ -14,6 +14,7 @@ import platform
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -42,7 +43,7 @@ def bench(
     repeat: int = 5,
     quiet: bool = False,
     allow_busy: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     """Time every contestant at completing `prompt` `batch` times in one run, `repeat` times.
 
     Returns the record of `python -m vssm bench`: for every contestant the median and least seconds, images per second
@@ -51,7 +52,7 @@ def bench(
     unless `allow_busy`). Raises UserError for a prompt that does not fit or
     is known as a whole, and for a mode that the model does not have.
     """
-    record = {
+    record: dict[str, Any] = {
         "machine": machine(),
         "threads": torch.get_num_threads(),
         "batch": batch,
@@ -95,7 +96,7 @@ def bench(
     return record
 
 
-def _summary(runs: list[Finished], batch: int) -> dict:
+def _summary(runs: list[Finished], batch: int) -> dict[str, Any]:
     seconds = [r.seconds + r.prompt_seconds for r in runs]
     median = statistics.median(seconds)
     return {
@@ -110,12 +111,12 @@ def _summary(runs: list[Finished], batch: int) -> dict:
     }
 
 
-def sampler_record(finished: Finished) -> dict:
+def sampler_record(finished: Finished) -> dict[str, Any]:
     """The keys "mode", "size" and "pixels" of a record; size is null for a sampler without a number."""
     return {"mode": finished.sampler, "size": finished.parameter or None, "pixels": finished.pixel_mode}
 
 
-def drafting(runs: list[Finished], samples: int) -> dict:
+def drafting(runs: list[Finished], samples: int) -> dict[str, Any]:
     """What drafts gained over some runs of `samples` pictures each.
 
     tokens_per_call: pixels that one network call adds to one picture, in the mean. Where tokens were drafted also
@@ -128,7 +129,7 @@ def drafting(runs: list[Finished], samples: int) -> dict:
     return record
 
 
-def machine() -> dict:
+def machine() -> dict[str, Any]:
     """What the figures were measured on."""
     return {
         "cpu": _cpu(),

@@ -11,6 +11,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,10 +42,10 @@ class ClassifierConfig(BoundedConfig):
 
 def config_for(dataset: data.DataSet) -> ClassifierConfig:
     """What a set's classifier is trained as: one of pictures in colour needs more of everything."""
-    shape = {"size": dataset.height, "classes": dataset.classes, "colours": dataset.channels}
+    config = ClassifierConfig(size=dataset.height, classes=dataset.classes, colours=dataset.channels)
     if dataset.channels == 1:
-        return ClassifierConfig(**shape)
-    return ClassifierConfig(**shape, channels=(32, 64, 96), convolutions=(2, 2, 2))
+        return config
+    return dataclasses.replace(config, channels=(32, 64, 96), convolutions=(2, 2, 2))
 
 
 class Classifier(nn.Module):
@@ -52,10 +53,11 @@ class Classifier(nn.Module):
 
     Config = ClassifierConfig
 
-    def __init__(self, config: ClassifierConfig):
+    def __init__(self, config: ClassifierConfig) -> None:
         super().__init__()
         self.config = c = config
-        layers, last, width = [], c.colours, 5  # the first convolution is a wide one
+        layers: list[nn.Module] = []
+        last, width = c.colours, 5  # the first convolution is a wide one
         for channels, convolutions in zip(c.channels, c.convolutions, strict=True):
             for _ in range(convolutions):
                 layers += [nn.Conv2d(last, channels, width, padding=width // 2, bias=False)]
@@ -87,7 +89,7 @@ def load(dataset: data.DataSet, file: str | Path | None = None) -> Classifier:
     if not file.is_file():
         raise UserError(f"There is no classifier {file}; make one with {remedy}.")
 
-    def make(meta: dict) -> Classifier:
+    def make(meta: dict[str, Any]) -> Classifier:
         refusal = UserError(f"it is no classifier of {dataset.title}'s pictures; make one with {remedy}.")
         if meta["model"] != "classifier":  # whose config is another
             raise refusal
@@ -98,7 +100,7 @@ def load(dataset: data.DataSet, file: str | Path | None = None) -> Classifier:
         return network
 
     network, _ = checkpoint.read_network(file, make)
-    return network.to(memory_format=torch.channels_last)  # faster, on a CPU too
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # faster on a CPU, too
 
 
 @torch.inference_mode()
@@ -142,7 +144,7 @@ def train(
     lr: float = 4e-3,
     data_folder: str | Path | None = None,
     quiet: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     """Train on the CPU for `minutes` and write the weights to `file` (the shipped place by default).
 
     Returns the scores of `accuracies` on the test set, and more.
@@ -154,7 +156,8 @@ def train(
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     where = torch.device("cpu")
-    network = Classifier(config_for(dataset)).to(memory_format=torch.channels_last)  # faster, on a CPU too
+    network = Classifier(config_for(dataset))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # faster on a CPU, too
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.02)
     seen, begun, progress = 0, time.perf_counter(), 0.0
     order = torch.empty(0, dtype=torch.long)

@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import datetime
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from vssm.checkpoint import Checkpoint
 from vssm.errors import UserError
 from vssm.evaluation import benchmark, classifier, metrics, pen_digits
 from vssm.files import strict_json
+from vssm.models.registry import LatentNetwork
 from vssm.prompt import Prompt
 from vssm.sampling.events import FixedLatents
 from vssm.sampling.generator import Generator
@@ -94,7 +96,7 @@ def evaluate(
     settings: Settings | None = None,
     data_folder: str | Path | None = None,
     quiet: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     """Score a model; returns the record of `python -m vssm evaluate`, whose keys are told at the methods of
     `Evaluation`. "measured" says of each part when, where, how long and under which settings. parts: as
     `usual_parts` has it by default.
@@ -127,7 +129,9 @@ def usual_parts(dataset: data.DataSet, settings: Settings, data_folder: str | Pa
 class Evaluation:
     """A model before the test set: one method a part, each returning its keys of the record."""
 
-    def __init__(self, generator: Generator, settings: Settings, data_folder=None, quiet: bool = False):
+    def __init__(
+        self, generator: Generator, settings: Settings, data_folder: str | Path | None = None, quiet: bool = False
+    ) -> None:
         self.generator, self.settings, self.data_folder, self.quiet = generator, settings, data_folder, quiet
         self.data = generator.data
         self.sampler, self.parameter = generator.find_sampler(settings.sampler, settings.parameter)
@@ -142,7 +146,7 @@ class Evaluation:
     def judge(self) -> classifier.Classifier:
         return classifier.load(self.data)
 
-    def circumstances(self, part: str) -> dict:
+    def circumstances(self, part: str) -> dict[str, Any]:
         """When, where and under which settings a part was measured; "options": those that are not the usual ones, by
         the names that the command line has for them, without seed and threads."""
         where, drawn = benchmark.machine(), part not in LIKELIHOODS
@@ -159,7 +163,7 @@ class Evaluation:
             "options": self._options(part),
         }
 
-    def _options(self, part: str) -> dict:
+    def _options(self, part: str) -> dict[str, Any]:
         given = {k: getattr(self.settings, k) for k in OPTIONS[part]}
         options = {k.replace("_", "-"): v for k, v in given.items() if v != getattr(Settings, k)}
         if part in LIKELIHOODS:
@@ -172,7 +176,7 @@ class Evaluation:
             options["pixels"] = self.pixel_mode
         return options
 
-    def nats(self) -> dict:
+    def nats(self) -> dict[str, Any]:
         """nats: −log p(x) or its bound, a mean over images; nats_error: that mean's standard error; bits_per_dim,
         bits_per_dim_error: the same two in bits a channel of a pixel; bound: "exact", or "elbo" by one hard posterior
         draw an image with nothing known; order: of the tokens, "raster" or "random" (each image under an order of its
@@ -190,7 +194,7 @@ class Evaluation:
             "order": getattr(network, "likelihood_order", "raster" if raster else None),
         }
 
-    def label(self) -> dict:
+    def label(self) -> dict[str, Any]:
         """label_kept, label_kept_error: the share of pictures that, their lower half completed once at temperature 1,
         still read as what they are to the classifier, and its standard error; label_kept_whole: the same share of the
         pictures as they are; label_kept_top: of their upper halves alone, the rest black; label_images: of how
@@ -205,7 +209,7 @@ class Evaluation:
             "label_kept_top": self._read_rightly(self.images * known[..., None]),
         }
 
-    def pen(self) -> dict:
+    def pen(self) -> dict[str, Any]:
         """pen_kept, pen_kept_error: of pen digits whose lower half is completed once at temperature 1, the share that
         still reads as what it is, and its standard error; pen_kept_top: that share of their upper halves alone, the
         rest black; pen_images: of how many; pen_whole: the share that the classifier reads whole, which alone are
@@ -242,13 +246,13 @@ class Evaluation:
         """The share of the pictures that still read as themselves once all but `known` [N, H, W] is completed."""
         return self._read_rightly(self._complete(self.images, known))
 
-    def iw(self) -> dict:
+    def iw(self) -> dict[str, Any]:
         """iw_nats, iw_nats_error: the bound −log (1/K) Σ_k p(x, z_k) / q(z_k | x) by iw_samples = K draws
         (1509.00519), its mean over the first iw_images images and that mean's standard error; iw_elbo: the bound by
         one draw on the same images; iw_bits_per_dim, iw_bits_per_dim_error, iw_elbo_bits_per_dim: the three in bits a
         channel of a pixel. Nothing for a model whose likelihood is exact."""
         s, network = self.settings, self.generator.network
-        if network.exact:
+        if network.exact or not isinstance(network, LatentNetwork):
             return {}
         values = self.test_values[: s.iw_images]
 
@@ -270,7 +274,7 @@ class Evaluation:
             "iw_elbo_bits_per_dim": metrics.bits_per_dim(float(elbo.mean()), self.data),
         }
 
-    def fid(self) -> dict:
+    def fid(self) -> dict[str, Any]:
         """fid: the Fréchet distance between fid_samples unconditional samples and all test pictures, as they are
         scored, each taken as a Gaussian in the classifier's penultimate layer: the fewer the samples, the larger it
         is. kid, kid_error: the kernel distance in the same features, which is as large on average whatever the number,
@@ -298,7 +302,7 @@ class Evaluation:
             "kid_real_error": real["kid_error"],
         }
 
-    def from_posterior(self, levels: int) -> dict:
+    def from_posterior(self, levels: int) -> dict[str, Any]:
         """What the model would score if its first so many levels of latents were right: they are drawn from the
         posterior, which sees the whole picture, and the rest from the prior. fid, kid, kid_error: of as many pictures
         from nothing as there are test images; label_kept: of lower halves completed."""
@@ -306,7 +310,7 @@ class Evaluation:
         made, completed = (self._complete(self.images, known, levels) for known in (nothing, upper))
         return self._distances(made) | {"label_kept": self._read_rightly(completed)}
 
-    def diversity(self) -> dict:
+    def diversity(self) -> dict[str, Any]:
         """Of so many completions ("diversity_endings") of the lower half of each of the first test digits
         ("diversity_prompts"), means over the prompts: diversity, the mean difference of two of them in the unknown
         pixels, as a share of the range (of two levels: the share of pixels in which they differ), over all pairs;
@@ -324,7 +328,7 @@ class Evaluation:
             "diversity_endings": K,
         }
 
-    def best(self) -> dict:
+    def best(self) -> dict[str, Any]:
         """best_mse: of best_endings completions of the lower half of each of the first best_images test pictures, the
         squared error of the best, a mean over unknown pixels and their channels, 0 to 1, and over the pictures;
         best_mse_error: the standard error of the latter; mean_mse: of all completions."""
@@ -342,7 +346,7 @@ class Evaluation:
             "best_endings": K,
         }
 
-    def speed(self) -> dict:
+    def speed(self) -> dict[str, Any]:
         """images_per_second: whole pictures from nothing, one at a time; images_per_second_best: at the best of some
         batch sizes, best_batch; speeds: at each of them; others_busy_cores: the most cores that other programs kept
         busy meanwhile, None where nobody tells; too_busy: whether that was too many for the times to mean much;
@@ -353,7 +357,7 @@ class Evaluation:
         records = {b: benchmark.bench({"": contestant}, prompt, b, s.repeats, self.quiet) for b in SPEED_BATCHES}
         speeds = {batch: record["models"][""]["images_per_second"] for batch, record in records.items()}
         first = records[SPEED_BATCHES[0]]["models"][""]
-        best = max(speeds, key=speeds.get)
+        best = max(speeds, key=lambda batch: speeds[batch])
         busy = [r["others_busy_cores"] for r in records.values() if r["others_busy_cores"] is not None]
         return {
             "images_per_second": speeds[1],
@@ -367,7 +371,7 @@ class Evaluation:
 
     # --- parts of parts -----------------------------------------------------------------------------------------
 
-    def _precision(self):
+    def _precision(self) -> contextlib.AbstractContextManager[object]:
         half = self.settings.precision == "bfloat16"
         return device.autocast(self.generator.where) if half else contextlib.nullcontext()
 
@@ -381,7 +385,7 @@ class Evaluation:
             self.generator, images, known, s.seed, self.quiet, s.sampler, s.parameter, s.pixel_mode, levels
         )
 
-    def _distances(self, images: np.ndarray) -> dict:
+    def _distances(self, images: np.ndarray) -> dict[str, Any]:
         """Of pictures to the test set: fid, kid and kid_error."""
         features = self._features(images)
         kid, kid_error = metrics.kernel_distance(features, self.test_features)
@@ -449,14 +453,23 @@ def completions(
     return np.concatenate([complete(part) for part in _slices(len(images), batch, "completion", quiet)])
 
 
-def _over_images(generator: Generator, measure, values: np.ndarray, seed: int, batch: int, title: str, quiet: bool):
+def _over_images(
+    generator: Generator,
+    measure: Callable[[torch.Tensor], torch.Tensor],
+    values: np.ndarray,
+    seed: int,
+    batch: int,
+    title: str,
+    quiet: bool,
+) -> np.ndarray:
     """`measure` of values [B, H, W, C], a batch at a time and all drawn from `seed`, to float64 [N]."""
-    where, parts = generator.where, []
+    where, parts = generator.where, list[torch.Tensor]()
     with torch.inference_mode(), torch.random.fork_rng([where] if where.type == "cuda" else []):
         torch.manual_seed(seed)
         for part in _slices(len(values), batch, title, quiet):
             parts.append(measure(torch.from_numpy(values[part]).long().to(where)).cpu())
-    return torch.cat(parts).double().numpy()
+    found: np.ndarray = torch.cat(parts).double().numpy()
+    return found
 
 
 def _slices(count: int, batch: int, title: str, quiet: bool) -> Iterator[slice]:
@@ -470,7 +483,7 @@ def _slices(count: int, batch: int, title: str, quiet: bool) -> Iterator[slice]:
 # --- scores kept in the weights -------------------------------------------------------------------------------------
 
 
-def write_scores(checkpoint: Checkpoint, record: dict) -> None:
+def write_scores(checkpoint: Checkpoint, record: dict[str, Any]) -> None:
     """Save the checkpoint to the file it came from with the record of `evaluate` among its scores: parts that were not
     measured anew keep their earlier values. Raises UserError for a score that is not a finite number."""
     if missing := strict_json.text(record)[1]:
@@ -481,4 +494,6 @@ def write_scores(checkpoint: Checkpoint, record: dict) -> None:
     old = {k: v for k, v in checkpoint.scores.items() if k not in ("seed", "seconds")}  # each part has its own
     measured = old.get("measured", {}) | record["measured"]
     checkpoint.scores = old | whole | {"measured": measured}
+    if checkpoint.path is None:
+        raise UserError("These weights come from no file, so their scores cannot be kept.")
     checkpoint.save(checkpoint.path)

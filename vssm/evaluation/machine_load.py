@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 STAT = Path("/proc/stat")  # Linux tells there how long its cores have been busy
 SLACK = 0.3  # cores that a desktop at rest keeps busy
@@ -38,7 +39,7 @@ class MachineLoad:
             return f"{taken}."
         return f"{taken}, too many for ratios: end them and run it again, or add --allow-busy to see these."
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """The keys of a record."""
         average = None if self.average is None else [round(x, 2) for x in self.average]
         others = None if self.others is None else round(self.others, 2)
@@ -48,7 +49,7 @@ class MachineLoad:
 class LoadMeter:
     """Measures from when it is made."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._average = os.getloadavg() if hasattr(os, "getloadavg") else None
         self._began = time.perf_counter(), _busy_seconds(), time.process_time()
 
@@ -57,7 +58,7 @@ class LoadMeter:
         began, busy, own = self._began
         passed, now = time.perf_counter() - began, _busy_seconds()
         if busy is not None and now is not None and passed > 0:
-            others = max(0.0, (now - busy - (time.process_time() - own)) / passed)
+            others: float | None = max(0.0, (now - busy - (time.process_time() - own)) / passed)
         else:
             others = self._average[0] if self._average else None
         return MachineLoad(others, self._average, os.cpu_count() or 1, threads)

@@ -14,7 +14,7 @@ KERNEL_BLOCKS = 10  # disjoint parts of the pictures, whose distances differ by 
 def lower_half_unknown(images: np.ndarray) -> np.ndarray:
     """Known masks [N, H, W] of the upper halves of images [N, H, W, C]."""
     known = np.zeros(images.shape[:3], bool)
-    known[:, : known.shape[1] // 2] = True
+    known[:, : images.shape[1] // 2] = True
     return known
 
 
@@ -49,7 +49,7 @@ def _discrepancy(a: np.ndarray, b: np.ndarray) -> float:
     """The unbiased squared maximum mean discrepancy of [n, D] and [m, D]."""
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        return (x @ y.T / x.shape[1] + 1) ** 3
+        return np.asarray((x @ y.T / x.shape[1] + 1) ** 3)
 
     def within(x: np.ndarray) -> float:
         k = kernel(x, x)
@@ -75,9 +75,8 @@ def squared_errors(images: np.ndarray, truth: np.ndarray, known: np.ndarray) -> 
     with known masks [M, H, W] and the true pictures [M, H, W, C], over unknown pixels and their channels."""
     differences = (images.astype(np.float32) - truth[:, None]) / 255
     unknown = ~known[:, None, ..., None]
-    return np.square(differences, dtype=np.float64).sum((2, 3, 4), where=unknown) / (
-        unknown.sum((2, 3, 4)) * images.shape[-1]
-    )
+    total = np.square(differences, dtype=np.float64).sum((2, 3, 4), where=unknown)
+    return np.asarray(total / (unknown.sum((2, 3, 4)) * images.shape[-1]))
 
 
 def bits_per_dim(nats: float, dataset: DataSet) -> float:

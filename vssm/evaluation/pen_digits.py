@@ -120,4 +120,5 @@ def _brush(path: np.ndarray, side: int) -> np.ndarray:
     centre = np.arange(side) + 0.5
     away = (centre - path[:, :1]) ** 2  # [n, side], squared
     down = (centre - path[:, 1:]) ** 2
-    return ((down[:, :, None] + away[:, None, :]) <= (BRUSH / 2) ** 2).any(0)
+    covered: np.ndarray = ((down[:, :, None] + away[:, None, :]) <= (BRUSH / 2) ** 2).any(0)
+    return covered

@@ -17,6 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class ScalingRequest:
     repeat: int = 5
     parameters: int = PARAMETERS
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.lengths or not self.contenders:
             raise UserError("Scaling needs at least one length and one model.")
         for length in self.lengths:
@@ -126,10 +127,11 @@ def exponent(lengths: Sequence[float], seconds: Sequence[float]) -> float | None
 
 def exponents(points: Sequence[Measured]) -> dict[str, tuple[float | None, float | None]]:
     """By name, in the order met: the exponent over all lengths, and that over the last three."""
-    found = {}
+    found: dict[str, tuple[float | None, float | None]] = {}
     for name in dict.fromkeys(p.name for p in points):
         own = sorted((p.length, p.seconds) for p in points if p.name == name)
-        found[name] = tuple(exponent(*zip(*part, strict=True)) for part in (own, own[-FITTED:]))
+        every, last = (exponent(*zip(*part, strict=True)) for part in (own, own[-FITTED:]))
+        found[name] = every, last
     return found
 
 
@@ -138,12 +140,13 @@ def span(lengths: Sequence[int]) -> str:
     return " to ".join(f"{n:,}" for n in dict.fromkeys((min(lengths), max(lengths))))
 
 
-def _own_fits(model: dict) -> tuple[list[int], tuple[float | None, float | None]]:
+def _own_fits(model: dict[str, Any]) -> tuple[list[int], tuple[float | None, float | None]]:
     """Of a model in a record: the lengths that it was measured at, and its exponents over these and the last three."""
     seconds = {int(n): s for n, s in model["seconds"].items()}
     lengths = sorted(seconds)
     parts = lengths, lengths[-FITTED:]
-    return lengths, tuple(exponent(part, [seconds[n] for n in part]) for part in parts)
+    every, last = (exponent(part, [seconds[n] for n in part]) for part in parts)
+    return lengths, (every, last)
 
 
 def words(title: str, slope: float | None, lengths: str = "") -> str:
@@ -151,11 +154,11 @@ def words(title: str, slope: float | None, lengths: str = "") -> str:
     return title if slope is None else f"{title} ∝ T^{slope:.2f}" + (f", T = {lengths}" if lengths else "")
 
 
-def table(made: dict) -> tuple[list[str], list[list[str]]]:
+def table(made: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Header and rows of a record: seconds and, beside a Transformer, how many times faster than it."""
     header = ["model", "parameters", *(f"T = {n:,}" for n in made["lengths"]), "∝ T^", "last three"]
 
-    def cell(name: str, m: dict, length: str) -> str:
+    def cell(name: str, m: dict[str, Any], length: str) -> str:
         if length not in m["seconds"]:
             return "–"
         ratio = made["ratio_to_transformer"].get(length, {}).get(name)
@@ -173,7 +176,7 @@ def table(made: dict) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def notes(made: dict) -> str:
+def notes(made: dict[str, Any]) -> str:
     """What a reader of the table must know."""
     repeats = [n for m in made["models"].values() for n in m["repeats"].values()]
     lines = [
@@ -209,7 +212,7 @@ def _span(numbers: list[int]) -> str:
     return f"{most} run{'s' * (most > 1)}" if least == most else f"{least} to {most} runs"
 
 
-def picture(made: dict) -> str:
+def picture(made: dict[str, Any]) -> str:
     """The record's curves as SVG, the exponents in the legend."""
     whole, curves = span(made["lengths"]), []
     for m in made["models"].values():
@@ -219,7 +222,7 @@ def picture(made: dict) -> str:
     return svg_plot.curves(curves, svg_plot.Axis("T, pixels", log=True), svg_plot.Axis("seconds a picture", log=True))
 
 
-def write(made: dict, path: Path) -> None:
+def write(made: dict[str, Any], path: Path) -> None:
     """Keep a record as PATH, and its plot as .svg beside it. Raises UserError where that fails."""
     atomic.require_suffix(path, (".json",))
     atomic.write_text(path.with_suffix(".svg"), picture(made))

@@ -11,6 +11,8 @@ import math
 import os
 import statistics
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Generator as Events
+from typing import Any
 
 import torch
 
@@ -47,7 +49,7 @@ def shaped(dataset: data.DataSet, shape: tuple[int, int]) -> data.DataSet:
 
 
 @functools.cache
-def body(preset: registry.Preset, config) -> int:
+def body(preset: registry.Preset, config: Any) -> int:
     """How many parameters a network has without those whose shape depends on the picture's: tables of positions."""
 
     def shapes(height: int, width: int) -> dict[str, torch.Size]:
@@ -58,7 +60,7 @@ def body(preset: registry.Preset, config) -> int:
     return sum(shape.numel() for name, shape in small.items() if large.get(name) == shape)
 
 
-def _network(preset: registry.Preset, config) -> torch.nn.Module:
+def _network(preset: registry.Preset, config: Any) -> registry.Network:
     """Untrained, and the same every time; nobody else's random numbers change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -97,7 +99,9 @@ def widths(preset: registry.Preset, dataset: data.DataSet, parameters: int) -> d
     return pixels | found
 
 
-def _nearest(make: Callable[[int], dict], off: Callable[[dict], int], start: int, step: int) -> dict:
+def _nearest(
+    make: Callable[[int], dict[str, Any]], off: Callable[[dict[str, Any]], int], start: int, step: int
+) -> dict[str, Any]:
     """Go from a width up or down while that brings `off` down."""
     at, best = start, off(make(start))
     for way in (step, -step):
@@ -125,7 +129,7 @@ def generator(
 
 def measure(
     request: ScalingRequest, where: torch.device | None = None, urgent: Callable[[], bool] = lambda: False
-) -> Iterator[Event]:
+) -> Events[Event, None, None]:
     """Measure point after point, short pictures first, all models at one length before the next; closing the iterator
     stops. Raises UserError, before the first point, for what cannot be measured.
 
@@ -144,13 +148,18 @@ def measure(
 
 
 def _point(
-    contender: Contender, dataset: data.DataSet, length: int, request: ScalingRequest, where, urgent
+    contender: Contender,
+    dataset: data.DataSet,
+    length: int,
+    request: ScalingRequest,
+    where: torch.device | None,
+    urgent: Callable[[], bool],
 ) -> Iterator[Event]:
     made = generator(contender, dataset, length, request.parameters, where)
     yield Working()
     first = yield from _run(made, contender, 0, urgent)
     repeats = max(1, min(request.repeat, int(ENOUGH / max(_seconds(first), 1e-9))))
-    runs = []
+    runs: list[Finished] = []
     for seed in range(1, repeats + 1):
         if gc.isenabled():  # else none can come, and this thread may not be the one for it
             gc.collect(1)  # so that no collection falls into the measured time
@@ -175,7 +184,9 @@ def _point(
     )
 
 
-def _run(made: Generator, contender: Contender, seed: int, urgent) -> Iterator[Working]:
+def _run(
+    made: Generator, contender: Contender, seed: int, urgent: Callable[[], bool]
+) -> Events[Working, None, Finished]:
     """One picture from nothing; returns its Finished."""
     prompt = Prompt.empty(*made.data.shape)
     request = GenerationRequest(
@@ -186,13 +197,14 @@ def _run(made: Generator, contender: Contender, seed: int, urgent) -> Iterator[W
             if isinstance(event, Finished):
                 return event
             yield Working()
+    raise RuntimeError("the generator ended without a Finished event")
 
 
 def _seconds(finished: Finished) -> float:
     return finished.seconds + finished.prompt_seconds
 
 
-def record(points: Sequence[Measured], request: ScalingRequest, device: str) -> dict:
+def record(points: Sequence[Measured], request: ScalingRequest, device: str) -> dict[str, Any]:
     """The record of `python -m vssm bench --lengths`, of the points there are; lengths are keys, so they are text."""
     by_name: dict[str, list[Measured]] = {}
     for p in points:
@@ -235,6 +247,6 @@ def record(points: Sequence[Measured], request: ScalingRequest, device: str) -> 
     }
 
 
-def _acceptance(own: list[Measured]) -> dict:
+def _acceptance(own: list[Measured]) -> dict[str, Any]:
     found = {str(p.length): p.acceptance for p in own if p.acceptance is not None}
     return {"acceptance": found} if found else {}

@@ -29,7 +29,7 @@ class FileLock:
     file that was left behind is therefore not locked. Whoever wants the lock must use this class, or flock.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path) -> None:
         """Take the lock at once; raises BlockingIOError where another holds it, and another OSError where there can
         be no lock (no such folder, no right to write there, a file system without locks)."""
         self.path = Path(path)

@@ -7,6 +7,7 @@ import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -84,7 +85,7 @@ def as_sketch(pixels: np.ndarray, channels: int) -> np.ndarray:
 
 def _is_rectangle(mask: np.ndarray) -> bool:
     """Whether the True cells of a mask [h, w] fill a rectangle, as known rows do, and of strokes only a bar."""
-    return bool((mask == mask.any(1)[:, None] & mask.any(0)).all())
+    return bool((mask == np.logical_and.outer(mask.any(1), mask.any(0))).all())
 
 
 def _deep(image: Image.Image, layout: str, content: bytes) -> np.ndarray | None:
@@ -102,18 +103,20 @@ def _deep(image: Image.Image, layout: str, content: bytes) -> np.ndarray | None:
         return high
     little = layout[-1] == "L" or (layout[-1] == "N" and sys.byteorder == "little")
     with Image.open(io.BytesIO(content), formats=FORMATS) as again:
-        again.tile = [_with_layout(tile, layout[:-1] + ("B" if little else "L")) for tile in again.tile]
-        return high | np.asarray(again)
+        tiles = cast("Any", again)  # an image that is read from a file tells how its samples lie there
+        tiles.tile = [_with_layout(tile, layout[:-1] + ("B" if little else "L")) for tile in tiles.tile]
+        return np.asarray(high | np.asarray(again))
 
 
 def _layout(image: Image.Image) -> str:
     """How the samples lie in the file, such as "RGB;16B"; empty where Pillow does not say."""
-    args = image.tile[0][3] if image.tile else ""
+    tiles = cast("Any", image).tile
+    args = tiles[0][3] if tiles else ""
     found = args[0] if isinstance(args, tuple) and args else args
     return found if isinstance(found, str) else ""
 
 
-def _with_layout(tile: tuple, layout: str) -> tuple:
+def _with_layout(tile: Any, layout: str) -> Any:
     args = (layout, *tile[3][1:]) if isinstance(tile[3], tuple) else layout
     return type(tile)(*tile[:3], args) if hasattr(tile, "_fields") else (*tile[:3], args)
 
@@ -169,7 +172,8 @@ def reduced(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
     elif image.mode in ("P", "1"):
         image = image.convert("RGB" if image.mode == "P" else "L")
-    return image.resize(tuple(max(1, round(n * ratio)) for n in image.size), Image.Resampling.BOX, reducing_gap=2.0)
+    width, height = (max(1, round(n * ratio)) for n in image.size)
+    return image.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
 
 
 # --- what it shows --------------------------------------------------------------------------------------------------
@@ -177,7 +181,7 @@ def reduced(image: Image.Image) -> Image.Image:
 
 def luminance(pixels: np.ndarray) -> np.ndarray:
     """[H, W, 3] uint8 to [H, W] float, as Pillow weighs the channels."""
-    return pixels @ np.array([0.299, 0.587, 0.114])
+    return np.asarray(pixels @ np.array([0.299, 0.587, 0.114]))
 
 
 def is_on_paper(image: Image.Image) -> bool:
@@ -231,13 +235,18 @@ def cut_centred(image: Image.Image, invert: bool = False) -> np.ndarray:
     box = fitting_box(ink)
     if box is None:
         return cut(image, (0, 0, *image.size), MNIST, invert)
-    box = np.array(box) * (np.array(image.size * 2) / (ink.shape[::-1] * 2))
-    made = cut(image, tuple(box), MNIST, invert)
+    edges = np.array(box) * (np.array(image.size * 2) / (ink.shape[::-1] * 2))
+    made = cut(image, _box(edges), MNIST, invert)
     if made.any():  # thin strokes have become as broad as others, which may have moved the middle
         place = [np.nonzero(made[..., 0])[axis].mean() + 0.5 for axis in (1, 0)]
-        box += np.tile((np.array(place) / MNIST.width - MIDDLE) * (box[2:] - box[:2]), 2)
-        made = cut(image, tuple(box), MNIST, invert)
+        edges += np.tile((np.array(place) / MNIST.width - np.array(MIDDLE)) * (edges[2:] - edges[:2]), 2)
+        made = cut(image, _box(edges), MNIST, invert)
     return made
+
+
+def _box(edges: np.ndarray) -> Box:
+    left, top, right, bottom = edges.tolist()
+    return left, top, right, bottom
 
 
 def _extended(image: Image.Image, box: Box) -> tuple[Image.Image, Box]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -107,4 +108,4 @@ def write_npz(path: Path, **arrays: np.ndarray) -> None:
     """Write an .npz archive; the file appears whole or not at all. Raises UserError where that fails."""
     atomic.require_suffix(path, (".npz",))
     with atomic.replacing(path) as part, part.open("wb") as file:  # by its name alone, numpy would add a suffix
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **cast("dict[str, Any]", arrays))

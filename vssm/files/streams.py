@@ -11,13 +11,13 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 
 class LastingStream:
     """A text stream that drops what cannot be written. failure: why, once that has happened."""
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.failure: Exception | None = None
 
@@ -42,7 +42,7 @@ class LastingStream:
         with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path
             os.dup2(nowhere.fileno(), self._stream.fileno())
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 

@@ -35,9 +35,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssm.config import PictureConfig, bounded, flag, for_data
+from vssm.data import DataSet
 from vssm.models import assd
-from vssm.models.raster import NEIGHBOURS, SquaredReLU
+from vssm.models.raster import NEIGHBOURS
 from vssm.nn import likelihoods
+from vssm.nn.modules import ModuleList, SquaredReLU, linear
 from vssm.nn.ssm_block import at_least_float32
 from vssm.sampling.step import Drafted, Sampler, SamplingParams, SamplingStep
 
@@ -65,7 +67,7 @@ class ASARMConfig(PictureConfig):
 class Block(nn.Module):
     """Pre-norm attention under a mask and an MLP, as the Transformer has them."""
 
-    def __init__(self, d_model: int, heads: int):
+    def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
@@ -104,6 +106,7 @@ class ASARM(nn.Module):
     """Maps rows (a target, and what stands before it) to the raw outputs of their tokens."""
 
     Config = ASARMConfig
+    around: Tensor
     exact = True
     likelihood_order = "random"
     prefix_only = False
@@ -121,7 +124,7 @@ class ASARM(nn.Module):
             Sampler("masked", "Masked", masked, "steps", 16, T),
         )
 
-    def __init__(self, config: ASARMConfig):
+    def __init__(self, config: ASARMConfig) -> None:
         super().__init__()
         self.config = c = config
         D, side = c.d_model, 2 * c.reach + 1
@@ -133,7 +136,7 @@ class ASARM(nn.Module):
         self.stem = nn.Sequential(
             nn.Linear((c.channels + 1) * side**2, c.stem_hidden), SquaredReLU(), nn.Linear(c.stem_hidden, D, bias=False)
         )
-        self.blocks = nn.ModuleList(Block(D, c.heads) for _ in range(c.blocks))
+        self.blocks: ModuleList[Block] = ModuleList(Block(D, c.heads) for _ in range(c.blocks))
         self.norm = nn.LayerNorm(D)
         self.head = nn.Linear(D, self.likelihood.parameters)
         for module in self.modules():
@@ -150,7 +153,7 @@ class ASARM(nn.Module):
             standing = torch.zeros_like(start[:, :1])
             self.head.weight.data *= 0.1
             self.direct_head.weight.data.copy_(torch.cat([start, standing], 1).flatten(1))
-        nn.init.kaiming_normal_(self.stem[0].weight, nonlinearity="relu")
+        nn.init.kaiming_normal_(linear(self.stem, 0).weight, nonlinearity="relu")
         for name, p in self.named_parameters():
             if name.endswith(("out.weight", "mlp.2.weight")):
                 nn.init.normal_(p, std=0.02 / math.sqrt(2 * c.blocks))
@@ -301,8 +304,15 @@ class Decoding:
     """
 
     def __init__(
-        self, network: ASARM, values: Tensor, order: Tensor, known: Tensor, temperature: float, rng, spare=None
-    ):
+        self,
+        network: ASARM,
+        values: Tensor,
+        order: Tensor,
+        known: Tensor,
+        temperature: float,
+        rng: torch.Generator,
+        spare: int | None = None,
+    ) -> None:
         self.network, self.values, self.order, self.known = network, values, order, known
         self.temperature, self.rng, self.T = max(temperature, likelihoods.LEAST), rng, network.tokens
         self.likelihood = network.likelihood
@@ -311,14 +321,14 @@ class Decoding:
             1, order, torch.arange(self.T, device=order.device).expand_as(order)
         )
         self.stands = known.clone()
-        self.round: tuple | None = None  # of drafting: values, the first rank and the last, how many passed
-        self.drawn: tuple | None = None  # by the last call: ranks, and raw outputs
+        self.round: tuple[Tensor, Tensor, int, Tensor | int] | None = None  # as `drafted` takes it
+        self.drawn: tuple[Tensor, Tensor] | None = None  # by the last call: ranks, and raw outputs
         c, slots = network.config, self.T + (self.T if spare is None else spare)
         shape = (len(values), 2, c.heads, slots, c.d_model // c.heads)
         self.caches = [network.norm.weight.new_zeros(shape) for _ in network.blocks]  # keys and values, one a block
         self.padded = torch.cat([order, order[:, -1:].expand(-1, slots - self.T)], 1)
 
-    def report(self, shape, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> SamplingStep:
+    def report(self, shape: torch.Size, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> SamplingStep:
         whole = bool((self.stands == self.T).all())
         filled = self.T if whole else (self.ranks < self.stands[:, None]).view(shape[:3])
         drafts = partial(self.drafted, shape, *self.round) if self.round else None
@@ -333,7 +343,7 @@ class Decoding:
             log_probability=log_prob,
         )
 
-    def log_probability(self, shape, ranks: Tensor, raw: Tensor) -> Tensor:
+    def log_probability(self, shape: torch.Size, ranks: Tensor, raw: Tensor) -> Tensor:
         """Compute the log-probability of a `SamplingStep` for those of the ranks [B, R] that are settled; raw: the
         outputs [B, R, P] of their rows."""
         place = self.padded.gather(1, ranks)
@@ -342,7 +352,7 @@ class Decoding:
         made = log_prob.new_full((shape[0], self.T + 1), math.nan)
         return made.scatter_(1, torch.where(ranks < self.T, place, self.T), log_prob)[:, :-1].reshape(shape[:3])
 
-    def drafted(self, shape, values: Tensor, stands: Tensor, size: int, passed: Tensor | int) -> Drafted:
+    def drafted(self, shape: torch.Size, values: Tensor, stands: Tensor, size: int, passed: Tensor | int) -> Drafted:
         """A round of so many drafts a sample, from the ranks `stands` [B] on, the first `passed` of which stood."""
         first = stands[:, None]
         proposed = (self.ranks >= first) & (self.ranks < first + size)
@@ -455,6 +465,6 @@ class Decoding:
         return torch.where(ranks < end[:, None], ranks, spare + steps)
 
 
-def config_for(data, **changes) -> ASARMConfig:
+def config_for(data: DataSet, **changes: object) -> ASARMConfig:
     """The preset `asarm` for a data set."""
     return for_data(ASARMConfig, data, "asarm", changes)

@@ -20,6 +20,8 @@ Shapes: raw outputs [..., P] of the likelihood `kind`, tokens [..., C] of C chan
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor
 
@@ -57,7 +59,7 @@ def _channels(kind: Likelihood, raw: Tensor, tokens: Tensor, temperature: float)
     raw = _precise(raw)
     tokens = tokens.to(raw.device)
     upto = [kind.log_prob(raw, tokens[..., : c + 1], temperature) for c in range(tokens.shape[-1])]
-    return torch.stack([now - before for now, before in zip(upto, [0, *upto], strict=False)], -1)
+    return torch.stack([upto[0], *(now - before for before, now in itertools.pairwise(upto))], -1)
 
 
 def _conditional(kind: Likelihood, raw: Tensor, earlier: Tensor, temperature: float) -> Tensor:
@@ -75,7 +77,7 @@ def _precise(x: Tensor) -> Tensor:
     return (x.cpu() if x.device.type == "mps" else x).double()
 
 
-def _uniform(shape, rng: torch.Generator) -> Tensor:
+def _uniform(shape: torch.Size, rng: torch.Generator) -> Tensor:
     """Uniform numbers in [0, 1), float64, where `_precise` puts what they meet."""
     kind = torch.float32 if rng.device.type == "mps" else torch.float64
     return _precise(torch.rand(shape, generator=rng, device=rng.device, dtype=kind))

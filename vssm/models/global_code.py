@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssm.nn import latent_distributions
+from vssm.nn.modules import ModuleList
 from vssm.nn.ssm_block import Conv, SSMBlock
 
 SUMMARY = 16  # channels a position of the coarse grid may tell the whole picture, and be told of it
@@ -39,7 +40,11 @@ class Quantiser(nn.Module):
     pool: the side in pixels, an even number, of what one pixel of the plan stands for; it is blurred over twice that.
     """
 
-    def __init__(self, height: int, width: int, channels: int, num_values: int, pool: int, codes: int, classes: int):
+    centroids: Tensor
+
+    def __init__(
+        self, height: int, width: int, channels: int, num_values: int, pool: int, codes: int, classes: int
+    ) -> None:
         super().__init__()
         self.pool, self.num_values = pool, num_values
         self.shape = height // pool, width // pool, channels
@@ -109,7 +114,7 @@ class CodePrior(nn.Module):
         patch: int,
         hidden: int,
         blocks: list[SSMBlock],
-    ):
+    ) -> None:
         super().__init__()
         codes, classes, size = quantiser.centroids.shape
         channels = quantiser.shape[-1] + 1
@@ -123,7 +128,7 @@ class CodePrior(nn.Module):
         self.plan = nn.Linear(size, hidden, bias=False)
         self.stage = nn.Parameter(0.02 * torch.randn(codes, hidden))
         self.hidden = nn.Linear(hidden, hidden)
-        self.heads = nn.ModuleList(nn.Linear(hidden, classes) for _ in range(codes))
+        self.heads: ModuleList[nn.Linear] = ModuleList(nn.Linear(hidden, classes) for _ in range(codes))
         for head in self.heads:
             nn.init.normal_(head.weight, std=0.02)
             nn.init.zeros_(head.bias)
@@ -145,7 +150,7 @@ class PlanReader(nn.Module):
     """The plan on the coarse grid, [B, R] to [B, h, w, D]: to each position the part that lies there, and a summary of
     the whole."""
 
-    def __init__(self, quantiser: Quantiser, grid: tuple[int, int], d_model: int, hidden: int):
+    def __init__(self, quantiser: Quantiser, grid: tuple[int, int], d_model: int, hidden: int) -> None:
         super().__init__()
         size = math.prod(quantiser.shape)
         self.grid = grid
@@ -165,7 +170,7 @@ class GlobalCode(nn.Module):
     """Quantiser and prior. The code is one level of latents: a Categorical of M variables of K classes at the one
     position of a 1 × 1 grid."""
 
-    def __init__(self, quantiser: Quantiser, prior: CodePrior):
+    def __init__(self, quantiser: Quantiser, prior: CodePrior) -> None:
         super().__init__()
         self.quantiser, self.prior = quantiser, prior
         codes, classes, _ = quantiser.centroids.shape

@@ -25,8 +25,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssm.config import bounded, for_data
+from vssm.data import DataSet
 from vssm.models.raster import RasterConfig, RasterModel
 from vssm.nn import scan
+from vssm.nn.modules import ModuleList
 from vssm.nn.ssm_block import at_least_float32, convolve
 
 
@@ -45,7 +47,7 @@ class MambaConfig(RasterConfig):
 class Block(nn.Module):
     """x + out(norm(y · silu(gate))), y from the selective scan."""
 
-    def __init__(self, c: MambaConfig):
+    def __init__(self, c: MambaConfig) -> None:
         super().__init__()
         self.inner, self.state, self.heads, self.chunk = c.inner, c.state, c.heads, c.chunk
         self.mixed = c.inner + 2 * c.state  # channels of the convolution: v, B, C
@@ -98,6 +100,8 @@ class Block(nn.Module):
 
 
 class BlockWeights(NamedTuple):
+    """A block's tensors, with matrices transposed."""
+
     norm: Tensor
     norm_bias: Tensor
     into: Tensor
@@ -115,11 +119,12 @@ class Mamba(RasterModel):
     """Blocks of selective scans between the ends that `RasterModel` has."""
 
     Config = MambaConfig
+    config: MambaConfig
 
-    def __init__(self, config: MambaConfig):
+    def __init__(self, config: MambaConfig) -> None:
         super().__init__()
         self.make_ends(config)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
+        self.blocks: ModuleList[Block] = ModuleList(Block(config) for _ in range(config.blocks))
         self.apply(self.init_linear)
         usual = torch.logspace(-2.5, -0.5, config.heads)
         for block in self.blocks:
@@ -162,6 +167,6 @@ class Mamba(RasterModel):
         return x
 
 
-def config_for(data, **changes) -> MambaConfig:
+def config_for(data: DataSet, **changes: object) -> MambaConfig:
     """The preset `mamba` for a data set."""
     return for_data(MambaConfig, data, "mamba", changes)

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from vssm.config import PictureConfig, bounded, flag
 from vssm.nn import likelihoods
+from vssm.nn.modules import SquaredReLU, linear
 from vssm.nn.ssm_block import at_least_float32
 from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
@@ -47,13 +48,6 @@ class RasterConfig(PictureConfig):
     direct: bool = flag(False)
 
 
-class SquaredReLU(nn.Module):
-    """max(0, x)² (Primer, 2109.08668): cheaper than GELU on a CPU."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x).square()
-
-
 class StepTables(NamedTuple):
     """What a step needs, as plain tensors: stem over the whole window, the pixel before, positions [T, D] (which hold
     its bias and "none yet"), blocks, head, and the direct map where there is one."""
@@ -74,13 +68,10 @@ class StepTables(NamedTuple):
 class RasterModel(nn.Module):
     """Maps pixel values to the raw outputs of each pixel's likelihood given those before it in raster order.
 
-    A model calls `make_ends` and provides
-        read(x [B, T, D], states or None) -> [B, T, D], causal; fills `states` with what the next step needs;
-        make_states(samples) -> list of tensors, samples first;
-        block_tables() -> what `step` needs of the blocks, made once a generation;
-        step(x [K, D], states, t, tables) -> [K, D], `states` brought up to date in place.
+    A model calls `make_ends` and implements `read`, `make_states`, `block_tables` and `step`.
     """
 
+    config: RasterConfig
     exact = True
     prefix_only = True
     half_precision = False  # many and small matrix products: bfloat16 makes a step slower
@@ -89,6 +80,22 @@ class RasterModel(nn.Module):
     @staticmethod
     def samplers(config: RasterConfig) -> tuple[Sampler, ...]:
         return (SEQUENTIAL,)
+
+    def read(self, x: Tensor, states: list[Tensor] | None = None) -> Tensor:
+        """The blocks: x [B, T, D] to [B, T, D], causal; fills `states` with what the next step needs."""
+        raise NotImplementedError
+
+    def make_states(self, samples: int) -> list[Tensor]:
+        """What is carried from step to step: tensors [K, ...]."""
+        raise NotImplementedError
+
+    def block_tables(self) -> list[Any]:
+        """What `step` needs of the blocks; made once a generation."""
+        raise NotImplementedError
+
+    def step(self, x: Tensor, states: list[Tensor], t: int, tables: list[Any]) -> Tensor:
+        """The blocks for the token at t: x [K, D] to [K, D]; brings `states` up to date in place."""
+        raise NotImplementedError
 
     def make_ends(self, c: RasterConfig) -> None:
         """Make what comes before the blocks and after them."""
@@ -115,8 +122,8 @@ class RasterModel(nn.Module):
             nn.init.normal_(module.weight, std=0.02)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        if module is self.stem[0]:
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module is linear(self.stem, 0):
+            nn.init.kaiming_normal_(linear(self.stem, 0).weight, nonlinearity="relu")
         if module is self.head:
             module.bias.data.copy_(self.likelihood.initial_bias())
             module.weight.data *= 0.1 if self.config.direct else 1
@@ -178,9 +185,9 @@ class RasterModel(nn.Module):
         position = (self.row + self.column).flatten(0, 1) + self.previous.bias
         position[0] += self.previous.weight[:, -1]
         return StepTables(
-            self.whole_window(self.stem[0].weight),
-            self.stem[0].bias,
-            self.stem[2].weight.t(),
+            self.whole_window(linear(self.stem, 0).weight),
+            linear(self.stem, 0).bias,
+            linear(self.stem, 2).weight.t(),
             self.previous.weight[:, :-1].t(),
             position,
             self.block_tables(),

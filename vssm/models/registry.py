@@ -7,7 +7,7 @@ set. The file, and torch with it, is imported when the network is first needed; 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, cast, runtime_checkable
 
@@ -24,8 +24,34 @@ if TYPE_CHECKING:
     from vssm.nn.latent_distributions import Latent
 
 
+class TorchModule(Protocol):
+    """What is used of `nn.Module`, which a protocol cannot inherit."""
+
+    training: bool
+
+    def to(self, device: torch.device) -> Self: ...
+
+    def eval(self) -> Self: ...
+
+    def train(self, mode: bool = True) -> Self: ...
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...
+
+    def modules(self) -> Iterator[nn.Module]: ...
+
+    def state_dict(self) -> dict[str, Tensor]: ...
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> object: ...
+
+    def named_children(self) -> Iterator[tuple[str, nn.Module]]: ...
+
+
 @runtime_checkable
-class Network(Protocol):
+class Network(TorchModule, Protocol):
     """What every model's `nn.Module` has. Pixel values are int64 [B, H, W, C], known pixels bool [B, H, W].
 
     Attributes:
@@ -70,28 +96,6 @@ class Network(Protocol):
 
         The steps should have `log_probability`: nothing else can compute how likely the pixels were.
         """
-
-    # --- of nn.Module, which a protocol cannot inherit
-
-    training: bool
-
-    def to(self, device: torch.device) -> Self: ...
-
-    def eval(self) -> Self: ...
-
-    def train(self, mode: bool = True) -> Self: ...
-
-    def requires_grad_(self, requires_grad: bool = True) -> Self: ...
-
-    def parameters(self) -> Iterator[nn.Parameter]: ...
-
-    def named_parameters(self) -> Iterator[tuple[str, nn.Parameter]]: ...
-
-    def modules(self) -> Iterator[nn.Module]: ...
-
-    def state_dict(self) -> dict[str, Tensor]: ...
-
-    def load_state_dict(self, state_dict: dict[str, Tensor]) -> object: ...
 
 
 @runtime_checkable

@@ -12,6 +12,7 @@ a call. A free-form prompt is met by clamping known pixels as they pass.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssm.config import bounded, for_data
-from vssm.models.raster import RasterConfig, RasterModel, SquaredReLU
+from vssm.data import DataSet
+from vssm.models.raster import RasterConfig, RasterModel
+from vssm.nn.modules import ModuleList, SquaredReLU, linear
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class TransformerConfig(RasterConfig):
 class CausalAttention(nn.Module):
     """Multi-head causal self-attention over the last `window` tokens, or over all where window is None."""
 
-    def __init__(self, d_model: int, heads: int, window: int | None):
+    def __init__(self, d_model: int, heads: int, window: int | None) -> None:
         super().__init__()
         self.heads, self.window = heads, window
         self.qkv = nn.Linear(d_model, 3 * d_model)
@@ -70,7 +73,9 @@ class CausalAttention(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, d_model: int, heads: int, window: int | None):
+    """Pre-norm attention and a small network."""
+
+    def __init__(self, d_model: int, heads: int, window: int | None) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(d_model), nn.LayerNorm(d_model)
         self.attention = CausalAttention(d_model, heads, window)
@@ -82,7 +87,7 @@ class Block(nn.Module):
 
     def weights(self) -> BlockWeights:
         """The block's tensors, ready for one token at a time: matrices transposed for addmm."""
-        attention, (first, _, last) = self.attention, self.mlp
+        attention, first, last = self.attention, linear(self.mlp, 0), linear(self.mlp, 2)
         return BlockWeights(
             self.norm1.weight,
             self.norm1.bias,
@@ -101,6 +106,8 @@ class Block(nn.Module):
 
 
 class BlockWeights(NamedTuple):
+    """A block's tensors, with matrices transposed; window: how many tokens it attends to, None for all."""
+
     norm1: Tensor
     norm1_bias: Tensor
     qkv: Tensor
@@ -120,12 +127,13 @@ class Transformer(RasterModel):
     """Blocks of causal attention between the ends that `RasterModel` has."""
 
     Config = TransformerConfig
+    config: TransformerConfig
 
-    def __init__(self, config: TransformerConfig):
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         c = config
         self.make_ends(c)
-        self.blocks = nn.ModuleList(
+        self.blocks: ModuleList[Block] = ModuleList(
             Block(c.d_model, c.heads, c.window if i % 2 == 0 else None) for i in range(c.blocks)
         )
         self.apply(self.init_linear)
@@ -134,7 +142,7 @@ class Transformer(RasterModel):
                 nn.init.normal_(p, std=0.02 / (2 * c.blocks) ** 0.5)  # GPT-2: keep the residual stream's variance
 
     def read(self, x: Tensor, states: list[Tensor] | None = None) -> Tensor:
-        for block, cache in zip(self.blocks, states or [None] * len(self.blocks), strict=True):
+        for block, cache in zip(self.blocks, states or repeat(None), strict=False):
             x = block(x, cache)
         return x
 
@@ -162,6 +170,6 @@ class Transformer(RasterModel):
         return x
 
 
-def config_for(data, **changes) -> TransformerConfig:
+def config_for(data: DataSet, **changes: object) -> TransformerConfig:
     """The preset `transformer` for a data set."""
     return for_data(TransformerConfig, data, "transformer", changes)

@@ -30,11 +30,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssm.config import PictureConfig, bounded, flag, for_data, one_of
+from vssm.data import DataSet
 from vssm.errors import UserError
 from vssm.models.global_code import CodePrior, GlobalCode, PlanReader, Quantiser
 from vssm.nn import latent_distributions, likelihoods
 from vssm.nn.latent_distributions import Latent
 from vssm.nn.likelihoods import Likelihood
+from vssm.nn.modules import ModuleList
 from vssm.nn.ssm_block import Conv, SSMBlock, at_least_float32
 from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
@@ -71,7 +73,7 @@ class VSSMConfig(PictureConfig):
     code_blocks: int = bounded(4, 0, 64)
     code_hidden: int = bounded(256, 1, 4096)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.causal and (self.coarse_levels or self.fine_levels != 1):
             raise UserError("A causal VSSM is flat: it needs coarse_levels 0 and fine_levels 1.")
@@ -160,7 +162,7 @@ class Drawing(NamedTuple):
 class Level(nn.Module):
     """One group of latents on one grid: an SSM block, the prior's head, the posterior's, and the way back in."""
 
-    def __init__(self, d_model: int, latent, block: SSMBlock, depth: int):
+    def __init__(self, d_model: int, latent: Latent, block: SSMBlock, depth: int) -> None:
         super().__init__()
         self.latent, self.block = latent, block
         self.prior_head = nn.Linear(d_model, latent.parameters)
@@ -192,7 +194,7 @@ class Level(nn.Module):
 class Stem(nn.Module):
     """Picture and mask [B, H, W, C + 1] to tokens [B, h, w, D]; a token sees its patch alone unless `mixing`."""
 
-    def __init__(self, channels: int, d_model: int, patch: int, mixing: bool):
+    def __init__(self, channels: int, d_model: int, patch: int, mixing: bool) -> None:
         super().__init__()
         first, second = (3 * patch, 3) if mixing else (patch, 1)
         self.first = Conv(channels, d_model // 2, first, stride=patch, padding=patch if mixing else 0)
@@ -206,7 +208,7 @@ class Head(nn.Module):
     """Tokens [B, h, w, D] to raw outputs [B, H, W, P] in float32; if `mixing`, tokens mix and the prompt
     [B, H, W, C + 1] enters."""
 
-    def __init__(self, d_model: int, channels: int, patch: int, mixing: bool, likelihood: Likelihood):
+    def __init__(self, d_model: int, channels: int, patch: int, mixing: bool, likelihood: Likelihood) -> None:
         super().__init__()
         self.patch, self.channels, self.mixing = patch, channels, mixing
         self.norm = nn.LayerNorm(d_model)
@@ -214,11 +216,12 @@ class Head(nn.Module):
         seen = channels + mixing * (likelihood.channels + 1)
         self.mix = Conv(seen, channels, 5 if mixing else 1, padding=2 * mixing)
         self.raw = Conv(channels, likelihood.parameters, 3 if mixing else 1, padding=int(mixing))
+        assert self.raw.bias is not None
         self.raw.bias.data.copy_(likelihood.initial_bias())
 
     def forward(self, h: Tensor, prompt: Tensor | None) -> Tensor:
         x = depth_to_space(self.unpack(self.norm(h)), self.patch)
-        if self.mixing:
+        if self.mixing and prompt is not None:
             x = torch.cat([x, prompt.to(x.dtype)], -1)
         x = F.silu(self.mix(F.silu(x)))
         with torch.autocast(x.device.type, enabled=False):  # a mean needs more digits than bfloat16 has
@@ -241,6 +244,7 @@ class VSSM(nn.Module):
     """Encoder, levels of latents, and decoder."""
 
     Config = VSSMConfig
+    token_of_pixel: Tensor
     exact = False
     causal = False
     prefix_only = False
@@ -255,7 +259,7 @@ class VSSM(nn.Module):
             chunked_sampler(config),
         )
 
-    def __init__(self, config: VSSMConfig):
+    def __init__(self, config: VSSMConfig) -> None:
         super().__init__()
         if config.causal != self.causal:
             raise UserError("The preset vssm-paper is causal, and the preset vssm is not; leave the setting out.")
@@ -272,9 +276,9 @@ class VSSM(nn.Module):
         self.prompt_stem = Stem(c.channels + 1, D, c.patch, mixing=not c.causal)
         self.image_stem = Stem(c.channels + 1, D, c.patch, mixing=not c.causal)
         self.fine_position = nn.Parameter(0.02 * torch.randn(*grid, D))
-        self.prompt_blocks = nn.ModuleList(block(i) for i in range(c.prompt_blocks))
-        self.encoder = nn.ModuleList(block(i) for i in range(c.encoder_blocks))
-        self.fine = nn.ModuleList(Level(D, self.latent, block(i), depth) for i in range(c.fine_levels))
+        self.prompt_blocks: ModuleList[SSMBlock] = ModuleList(block(i) for i in range(c.prompt_blocks))
+        self.encoder: ModuleList[SSMBlock] = ModuleList(block(i) for i in range(c.encoder_blocks))
+        self.fine: ModuleList[Level] = ModuleList(Level(D, self.latent, block(i), depth) for i in range(c.fine_levels))
         if c.coarse_levels:
             coarse_grid = grid[0] // 2, grid[1] // 2
             if c.codes:
@@ -286,11 +290,13 @@ class VSSM(nn.Module):
             self.fold_prompt = nn.Linear(4 * D, D)
             self.fold_features = nn.Linear(4 * D, D)
             self.encoder_coarse = block(0)
-            self.coarse = nn.ModuleList(Level(D, self.latent, block(i), depth) for i in range(c.coarse_levels))
+            self.coarse: ModuleList[Level] = ModuleList(
+                Level(D, self.latent, block(i), depth) for i in range(c.coarse_levels)
+            )
             self.unfold_coarse = nn.Linear(D, 4 * D)
         if c.causal:
             self.decoder_position = nn.Parameter(0.02 * torch.randn(*grid, D))
-        self.decoder = nn.ModuleList(block(c.fine_levels + i) for i in range(c.decoder_blocks))
+        self.decoder: ModuleList[SSMBlock] = ModuleList(block(c.fine_levels + i) for i in range(c.decoder_blocks))
         self.head = Head(D, c.head_channels, c.patch, not c.causal, self.likelihood)
         tokens = torch.arange(self.tokens).view(*grid).repeat_interleave(c.patch, 0).repeat_interleave(c.patch, 1)
         self.register_buffer("token_of_pixel", tokens, persistent=False)
@@ -477,6 +483,6 @@ def chunked_sampler(config: VSSMConfig) -> Sampler:
     return Sampler("chunked", "Chunked", about, "chunk", max(1, T // 7), T)
 
 
-def config_for(data, **changes) -> VSSMConfig:
+def config_for(data: DataSet, **changes: object) -> VSSMConfig:
     """The preset `vssm` for a data set."""
     return for_data(VSSMConfig, data, "vssm", changes, fine_levels=2, codes=4, code_blocks=2, code_hidden=512)

@@ -16,7 +16,7 @@ Shapes: as in `vssm`; n tokens of one piece.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -27,6 +27,7 @@ from vssm.config import for_data
 from vssm.data import DataSet
 from vssm.models.vssm import VSSM, Drawing, Inferred, VSSMConfig, chunked_sampler, depth_to_space, space_to_depth
 from vssm.nn.latent_distributions import Latent
+from vssm.nn.ssm_block import SSMBlock
 from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
 
@@ -178,12 +179,12 @@ class PaperVSSM(VSSM):
         h, carried = self.through([*self.prompt_blocks, self.fine[0].block], x, carried)
         return self.fine[0].prior_head(h), carried
 
-    def before_first(self, blocks, batch: int) -> Carried:
+    def before_first(self, blocks: Iterable[SSMBlock], batch: int) -> Carried:
         columns = self.config.width // self.config.patch
         return Carried(0, [block.initial_state(batch, columns) for block in blocks])
 
     @staticmethod
-    def through(blocks, x: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
+    def through(blocks: Iterable[SSMBlock], x: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
         """The next tokens x [B, n, D] through a stack of causal blocks."""
         states = []
         for block, state in zip(blocks, carried.states, strict=True):
@@ -225,7 +226,15 @@ class PaperVSSM(VSSM):
 
         return work_out
 
-    def so_far(self, values: Tensor, known: Tensor, value: Tensor, raw: Tensor, tokens: int, log_prob) -> SamplingStep:
+    def so_far(
+        self,
+        values: Tensor,
+        known: Tensor,
+        value: Tensor,
+        raw: Tensor,
+        tokens: int,
+        log_prob: Callable[[], Tensor] | None,
+    ) -> SamplingStep:
         grid = self.fine_position.shape[:2]
         latent = self.latent, value.unflatten(1, grid), raw.unflatten(1, grid)
         filled = self.filled(tokens, known)

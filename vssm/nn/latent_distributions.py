@@ -23,7 +23,7 @@ class Gaussian:
     kind = "gaussian"
     classes = 0
 
-    def __init__(self, size: int):
+    def __init__(self, size: int) -> None:
         self.size, self.parameters, self.values = size, 2 * size, size
 
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor]:
@@ -79,7 +79,7 @@ class Categorical:
 
     kind = "categorical"
 
-    def __init__(self, size: int, classes: int, estimator: str = "reinmax", temperature: float = 1.1):
+    def __init__(self, size: int, classes: int, estimator: str = "reinmax", temperature: float = 1.1) -> None:
         self.size, self.classes, self.estimator, self.temperature = size, classes, estimator, temperature
         self.parameters = self.values = size * classes
 
@@ -107,7 +107,7 @@ class Categorical:
             return self._another(raw, temperature, generator, than)
         return self._one_hot(self.split(raw), temperature, generator).flatten(-2)
 
-    def _another(self, raw: Tensor, temperature: float, generator, than: Tensor) -> Tensor:
+    def _another(self, raw: Tensor, temperature: float, generator: torch.Generator | None, than: Tensor) -> Tensor:
         """A draw given that not all of a position's variables are as in `than`: up to the first that differs they are,
         and those after it are free. Towards temperature 0 as likely as can be."""
         logp = (self.split(raw) / max(temperature, LEAST)).log_softmax(-1)
@@ -121,7 +121,7 @@ class Categorical:
         drawn = self._one_hot(freed, 1.0, generator)
         return torch.where((place < first).unsqueeze(-1), same.to(drawn.dtype), drawn).flatten(-2)
 
-    def _one_hot(self, logp: Tensor, temperature: float, generator) -> Tensor:
+    def _one_hot(self, logp: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
         noise = torch.empty_like(logp).exponential_(generator=generator).log()
         return F.one_hot((logp - temperature * noise).argmax(-1), self.classes).to(logp.dtype)
 

@@ -64,7 +64,7 @@ class LogisticMixture:
     """So many channels of so many values each, coupled within a pixel; raw: for each of `components` a logit, and per
     component a mean and a log scale a channel and a coefficient for every pair of channels."""
 
-    def __init__(self, channels: int, num_values: int, components: int):
+    def __init__(self, channels: int, num_values: int, components: int) -> None:
         self.channels, self.num_values, self.components = channels, num_values, components
         self.half = (num_values - 1) / 2
         self.pairs = [(c, earlier) for c in range(channels) for earlier in range(c)]
@@ -103,10 +103,10 @@ class LogisticMixture:
 
         With fewer than C channels of values, of these first ones.
         """
-        logits, means, scales, pairs = self.split(raw)
+        logits, every_mean, scales, pairs = self.split(raw)
         C = values.shape[-1]
-        x = (values.to(means.dtype) / self.half - 1).unsqueeze(-1)  # [..., C, 1]
-        means = [means[..., c, :] for c in range(C)]
+        x = (values.to(logits.dtype) / self.half - 1).unsqueeze(-1)  # [..., C, 1]
+        means = [every_mean[..., c, :] for c in range(C)]
         for i, (c, earlier) in enumerate(self.pairs):
             if c < C:
                 means[c] = means[c] + pairs[..., i, :] * x[..., earlier, :]
@@ -136,13 +136,13 @@ class LogisticMixture:
         means, scales, pairs = parts[..., 1:, :].gather(-1, index).squeeze(-1).split([C, C, len(self.pairs)], -1)
         # in units of values, few and small operations: one step of an autoregressive model waits for this
         drawn = torch.addcmul(means, scales.clamp(-7, 7).exp(), noise[..., K:], value=temperature)
-        drawn = drawn.add_(1).mul_(self.half).unbind(-1)
-        pairs = pairs.tanh().unbind(-1)
+        drawn = drawn.add_(1).mul_(self.half)
+        follow = pairs.tanh().unbind(-1)
         values: list[Tensor] = []
-        for c, x in enumerate(drawn):
+        for c, x in enumerate(drawn.unbind(-1)):
             for i, (later, earlier) in enumerate(self.pairs):
                 if later == c:
-                    x = torch.addcmul(x, pairs[i], values[earlier] - self.half)
+                    x = torch.addcmul(x, follow[i], values[earlier] - self.half)
             values.append(x.round().clamp_(0, self.num_values - 1))
         return torch.stack(values, -1).long()
 

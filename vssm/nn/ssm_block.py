@@ -15,7 +15,7 @@ def convolve(
     x: Tensor,
     weight: Tensor,
     bias: Tensor | None = None,
-    padding: int | tuple = 0,
+    padding: int | tuple[int, ...] = 0,
     stride: int = 1,
     groups: int = 1,
 ) -> Tensor:
@@ -29,7 +29,7 @@ def convolve(
     return y.permute(0, 2, 3, 1)
 
 
-def _pair(n: int | tuple) -> tuple[int, int]:
+def _pair(n: int | tuple[int, ...]) -> tuple[int, ...]:
     return (n, n) if isinstance(n, int) else n
 
 
@@ -42,6 +42,7 @@ class Conv(nn.Conv2d):
     """nn.Conv2d on [B, H, W, C]."""
 
     def forward(self, x: Tensor) -> Tensor:
+        assert not isinstance(self.padding, str)
         return convolve(x, self.weight, self.bias, self.padding, self.stride[0], self.groups)
 
 
@@ -60,6 +61,8 @@ class SSMBlock(nn.Module):
     Shapes: [B, H, W, D] in and out; T = H·W tokens, E = inner channels, N = state size.
     """
 
+    taps: Tensor
+
     def __init__(
         self,
         d_model: int,
@@ -70,7 +73,7 @@ class SSMBlock(nn.Module):
         columns: bool = False,
         selective: bool = False,
         depth: int = 1,
-    ):
+    ) -> None:
         super().__init__()
         self.inner, self.state, self.heads = inner, state, heads
         self.causal, self.columns, self.selective = causal, columns, selective

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from vssm.models import registry
 from vssm.prompt import Prompt
 from vssm.reports import results_page, svg_plot
 from vssm.sampling.events import Drafts, FixedLatents, GenerationRequest, Latents, Posterior, Progress
-from vssm.sampling.generator import Generator
+from vssm.sampling.generator import Generator, run
 
 MARKS = "<!-- models: written by `python -m vssm explain` -->", "<!-- end of models -->"
 FONT = FOLDER.parent / "fonts" / "Inter-Regular.otf"
@@ -44,7 +45,7 @@ class Frame(NamedTuple):
     drafts: Drafts | None = None
 
 
-class Record(NamedTuple):
+class Recording(NamedTuple):
     """A run of one sample: the prompt and every call that brought pixels, latents and posteriors by level."""
 
     frames: list[Frame]
@@ -86,8 +87,9 @@ class Row(NamedTuple):
 class Workshop:
     """The models of every data set, made ready once."""
 
-    def __init__(self, where: torch.device | None = None):
-        self.where, self._made = where, {}
+    def __init__(self, where: torch.device | None = None) -> None:
+        self.where = where
+        self._made: dict[str, dict[str, Generator]] = {}
         self.weights = results_page.all_shipped()
 
     def models(self, dataset: data.DataSet) -> dict[str, Generator]:
@@ -97,7 +99,7 @@ class Workshop:
             self._made[dataset.name] = {made.model: Generator(made, self.where) for made in found}
         return self._made[dataset.name]
 
-    def record(self, dataset: data.DataSet, model: str, prompt: Prompt, seed: int = 0, **how) -> Record:
+    def record(self, dataset: data.DataSet, model: str, prompt: Prompt, seed: int = 0, **how: Any) -> Recording:
         """Let a model complete a prompt once and keep what every call brought."""
         frames = [Frame(0, prompt.pixels * prompt.known[..., None], prompt.known)]
         latents, posteriors = [], []
@@ -113,12 +115,11 @@ class Workshop:
                     latents.append(event)
                 case Posterior():
                     posteriors.append(event)
-        return Record(frames, latents, posteriors)
+        return Recording(frames, latents, posteriors)
 
-    def endings(self, dataset: data.DataSet, model: str, prompt: Prompt, samples: int, **how) -> np.ndarray:
+    def endings(self, dataset: data.DataSet, model: str, prompt: Prompt, samples: int, **how: Any) -> np.ndarray:
         """Completions of a prompt, [K, H, W, C] uint8."""
-        *_, last = self.models(dataset)[model].generate(GenerationRequest(prompt, samples, **how))
-        return last.images
+        return run(self.models(dataset)[model], GenerationRequest(prompt, samples, **how)).images
 
     def title(self, model: str) -> str:
         return registry.get(model).title
@@ -173,8 +174,9 @@ def drafts(shop: Workshop) -> Image.Image:
         cells = [Cell(fate(before[after.call], after), f"after call {after.call}") for after in middle]
         accepted, redrawn = np.zeros((2, *found.frames[0].filled.shape), bool)
         for frame in rounds:
-            accepted |= frame.drafts.passed[0]
-            redrawn |= frame.drafts.proposed[0] & frame.filled & ~frame.drafts.passed[0]
+            if frame.drafts is not None:
+                accepted |= frame.drafts.passed[0]
+                redrawn |= frame.drafts.proposed[0] & frame.filled & ~frame.drafts.passed[0]
         last = found.frames[-1]
         whole = seen(last.picture, found.frames[0].filled)
         whole[accepted], whole[redrawn] = ACCEPTED, REDRAWN
@@ -219,7 +221,7 @@ def chunks(shop: Workshop) -> Image.Image:
     nothing, generator = Prompt.empty(*dataset.shape), shop.models(dataset)["vssm-paper"]
     tokens, rows = generator.network.tokens, []
     for size in (tokens, 7, 1):
-        how = {"sampler": "chunked", "parameter": size} if size < tokens else {}
+        how: dict[str, Any] = {"sampler": "chunked", "parameter": size} if size < tokens else {}
         images = shop.endings(dataset, "vssm-paper", nothing, 8, **how)
         found = shop.record(dataset, "vssm-paper", nothing, **how)
         title = f"{size} tokens at a time" if size > 1 else "one token at a time"
@@ -268,7 +270,7 @@ def cost(shop: Workshop, dataset: data.DataSet) -> str:
 
 PICTURES: dict[str, Callable[[Workshop], Image.Image | str]] = {
     **{
-        f"{made.__name__}-{dataset.name}.{kind}": lambda shop, made=made, dataset=dataset: made(shop, dataset)
+        f"{made.__name__}-{dataset.name}.{kind}": partial(made, dataset=dataset)
         for made, kind in ((completing, "png"), (levels, "png"), (cost, "svg"))
         for dataset in data.DATA_SETS.values()
     },
@@ -297,7 +299,7 @@ def facts(weights: Sequence[Checkpoint]) -> tuple[list[str], list[list[str]]]:
     return ["", "tokens", "levels of latents", "network calls a picture", "likelihood", "prompts"], rows
 
 
-def _grids(c) -> list[tuple[int, int]]:
+def _grids(c: Any) -> list[tuple[int, int]]:
     """Pixels a side of a position, and how many levels lie on that grid, of a config with latents."""
     if not hasattr(c, "fine_levels"):
         return []
@@ -347,7 +349,8 @@ def seen(picture: np.ndarray, filled: np.ndarray) -> np.ndarray:
 
 
 def fate(before: Frame, after: Frame) -> np.ndarray:
-    """A verified round: what stood before it, and its drafts by what became of them, [H, W, 3] uint8."""
+    """A verified round: the picture before it, and its drafts by their result, [H, W, 3] uint8."""
+    assert after.drafts is not None
     proposed, passed = after.drafts.proposed[0], after.drafts.passed[0]
     shown = seen(before.picture, before.filled)
     shown[proposed], shown[proposed & after.filled], shown[passed] = DRAFTED, REDRAWN, ACCEPTED
@@ -402,11 +405,11 @@ def table(
         pen.text((left, y), scale[0], FAINT, small)
         sheet.paste(ramp, (round(start), y))
         pen.text((start + side + GAP, y), scale[1], FAINT, small)
-    x = left
+    at = float(left)
     for words, colour in legend:
-        pen.rectangle((x, y, x + TEXT, y + TEXT), colour)
-        pen.text((x + TEXT + GAP, y), words, FAINT, small)
-        x += TEXT + small.getlength(words) + 4 * GAP
+        pen.rectangle((at, y, at + TEXT, y + TEXT), colour)
+        pen.text((at + TEXT + GAP, y), words, FAINT, small)
+        at += TEXT + small.getlength(words) + 4 * GAP
     return sheet
 
 

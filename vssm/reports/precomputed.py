@@ -14,6 +14,7 @@ import os
 import statistics
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def find(dataset: data.DataSet) -> Beforehand | None:
         return None
 
 
-def make(dataset: data.DataSet, model: str = "vssm") -> dict:
+def make(dataset: data.DataSet, model: str = "vssm") -> dict[str, Any]:
     """Complete and keep; returns the record, whose seconds are the median of so many runs. Raises UserError."""
     from vssm import checkpoint, device
     from vssm.evaluation import benchmark

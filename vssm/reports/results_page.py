@@ -163,7 +163,7 @@ class Row(NamedTuple):
     heading: str
     cell: Callable[[Checkpoint], str]
     short: bool = False
-    count: str | None = None
+    counted: str | None = None
 
 
 def rows(weights: Sequence[Checkpoint]) -> list[Row]:
@@ -185,8 +185,8 @@ def rows(weights: Sequence[Checkpoint]) -> list[Row]:
         Row("trained", trained),
         Row("sampler", sampler),
         Row(f"−log p(x), {unit.words}, {{n}} {subject}s", likelihood, True, "images"),
-        Row("the same, importance-weighted (IW)", importance, count="iw_images"),
-        Row(other.words, other.plain, count="images"),
+        Row("the same, importance-weighted (IW)", importance, counted="iw_images"),
+        Row(other.words, other.plain, counted="images"),
         Row(
             f"lower half completed, label kept, {{n}} {subject}s",
             lambda m: share(m, "label_kept", "label_images") + pixels(m, "label"),
@@ -212,17 +212,17 @@ def rows(weights: Sequence[Checkpoint]) -> list[Row]:
             "fid_samples",
         ),
         Row(f"squared error of the best of {endings} endings, {{n}} {subject}s", best, not binary, "best_images"),
-        Row("the same, of all", lambda m: f"{m.scores['mean_mse']:.4f}", count="best_images"),
+        Row("the same, of all", lambda m: f"{m.scores['mean_mse']:.4f}", counted="best_images"),
         Row(
             ("pixels in which two endings differ" if binary else "mean difference of two endings, of the range")
             + f", {{n}} {subject}s",
             lambda m: f"{m.scores['diversity']:.1%}",
-            count="diversity_prompts",
+            counted="diversity_prompts",
         ),
         Row(
             f"different {subject}s among endings" if binary else "different labels among endings",
             lambda m: f"{m.scores['diversity_labels']:.2f} of {m.scores['diversity_endings']}",
-            count="diversity_prompts",
+            counted="diversity_prompts",
         ),
         Row("pictures a second, one at a time", lambda m: speed(m.scores["images_per_second"]), True),
         Row("speed ratio to the Transformer", ratio, True),
@@ -242,11 +242,11 @@ def summary(weights: Sequence[Checkpoint], short: bool = False) -> tuple[list[st
     many pictures as for the other models."""
 
     def line(row: Row) -> list[str]:
-        number = common(weights, row.count) if row.count else None
+        number = common(weights, row.counted) if row.counted else None
 
         def cell(made: Checkpoint) -> str:
             try:
-                return row.cell(made) if row.count is None or made.scores[row.count] == number else NONE
+                return row.cell(made) if row.counted is None or made.scores[row.counted] == number else NONE
             except KeyError:
                 return NONE
 
@@ -276,7 +276,7 @@ def ranked(published: Sequence[Published], ours: Sequence[Published], heading: s
 
 def circumstances(weights: Sequence[Checkpoint]) -> tuple[list[str], list[list[str]]]:
     """When, where and under which settings every part was measured; models measured alike share a row."""
-    found: dict[tuple, list[str]] = {}
+    found: dict[tuple[str, ...], list[str]] = {}
     for part in evaluate.PARTS:
         for made in weights:
             m = made.scores.get("measured", {}).get(part)
@@ -544,10 +544,10 @@ def write(
     weights = shipped(dataset)
     if sheets:
         write_sheets(weights, dataset, folder / "samples", where)
-    path, weights = folder / "RESULTS.md", all_shipped()
-    atomic.write_text(path, page(weights, folder))
+    path, every = folder / "RESULTS.md", all_shipped()
+    atomic.write_text(path, page(every, folder))
     if readme_file is not None:
-        atomic.write_text(readme_file, readme(readme_file.read_text(encoding="utf-8"), weights))
+        atomic.write_text(readme_file, readme(readme_file.read_text(encoding="utf-8"), every))
     return path
 
 

@@ -12,6 +12,7 @@ import math
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,6 +22,7 @@ from vssm.evaluation import benchmark
 from vssm.evaluation.evaluate import Evaluation, Settings, check_limit
 from vssm.evaluation.metrics import lower_half_unknown, share_error
 from vssm.files import atomic, strict_json
+from vssm.models.registry import LatentNetwork
 from vssm.prompt import Prompt
 from vssm.reports import svg_plot
 from vssm.reports.svg_plot import Axis
@@ -35,7 +37,7 @@ class Run:
 
     label: str
     model: str = "vssm"
-    changes: dict = field(default_factory=dict)
+    changes: dict[str, Any] = field(default_factory=dict)
     known: str | None = None
     sampler: str | None = None
     parameter: int | None = None
@@ -199,7 +201,7 @@ def study(
     device_name: str = "auto",
     data_folder: str | Path | None = None,
     quiet: bool = False,
-) -> dict:
+) -> dict[str, Any]:
     """Make all runs of a study, one after another; returns its record.
 
     "rows" holds for every run its label and the measures: on the first `limit` test images, and with as many
@@ -230,7 +232,8 @@ def study(
 
 def each_level(run: Run, dataset: data.DataSet) -> list[Run]:
     """Return a run for every number of levels that the shipped weights have, and one for none."""
-    levels = len(checkpoint.load(checkpoint.shipped(run.model, dataset.name), run.model).network.latent_levels)
+    network = checkpoint.load(checkpoint.shipped(run.model, dataset.name), run.model).network
+    levels = len(network.latent_levels) if isinstance(network, LatentNetwork) else 0
     return [replace(run, label=f"k = {k}", levels_held=k) for k in range(levels + 1)]
 
 
@@ -257,8 +260,15 @@ def training_config(run: Run, dataset: data.DataSet, minutes: float, seed: int) 
 
 
 def _trained(
-    run: Run, dataset: data.DataSet, minutes: float, limit: int, seed: int, device_name: str, data_folder, quiet: bool
-) -> dict:
+    run: Run,
+    dataset: data.DataSet,
+    minutes: float,
+    limit: int,
+    seed: int,
+    device_name: str,
+    data_folder: str | Path | None,
+    quiet: bool,
+) -> dict[str, Any]:
     config = training_config(run, dataset, minutes, seed)
     with tempfile.TemporaryDirectory() as folder:
         made = checkpoint.load(train(config, Path(folder), device_name, data_folder=data_folder, quiet=quiet))
@@ -273,8 +283,14 @@ def _trained(
 
 
 def _sampled(
-    run: Run, dataset: data.DataSet, limit: int, seed: int, where: torch.device, data_folder, quiet: bool
-) -> dict:
+    run: Run,
+    dataset: data.DataSet,
+    limit: int,
+    seed: int,
+    where: torch.device,
+    data_folder: str | Path | None,
+    quiet: bool,
+) -> dict[str, Any]:
     generator = Generator(checkpoint.load(checkpoint.shipped(run.model, dataset.name), run.model), where)
     settings = Settings(limit=limit, seed=seed, sampler=run.sampler, parameter=run.parameter, fid_samples=limit)
     evaluation = Evaluation(generator, settings, data_folder, quiet)
@@ -283,7 +299,7 @@ def _sampled(
     contestant = benchmark.Contestant(generator, run.sampler, run.parameter)
     timed = benchmark.bench({"": contestant}, Prompt.empty(*generator.data.shape), quiet=quiet)["models"][""]
     kept = evaluation.kept(lower_half_unknown(evaluation.images))
-    return timed | evaluation.fid() | {"label_kept": kept, "seconds": timed["seconds_median"]}
+    return {**timed, **evaluation.fid()} | {"label_kept": kept, "seconds": timed["seconds_median"]}
 
 
 # --- what is kept ---------------------------------------------------------------------------------------------------
@@ -294,7 +310,7 @@ def path(what: Study, dataset: data.DataSet, folder: Path) -> Path:
     return folder / f"{what.name}-{dataset.name}.json"
 
 
-def write(record: dict, folder: Path) -> Path:
+def write(record: dict[str, Any], folder: Path) -> Path:
     """Keep a study's record in a folder, and its plot; returns the record's path. Raises UserError where that fails."""
     what, dataset = STUDIES[record["study"]], data.get(record["data"])
     x, y = _key(what.x, dataset), _key(what.y, dataset)
@@ -307,7 +323,7 @@ def write(record: dict, folder: Path) -> Path:
     return file
 
 
-def table(record: dict) -> tuple[list[str], list[list[str]]]:
+def table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """The header and the rows of a study as text."""
     keys = columns(STUDIES[record["study"]], data.get(record["data"]))
 

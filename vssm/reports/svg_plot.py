@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 WIDTH, HEIGHT = 640, 400
 LEFT, RIGHT, TOP, BOTTOM = 76, 24, 24, 56
@@ -66,7 +66,7 @@ def curves(named: Sequence[tuple[str, Sequence[tuple[float, float]]]], x: Axis, 
     return "\n".join([*lines, "</g></svg>", ""])
 
 
-def _frame(points: Sequence[Sequence], x: Axis, y: Axis) -> tuple[list[str], list[tuple[float, float]]]:
+def _frame(points: Sequence[Sequence[Any]], x: Axis, y: Axis) -> tuple[list[str], list[tuple[float, float]]]:
     """The beginning of an SVG, with axes that hold all points, and where these lie in it."""
     if not points:
         raise ValueError("there is nothing to plot")

@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from collections.abc import Generator as Events
+from typing import Any
 
 import numpy as np
 import torch
@@ -386,7 +387,7 @@ def _floats(x: Tensor) -> NDArray[np.float32]:
     return _copied(x, torch.float32)
 
 
-def _copied(x: Tensor, dtype: torch.dtype) -> NDArray[np.generic]:
+def _copied(x: Tensor, dtype: torch.dtype) -> NDArray[Any]:
     """Copy a tensor for an event, so that later changes to the tensor do not reach it."""
     return x.to("cpu", dtype, copy=True).numpy()
 

@@ -13,15 +13,18 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vssm import device
 from vssm.errors import UserError
 
+B = TypeVar("B", Tensor, NDArray[Any])
 Loss = Callable[[Tensor, Tensor], dict[str, Tensor]]  # of values and known sets, terms by name
 
 
@@ -38,7 +41,7 @@ class Processes:
         """Whether this is the process that reads and writes files, and talks."""
         return self.rank == 0
 
-    def share(self, batch):
+    def share(self, batch: B) -> B:
         """This process's share of something that has one entry an image of the step."""
         return batch[self.rank :: self.count]
 
@@ -114,7 +117,7 @@ class Processes:
 class _LossModule(nn.Module):
     """The loss as a module's forward, which DistributedDataParallel asks for."""
 
-    def __init__(self, network: nn.Module, loss: Loss):
+    def __init__(self, network: nn.Module, loss: Loss) -> None:
         super().__init__()
         self.network, self._loss = network, loss
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from vssm import device
+from vssm.models.registry import TorchModule
 from vssm.training.distributed import Processes
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of the quintic Newton-Schulz step, as in torch.optim.Muon
@@ -30,7 +31,7 @@ class Muon(Optimizer):
         weight_decay: float,
         momentum: float = 0.95,
         processes: Processes | None = None,
-    ):
+    ) -> None:
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
         where = matrices[0].device
         self._processes, self._dtype = processes or Processes(0, 1, where), device.fast_dtype(where)
@@ -81,7 +82,7 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     return x.to(matrices.dtype)
 
 
-def make(network: nn.Module, lr: float, weight_decay: float, processes: Processes | None = None) -> list[Optimizer]:
+def make(network: TorchModule, lr: float, weight_decay: float, processes: Processes | None = None) -> list[Optimizer]:
     """Muon for the inner matrices, AdamW for heads, embeddings, positions, vectors and convolutions; what needs no
     gradient is left out."""
     matrices: list[nn.Parameter] = []

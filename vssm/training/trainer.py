@@ -17,7 +17,7 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from vssm.files import atomic
 from vssm.files.file_lock import FileLock
 from vssm.files.picture import write_png
 from vssm.models import registry
+from vssm.models.registry import TorchModule
 from vssm.prompt import Prompt, draw_known
 from vssm.sampling.events import GenerationRequest
 from vssm.sampling.generator import Generator, run
@@ -72,7 +73,7 @@ class TrainingConfig:
     start: str | None = None
     part: str | None = None
     freeze: str | None = None
-    changes: dict = dataclasses.field(default_factory=dict)
+    changes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def file_name(self) -> str:
@@ -89,19 +90,19 @@ DRAWS = ("images", "known", "pixels", "mirrored", "noise", "augmented")  # drawn
 class Average:
     """Exponential moving average of a network's parameters, warmed up so that early weights fade fast."""
 
-    def __init__(self, network: nn.Module, decay: float):
+    def __init__(self, network: TorchModule, decay: float) -> None:
         self.decay, self.steps = decay, 0
         self.values = {n: p.detach().clone() for n, p in network.named_parameters()}
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
+    def update(self, network: TorchModule) -> None:
         self.steps += 1
         weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         parameters = dict(network.named_parameters())
         torch._foreach_lerp_(list(self.values.values()), [parameters[n] for n in self.values], weight)
 
     @contextlib.contextmanager
-    def applied(self, network: nn.Module):
+    def applied(self, network: TorchModule) -> Iterator[None]:
         """Inside, the network carries the averaged weights."""
         parameters = dict(network.named_parameters())
         kept = {n: p.detach().clone() for n, p in parameters.items()}
@@ -146,7 +147,7 @@ def schedule(progress: float, step: int, config: TrainingConfig) -> float:
 class Trainer:
     """A network, its optimizers, its average and the clock; saves and restores all of them as one safetensors file."""
 
-    def __init__(self, config: TrainingConfig, where: torch.device, processes: Processes | None = None):
+    def __init__(self, config: TrainingConfig, where: torch.device, processes: Processes | None = None) -> None:
         self.config, self.where, self.processes = config, where, processes or Processes(0, 1, where)
         self.data = data.get(config.data)
         torch.manual_seed(config.seed)
@@ -160,9 +161,10 @@ class Trainer:
         self._earlier = self._start_from(config.start) if config.start else []  # parts of the training, as it is told
         self.loss: Loss = self.network.loss
         if config.part:
-            self.loss = getattr(self.network, f"{config.part}_loss", None)
-            if self.loss is None:
+            loss: Loss | None = getattr(self.network, f"{config.part}_loss", None)
+            if loss is None:
                 raise UserError(f"{config.model} has no part {config.part!r} with a loss of its own; leave --part out.")
+            self.loss = loss
             self.network.requires_grad_(False)
             getattr(self.network, config.part).requires_grad_(True)
         if config.freeze:
@@ -199,7 +201,7 @@ class Trainer:
         chosen = self._rng("images").integers(0, len(images), self.config.batch)
         return images[torch.from_numpy(chosen).to(self.where)]
 
-    def _start_from(self, path: str) -> list[dict]:
+    def _start_from(self, path: str) -> list[dict[str, Any]]:
         """Take over the tensors of a checkpoint that this network has too, by name and shape; the rest stay new.
         Returns the parts of its training."""
         (theirs, meta), ours = checkpoint.read(path), self.network.state_dict()
@@ -220,7 +222,7 @@ class Trainer:
             "skipped": self.skipped,
         }
 
-    def _parts(self) -> list[dict]:
+    def _parts(self) -> list[dict[str, Any]]:
         """The parts of this training, those of the weights it started from before its own."""
         counts = {k: v - self._before[k] for k, v in self._counts().items()}
         part = counts | {
@@ -297,7 +299,10 @@ class Trainer:
     def _require_same(self, settings: object, path: Path) -> None:
         """Raises UserError where the settings in a file are not of this training."""
         for key in ("model", "data", "changes", "part", "freeze"):
-            ours, theirs = getattr(self.config, key), settings.get(key) if isinstance(settings, dict) else None
+            ours, theirs = (
+                getattr(self.config, key),
+                settings.get(key) if isinstance(settings, dict) else None,
+            )
             if theirs != ours:
                 raise UserError(
                     f"{path} is of a training of {key} {repr(theirs)[:300]}, not {ours!r}; resume with the same "
@@ -330,7 +335,7 @@ class Trainer:
         noise = torch.from_numpy(self._rng("pixels").random(images.shape, np.float32)).to(images.device)
         return (noise * 255 < images).long()
 
-    def train_step(self, images: Tensor, loss) -> dict[str, float] | None:
+    def train_step(self, images: Tensor, loss: Loss) -> dict[str, float] | None:
         """One update on the images [B, H, W, C] uint8 of the step, of which this process takes its share.
 
         `loss` is the network's, or what `Processes.parallel` made of it. Returns the terms over all images, or None
@@ -424,7 +429,7 @@ def _claimed(out: Path, config: TrainingConfig) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _lock(folder: Path) -> contextlib.AbstractContextManager:
+def _lock(folder: Path) -> contextlib.AbstractContextManager[object]:
     try:
         return FileLock(folder / "training.lock")
     except BlockingIOError:
@@ -465,7 +470,9 @@ def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, com
     """Step after step until the minutes are used up, `stop` is set in a process or nothing more is learned, saving
     every few minutes."""
     config, processes = trainer.config, trainer.processes
-    loss = processes.parallel(trainer.network, torch.compile(trainer.loss) if compiled else trainer.loss)
+    loss = processes.parallel(
+        cast("nn.Module", trainer.network), torch.compile(trainer.loss) if compiled else trainer.loss
+    )
     trainer.network.train()
     bar = tqdm(
         total=round(config.minutes * 60),
