@@ -148,7 +148,7 @@ def read_network(path: str | Path, make: Callable[[dict[str, Any]], M]) -> tuple
 
 def _checked(meta: dict[str, Any]) -> dict[str, Any]:
     """Metadata with everything in its place; raises UserError where that cannot be."""
-    kinds = {"model": str, "data": str, "config": dict[str, Any], "scores": dict[str, Any], "training": dict}
+    kinds = {"model": str, "data": str, "config": dict, "scores": dict, "training": dict}
     meta = {"scores": {}, "training": {}} | meta
     for name, kind in kinds.items():
         if not isinstance(meta.get(name), kind):
