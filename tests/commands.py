@@ -57,7 +57,9 @@ def calls(model: str, unknown: int) -> range:
             return range(unknown + prompt, unknown + prompt + 1)
         case "assd":
             return range(1, unknown + prompt + 1)
-    levels = len(checkpoint.load(checkpoint.shipped(model, "mnist")).network.latent_levels)
+    network = checkpoint.load(checkpoint.shipped(model, "mnist")).network
+    assert isinstance(network, registry.LatentNetwork)
+    levels = len(network.latent_levels)
     return range(levels + 1, levels + 2)
 
 

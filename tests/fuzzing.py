@@ -128,7 +128,7 @@ def isolated(call: Callable, *arguments) -> Outcome:
             process.kill()
             process.join()
         out, err = (Path(folder, name).read_text("utf-8", "replace") for name in ("out", "err"))
-        code, value, seconds, memory = -process.exitcode, None, 0.0, 0
+        code, value, seconds, memory = -(process.exitcode or 0), None, 0.0, 0
         with contextlib.suppress(EOFError):  # it was killed before it could tell
             code, value, seconds, memory = ours.recv()
     return Outcome(code, out, f"{err} (does not end)" if hung else err, value, seconds, memory)

@@ -7,9 +7,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import nn
 
 from vssm.cli import commands
 from vssm.errors import UserError
@@ -37,8 +39,8 @@ def start(words: list, folders: list[Path]) -> list[subprocess.Popen]:
             "PYTHONPATH": str(ROOT),
         }
         program = [sys.executable, *map(str, words)]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen(program, cwd=folder, env=environment, **pipes))
+        pipe = subprocess.PIPE
+        started.append(subprocess.Popen(program, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True))
     return started
 
 
@@ -49,14 +51,17 @@ def steps(model: str, settings: dict, processes: distributed.Processes) -> dict[
     config = TrainingConfig(model, batch=BATCH, warmup_steps=1, changes=settings)
     trainer = Trainer(config, processes.where, processes)
     images = torch.randint(0, 256, (50, 28, 28, 1), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    loss, read, losses = processes.parallel(trainer.network, trainer.network.loss), [], []
+    loss = processes.parallel(cast("nn.Module", trainer.network), trainer.network.loss)
+    read, losses = [], []
 
     def noted(values, known):
         read.append((values.numpy(), known.numpy()))
         return loss(values, known)
 
     for _ in range(STEPS):
-        losses.append(trainer.train_step(trainer.draw_images(images), noted)["loss"])
+        terms = trainer.train_step(trainer.draw_images(images), noted)
+        assert terms is not None
+        losses.append(terms["loss"])
     weight = max(trainer.network.parameters(), key=torch.numel).detach().numpy()
     values, known = (np.stack(part) for part in zip(*read, strict=True))
     return {"values": values, "known": known, "losses": np.array(losses), "weight": weight}
@@ -66,7 +71,8 @@ def main() -> None:
     settings, out = json.loads(sys.argv[1]), Path(sys.argv[2])
     with distributed.joined("cpu") as processes:
         for model, small in settings.items():
-            np.savez(out / f"{model}-{processes.rank}.npz", **steps(model, small, processes))
+            found: dict[str, Any] = steps(model, small, processes)
+            np.savez(out / f"{model}-{processes.rank}.npz", **found)
         print(json.dumps(dataclasses.asdict(processes) | {"where": processes.describe()}))
         with processes.together():
             if not processes.first:

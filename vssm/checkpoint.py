@@ -1,6 +1,7 @@
-"""Checkpoints: safetensors with the config, the scores and the history of training in the metadata.
+"""Checkpoints: safetensors files with the config, the scores and the history of training in the metadata.
 
-Nothing is ever unpickled. Writing is atomic: a kill at any moment leaves the old file or the new one, never half.
+Nothing is ever unpickled. Writing is atomic: if the program is killed, the old file or the new one is there, never
+half of one.
 """
 
 from __future__ import annotations
@@ -40,7 +41,13 @@ SHIPPED = resources.folder("checkpoints")
 class Checkpoint:
     """A trained network and what is known about it.
 
-    scores: figures of `evaluate` by name. training: how it was made. `network` is in eval mode, float32, on the CPU.
+    Args:
+        model: The name of its preset.
+        data: The data set that it was trained on.
+        network: In eval mode, float32, on the CPU.
+        scores: Results of `evaluate`, by name.
+        training: How it was trained.
+        path: The file that it comes from, if any.
     """
 
     model: str
@@ -52,14 +59,15 @@ class Checkpoint:
 
     @property
     def parameters(self) -> int:
+        """How many parameters the network has."""
         return sum(p.numel() for p in self.network.parameters())
 
     def total(self, key: str) -> float:
-        """The sum of "minutes", "images" or "steps" over all parts of the training."""
+        """Add up "minutes", "images" or "steps" over all parts of the training."""
         return float(sum(part.get(key, 0) for part in parts(self.training)))
 
     def save(self, path: str | Path) -> None:
-        """Write to `path` atomically; raises UserError where that cannot be."""
+        """Write to `path` atomically; raises UserError if that is not possible."""
         meta = {
             "model": self.model,
             "data": self.data.name,
@@ -71,10 +79,10 @@ class Checkpoint:
 
 
 def parts(training: dict[str, Any]) -> list[dict[str, Any]]:
-    """The parts of a training in their order: "minutes", "images", "steps", "device", "settings" and so on of each.
+    """Return the parts of a training in their order, each with "minutes", "images", "steps", "device", "settings", …
 
-    A part ends where a training is resumed with `--resume`, and where another begins from its weights with `--start`.
-    Files from before parts were kept tell of one, with the settings of the last.
+    A part ends when the training is resumed with `--resume`, or when another training starts from its weights with
+    `--start`. Old files have one part only, with the settings of the last one.
     """
     found = training.get("parts", [training] if training else [])
     found = found if isinstance(found, list) else []
@@ -82,13 +90,21 @@ def parts(training: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def shipped(model: str, dataset: str) -> Path:
-    """Where the weights of a preset that come with the program lie."""
+    """Return the path of the weights of a preset that come with the program."""
     return SHIPPED / f"{model}-{dataset}.safetensors"
 
 
 def load(path: str | Path, expect_model: str | None = None, expect_data: str | None = None) -> Checkpoint:
-    """Read a checkpoint. Raises UserError, in one sentence, where the file is missing, broken, foreign, or of
-    another model or data set than expected."""
+    """Read a checkpoint.
+
+    Args:
+        path: The file.
+        expect_model: The preset's name that it must have, or None for any.
+        expect_data: The data set's name that it must have, or None for any.
+
+    Raises:
+        UserError: The file is missing, broken or foreign, or of another model or data set than expected.
+    """
 
     def make(meta: dict[str, Any]) -> Network:
         if expect_model and meta["model"] != expect_model:
@@ -108,19 +124,19 @@ def load(path: str | Path, expect_model: str | None = None, expect_data: str | N
 
 
 class Foreign(UserError):
-    """A file that is sound, but not the one that is wanted; the text follows the file's name."""
+    """A sound file of the wrong model or data set; the message follows the file's name."""
 
 
 def read_network(path: str | Path, make: Callable[[dict[str, Any]], M]) -> tuple[M, dict[str, Any]]:
-    """The network in a file and the file's metadata; the network is in eval mode, float32, on the CPU.
+    """Read a network and the metadata of its file; the network is in eval mode, float32, on the CPU.
 
-    What the file says of itself is not believed: its metadata are looked at, the network that they describe may not be
-    larger than the tensors that are there, and these must fit it by name, shape and type before one of them is read.
+    The file is not trusted: the metadata are checked, the network that they describe may not be larger than the file's
+    tensors, and these must fit the network by name, shape and type before any of them is read.
 
     Args:
         path: The file.
-        make: Makes the untrained network of the metadata, whose "model", "data", "config", "scores" and "training"
-            are there and of the right type.
+        make: Makes the untrained network from the metadata, in which "model", "data", "config", "scores" and
+            "training" exist and have the right types.
 
     Raises:
         UserError: The file is missing, broken or foreign, or what `make` raises, with the file's name.
@@ -147,7 +163,7 @@ def read_network(path: str | Path, make: Callable[[dict[str, Any]], M]) -> tuple
 
 
 def _checked(meta: dict[str, Any]) -> dict[str, Any]:
-    """Metadata with everything in its place; raises UserError where that cannot be."""
+    """Check and complete metadata, and rename old settings; raises UserError if something is missing or wrong."""
     kinds = {"model": str, "data": str, "config": dict, "scores": dict, "training": dict}
     meta = {"scores": {}, "training": {}} | meta
     for name, kind in kinds.items():
@@ -163,7 +179,7 @@ def _checked(meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_plain(value: object, depth: int = 0) -> bool:
-    """Whether it is text, a number that can be shown, true, false, null, or a few levels of lists and records."""
+    """Whether a value is text, a number of usual size, true, false, null, or a few levels of lists and records."""
     if isinstance(value, (dict, list)):
         parts = [*value, *value.values()] if isinstance(value, dict) else value
         return depth < MOST_DEPTH and all(_is_plain(part, depth + 1) for part in parts)
@@ -174,8 +190,8 @@ def _is_plain(value: object, depth: int = 0) -> bool:
 
 @contextlib.contextmanager
 def _no_larger_than(numbers: int) -> Iterator[None]:
-    """Inside, a network of many more parameters than that is given up while it is being built, so that a short text
-    cannot take all memory. (Building on torch's meta device would first load its Python parts, for over a second.)"""
+    """In this context, building a network of many more parameters raises UserError, so that a short text cannot take
+    all memory. (Building on torch's meta device would first import much of torch, for more than a second.)"""
     from torch.nn.modules.module import register_module_parameter_registration_hook
 
     seen, thread = 0, threading.get_ident()  # the hook is called in all threads
@@ -194,18 +210,18 @@ def _no_larger_than(numbers: int) -> Iterator[None]:
         hook.remove()
 
 
-Layout = tuple[str, tuple[int, ...]]  # a tensor's type, as safetensors names it, and its shape
+Layout = tuple[str, tuple[int, ...]]  # a tensor's type, by its name in safetensors, and its shape
 
 
 def described(tensor: Tensor) -> Layout:
-    """The layout of a tensor, as a file would tell it."""
+    """Return the layout that a file would have for a tensor."""
     names = {"float32": "F32", "int64": "I64"}  # all that networks here are made of
     kind = str(tensor.dtype).removeprefix("torch.")
     return names.get(kind, kind), tuple(tensor.shape)
 
 
 def require_fit(wanted: dict[str, Layout], given: dict[str, Layout]) -> None:
-    """Raises UserError for the first tensor that is missing, too many, or of another type or shape."""
+    """Raise UserError for the first tensor that is missing, unknown, or of another type or shape."""
     for name in sorted(wanted.keys() | given.keys()):
         if name not in given:
             raise UserError(f"it has no tensor {name!r}.")
@@ -229,28 +245,28 @@ def write(path: str | Path, tensors: dict[str, Tensor], meta: dict[str, Any]) ->
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of itself: metadata, and the layout of its tensors by name."""
+    """The header of a file: metadata, and the layout of every tensor by name."""
 
     meta: dict[str, Any]
     layout: dict[str, Layout]
 
 
 def read_header(path: str | Path) -> Header:
-    """The header of a file that `write` made; raises UserError for anything else. No tensor is read."""
+    """Read the header of a file that `write` made, but no tensor; raises UserError for any other file."""
     with _opened(path) as (file, meta):
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - not a dict
         return Header(meta, {n: (str(s.get_dtype()), tuple(s.get_shape())) for n, s in slices.items()})
 
 
 def read(path: str | Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and metadata of a file that `write` made; raises UserError for anything else."""
+    """Read tensors and metadata of a file that `write` made; raises UserError for any other file."""
     with _opened(path) as (file, meta):
         return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118 - not a dict
 
 
 @contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """A file that `write` made, and its metadata; raises UserError for anything else, in the block too."""
+    """Open a file that `write` made, with its metadata; raises UserError for any other file, also in the block."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f"There is no checkpoint {path}; train one with `python -m vssm train` or restore the file.")

@@ -1,12 +1,11 @@
-"""Configs are frozen dataclasses made from plain dictionaries; an unknown or missing key, or a value out of bounds, is
-an error.
+"""Configs: frozen dataclasses that are made from dictionaries, with bounds for every value.
 
-A field tells its bounds where it is declared:
+A field has its bounds in its declaration:
 
     heads: int = bounded(4, 1, 64, divides=("d_model",))
     latent: str = one_of("gaussian", "categorical")
 
-Configs come from files that anybody may have made, so every value is looked at before a network is built of it.
+A config may come from any file, so every value is checked before a network is built from it.
 """
 
 from __future__ import annotations
@@ -25,32 +24,32 @@ T = TypeVar("T", bound="DataclassInstance")
 
 
 def bounded(default: Any, least: float, most: float, divides: tuple[str, ...] = (), length: int | None = None) -> Any:
-    """A field of a config for a number: a whole one where `least` is whole.
+    """Declare a field for a number; for a whole number if `least` is an int.
 
     Args:
-        default: Its usual value; `dataclasses.MISSING` where it must be given.
+        default: Its usual value; `dataclasses.MISSING` if there is none.
         least: The smallest value.
         most: The largest.
-        divides: Fields declared before it, each of which must be a multiple of this one.
-        length: For a tuple of so many such numbers.
+        divides: Names of fields above, each of which must be a multiple of this one.
+        length: How many numbers, for a field that is a tuple; None for one number.
     """
     bounds = {"least": least, "most": most, "divides": divides, "length": length}
     return dataclasses.field(default=default, metadata={"bounds": bounds})
 
 
 def one_of(default: Any, *others: Any) -> Any:
-    """A field of a config for one of some values, the first of which is usual."""
+    """Declare a field for one of some values; the first one is usual."""
     return dataclasses.field(default=default, metadata={"options": (default, *others)})
 
 
 def flag(default: bool) -> Any:
-    """A field of a config that is true or false."""
+    """Declare a field that is true or false."""
     return one_of(default, not default)
 
 
 @dataclasses.dataclass(frozen=True)
 class BoundedConfig:
-    """What a frozen dataclass with such fields inherits: it cannot be made with a value out of bounds."""
+    """The base of configs: one with a value out of bounds cannot be made (UserError)."""
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -77,8 +76,11 @@ PICTURE = ("height", "width", "channels", "num_values", "likelihood")  # fields 
 
 
 def from_dict(cls: type[T], values: dict[str, Any]) -> T:
-    """Make the dataclass `cls` from `values`; raises UserError for a key it does not have or a missing one, and where a
-    BoundedConfig's value is out of bounds."""
+    """Make a config from a dictionary.
+
+    Raises:
+        UserError: A key is unknown or missing, or a value is out of bounds.
+    """
     if not isinstance(values, dict):
         raise UserError(f"{cls.__name__} is made from settings by name, not from {type(values).__name__}.")
     fields = {f.name: f for f in dataclasses.fields(cls)}
@@ -91,7 +93,7 @@ def from_dict(cls: type[T], values: dict[str, Any]) -> T:
 
 
 def _check(made: Any, field: dataclasses.Field[Any]) -> None:
-    """Raises UserError where a field's value is not what the field allows."""
+    """Raise UserError if the value of a field is out of its bounds."""
     value = getattr(made, field.name)
     if options := field.metadata.get("options"):
         if not any(type(value) is type(option) and value == option for option in options):
@@ -127,7 +129,17 @@ def _refusal(field: dataclasses.Field[Any], wanted: str, value: Any) -> UserErro
 
 
 def for_data(cls: type[T], data: DataSet, model: str, changes: dict[str, Any], **usual: Any) -> T:
-    """The preset `model` for a data set: the picture's shape and likelihood, the `usual` settings, those of the data
-    set's record, and `changes`, later ones before earlier; raises UserError as `from_dict` does."""
+    """Make the config of a preset for a data set.
+
+    Args:
+        cls: The class of the config.
+        data: The data set; it gives the picture's fields, and its own settings for the preset.
+        model: The name of the preset.
+        changes: Settings that come before all others.
+        usual: The preset's settings, unless the data set has others.
+
+    Raises:
+        UserError: As `from_dict` does.
+    """
     picture = {k: getattr(data, k) for k in PICTURE}
     return from_dict(cls, {**picture, **usual, **data.presets.get(model, {}), **changes})

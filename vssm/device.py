@@ -1,4 +1,4 @@
-"""Which device computes, and in which precision it trains."""
+"""The device that computes, and its fast precision."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from vssm.errors import UserError
 
 
 def choose(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" takes cuda, then mps, then cpu. Raises UserError for one that is not here."""
+    """Find a device by its name; "auto" takes cuda, else mps, else cpu.
+
+    Raises:
+        UserError: This machine has no such device.
+    """
     here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(n for n, available in here.items() if available))
@@ -24,12 +28,12 @@ def choose(name: str = "auto") -> torch.device:
 
 
 def available() -> list[str]:
-    """The names `choose` accepts on this machine."""
+    """Return the names of this machine's devices, the best one first."""
     return [n for n in ("cuda", "mps", "cpu") if choose("auto").type == n or n == "cpu"]
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done what it was asked; nothing to wait for on a CPU."""
+    """Wait until a device has finished its work; on a CPU it always has."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -38,7 +42,7 @@ def synchronise(device: torch.device) -> None:
 
 @functools.cache
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the device has instructions for it: newer CUDA cards and some CPUs; elsewhere float32."""
+    """Return bfloat16 if the device has instructions for it (newer CUDA cards, some CPUs), else float32."""
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
@@ -47,14 +51,14 @@ def fast_dtype(device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """Matrix products in the device's fast precision."""
+    """Return a context in which matrix products use the device's fast precision."""
     dtype = fast_dtype(device)
     return contextlib.nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)
 
 
 def require_compiler(device: torch.device) -> None:
-    """Raises UserError where `torch.compile` does not work for the device: it needs a compiler on the machine."""
-    number = random.randrange(2**30)  # what was compiled before would pass although the compiler has gone
+    """Raise UserError if `torch.compile` does not work for the device: it needs a compiler on the machine."""
+    number = random.randrange(2**30)  # a new constant: code compiled earlier would hide a missing compiler
     try:
         torch.compile(lambda x: x + number, dynamic=False)(torch.ones(8, dtype=torch.long, device=device))
     except Exception as error:  # whatever a compiler may say
@@ -65,7 +69,7 @@ def require_compiler(device: torch.device) -> None:
 
 
 def describe(device: torch.device) -> str:
-    """A short name for people: "CPU · 2 threads" or the GPU's own name."""
+    """Return a short name for people: "CPU · 2 threads" or the GPU's own name."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "mps":

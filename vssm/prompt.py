@@ -13,10 +13,14 @@ from vssm.files.image import as_sketch, read_exactly
 
 @dataclass(frozen=True)
 class Prompt:
-    """Pixel values and the set S of known ones.
+    """Pixel values and the set S of known pixels.
 
-    pixels: [H, W, C] uint8, 0 to 255; what stands where `known` is false is ignored.
-    known:  [H, W] bool.
+    Args:
+        pixels: [H, W, C] uint8, 0 to 255; values of unknown pixels are ignored.
+        known: [H, W] bool.
+
+    Raises:
+        UserError: Shapes or types are wrong.
     """
 
     pixels: np.ndarray
@@ -32,15 +36,19 @@ class Prompt:
 
     @classmethod
     def empty(cls, height: int, width: int, channels: int) -> Prompt:
-        """Nothing known: completing it is unconditional generation."""
+        """Make a prompt without known pixels; completing it is unconditional generation."""
         return cls(np.zeros((height, width, channels), np.uint8), np.zeros((height, width), bool))
 
     def same_as(self, other: Prompt) -> bool:
-        """Whether all pixels are the same, and the same ones are known."""
+        """Whether both prompts have the same pixels and the same known ones."""
         return np.array_equal(self.known, other.known) and np.array_equal(self.pixels, other.pixels)
 
     def with_rows(self, rows: int) -> Prompt:
-        """The same pixels with exactly the first `rows` rows known (a prefix prompt, C = rows × W)."""
+        """Return the same pixels with the first `rows` rows known: a prefix prompt, C = rows × W.
+
+        Raises:
+            UserError: There are fewer rows.
+        """
         if not 0 <= rows <= self.known.shape[0]:
             raise UserError(f"Known rows must lie between 0 and {self.known.shape[0]}, not {rows}.")
         known = np.zeros_like(self.known)
@@ -60,9 +68,15 @@ class Prompt:
 
 
 def read_image(path: str | Path, height: int, width: int, channels: int) -> np.ndarray:
-    """Read an image of exactly height × width as [H, W, C] uint8; raises UserError for anything else.
+    """Read an image of exactly height × width pixels.
 
-    Of more than 8 bits it is stretched to the range of its values; what is transparent is no ink.
+    An image of more than 8 bits is stretched to the range of its values; transparent pixels have no ink.
+
+    Returns:
+        [H, W, C] uint8.
+
+    Raises:
+        UserError: The file is no such image.
     """
     return as_sketch(read_exactly(path, height, width), channels)
 
@@ -70,11 +84,24 @@ def read_image(path: str | Path, height: int, width: int, channels: int) -> np.n
 def draw_known(
     count: int, height: int, width: int, empty_share: float, rng: np.random.Generator, kinds: str = "any"
 ) -> np.ndarray:
-    """Draw the known sets VSSM trains on: [count, height, width] bool.
+    """Draw known sets for training.
 
-    A share `empty_share` has S = ∅; the rest are, in equal parts, prefixes of every length (half of them whole
-    rows, as the row slider makes them), a known rectangle, a missing rectangle, and strokes of a broad brush; or,
-    where `kinds` is "prefix" and not "any", prefixes alone. Raises ValueError for another word.
+    A share `empty_share` of them is empty. The others are, in equal parts, prefixes of every length (half of them of
+    whole rows, like those of the row slider), a known rectangle, an unknown rectangle, and strokes of a broad brush.
+
+    Args:
+        count: How many sets.
+        height: Of a picture, in pixels.
+        width: Of a picture, in pixels.
+        empty_share: The share of empty sets, 0 to 1.
+        rng: The source of random numbers.
+        kinds: "any", or "prefix" for prefixes alone.
+
+    Returns:
+        [count, height, width] bool.
+
+    Raises:
+        ValueError: There is no such kind.
     """
     if kinds not in ("any", "prefix"):
         raise ValueError(f"kinds must be 'any' or 'prefix', not {kinds!r}")
@@ -100,7 +127,7 @@ def draw_known(
 
 
 def _stroke(mask: np.ndarray, rng: np.random.Generator) -> None:
-    """Paint one smooth random walk with a round brush into `mask`."""
+    """Paint a smooth random walk with a round brush into `mask` [H, W]."""
     height, width = mask.shape
     y, x = rng.uniform(0, height), rng.uniform(0, width)
     heading, radius = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 3.5)

@@ -31,7 +31,7 @@ from app.ui.widgets import plot_export
 from app.ui.widgets.plot import Curve, Plot, Seconds
 from vssm import __version__, data
 from vssm.models import registry
-from vssm.sampling.generator import Finished, GenerationRequest, Progress, Started
+from vssm.sampling.events import Finished, GenerationRequest, Progress, Started
 
 NOISE = r"does not support"  # the offscreen platform says so of menus: raise, grabbing the keyboard
 SVG = "{http://www.w3.org/2000/svg}"

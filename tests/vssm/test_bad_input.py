@@ -157,6 +157,12 @@ def cut(path: Path, source: Path, keep: int) -> Path:
     return path
 
 
+def pipe(path: Path) -> Path:
+    """What a reader would wait at for ever."""
+    os.mkfifo(path)
+    return path
+
+
 def postscript(path: Path) -> Path:
     """What Pillow hands to another program unless told not to."""
     path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n%%EndComments\nshowpage\n%%EOF\n")
@@ -181,7 +187,7 @@ PICTURES = {
     "truncated": (lambda d: cut(d / "p.png", SEVEN, 60), "cannot be read as a picture"),
     "header only": (lambda d: cut(d / "p.png", SEVEN, 33), "cannot be read as a picture"),
     "folder": (lambda d: d, "cannot be read as a picture"),
-    "pipe": (lambda d: (os.mkfifo(d / "p.png"), d / "p.png")[1], "cannot be read as a picture"),
+    "pipe": (lambda d: pipe(d / "p.png"), "cannot be read as a picture"),
     "PostScript": (lambda d: postscript(d / "p.png"), "cannot be read as a picture"),
     "too wide for memory": (lambda d: png_header(d / "p.png", 100_000_000, 1), "100,000,000 × 1 pixels"),
     "too high for memory": (lambda d: png_header(d / "p.png", 1, 2**31 - 1), "too many pixels"),

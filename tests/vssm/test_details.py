@@ -10,7 +10,7 @@ import toy
 from vssm import checkpoint, data
 from vssm.models import registry
 from vssm.prompt import Prompt
-from vssm.sampling.events import Details, GenerationRequest, Progress
+from vssm.sampling.events import Details, Event, Finished, GenerationRequest, Progress
 from vssm.sampling.generator import Generator
 
 CPU = torch.device("cpu")
@@ -48,11 +48,12 @@ def prompt(dataset: data.DataSet, rows: int = 2, hole: bool = False) -> Prompt:
     return Prompt(pixels, known)
 
 
-def detailed(made: Generator, **request) -> tuple[Details, list, np.ndarray]:
+def detailed(made: Generator, **request) -> tuple[Details, list[Event], torch.Tensor]:
     """Its details, all events, and the values of the finished pictures."""
     events = list(made.generate(GenerationRequest(details=True, **request)))
     (details,) = (e for e in events if isinstance(e, Details))
     assert events.index(details) == len(events) - 2
+    assert isinstance(events[-1], Finished)
     return details, events, torch.from_numpy(data.to_values(events[-1].images, made.data)).long()
 
 

@@ -35,6 +35,7 @@ def influence(made: SSMBlock, target: tuple[int, int]) -> torch.Tensor:
     """Which inputs of a 4×5 grid the output at `target` depends on."""
     x = torch.randn(1, 4, 5, 16, dtype=torch.float64, requires_grad=True)
     made(x)[0][target].sum().backward()
+    assert x.grad is not None
     return x.grad[0].abs().sum(-1) > 0
 
 

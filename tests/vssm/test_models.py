@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def small(name: str, **changes):
     return network.eval().requires_grad_(False)
 
 
-COLOUR = {"channels": 3, "num_values": 5, "likelihood": "logistic-mixture", "components": 2}
+COLOUR: dict[str, Any] = {"channels": 3, "num_values": 5, "likelihood": "logistic-mixture", "components": 2}
 KINDS = {"binary": {}, "colour": COLOUR, "colour, direct": {**COLOUR, "direct": True}}
 
 

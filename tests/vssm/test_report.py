@@ -186,7 +186,14 @@ EXACT = SCORES | {
 
 
 def measured(pixels: str) -> dict:
-    common = {"date": "2026-11-22", "cpu": "A fine CPU", "gpu": None, "torch": "2.13.0", "threads": 2, "seed": 0}
+    common: dict[str, object] = {
+        "date": "2026-11-22",
+        "cpu": "A fine CPU",
+        "gpu": None,
+        "torch": "2.13.0",
+        "threads": 2,
+        "seed": 0,
+    }
     common |= {"mode": "parallel", "size": None, "seconds": 30.0, "options": {}}
     parts = {part: common | {"pixels": pixels} for part in evaluate.PARTS}
     return parts | {"fid": parts["fid"] | {"options": {"fid-samples": 500}}}
@@ -283,7 +290,7 @@ def test_every_part_of_every_shipped_model_is_measured():
 
 def circles(svg: str) -> list[tuple[float, float]]:
     root = ElementTree.fromstring(svg)
-    return [(float(c.get("cx")), float(c.get("cy"))) for c in root.iter("{http://www.w3.org/2000/svg}circle")]
+    return [(float(c.attrib["cx"]), float(c.attrib["cy"])) for c in root.iter("{http://www.w3.org/2000/svg}circle")]
 
 
 def test_points_lie_where_their_values_are():

@@ -32,7 +32,7 @@ def batch(seed: int = 0) -> torch.Tensor:
     return torch.randint(0, 256, (4, 28, 28, 1), generator=rng, dtype=torch.uint8)
 
 
-def steps(made: Trainer, count: int) -> list[dict]:
+def steps(made: Trainer, count: int) -> list[dict[str, float] | None]:
     return [made.train_step(batch(i), made.network.loss) for i in range(count)]
 
 

@@ -123,9 +123,16 @@ class LatentNetwork(Network, Protocol):
 
 @dataclass(frozen=True)
 class Preset:
-    """title: what people read, and about: a line on what it does. source: where the network's class is, MODULE:NAME;
-    preset: the function beside it that makes its config for a data set. lr: the learning rate at its height, as found
-    best in short runs. known: the sets it is trained to complete, "any" or "prefix" (`prompt.draw_known`)."""
+    """A model as it is trained, sampled and shown.
+
+    Args:
+        name: What requests, files and the command line call it.
+        title: What people read.
+        about: One line on what it does.
+        source: Where the network's class is, MODULE:NAME; its `config_for` is in the same module.
+        lr: The highest learning rate, the best one in short runs.
+        known: The known sets it is trained on, "any" or "prefix"; see `prompt.draw_known`.
+    """
 
     name: str
     title: str
@@ -136,7 +143,7 @@ class Preset:
 
     @property
     def network(self) -> type[Network]:
-        """The class."""
+        """The class of its network; this imports torch."""
         module, _, name = self.source.partition(":")
         return cast("type[Network]", getattr(importlib.import_module(module), name))
 
@@ -145,7 +152,7 @@ class Preset:
         return importlib.import_module(self.source.partition(":")[0]).config_for(data, **changes)
 
     def samplers(self, data: DataSet) -> tuple[Sampler, ...]:
-        """The samplers of the untouched preset, the usual one first."""
+        """Return the samplers of the preset as it is, the usual one first."""
         return self.network.samplers(self.config(data))
 
 
@@ -166,7 +173,7 @@ PRESETS = {
 
 
 def get(name: str) -> Preset:
-    """The preset of that name; raises UserError for an unknown one."""
+    """Return the preset of that name; raises UserError for an unknown name."""
     if name not in PRESETS:
         raise UserError(f"There is no model {name!r}; choose one of: {', '.join(PRESETS)}.")
     return PRESETS[name]
