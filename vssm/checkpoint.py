@@ -64,7 +64,8 @@ class Checkpoint:
 
     def total(self, key: str) -> float:
         """Add up "minutes", "images" or "steps" over all parts of the training."""
-        return float(sum(part.get(key, 0) for part in parts(self.training)))
+        total: float = sum(part.get(key, 0) for part in parts(self.training))
+        return total
 
     def save(self, path: str | Path) -> None:
         """Write to `path` atomically; raises UserError if that is not possible."""

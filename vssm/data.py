@@ -34,13 +34,22 @@ LIGHT = 200  # mean of the first and last rows above which digits stand on paper
 
 @dataclass(frozen=True)
 class DataSet:
-    """What a picture of this set is, and what the models make of it.
+    """What the pictures of a set are, and how the models treat them.
 
-    num_values: how many values a stored pixel takes for the models; 2 means binarised, 256 means 8-bit. likelihood:
-    of a pixel, a name that `likelihood.make` takes. flips: whether a picture seen in a mirror is one of the set too.
-    unit: in which likelihoods are told, "nats" an image or "bits/dim". subject: what a picture shows, for people.
-    pixel_mode: how pixels that are independent given latents are shown unless asked otherwise, "sampled" or "mean".
-    presets: by model, what its preset for this set has unlike its usual config.
+    Args:
+        name: What requests, files and the command line call it.
+        title: What people read.
+        height: Of a picture, in pixels.
+        width: Of a picture, in pixels.
+        channels: Of a pixel.
+        num_values: How many values a channel has for the models: 2 if the set is binarised, 256 for 8 bits.
+        classes: How many different labels there are.
+        likelihood: The name of a pixel's likelihood, for `likelihoods.make`.
+        flips: Whether the mirror image of a picture could also be in the set.
+        unit: The unit of likelihoods: "nats" for an image, or "bits/dim".
+        subject: What a picture shows, in a word for people.
+        pixel_mode: How pixels that are independent given latents are usually shown, "sampled" or "mean".
+        presets: By model, the settings of its preset that differ for this set.
     """
 
     name: str
@@ -59,11 +68,12 @@ class DataSet:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
         return self.height, self.width, self.channels
 
     @property
     def pixels(self) -> int:
-        """Sequence length T at pixel tokens."""
+        """How many pixels a picture has: the sequence length T if each is a token."""
         return self.height * self.width
 
 
@@ -93,26 +103,34 @@ DATA_SETS = {d.name: d for d in (MNIST, CIFAR10)}
 
 
 def get(name: str) -> DataSet:
-    """The data set of that name; raises UserError for an unknown one."""
+    """Return the data set of that name; raises UserError for an unknown name."""
     if name not in DATA_SETS:
         raise UserError(f"There is no data set {name!r}; choose one of: {', '.join(DATA_SETS)}.")
     return DATA_SETS[name]
 
 
 def data_dir(given: str | Path | None = None) -> Path:
-    """The folder data sets are sought in: the given one, else $VSSM_DATA, else the user's cache folder."""
+    """Return the folder of the data sets: the given one, else $VSSM_DATA, else the user's cache folder."""
     return Path(given or os.environ.get("VSSM_DATA") or Path(platformdirs.user_cache_dir("vssm", False)) / "data")
 
 
 def load(data: DataSet, split: str, folder: str | Path | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Images [N, H, W, C] uint8 and labels [N] int64 of `split` ("train" or "test").
+    """Read the images and labels of a data set.
 
-    Reads NAME.npz in Keras' layout if it stands in the folder, else the files as they are published, which are
-    downloaded where they are missing.
+    They come from NAME.npz in Keras' layout if the folder has this file, else from the files as they are published,
+    which are downloaded if they are missing.
+
+    Args:
+        data: The data set.
+        split: "train" or "test".
+        folder: See `data_dir`.
+
+    Returns:
+        Images [N, H, W, C] uint8 and labels [N] int64.
 
     Raises:
-        UserError: Neither can be had, a file is broken, or it holds what cannot be this data set's: other shapes,
-            types, ranges of values or labels.
+        UserError: There are no files, a file is broken, or its content cannot be this data set: other shapes, types,
+            ranges of values or labels.
     """
     folder = data_dir(folder)
     path = folder / f"{data.name}.npz"
@@ -356,21 +374,29 @@ def _downloading(data: DataSet, folder: Path) -> Iterator[None]:
 
 
 def binarise_fixed(images: np.ndarray, seed: int = BINARISE_SEED) -> np.ndarray:
-    """Bernoulli with the grey level as probability, drawn once from `seed`: uint8 [N, H, W, C] of 0 and 1."""
+    """Binarise images once and for all: each pixel is 1 with its grey level as probability, drawn from `seed`.
+
+    Args:
+        images: [N, H, W, C] uint8, 0 to 255.
+        seed: The seed of the draw.
+
+    Returns:
+        [N, H, W, C] uint8, 0 or 1.
+    """
     noise = np.random.default_rng(seed).random(images.shape, np.float32)
     return (noise * 255 < images).astype(np.uint8)
 
 
 def fixed_values(images: np.ndarray, data: DataSet) -> np.ndarray:
-    """What every figure is measured on: the model values of stored images, binarised once where the set is."""
+    """Return the model values of stored images on which everything is measured; a binarised set is always the same."""
     return binarise_fixed(images) if data.num_values == 2 else images
 
 
 def to_values(pixels: np.ndarray, data: DataSet) -> np.ndarray:
-    """Stored pixels (uint8, 0 to 255) to the values the models read, 0 to num_values − 1: the nearest."""
+    """Convert stored pixels (uint8, 0 to 255) to the nearest values that the models read (0 to num_values − 1)."""
     return ((pixels.astype(np.uint16) * (data.num_values - 1) + 127) // 255).astype(np.uint8)
 
 
 def to_pixels(values: np.ndarray, data: DataSet) -> np.ndarray:
-    """The reverse of `to_values`: model values, or means of them, to uint8 pixels."""
+    """Convert model values, or means of them, to stored pixels (uint8, 0 to 255)."""
     return np.round(values * (255 / (data.num_values - 1))).astype(np.uint8)
