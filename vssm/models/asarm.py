@@ -5,15 +5,15 @@ Guo & Ermon, *Reviving Any-Subset Autoregressive Models with Principled Parallel
 
     p(x_{σ(N+1:T)} | x_{σ(1:N)}) = Π_i p(x_{σ(i)} | x_{σ(<i)}),
 
-and one network gives every factor. Tokens stand in the order σ, the known ones first; a row of the network predicts
-the token at its own position ("target") from what stands before it:
+and one network computes every factor. Tokens are in the order σ, known ones first; a row of the network predicts the
+token at its own position (its "target") from the tokens before it:
 
     row of a known token        its value and position; attends to all known tokens
-    row of the token of rank i  its position, the value and position of the token that stands last, and the pixels
-                                around its target that stand already; attends to the rows of ranks below s, and itself
+    row of the token of rank i  its position, value and position of the last token that is there, and the pixels around
+                                its target that are there; attends to the rows of ranks below s, and itself
 
-s, the number of tokens that stand, is i for the exact factor. With s < i the row is a *draft*: the marginal of its
-token given the first s. The row of rank s is the same for both, so that a first draft is always accepted.
+s is the number of tokens that are there; for the exact factor it is i. With s < i the row is a *draft*: the marginal of
+its token given the first s. The row of rank s is the same in both cases, so that a first draft is always accepted.
 
 Deviations: one stream in place of XLNet's two, the query carried by the row after the last value (as in σ-GPT,
 2404.09562), so that values are cached once and never reread; a convolutional stem as the Transformer has, of the
@@ -65,7 +65,7 @@ class ASARMConfig(PictureConfig):
 
 
 class Block(nn.Module):
-    """Pre-norm attention under a mask and an MLP, as the Transformer has them."""
+    """Pre-norm attention under a mask, and an MLP, as in the Transformer."""
 
     def __init__(self, d_model: int, heads: int) -> None:
         super().__init__()
@@ -76,20 +76,24 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(d_model, 4 * d_model), SquaredReLU(), nn.Linear(4 * d_model, d_model))
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of rows x [B, R, D], each [B, heads, R, D/heads]."""
+        """Compute queries, keys and values of rows x [B, R, D], each [B, heads, R, D/heads]."""
         B, R, D = x.shape
         return self.qkv(self.norm1(x)).view(B, R, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
 
     def finish(self, x: Tensor, y: Tensor) -> Tensor:
-        """What attention gave, y [B, heads, R, D/heads], into the rows x."""
+        """Add the result y [B, heads, R, D/heads] of attention to the rows x [B, R, D], and apply the MLP."""
         x = x + self.out(y.transpose(1, 2).flatten(2))
         return x + self.mlp(self.norm2(x))
 
     def forward(self, x: Tensor, bias: Tensor, widest: int, block: int = 112) -> Tensor:
-        """All rows at once; bias [B, 1, R, R]: 0 where a row attends, −∞ elsewhere, above the diagonal everywhere
-        beyond the first `widest` columns.
+        """Run the block on all rows at once, by groups of rows, so that few scores are computed in vain.
 
-        By blocks of rows, so that no score in what lies beyond is computed.
+        Args:
+            x: Rows [B, R, D].
+            bias: [B, 1, R, R], 0 where a row attends and −∞ elsewhere; −∞ everywhere above the diagonal, except in the
+                first `widest` columns.
+            widest: See `bias`.
+            block: How many rows are in a group.
         """
         q, k, v = self.project(x)
         q = q * q.shape[-1] ** -0.5
@@ -103,7 +107,7 @@ class Block(nn.Module):
 
 
 class ASARM(nn.Module):
-    """Maps rows (a target, and what stands before it) to the raw outputs of their tokens."""
+    """Maps rows (a target and the tokens before it) to the raw outputs of their tokens."""
 
     Config = ASARMConfig
     around: Tensor
@@ -150,9 +154,9 @@ class ASARM(nn.Module):
             expected, centre = torch.zeros(side**2), side**2 // 2
             expected[centre - 1], expected[centre - side], expected[centre - side - 1] = NEIGHBOURS
             start = self.likelihood.linear_start(expected)
-            standing = torch.zeros_like(start[:, :1])
+            visible = torch.zeros_like(start[:, :1])
             self.head.weight.data *= 0.1
-            self.direct_head.weight.data.copy_(torch.cat([start, standing], 1).flatten(1))
+            self.direct_head.weight.data.copy_(torch.cat([start, visible], 1).flatten(1))
         nn.init.kaiming_normal_(linear(self.stem, 0).weight, nonlinearity="relu")
         for name, p in self.named_parameters():
             if name.endswith(("out.weight", "mlp.2.weight")):
@@ -171,26 +175,31 @@ class ASARM(nn.Module):
     # --- rows ---------------------------------------------------------------------------------------------------
 
     def frame(self, x: Tensor, outside: int) -> Tensor:
-        """[B, T, N] to [B, framed pixels, N], `outside` around the picture."""
+        """Pad pictures [B, T, N] on all sides with the value `outside`: [B, framed pixels, N]."""
         r, c = self.config.reach, self.config
         return F.pad(x.unflatten(1, (c.height, c.width)), (0, 0, r, r, r, r), value=outside).flatten(1, 2)
 
     def rank_map(self, order: Tensor) -> Tensor:
-        """Positions by rank [B, T] to ranks by position, framed: [B, framed pixels]."""
+        """Convert positions by rank [B, T] to ranks by position, padded: [B, framed pixels]."""
         ranks = torch.arange(self.tokens, device=order.device).expand_as(order)
         return self.frame(torch.empty_like(order).scatter_(1, order, ranks).unsqueeze(2), self.tokens).squeeze(2)
 
     def signed(self, values: Tensor) -> Tensor:
-        """Pixel values as −1 … 1 in float32."""
+        """Scale pixel values to −1 … 1, in float32."""
         return values.float() * (2 / (self.config.num_values - 1)) - 1
 
     def embed(
         self, values: Tensor, order: Tensor, known: Tensor, ranks: Tensor, seen: Tensor, rank_map: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Inputs of rows, [B, R, D], and what stands around their targets, [B, R, (C + 1) · side²].
+        """Compute the inputs of rows, [B, R, D], and the windows around their targets, [B, R, (C + 1) · side²].
 
-        values: [B, T, C] by position; order: [B, T or more], positions by rank; known: [B], how many are known;
-        ranks: [B, R]; seen: [B, R], how many tokens stand for each row (`known` for the row of a known token).
+        Args:
+            values: [B, T, C] by position.
+            order: [B, T or more], positions by rank.
+            known: [B], how many tokens are known.
+            ranks: [B, R], the ranks of the rows.
+            seen: [B, R], how many tokens each row may see (`known` for the row of a known token).
+            rank_map: As `rank_map` makes it.
         """
         c = self.config
         signed = self.signed(values)
@@ -205,24 +214,27 @@ class ASARM(nn.Module):
         aim = self.target_row[target // c.width] + self.target_column[target % c.width]
         x = x + torch.where(given.unsqueeze(-1), self.known, aim)
         around = self.around[target].flatten(1)
-        standing = (rank_map.gather(1, around).view(*ranks.shape, -1) < seen.unsqueeze(-1)).unsqueeze(2)
+        visible = (rank_map.gather(1, around).view(*ranks.shape, -1) < seen.unsqueeze(-1)).unsqueeze(2)
         framed = self.frame(signed, 0)
         colours = [framed[..., i].gather(1, around).view(*ranks.shape, -1) for i in range(c.channels)]
-        window = torch.cat([torch.stack(colours, 2) * standing, standing.float()], 2).flatten(2)
+        window = torch.cat([torch.stack(colours, 2) * visible, visible.float()], 2).flatten(2)
         return x + self.stem(window), window
 
     def output(self, x: Tensor, window: Tensor) -> Tensor:
-        """Rows after the last block to raw outputs [B, R, P] in float32."""
+        """Map rows after the last block to raw outputs [B, R, P] in float32."""
         x = self.norm(x)
         with torch.autocast(x.device.type, enabled=False):  # a mean needs more digits than bfloat16 has
             raw = self.head(at_least_float32(x))
             return raw + self.direct_head(window) if self.config.direct else raw
 
     def forward(self, values: Tensor, order: Tensor, known: Tensor, seen: Tensor | None = None) -> Tensor:
-        """Raw outputs of every token given those before it in `order`, in one call: [B, T, P] by rank.
+        """Compute the raw outputs of every token given those before it, in one call: [B, T, P] by rank.
 
-        values: [B, T, C] by position; order: [B, T], positions by rank; known: [B], how many of them are given; seen:
-        [B, T], how many tokens stand for each row, its own rank by default.
+        Args:
+            values: [B, T, C] by position.
+            order: [B, T], positions by rank.
+            known: [B], how many tokens are known.
+            seen: [B, T], how many tokens each row may see; its own rank by default.
         """
         B, T, _ = values.shape
         ranks = torch.arange(T, device=values.device).expand(B, T)
@@ -238,29 +250,37 @@ class ASARM(nn.Module):
         return self.output(x, window)
 
     def log_density(self, values: Tensor, order: Tensor, known: Tensor, seen: Tensor | None = None) -> Tensor:
-        """log p of every token under `forward`, whose arguments these are: [B, T] by rank, 0 for known tokens."""
+        """Compute log p of every token in nats, [B, T] by rank, 0 for known tokens; arguments as in `forward`."""
         by_rank = values.gather(1, order.unsqueeze(-1).expand_as(values))
         log_p = self.likelihood.log_prob(self(values, order, known, seen), by_rank)
         return log_p * (torch.arange(values.shape[1], device=values.device) >= known[:, None])
 
     def order(self, known: Tensor, random: Tensor, rng: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """An order with the known tokens first: known [B, T]; random [B], whether the unknown tokens follow in
-        random order (else in raster order). Returns positions by rank [B, T], and how many are known [B]."""
+        """Make an order with the known tokens first.
+
+        Args:
+            known: [B, T], which tokens are known.
+            random: [B], whether the unknown tokens follow in random order (else in raster order).
+            rng: The source of random numbers.
+
+        Returns:
+            Positions by rank [B, T], and how many tokens are known [B].
+        """
         B, T = known.shape
         place = torch.arange(T, device=known.device).expand(B, T) / T
         key = torch.where(random[:, None], torch.rand(B, T, device=known.device, generator=rng), place)
         return torch.where(known, place - 1, key).argsort(1), known.sum(1)
 
     def log_likelihood(self, values: Tensor) -> Tensor:
-        """Exact log p(x) in nats, [B], of pixel values [B, H, W, C], every image in a random order of its own."""
+        """Compute log p(x) in nats, [B], of pixel values [B, H, W, C], each in a random order; it is exact."""
         flat = values.flatten(1, 2)
         nothing = torch.zeros_like(flat[..., 0], dtype=torch.bool)
         order, known = self.order(nothing, torch.ones_like(nothing[:, 0]))
         return self.log_density(flat, order, known).sum(1)
 
     def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
-        """Terms in nats an image; "loss" is the one to minimise: −log p of an unknown token, times T. "random" and
-        "raster" are the mean over images with nothing known and no drafts in such an order."""
+        """Terms in nats for one image; training minimises "loss", −log p of an unknown token times T. "random" and
+        "raster" are means over images in such an order, with nothing known and without drafts."""
         c, T, where = self.config, self.tokens, values.device
         values, known = values.flatten(1, 2), known.flatten(1)
         B = len(values)
@@ -297,10 +317,10 @@ class ASARM(nn.Module):
 
 
 class Decoding:
-    """A batch under way: values by position, how many tokens stand, and the keys and values of every row by rank.
+    """The state of a run: values by position, how many tokens are there, and the keys and values of every row by rank.
 
-    Ranks from T on, `spare` of them (T by default), are places to put rows that a sample has no use for while others
-    of the batch do.
+    Ranks from T on, `spare` of them (T by default), are for rows that a sample does not need while others of the batch
+    do.
     """
 
     def __init__(
@@ -320,7 +340,7 @@ class Decoding:
         self.ranks = torch.empty_like(order).scatter_(
             1, order, torch.arange(self.T, device=order.device).expand_as(order)
         )
-        self.stands = known.clone()
+        self.num_done = known.clone()
         self.round: tuple[Tensor, Tensor, int, Tensor | int] | None = None  # as `drafted` takes it
         self.drawn: tuple[Tensor, Tensor] | None = None  # by the last call: ranks, and raw outputs
         c, slots = network.config, self.T + (self.T if spare is None else spare)
@@ -329,8 +349,8 @@ class Decoding:
         self.padded = torch.cat([order, order[:, -1:].expand(-1, slots - self.T)], 1)
 
     def report(self, shape: torch.Size, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> SamplingStep:
-        whole = bool((self.stands == self.T).all())
-        filled = self.T if whole else (self.ranks < self.stands[:, None]).view(shape[:3])
+        whole = bool((self.num_done == self.T).all())
+        filled = self.T if whole else (self.ranks < self.num_done[:, None]).view(shape[:3])
         drafts = partial(self.drafted, shape, *self.round) if self.round else None
         log_prob = partial(self.log_probability, shape, *self.drawn) if self.drawn else None
         return SamplingStep(
@@ -348,19 +368,20 @@ class Decoding:
         outputs [B, R, P] of their rows."""
         place = self.padded.gather(1, ranks)
         log_prob = self.likelihood.log_prob(raw, self.values.gather(1, place.unsqueeze(-1).expand(-1, -1, shape[-1])))
-        log_prob = log_prob.masked_fill(ranks >= self.stands[:, None], math.nan)
+        log_prob = log_prob.masked_fill(ranks >= self.num_done[:, None], math.nan)
         made = log_prob.new_full((shape[0], self.T + 1), math.nan)
         return made.scatter_(1, torch.where(ranks < self.T, place, self.T), log_prob)[:, :-1].reshape(shape[:3])
 
-    def drafted(self, shape: torch.Size, values: Tensor, stands: Tensor, size: int, passed: Tensor | int) -> Drafted:
-        """A round of so many drafts a sample, from the ranks `stands` [B] on, the first `passed` of which stood."""
-        first = stands[:, None]
+    def drafted(self, shape: torch.Size, values: Tensor, num_done: Tensor, size: int, passed: Tensor | int) -> Drafted:
+        """Describe a round of drafting: `size` drafts for each sample, from the rank `num_done` [B] on, of which the
+        first `passed` were accepted."""
+        first = num_done[:, None]
         proposed = (self.ranks >= first) & (self.ranks < first + size)
         stood = proposed & (self.ranks < first + (passed if isinstance(passed, int) else passed[:, None]))
         return Drafted(values.view(shape), proposed.view(shape[:3]), stood.view(shape[:3]))
 
     def call(self, ranks: Tensor, seen: Tensor) -> Tensor:
-        """One network call: the raw outputs [B, R, P] of rows; ranks, seen as in `ASARM.embed`."""
+        """Call the network once: the raw outputs [B, R, P] of rows; ranks and seen as in `ASARM.embed`."""
         network, last = self.network, int(ranks.max()) + 1
         x, window = network.embed(self.values, self.padded, self.known, ranks, seen, self.rank_map)
         column = torch.arange(last, device=x.device)
@@ -375,7 +396,7 @@ class Decoding:
         return network.output(x, window)
 
     def read_prompt(self) -> None:
-        """Fill the caches with the rows of the known tokens, once where all samples share a prompt."""
+        """Fill the caches with the rows of the known tokens; only one row each if all samples have the same prompt."""
         N = int(self.known.max())
         ranks = torch.arange(N, device=self.values.device)
         shared = (self.order[:, :N] == self.order[:1, :N]).all() and (self.values == self.values[:1]).all()
@@ -388,29 +409,30 @@ class Decoding:
             self.call(ranks.expand(len(self.values), N), self.known[:, None].expand(-1, N))
 
     def draw(self, raw: Tensor) -> Tensor:
-        """Tokens [..., C] from raw outputs [..., P]."""
+        """Draw tokens [..., C] from raw outputs [..., P]."""
         noise = self.likelihood.noise(*raw.shape[:-1], rng=self.rng, device=raw.device)
         return self.likelihood.choose(raw, noise, self.temperature)
 
     def put(self, ranks: Tensor, tokens: Tensor) -> None:
-        """Write tokens [B, R, C] where their ranks [B, R] are of the picture."""
+        """Write tokens [B, R, C] of the given ranks [B, R]; ranks from T on are dropped."""
         place = torch.where(ranks < self.T, self.padded.gather(1, ranks), self.T).unsqueeze(-1).expand_as(tokens)
         self.values = F.pad(self.values, (0, 0, 0, 1)).scatter_(1, place, tokens)[:, :-1].contiguous()
 
     def speculative(self, k: int) -> Iterator[tuple[int, int]]:
-        """ASSD with k drafts a round (k = 1: one token a call), yielding (drafted, accepted) after every call."""
+        """Run ASSD with k drafts in each round (k = 1: one token in each call); yields (drafted, accepted) after every
+        call."""
         T = self.T
-        while (most := int((T - self.stands).max())) > 0:
-            R, stands = min(k, most), self.stands[:, None]
-            ranks = stands + torch.arange(R, device=stands.device)
-            p = self.call(ranks, stands.expand_as(ranks))
+        while (most := int((T - self.num_done).max())) > 0:
+            R, num_done = min(k, most), self.num_done[:, None]
+            ranks = num_done + torch.arange(R, device=num_done.device)
+            p = self.call(ranks, num_done.expand_as(ranks))
             drafts, valid = self.draw(p), ranks < T
             self.put(ranks, drafts)
-            before, written = self.stands, self.values
+            before, written = self.num_done, self.values
             self.drawn = ranks, p
-            if R == 1:  # given all that stands: nothing to verify
+            if R == 1:  # given all tokens so far: nothing to verify
                 self.round = (written, before, 1, 1) if k > 1 else None
-                self.stands = (self.stands + 1).clamp_max(T)
+                self.num_done = (self.num_done + 1).clamp_max(T)
                 yield (int(valid.sum()),) * 2 if k > 1 else (0, 0)
                 continue
             self.round, self.drawn = (written, before, R, 0), None
@@ -422,49 +444,57 @@ class Decoding:
             if rejected.any():
                 self.put_instead(q, p, drafts, stay, passed, rejected)
             self.round, self.drawn = (written, before, R, passed), (ranks, q)
-            self.stands = self.stands + passed + rejected
+            self.num_done = self.num_done + passed + rejected
             yield 0, int(passed.sum())
 
     def put_instead(self, q: Tensor, p: Tensor, drafts: Tensor, stay: Tensor, passed: Tensor, rejected: Tensor) -> None:
-        """Draw anew the first draft [B, R, C] that did not pass, where one was `rejected` [B], and write it; q, p: raw
-        outputs [B, R, P] of the verification and of the draft; stay: [B, R] channels that do."""
+        """Replace the first rejected draft of every sample that has one.
+
+        Args:
+            q: Raw outputs [B, R, P] of the verification.
+            p: Raw outputs [B, R, P] of the draft.
+            drafts: [B, R, C].
+            stay: [B, R], how many channels of each draft are accepted.
+            passed: [B], how many drafts are accepted.
+            rejected: [B], whether there is one to replace.
+        """
         sample = rejected.nonzero().squeeze(1)
         at = sample, passed[sample]
         token = assd.replace(self.likelihood, q[at], p[at], drafts[at], stay[at], self.temperature, self.rng)
         tokens = drafts[:, :1].clone()
         tokens[sample, 0] = token
-        self.put(torch.where(rejected, self.stands + passed, self.T).unsqueeze(1), tokens)
+        self.put(torch.where(rejected, self.num_done + passed, self.T).unsqueeze(1), tokens)
 
     def masked(self, steps: int) -> Iterator[tuple[int, int]]:
-        """All unknown tokens in `steps` calls, those of one call independent of each other; few at first (the cosine
-        schedule of MaskGIT, 2202.04200)."""
+        """Draw all unknown tokens in `steps` calls, those of one call independently; few at first (the cosine schedule
+        of MaskGIT, 2202.04200)."""
         T, left = self.T, self.T - self.known
-        before = stands = self.known
+        before = num_done = self.known
         for step in range(1, steps + 1):
             share = 1 - math.cos(math.pi / 2 * step / steps)
             goal = self.known + torch.minimum(left, (left * share).ceil().long().clamp_min(step))
             goal = torch.full_like(goal, T) if step == steps else goal
-            late, new = self.span(before + 1, stands, T), self.span(stands, goal, T)
+            late, new = self.span(before + 1, num_done, T), self.span(num_done, goal, T)
             new = torch.where(new < T, new, new + late.shape[1])
             # the rows of the last call's tokens, now that their values are there, and those of the next tokens
             ranks = torch.cat([late, new], 1)
             if new.shape[1] == 0:
                 break
-            seen = torch.cat([late.clamp_max(T), stands[:, None].expand_as(new)], 1)
+            seen = torch.cat([late.clamp_max(T), num_done[:, None].expand_as(new)], 1)
             raw = self.call(ranks, seen)[:, late.shape[1] :]
             self.put(new, self.draw(raw))
             self.drawn = new, raw
-            before, stands = stands, goal
-            self.stands = goal
+            before, num_done = num_done, goal
+            self.num_done = goal
             yield 0, 0
 
     def span(self, first: Tensor, end: Tensor, spare: int) -> Tensor:
-        """Ranks first … end − 1 of every sample, [B, R], from `spare` on where a sample has fewer than another."""
+        """Return the ranks first … end − 1 of every sample, [B, R]; ranks from `spare` on fill shorter rows."""
         steps = torch.arange(max(0, int((end - first).max())), device=first.device)
         ranks = first[:, None] + steps
         return torch.where(ranks < end[:, None], ranks, spare + steps)
 
 
 def config_for(data: DataSet, **changes: object) -> ASARMConfig:
-    """The preset `asarm` for a data set."""
+    """Make the config of the preset `asarm` for a data set."""
     return for_data(ASARMConfig, data, "asarm", changes)

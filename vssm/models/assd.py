@@ -31,7 +31,7 @@ from vssm.nn.likelihoods import Likelihood
 def passing_channels(
     kind: Likelihood, q: Tensor, p: Tensor, drafts: Tensor, temperature: float, rng: torch.Generator
 ) -> Tensor:
-    """Decide how many channels of every draft stay, from the first one on: [...], C where the whole draft does."""
+    """Decide how many channels of every draft are accepted, from the first one on: [...], C for the whole draft."""
     gain = _channels(kind, q, drafts, temperature) - _channels(kind, p, drafts, temperature)
     stays = _uniform(gain.shape, rng).log() < gain
     return stays.long().cumprod(-1).sum(-1).to(drafts.device)
@@ -40,7 +40,7 @@ def passing_channels(
 def replace(
     kind: Likelihood, q: Tensor, p: Tensor, drafts: Tensor, stay: Tensor, temperature: float, rng: torch.Generator
 ) -> Tensor:
-    """Draw what takes the place of drafts of which the first `stay` [...] channels, fewer than C, stay: [..., C]."""
+    """Draw replacements [..., C] of drafts whose first `stay` [...] channels, fewer than C, are accepted."""
     q, p, where = _precise(q), _precise(p), drafts.device
     made, stay = drafts.to(q.device, copy=True), stay.to(q.device)
     for channel in range(made.shape[-1]):
@@ -55,7 +55,7 @@ def replace(
 
 
 def _channels(kind: Likelihood, raw: Tensor, tokens: Tensor, temperature: float) -> Tensor:
-    """log p of every channel of tokens given the channels before it: [..., C] float64."""
+    """Compute log p of every channel of tokens given the channels before it: [..., C] float64."""
     raw = _precise(raw)
     tokens = tokens.to(raw.device)
     upto = [kind.log_prob(raw, tokens[..., : c + 1], temperature) for c in range(tokens.shape[-1])]
@@ -63,7 +63,7 @@ def _channels(kind: Likelihood, raw: Tensor, tokens: Tensor, temperature: float)
 
 
 def _conditional(kind: Likelihood, raw: Tensor, earlier: Tensor, temperature: float) -> Tensor:
-    """log p of every value of a channel given the channels before it [..., c]: [..., V] float64."""
+    """Compute log p of every value of a channel given the channels before it [..., c]: [..., V] float64."""
     values = torch.arange(kind.num_values, device=raw.device)
     listed = earlier.unsqueeze(-2).expand(*earlier.shape[:-1], kind.num_values, -1)
     listed = torch.cat([listed, values.expand(*earlier.shape[:-1], -1).unsqueeze(-1)], -1)
@@ -73,11 +73,11 @@ def _conditional(kind: Likelihood, raw: Tensor, earlier: Tensor, temperature: fl
 
 
 def _precise(x: Tensor) -> Tensor:
-    """The same in float64, which one kind of device does not have."""
+    """Convert to float64, on the CPU if the device does not have it."""
     return (x.cpu() if x.device.type == "mps" else x).double()
 
 
 def _uniform(shape: torch.Size, rng: torch.Generator) -> Tensor:
-    """Uniform numbers in [0, 1), float64, where `_precise` puts what they meet."""
+    """Draw uniform numbers in [0, 1), float64, on the device that `_precise` uses."""
     kind = torch.float32 if rng.device.type == "mps" else torch.float64
     return _precise(torch.rand(shape, generator=rng, device=rng.device, dtype=kind))

@@ -35,9 +35,10 @@ CERTAIN = 1e4  # logit of a class that is not the nearest, below that of the one
 
 
 class Quantiser(nn.Module):
-    """Pictures to codes and codes to plans. Its centroids are a buffer: found once by k-means, never trained.
+    """Maps pictures to codes, and codes to plans. Its centroids are a buffer: found once by k-means, never trained.
 
-    pool: the side in pixels, an even number, of what one pixel of the plan stands for; it is blurred over twice that.
+    pool: how many pixels wide and high the part of a picture is that one pixel of the plan stands for, an even number;
+    the plan is blurred over twice that.
     """
 
     centroids: Tensor
@@ -51,14 +52,14 @@ class Quantiser(nn.Module):
         self.register_buffer("centroids", torch.zeros(codes, classes, math.prod(self.shape)))
 
     def reduce(self, values: Tensor) -> Tensor:
-        """Pixel values [B, H, W, C] to small blurred pictures [B, R], from −1 to 1."""
+        """Reduce pixel values [B, H, W, C] to small blurred pictures [B, R], from −1 to 1."""
         signed = values.movedim(-1, 1).to(self.centroids.dtype) * (2 / (self.num_values - 1)) - 1
         small = F.avg_pool2d(signed, 2 * self.pool, self.pool, self.pool // 2, count_include_pad=False)
         return small.movedim(1, -1).flatten(1)
 
     @torch.no_grad()
     def codes(self, values: Tensor) -> Tensor:
-        """Pixel values [B, H, W, C] to codes [B, M] int64."""
+        """Compute the codes [B, M] (int64) of pixel values [B, H, W, C]."""
         with torch.autocast(values.device.type, enabled=False):  # the same code in every precision
             rest, chosen = self.reduce(values), []
             for centroids in self.centroids:
@@ -67,7 +68,7 @@ class Quantiser(nn.Module):
         return torch.stack(chosen, 1)
 
     def partial_plans(self, codes: Tensor) -> Tensor:
-        """The plan before each code and after the last: codes [B, n ≤ M] to [B, n + 1, R]."""
+        """Compute the plan before each code and after the last one: codes [B, n ≤ M] to [B, n + 1, R]."""
         stages = torch.arange(codes.shape[1], device=codes.device)
         return F.pad(self.centroids[stages, codes].cumsum(1), (0, 0, 1, 0))
 
@@ -81,13 +82,13 @@ class Quantiser(nn.Module):
 
 
 def nearest(x: Tensor, centroids: Tensor) -> Tensor:
-    """The index of the nearest of centroids [K, R] to each of x [N, R]: [N]."""
+    """Find the index of the nearest of centroids [K, R] for each of x [N, R]: [N]."""
     return torch.cat([(centroids.square().sum(1) - 2 * some @ centroids.t()).argmin(1) for some in x.split(8192)])
 
 
 def k_means(x: Tensor, classes: int, rounds: int) -> Tensor:
-    """Lloyd's algorithm on x [N, R] from `classes` of its points: centroids [classes, R]. A class that has lost nearly
-    all of its points begins anew at one of them."""
+    """Run Lloyd's algorithm on x [N, R], starting from some of its points: centroids [classes, R]. A class that has
+    lost nearly all of its points starts again from one point."""
 
     def pick(count: int) -> Tensor:
         return x[torch.randint(len(x), (count,), device=x.device)]
@@ -134,21 +135,21 @@ class CodePrior(nn.Module):
             nn.init.zeros_(head.bias)
 
     def read_prompt(self, prompt: Tensor) -> Tensor:
-        """Prompt [B, H, W, C + 1] to what the heads are told of it, [B, hidden]."""
+        """Read a prompt [B, H, W, C + 1] for the heads: [B, hidden]."""
         h = self.stem_coarse(F.silu(self.stem(prompt))) + self.position
         for block in self.blocks:
             h = block(h)
         return self.read(self.summary(self.norm(h)).flatten(1))
 
     def logits(self, prompt: Tensor, plan: Tensor, stage: int) -> Tensor:
-        """Of the code at `stage` (from 0), given `read_prompt` and the plan so far [B, R]: [B, K]."""
+        """Compute the logits [B, K] of the code at `stage` (from 0), given `read_prompt` and the plan so far [B, R]."""
         u = F.silu(prompt + self.plan(plan) + self.stage[stage])
         return self.heads[stage](u + F.silu(self.hidden(u)))
 
 
 class PlanReader(nn.Module):
-    """The plan on the coarse grid, [B, R] to [B, h, w, D]: to each position the part that lies there, and a summary of
-    the whole."""
+    """Maps the plan [B, R] to the coarse grid [B, h, w, D]: each position gets its own part, and a summary of the
+    whole."""
 
     def __init__(self, quantiser: Quantiser, grid: tuple[int, int], d_model: int, hidden: int) -> None:
         super().__init__()
@@ -177,8 +178,11 @@ class GlobalCode(nn.Module):
         self.latent = latent_distributions.Categorical(codes, classes)
 
     def infer(self, values: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Of whole pictures [B, H, W, C] and prompts [B, H, W, C + 1]: raw posterior, raw prior and the value, each
-        [B, 1, 1, M·K], and the plan [B, R]."""
+        """Compute the code of whole pictures [B, H, W, C] with prompts [B, H, W, C + 1].
+
+        Returns:
+            Raw posterior, raw prior and the value, each [B, 1, 1, M·K], and the plan [B, R].
+        """
         codes = self.quantiser.codes(values)
         plans = self.quantiser.partial_plans(codes)
         read = self.prior.read_prompt(prompt)
@@ -188,8 +192,15 @@ class GlobalCode(nn.Module):
         return q[:, None, None], p[:, None, None], value[:, None, None], plans[:, -1]
 
     def draw(self, prompt: Tensor, choose: Callable[[int, Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """The codes one after another: `choose` is given the number of a code (from 0) and its logits [B, K] and
-        returns its class [B]. To the value and the raw prior [B, 1, 1, M·K], and the plan [B, R]."""
+        """Draw the codes, one after another.
+
+        Args:
+            prompt: [B, H, W, C + 1].
+            choose: Takes the number of a code (from 0) and its logits [B, K], and returns its class [B].
+
+        Returns:
+            The value and the raw prior, each [B, 1, 1, M·K], and the plan [B, R].
+        """
         read = self.prior.read_prompt(prompt)
         plan, raw, codes = prompt.new_zeros(len(prompt), self.prior.plan.in_features), [], []
         for m, centroids in enumerate(self.quantiser.centroids):

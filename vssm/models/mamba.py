@@ -63,7 +63,7 @@ class Block(nn.Module):
         nn.init.uniform_(self.kernel, -(c.convolution**-0.5), c.convolution**-0.5)
 
     def forward(self, x: Tensor, states: list[Tensor] | None = None) -> Tensor:
-        """x [B, T, D] from the first token on; fills `states` (the convolution's last inputs, h) if given."""
+        """Scan x [B, T, D], from the first token on; fills `states` (the convolution's last inputs, and h) if given."""
         B, T, _ = x.shape
         normed = self.norm(x)
         gate, mixed = self.into(normed).split([self.inner, self.mixed], -1)
@@ -83,7 +83,7 @@ class Block(nn.Module):
         return x + self.out(self.last_norm(y * F.silu(gate)))
 
     def weights(self) -> BlockWeights:
-        """The block's tensors, ready for one token at a time."""
+        """Return the block's tensors for one token at a time."""
         return BlockWeights(
             self.norm.weight,
             self.norm.bias,
@@ -139,7 +139,7 @@ class Mamba(RasterModel):
         return x
 
     def make_states(self, samples: int) -> list[Tensor]:
-        """Two tensors a block: the last inputs of the convolution, [K, width − 1, E + 2N], and h, [K, H, P, N]."""
+        """Make two tensors for each block: the convolution's last inputs [K, width − 1, E + 2N], and h [K, H, P, N]."""
         c, new = self.config, self.head.weight.new_zeros
         recent = (samples, c.convolution - 1, c.inner + 2 * c.state)
         h = (samples, c.heads, c.inner // c.heads, c.state)
@@ -168,5 +168,5 @@ class Mamba(RasterModel):
 
 
 def config_for(data: DataSet, **changes: object) -> MambaConfig:
-    """The preset `mamba` for a data set."""
+    """Make the config of the preset `mamba` for a data set."""
     return for_data(MambaConfig, data, "mamba", changes)

@@ -49,8 +49,11 @@ class RasterConfig(PictureConfig):
 
 
 class StepTables(NamedTuple):
-    """What a step needs, as plain tensors: stem over the whole window, the pixel before, positions [T, D] (which hold
-    its bias and "none yet"), blocks, head, and the direct map where there is one."""
+    """The weights that a step needs, as plain tensors, matrices transposed.
+
+    position [T, D] includes the bias of `previous` and, at t = 0, the input "none yet"; blocks: of the model; direct:
+    the direct map, or None.
+    """
 
     window: Tensor
     window_bias: Tensor
@@ -66,7 +69,7 @@ class StepTables(NamedTuple):
 
 
 class RasterModel(nn.Module):
-    """Maps pixel values to the raw outputs of each pixel's likelihood given those before it in raster order.
+    """Maps pixel values to the raw outputs of each pixel's likelihood, given the pixels before it in raster order.
 
     A model calls `make_ends` and implements `read`, `make_states`, `block_tables` and `step`.
     """
@@ -82,19 +85,19 @@ class RasterModel(nn.Module):
         return (SEQUENTIAL,)
 
     def read(self, x: Tensor, states: list[Tensor] | None = None) -> Tensor:
-        """The blocks: x [B, T, D] to [B, T, D], causal; fills `states` with what the next step needs."""
+        """Run the blocks, which are causal: x [B, T, D] to [B, T, D]; fills `states` for the next step."""
         raise NotImplementedError
 
     def make_states(self, samples: int) -> list[Tensor]:
-        """What is carried from step to step: tensors [K, ...]."""
+        """Make what is carried from step to step: tensors [K, ...]."""
         raise NotImplementedError
 
     def block_tables(self) -> list[Any]:
-        """What `step` needs of the blocks; made once a generation."""
+        """Return what `step` needs of the blocks; once for each run."""
         raise NotImplementedError
 
     def step(self, x: Tensor, states: list[Tensor], t: int, tables: list[Any]) -> Tensor:
-        """The blocks for the token at t: x [K, D] to [K, D]; brings `states` up to date in place."""
+        """Run the blocks on the token at t: x [K, D] to [K, D]; updates `states` in place."""
         raise NotImplementedError
 
     def make_ends(self, c: RasterConfig) -> None:
@@ -117,7 +120,7 @@ class RasterModel(nn.Module):
             self.direct_head = nn.Linear(c.channels * self.seen, self.likelihood.parameters, bias=False)
 
     def init_linear(self, module: nn.Module) -> None:
-        """For `apply`: GPT-2's small weights, but the stem's first layer at the scale of its inputs."""
+        """Initialise a module, for `apply`: GPT-2's small weights, but the first layer of the stem by its fan-in."""
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=0.02)
             if module.bias is not None:
@@ -139,30 +142,34 @@ class RasterModel(nn.Module):
         return self.config.height * self.config.width
 
     def signed(self, values: Tensor) -> Tensor:
-        """Pixel values as −1 … 1 in float32."""
+        """Scale pixel values to −1 … 1, in float32."""
         return values.float() * (2 / (self.config.num_values - 1)) - 1
 
     def canvas(self, values: Tensor) -> Tensor:
-        """Pixel values [B, H, W, C] as −1 … 1, framed by zeros so that every pixel has its window: [B, C, …, …]."""
+        """Scale pixel values [B, H, W, C] to −1 … 1 and pad them by zeros, so that every pixel has a whole window:
+        [B, C, H + rows, W + 2 · columns]."""
         c = self.config
         return F.pad(self.signed(values).permute(0, 3, 1, 2), (c.stem_columns, c.stem_columns, c.stem_rows, 0))
 
     def windows(self, values: Tensor) -> Tensor:
-        """Pixel values [B, H, W, C] to what stands around each before it: [B, T, C · seen]."""
+        """Cut out the window of every pixel of [B, H, W, C], as far as it lies before the pixel: [B, T, C · seen]."""
         c = self.config
         window = F.unfold(self.canvas(values), (c.stem_rows + 1, 2 * c.stem_columns + 1))
         return window.unflatten(1, (c.channels, -1))[:, :, : self.seen].flatten(1, 2).transpose(1, 2)
 
     def embed(self, values: Tensor, window: Tensor) -> Tensor:
-        """Pixel values [B, H, W, C] and their windows to inputs [B, T, D]; the one at t has seen x_{<t} only."""
+        """Map pixel values [B, H, W, C] and their windows to inputs [B, T, D]; the one at t depends on x_{<t} only."""
         before = F.pad(self.signed(values).flatten(1, 2)[:, :-1], (0, 1, 1, 0))
         before[:, 0, -1] = 1
         return self.stem(window) + self.previous(before) + (self.row + self.column).flatten(0, 1)
 
     def forward(self, values: Tensor, states: list[Tensor] | None = None, tokens: int | None = None) -> Tensor:
-        """Pixel values [B, H, W, C] to raw outputs [B, T, P] in float32; with `tokens`, of the first ones only.
+        """Map pixel values [B, H, W, C] to raw outputs [B, T, P] in float32.
 
-        `states` are filled on the way: the prefill of generation.
+        Args:
+            values: The pixel values.
+            states: Filled for the next step, if given: the prefill of a run.
+            tokens: How many outputs to compute, from the first one on; None for all.
         """
         window = self.windows(values)
         x = self.norm(self.read(self.embed(values, window)[:, :tokens], states))
@@ -171,17 +178,17 @@ class RasterModel(nn.Module):
             return raw + self.direct_head(window[:, :tokens]) if self.config.direct else raw
 
     def log_likelihood(self, values: Tensor) -> Tensor:
-        """Exact log p(x) in nats, [B], of pixel values [B, H, W, C]."""
+        """Compute log p(x) in nats, [B], of pixel values [B, H, W, C]; it is exact."""
         return self.likelihood.log_prob(self(values), values.flatten(1, 2)).sum(1)
 
     def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
-        """Terms in nats an image; "loss" is the one to minimise. `known` [B, H, W] is not used by these models."""
+        """Terms in nats for one image; training minimises "loss". These models do not use `known` [B, H, W]."""
         return {"loss": -self.log_likelihood(values).mean()}
 
     # --- generation ---------------------------------------------------------------------------------------------
 
     def step_tables(self) -> StepTables:
-        """Made once a generation."""
+        """Collect the weights that a step needs; once for each run."""
         position = (self.row + self.column).flatten(0, 1) + self.previous.bias
         position[0] += self.previous.weight[:, -1]
         return StepTables(
@@ -199,7 +206,7 @@ class RasterModel(nn.Module):
         )
 
     def whole_window(self, weight: Tensor) -> Tensor:
-        """Weights [out, C · seen] as a matrix [C · patch, out] that takes windows as they are cut from the canvas."""
+        """Extend weights [out, C · seen] to a matrix [C · patch, out] for whole windows of the canvas."""
         weight = weight.unflatten(1, (self.config.channels, self.seen))
         return F.pad(weight, (0, self.patch - self.seen)).flatten(1).t().contiguous()
 
@@ -220,13 +227,13 @@ class RasterModel(nn.Module):
         return raw if tables.direct is None else raw.addmm_(window, tables.direct)
 
     def complete(self, values: Tensor, known: Tensor, params: SamplingParams) -> Iterator[SamplingStep]:
-        """Read the prefix that all prompts know in one call, then one token a call; known pixels are clamped."""
+        """Read the prefix that all prompts have in one call, then draw one token a call; known pixels are kept."""
         c, T, K = self.config, self.tokens, len(values)
         given, mask = values.flatten(1, 2), known.flatten(1)
         shared = mask.all(0)
         prefix = int(shared.long().cumprod(0).sum())
-        stands = (torch.arange(T, device=given.device) < prefix).unsqueeze(1)
-        flat = given * stands  # pixels known later enter the canvas as they pass
+        in_prefix = (torch.arange(T, device=given.device) < prefix).unsqueeze(1)
+        flat = given * in_prefix  # pixels known later enter the canvas as they pass
         some, every = mask.any(0).tolist(), shared.tolist()
         noise = self.likelihood.noise(T, K, rng=params.rng, device=given.device)
         states, tables = self.make_states(K), self.step_tables()
@@ -243,7 +250,7 @@ class RasterModel(nn.Module):
             else:
                 self(values, states, tokens=prefix)
             signed = self.signed(given)
-            inner.copy_((signed * stands).transpose(1, 2).view_as(inner))
+            inner.copy_((signed * in_prefix).transpose(1, 2).view_as(inner))
             previous = signed[:, prefix - 1]
             yield SamplingStep(flat.view_as(values), prefix, prompt=True)
         for t in range(prefix, T):

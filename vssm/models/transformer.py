@@ -44,7 +44,7 @@ class CausalAttention(nn.Module):
         self.out = nn.Linear(d_model, d_model)
 
     def forward(self, x: Tensor, cache: Tensor | None = None) -> Tensor:
-        """x [B, T, D] from the first token on; fills `cache` [B, 2, heads, T_max, D/heads] (keys, values) if given."""
+        """Attend: x [B, T, D], from the first token on; fills `cache` [B, 2, heads, T_max, D/heads] (keys, values)."""
         B, T, D = x.shape
         q, k, v = self.qkv(x).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
         if cache is not None:
@@ -52,7 +52,7 @@ class CausalAttention(nn.Module):
         return self.out(self._attend(q, k, v).transpose(1, 2).flatten(2))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attention by blocks of queries, so that no score above the diagonal or before the window is computed.
+        """Attend by blocks of queries, so that no score above the diagonal or before the window is computed.
 
         On a CPU this trains faster than the fused kernel in bfloat16, which a GPU prefers.
         """
@@ -86,7 +86,7 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
     def weights(self) -> BlockWeights:
-        """The block's tensors, ready for one token at a time: matrices transposed for addmm."""
+        """Return the block's tensors for one token at a time: matrices are transposed for addmm."""
         attention, first, last = self.attention, linear(self.mlp, 0), linear(self.mlp, 2)
         return BlockWeights(
             self.norm1.weight,
@@ -147,7 +147,7 @@ class Transformer(RasterModel):
         return x
 
     def make_states(self, samples: int) -> list[Tensor]:
-        """Static caches of keys and values for `samples` sequences of full length, one a block."""
+        """Make static caches of keys and values, one for each block, for `samples` sequences of full length."""
         c = self.config
         shape = (samples, 2, c.heads, self.tokens, c.d_model // c.heads)
         return [self.head.weight.new_zeros(shape) for _ in self.blocks]
@@ -171,5 +171,5 @@ class Transformer(RasterModel):
 
 
 def config_for(data: DataSet, **changes: object) -> TransformerConfig:
-    """The preset `transformer` for a data set."""
+    """Make the config of the preset `transformer` for a data set."""
     return for_data(TransformerConfig, data, "transformer", changes)

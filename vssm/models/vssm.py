@@ -43,11 +43,13 @@ from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
 @dataclass(frozen=True)
 class VSSMConfig(PictureConfig):
-    """latent: "gaussian" (latent_size of them a position) or "categorical" (latent_size of latent_classes each).
+    """The settings of both VSSMs.
 
-    estimator: of the gradient through a categorical draw, "reinmax" or "gumbel". causal: the paper's flat model.
-    codes: how many discrete variables of code_classes each the global code has, 0 for no code; code_pool: the side in
-    pixels of what one pixel of its plan stands for; code_blocks: those that read the prompt for its prior.
+    latent: "gaussian" (latent_size of them at each position) or "categorical" (latent_size of latent_classes each);
+    estimator: of the gradient through a categorical draw, "reinmax" or "gumbel"; causal: true for the paper's model;
+    codes: how many discrete variables of code_classes each the global code has, 0 for no code; code_pool: how many
+    pixels wide and high the part of a picture is that one pixel of the plan stands for; code_blocks: how many blocks
+    read the prompt for the code's prior.
     """
 
     patch: int = bounded(2, 1, 64, divides=("height", "width"))
@@ -86,7 +88,7 @@ class VSSMConfig(PictureConfig):
 
 
 class Inferred(NamedTuple):
-    """One level given a whole picture: the kind of latent, raw posterior and prior, and the value drawn."""
+    """One level, given a whole picture: the kind of latent, raw posterior and prior, and the value drawn."""
 
     latent: Latent
     q: Tensor
@@ -94,16 +96,16 @@ class Inferred(NamedTuple):
     value: Tensor
 
     def divergence(self) -> Tensor:
-        """KL(q ‖ p) in nats, [B]."""
+        """Compute KL(q ‖ p) in nats, [B]."""
         return self.latent.divergence(self.q, self.p).sum((1, 2))
 
     def log_ratio(self) -> Tensor:
-        """log p(z) − log q(z) of the value drawn, in nats, [B]."""
+        """Compute log p(z) − log q(z) of the value drawn, in nats, [B]."""
         return (self.latent.log_prob(self.p, self.value) - self.latent.log_prob(self.q, self.value)).sum((1, 2))
 
 
 class Drawing(NamedTuple):
-    """How a generation draws: latents, but for those held, and pixels at one temperature, or the pixels' means."""
+    """How latents and pixels are drawn in one run."""
 
     likelihood: Likelihood
     params: SamplingParams
@@ -145,22 +147,28 @@ class Drawing(NamedTuple):
         return drawn.argmax(-1)
 
     def pixels(self, raw: Tensor) -> Tensor:
-        """Pixel values [..., C] from raw outputs [..., P]; means are not whole numbers."""
+        """Draw pixel values [..., C] from raw outputs [..., P], or take their means, which are not whole numbers."""
         if self.means:
             return self.likelihood.mean(raw)
         noise = self.likelihood.noise(*raw.shape[:-1], rng=self.params.rng, device=raw.device)
         return self.likelihood.choose(raw, noise, self.params.temperature)
 
     def log_prob(self, raw: Tensor, values: Tensor, known: Tensor) -> Callable[[], Tensor] | None:
-        """For `SamplingStep`, how likely the pixels were, given the latents: values [B, H, W, C] drawn from raw outputs
-        [B, H, W, P] where not known. A mean is no draw."""
+        """Return a function for a `SamplingStep` that computes the pixels' log-probability given the latents; None for
+        means, which are not drawn.
+
+        Args:
+            raw: Raw outputs [B, H, W, P].
+            values: The values [B, H, W, C] that were drawn from them.
+            known: [B, H, W], the pixels that were not drawn.
+        """
         if self.means:
             return None
         return lambda: self.likelihood.log_prob(raw, values).masked_fill(known, math.nan)
 
 
 class Level(nn.Module):
-    """One group of latents on one grid: an SSM block, the prior's head, the posterior's, and the way back in."""
+    """One level of latents on one grid: an SSM block, the heads of prior and posterior, and the map back to D."""
 
     def __init__(self, d_model: int, latent: Latent, block: SSMBlock, depth: int) -> None:
         super().__init__()
@@ -176,7 +184,7 @@ class Level(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def infer(self, h: Tensor, features: Tensor) -> tuple[Tensor, Inferred]:
-        """Training: h and the encoder's features, both [B, h, w, D], to the next h and what was found."""
+        """Draw from the posterior: h and the encoder's features, both [B, h, w, D], to the next h and the latents."""
         h = self.block(h)
         both = torch.cat([h.expand_as(features), features], -1)
         q = self.posterior_head(F.silu(self.posterior(both)))
@@ -184,7 +192,7 @@ class Level(nn.Module):
         return h + self.enter(value), Inferred(self.latent, q, self.prior_head(h), value)
 
     def sample(self, h: Tensor, how: Drawing, number: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Generation, as level `number`: h to the next h, the value drawn or held [B, h, w, Z] and its raw prior."""
+        """Draw from the prior, as level `number`: h to the next h, the value [B, h, w, Z] and its raw prior."""
         h = self.block(h)
         prior = self.prior_head(h)
         value = how.latents(self.latent, prior, number)
@@ -192,7 +200,7 @@ class Level(nn.Module):
 
 
 class Stem(nn.Module):
-    """Picture and mask [B, H, W, C + 1] to tokens [B, h, w, D]; a token sees its patch alone unless `mixing`."""
+    """Maps picture and mask [B, H, W, C + 1] to tokens [B, h, w, D]; without `mixing` a token sees its patch only."""
 
     def __init__(self, channels: int, d_model: int, patch: int, mixing: bool) -> None:
         super().__init__()
@@ -205,8 +213,8 @@ class Stem(nn.Module):
 
 
 class Head(nn.Module):
-    """Tokens [B, h, w, D] to raw outputs [B, H, W, P] in float32; if `mixing`, tokens mix and the prompt
-    [B, H, W, C + 1] enters."""
+    """Maps tokens [B, h, w, D] to raw outputs [B, H, W, P] in float32; with `mixing` a pixel also sees the tokens
+    around it and the prompt [B, H, W, C + 1]."""
 
     def __init__(self, d_model: int, channels: int, patch: int, mixing: bool, likelihood: Likelihood) -> None:
         super().__init__()
@@ -229,13 +237,13 @@ class Head(nn.Module):
 
 
 def space_to_depth(x: Tensor, by: int) -> Tensor:
-    """[B, H, W, C] to [B, H/by, W/by, by²·C]."""
+    """Move blocks of by × by pixels into channels: [B, H, W, C] to [B, H/by, W/by, by²·C]."""
     B, H, W, C = x.shape
     return x.view(B, H // by, by, W // by, by, C).transpose(2, 3).reshape(B, H // by, W // by, by * by * C)
 
 
 def depth_to_space(x: Tensor, by: int) -> Tensor:
-    """The reverse of `space_to_depth`: [B, H, W, by²·C] to [B, by·H, by·W, C]."""
+    """Undo `space_to_depth`: [B, H, W, by²·C] to [B, by·H, by·W, C]."""
     B, H, W, C = x.shape
     return x.view(B, H, W, by, by, C // by**2).transpose(2, 3).reshape(B, by * H, by * W, C // by**2)
 
@@ -303,15 +311,15 @@ class VSSM(nn.Module):
 
     @property
     def num_levels(self) -> int:
-        """L, the number of levels; the global code is none of them."""
+        """L, the number of levels, without the global code."""
         return self.config.coarse_levels + self.config.fine_levels
 
     @property
     def latent_levels(
         self,
     ) -> dict[int, tuple[Latent, tuple[int, int, int]]]:
-        """By its number, the kind of every level's latents, and its h, w and number of variables a position. The
-        global code is number 0."""
+        """For every level by its number (the global code is 0): the kind of latent, and h, w and the number of
+        variables at a position."""
         (h, w), c = self.fine_position.shape[:2], self.config
         grids = [(h // 2, w // 2)] * c.coarse_levels + [(h, w)] * c.fine_levels
         code = {0: (self.code.latent, (1, 1, c.codes))} if c.codes else {}
@@ -319,27 +327,27 @@ class VSSM(nn.Module):
 
     @property
     def tokens(self) -> int:
-        """T, on the fine grid."""
+        """T, the number of tokens on the fine grid."""
         return self.config.height * self.config.width // self.config.patch**2
 
     # --- likelihood ---------------------------------------------------------------------------------------------
 
     def prompt(self, values: Tensor, known: Tensor) -> Tensor:
-        """Pixel values [B, H, W, C] and known [B, H, W] to signed values, zero where unknown, and the mask:
-        [B, H, W, C + 1]."""
+        """Join pixel values [B, H, W, C], from −1 to 1 and zero at unknown pixels, with the mask [B, H, W] of known
+        pixels: [B, H, W, C + 1]."""
         mask = known.unsqueeze(-1).to(self.fine_position.dtype)
         signed = values.to(mask.dtype) * (2 / (self.config.num_values - 1)) - 1
         return torch.cat([signed * mask, mask], -1)
 
     def top(self, prompt: Tensor) -> Tensor:
-        """The top-down stream before the first level: [B, H, W, C + 1] to [B, h, w, D]."""
+        """Compute the top-down stream before the first level: prompt [B, H, W, C + 1] to [B, h, w, D]."""
         h = self.prompt_stem(prompt) + self.fine_position
         for block in self.prompt_blocks:
             h = block(h)
         return h
 
     def encode(self, values: Tensor) -> Tensor:
-        """The encoder's features of whole pictures: [B, H, W, C] to [B, h, w, D]."""
+        """Compute the encoder's features of whole pictures: [B, H, W, C] to [B, h, w, D]."""
         everything = torch.ones_like(values[..., 0], dtype=torch.bool)
         features = self.image_stem(self.prompt(values, everything)) + self.fine_position
         for block in self.encoder:
@@ -377,7 +385,7 @@ class VSSM(nn.Module):
         return self.decode(h, prompt), found
 
     def decode(self, h: Tensor, prompt: Tensor | None) -> Tensor:
-        """The stream after the last level [B, h, w, D] to raw outputs [B, H, W, P]."""
+        """Map the stream after the last level [B, h, w, D] to raw outputs [B, H, W, P]."""
         for block in self.decoder:
             h = block(h)
         return self.head(h, prompt)
@@ -404,8 +412,8 @@ class VSSM(nn.Module):
         }
 
     def code_loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
-        """`loss` of the global code alone: the cross-entropy of its prior, in nats. "free" and "partial": of images
-        with S = ∅ and of the others."""
+        """Like `loss`, of the global code alone: the cross-entropy of its prior, in nats. "free" and "partial" are
+        those of images with S = ∅ and of the others."""
         q, p, _, _ = self.code.infer(values, self.prompt(values, known))
         nats = self.code.latent.divergence(q, p).sum((1, 2))
         free = ~known.flatten(1).any(1)
@@ -417,17 +425,17 @@ class VSSM(nn.Module):
 
     @torch.no_grad()
     def prepare(self, values: Tensor) -> None:
-        """Before training: find the code's centroids on pixel values [N, H, W, C], unless it has them."""
+        """Before training: find the centroids of the code on pixel values [N, H, W, C], unless it has some."""
         if self.config.codes and not self.code.quantiser.centroids.any():
             self.code.quantiser.fit(values)
 
     def log_likelihood(self, values: Tensor) -> Tensor:
-        """The evidence lower bound on log p(x) in nats, [B], by one hard posterior draw an image; S = ∅."""
+        """Compute the evidence lower bound of log p(x) in nats, [B], by one posterior draw for each image; S = ∅."""
         log_p, found = self.elbo(values, torch.zeros_like(values[..., 0], dtype=torch.bool))
         return log_p - torch.stack([inferred.divergence() for inferred in found]).sum(0)
 
     def importance_bound(self, values: Tensor, samples: int) -> Tensor:
-        """The bound of IWAE (1509.00519) on log p(x) in nats, [B], by so many posterior draws an image; S = ∅."""
+        """Compute the bound of IWAE (1509.00519) of log p(x) in nats, [B], by so many posterior draws; S = ∅."""
         log_p, found = self.elbo(values, torch.zeros_like(values[..., 0], dtype=torch.bool), samples)
         log_weight = log_p + torch.stack([inferred.log_ratio() for inferred in found]).sum(0)
         return log_weight.view(len(values), samples).logsumexp(1) - math.log(samples)
@@ -484,5 +492,5 @@ def chunked_sampler(config: VSSMConfig) -> Sampler:
 
 
 def config_for(data: DataSet, **changes: object) -> VSSMConfig:
-    """The preset `vssm` for a data set."""
+    """Make the config of the preset `vssm` for a data set."""
     return for_data(VSSMConfig, data, "vssm", changes, fine_levels=2, codes=4, code_blocks=2, code_hidden=512)

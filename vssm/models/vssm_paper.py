@@ -32,7 +32,7 @@ from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
 
 class Carried(NamedTuple):
-    """How many tokens have passed through a stack of causal blocks, and the state each block carries."""
+    """How many tokens have passed through a stack of causal blocks, and the state of each block."""
 
     start: int
     states: list[tuple[Tensor, Tensor]]
@@ -102,7 +102,7 @@ class PaperVSSM(VSSM):
                 return self.in_chunks(values, known, how, params.parameter)
 
     def at_once(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[SamplingStep]:
-        """Causal: all latents from the partial posterior, then the decoder's scan: two reports."""
+        """Draw all latents from the partial posterior, then all pixels by one scan of the decoder: two steps."""
         level = self.fine[0]
         _, value, raw = level.sample(self.top(self.prompt(values, prefix(known))), how, 1)
         yield SamplingStep(latent=(self.latent, value, raw), level=1)
@@ -115,8 +115,8 @@ class PaperVSSM(VSSM):
         yield SamplingStep(values, known[0].numel(), log_probability=how.log_prob(raw, values, known))
 
     def one_by_one(self, values: Tensor, known: Tensor, how: Drawing) -> Iterator[SamplingStep]:
-        """Causal: the partial posterior reads the prompt once; then one token a call, the decoder's hidden state
-        carried. The same distribution as `at_once`."""
+        """Read the prompt once by the partial posterior, then draw one token in each call, with the decoder's hidden
+        state carried. The distribution is the same as that of `at_once`."""
         raw = self.partial(values, known).flatten(1, 2)
         first = self.num_known(known)
         value = torch.zeros_like(raw[..., : self.latent.values]).float()
@@ -132,8 +132,8 @@ class PaperVSSM(VSSM):
             yield self.so_far(values, known, value, raw, t + 1, self.log_prob(how, outputs, values, t))
 
     def in_chunks(self, values: Tensor, known: Tensor, how: Drawing, chunk: int) -> Iterator[SamplingStep]:
-        """Causal: `chunk` tokens at a time. The partial posterior reads what stands, the latents of the next tokens
-        are drawn, the decoder goes on from its hidden state; what stands is read once by either."""
+        """Draw `chunk` tokens in each round: the partial posterior reads the tokens so far, the next latents are drawn,
+        and the decoder continues from its hidden state. Both read each token once."""
         given = prefix(known)
         raw = values.new_zeros(len(values), self.tokens, self.latent.parameters, dtype=torch.float)
         value = torch.zeros_like(raw[..., : self.latent.values])
@@ -156,23 +156,31 @@ class PaperVSSM(VSSM):
             yield self.so_far(values, known, value, raw, end, log_prob)
 
     def start_decoding(self, batch: int) -> Carried:
-        """The decoder's hidden state before the first token."""
+        """Make the decoder's hidden state before the first token."""
         return self.before_first(self.decoder, batch)
 
     def decode_from(self, value: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
-        """Resume: the latents of the next n tokens [B, n, Z] and the hidden state to the raw outputs of these tokens
-        [B, n, patch², P] and the state after them. Tokens that stand pass through no block again."""
+        """Decode the next tokens from a hidden state; earlier tokens are not read again.
+
+        Args:
+            value: The latents of these tokens, [B, n, Z].
+            carried: The state before them.
+
+        Returns:
+            Raw outputs [B, n, patch², P], and the state after these tokens.
+        """
         position = self.decoder_position.flatten(0, 1)[carried.start :][: value.shape[1]]
         h, carried = self.through(self.decoder, position + self.fine[0].enter(value), carried)
         raw = space_to_depth(self.head(h.unsqueeze(1), None), self.config.patch)[:, 0]
         return raw.unflatten(-1, (-1, self.likelihood.parameters)), carried
 
     def start_reading(self, batch: int) -> Carried:
-        """The partial posterior's hidden state before the first token."""
+        """Make the partial posterior's hidden state before the first token."""
         return self.before_first([*self.prompt_blocks, self.fine[0].block], batch)
 
     def read_from(self, values: Tensor, known: Tensor, count: int, carried: Carried) -> tuple[Tensor, Carried]:
-        """Raw p_ω of the next `count` tokens [B, count, ·] and the state after them; values, known: whole pictures."""
+        """Compute raw p_ω of the next `count` tokens, [B, count, ·], and the state after them; values [B, H, W, C] and
+        known [B, H, W] are whole pictures."""
         patch, span = self.config.patch, slice(carried.start, carried.start + count)
         pixels = space_to_depth(self.prompt(values, known), patch).flatten(1, 2)[:, span]
         x = self.prompt_stem(depth_to_space(pixels.unsqueeze(1), patch))[:, 0] + self.fine_position.flatten(0, 1)[span]
@@ -180,12 +188,13 @@ class PaperVSSM(VSSM):
         return self.fine[0].prior_head(h), carried
 
     def before_first(self, blocks: Iterable[SSMBlock], batch: int) -> Carried:
+        """Make the state of a stack of causal blocks before the first token."""
         columns = self.config.width // self.config.patch
         return Carried(0, [block.initial_state(batch, columns) for block in blocks])
 
     @staticmethod
     def through(blocks: Iterable[SSMBlock], x: Tensor, carried: Carried) -> tuple[Tensor, Carried]:
-        """The next tokens x [B, n, D] through a stack of causal blocks."""
+        """Run a stack of causal blocks on the next tokens x [B, n, D]."""
         states = []
         for block, state in zip(blocks, carried.states, strict=True):
             x, state = block.segment(x, state, carried.start)
@@ -193,24 +202,24 @@ class PaperVSSM(VSSM):
         return x, Carried(carried.start + x.shape[1], states)
 
     def num_known(self, known: Tensor) -> int:
-        """How many tokens at the beginning are known in all of their pixels and in all images; at most all but one,
-        so that there is something to decode."""
+        """Count the tokens at the beginning whose pixels are all known in all images; at most T − 1, so that there is
+        one to decode."""
         whole = space_to_depth(prefix(known).unsqueeze(-1), self.config.patch).all(-1).flatten(1).all(0)
         return int(whole[:-1].long().cumprod(0).sum())
 
     def filled(self, tokens: int, known: Tensor) -> Tensor | int:
-        """For `SamplingStep`: the pixels of the first tokens, and the known ones."""
+        """Return `filled` of a `SamplingStep`: the pixels of the first tokens, and the known ones."""
         return known[0].numel() if tokens == self.tokens else (self.token_of_pixel < tokens) | known
 
     def put(self, values: Tensor, known: Tensor, start: int, drawn: Tensor) -> Tensor:
-        """Pixel values with those drawn of the tokens from `start` on, [B, n, patch², C], known ones held."""
+        """Write the pixels [B, n, patch², C] of the tokens from `start` on into pixel values, except known ones."""
         tokens = space_to_depth(values.to(drawn.dtype), self.config.patch)
         flat = tokens.flatten(1, 2).clone()
         flat[:, start : start + drawn.shape[1]] = drawn.flatten(-2)
         return torch.where(known.unsqueeze(-1), values, depth_to_space(flat.view_as(tokens), self.config.patch))
 
     def log_prob(self, how: Drawing, outputs: Tensor, values: Tensor, start: int) -> Callable[[], Tensor] | None:
-        """As `Drawing.log_prob`, of the tokens from `start` on, drawn from raw outputs [B, n, patch², P]."""
+        """Like `Drawing.log_prob`, for the tokens from `start` on, drawn from raw outputs [B, n, patch², P]."""
         if how.means:
             return None
         patch, grid, later = self.config.patch, self.fine_position.shape[:2], self.tokens - start - outputs.shape[1]
@@ -242,12 +251,12 @@ class PaperVSSM(VSSM):
 
 
 def prefix(known: Tensor) -> Tensor:
-    """Of known pixels [B, H, W] the leading run in raster order."""
+    """Find the leading run of known pixels in raster order, [B, H, W]."""
     return known.flatten(1).long().cumprod(1).bool().view_as(known)
 
 
 def config_for(data: DataSet, **changes: object) -> VSSMConfig:
-    """The preset `vssm-paper` for a data set."""
+    """Make the config of the preset `vssm-paper` for a data set."""
     return for_data(
         VSSMConfig,
         data,

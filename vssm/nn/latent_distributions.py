@@ -1,4 +1,4 @@
-"""Latent variables of one level: draw them, draw them so that gradients pass, and their divergence.
+"""Distributions of the latent variables of one level: draws, draws with gradients, and divergences.
 
 A kind maps raw network outputs ("parameters", [..., self.parameters]) to values ([..., self.values]). Values are
 always hard: what the decoder is trained on is what it will be given.
@@ -14,11 +14,11 @@ from torch import Tensor
 
 from vssm.nn.ssm_block import at_least_float32
 
-LEAST = 1e-3  # temperature below which the likeliest of what is left is taken
+LEAST = 1e-3  # temperature below which the likeliest remaining draw is taken
 
 
 class Gaussian:
-    """`size` independent Gaussians a position; parameters are means and log standard deviations."""
+    """`size` independent Gaussians at each position; the parameters are means and log standard deviations."""
 
     kind = "gaussian"
     classes = 0
@@ -27,52 +27,52 @@ class Gaussian:
         self.size, self.parameters, self.values = size, 2 * size, size
 
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation, the latter held softly within ±4."""
+        """Split raw parameters into mean and log standard deviation; the latter stays softly within ±4."""
         mean, log_std = at_least_float32(raw).chunk(2, -1)
         return mean, 4 * torch.tanh(log_std / 4)
 
     def relax(self, raw: Tensor) -> Tensor:
-        """A reparameterised draw."""
+        """Draw with a gradient, by reparameterisation."""
         mean, log_std = self.split(raw)
         return mean + log_std.exp() * torch.randn_like(mean)
 
     def draw(
         self, raw: Tensor, temperature: float, generator: torch.Generator | None = None, than: Tensor | None = None
     ) -> Tensor:
-        """A draw with the standard deviation scaled by `temperature`; it is never quite that of before, `than`."""
+        """Draw with the standard deviation multiplied by `temperature`; `than` is for the other kind of latent."""
         mean, log_std = self.split(raw)
         noise = torch.empty_like(mean).normal_(generator=generator)
         return mean + noise * (temperature * log_std.exp())
 
     def log_prob(self, raw: Tensor, value: Tensor) -> Tensor:
-        """log density in nats, summed over the variables: [...]."""
+        """Compute the log density in nats, summed over the variables: [...]."""
         mean, log_std = self.split(raw)
         return (-0.5 * ((value - mean) * (-log_std).exp()) ** 2 - log_std - 0.5 * math.log(2 * math.pi)).sum(-1)
 
     def divergence(self, raw_q: Tensor, raw_p: Tensor) -> Tensor:
-        """KL(q ‖ p) in nats, summed over the variables: [...]."""
+        """Compute KL(q ‖ p) in nats, summed over the variables: [...]."""
         (mq, sq), (mp, sp) = self.split(raw_q), self.split(raw_p)
         return (sp - sq - 0.5 + 0.5 * (((mq - mp) ** 2 + (2 * sq).exp()) * (-2 * sp).exp())).sum(-1)
 
     def entropy(self, raw: Tensor) -> Tensor:
-        """Differential entropy in nats, summed over the variables: [...]."""
+        """Compute the differential entropy in nats, summed over the variables: [...]."""
         return (self.split(raw)[1] + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
 
     def codes(self, value: Tensor) -> Tensor:
-        """What a person is shown of a value: [..., size] as it is."""
+        """Convert values to the codes that people see: [..., size], the values themselves."""
         return value
 
     def value(self, codes: Tensor) -> Tensor:
-        """The reverse of `codes`."""
+        """Convert codes to values."""
         return codes
 
     def has(self, codes: Tensor) -> bool:
-        """Whether these [..., size] are codes of this kind."""
+        """Whether numbers [..., size] are codes of this kind."""
         return bool(codes.isfinite().all())
 
 
 class Categorical:
-    """`size` categoricals of `classes` classes a position; values are one-hot, flattened.
+    """`size` categorical variables of `classes` classes at each position; values are one-hot, flattened.
 
     estimator: "reinmax" (2304.08612, second order) or "gumbel" (straight-through Gumbel-softmax, 1611.01144).
     """
@@ -84,11 +84,11 @@ class Categorical:
         self.parameters = self.values = size * classes
 
     def split(self, raw: Tensor) -> Tensor:
-        """Log probabilities [..., size, classes]."""
+        """Compute log-probabilities [..., size, classes] from raw parameters."""
         return at_least_float32(raw).unflatten(-1, (self.size, self.classes)).log_softmax(-1)
 
     def relax(self, raw: Tensor) -> Tensor:
-        """A hard one-hot draw whose gradient is the estimator's."""
+        """Draw one-hot values with the gradient of the estimator."""
         logp = self.split(raw)
         if self.estimator == "gumbel":
             return F.gumbel_softmax(logp, tau=1.0, hard=True).flatten(-2)
@@ -102,14 +102,15 @@ class Categorical:
     def draw(
         self, raw: Tensor, temperature: float, generator: torch.Generator | None = None, than: Tensor | None = None
     ) -> Tensor:
-        """A hard draw from the probabilities sharpened by `temperature`; with `than`, given that it is another."""
+        """Draw one-hot values from probabilities that `temperature` sharpens; with `than`, given that they differ from
+        these values."""
         if than is not None:
             return self._another(raw, temperature, generator, than)
         return self._one_hot(self.split(raw), temperature, generator).flatten(-2)
 
     def _another(self, raw: Tensor, temperature: float, generator: torch.Generator | None, than: Tensor) -> Tensor:
-        """A draw given that not all of a position's variables are as in `than`: up to the first that differs they are,
-        and those after it are free. Towards temperature 0 as likely as can be."""
+        """Draw, given that at each position at least one variable differs from `than`: those before the first one that
+        differs are the same, and those after it are free. Towards temperature 0 the most likely such draw."""
         logp = (self.split(raw) / max(temperature, LEAST)).log_softmax(-1)
         same = than.unflatten(-1, (self.size, self.classes)) > 0.5
         other = logp.masked_fill(same, -math.inf)
@@ -126,29 +127,29 @@ class Categorical:
         return F.one_hot((logp - temperature * noise).argmax(-1), self.classes).to(logp.dtype)
 
     def log_prob(self, raw: Tensor, value: Tensor) -> Tensor:
-        """log probability in nats, summed over the variables: [...]."""
+        """Compute the log-probability in nats, summed over the variables: [...]."""
         return (self.split(raw) * value.unflatten(-1, (self.size, self.classes))).sum((-1, -2))
 
     def divergence(self, raw_q: Tensor, raw_p: Tensor) -> Tensor:
-        """KL(q ‖ p) in nats, summed over the variables: [...]."""
+        """Compute KL(q ‖ p) in nats, summed over the variables: [...]."""
         logq, logp = self.split(raw_q), self.split(raw_p)
         return (logq.exp() * (logq - logp)).sum((-1, -2))
 
     def entropy(self, raw: Tensor) -> Tensor:
-        """Entropy in nats, summed over the variables: [...]."""
+        """Compute the entropy in nats, summed over the variables: [...]."""
         logp = self.split(raw)
         return -(logp.exp() * logp).sum((-1, -2))
 
     def codes(self, value: Tensor) -> Tensor:
-        """The chosen class of each variable: [..., size]."""
+        """Convert one-hot values to the class of each variable: [..., size]."""
         return value.unflatten(-1, (self.size, self.classes)).argmax(-1)
 
     def value(self, codes: Tensor) -> Tensor:
-        """The reverse of `codes`: one-hot, flattened."""
+        """Convert classes to one-hot values, flattened."""
         return F.one_hot(codes.long(), self.classes).float().flatten(-2)
 
     def has(self, codes: Tensor) -> bool:
-        """Whether these [..., size] are codes of this kind."""
+        """Whether numbers [..., size] are codes of this kind."""
         return bool((codes == codes.floor()).all() and (codes >= 0).all() and (codes < self.classes).all())
 
 
@@ -156,7 +157,7 @@ Latent = Gaussian | Categorical
 
 
 def make(kind: str, size: int, classes: int, estimator: str) -> Latent:
-    """The latent kind of that name; raises ValueError for an unknown one."""
+    """Make the kind of latent of that name; raises ValueError for an unknown name."""
     if kind == "gaussian":
         return Gaussian(size)
     if kind == "categorical":

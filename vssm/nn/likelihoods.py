@@ -1,4 +1,4 @@
-"""Likelihoods of a pixel: what the raw outputs of a network say of its value.
+"""Likelihoods of a pixel: the distribution of its value, given the raw outputs of a network.
 
     Bernoulli          one binary channel; raw: its logit
     LogisticMixture    8-bit channels, as in PixelCNN++ (1701.05517): a mixture of K logistics a pixel, cut into one
@@ -6,10 +6,12 @@
                        is shifted by a learned multiple of the channels before it, so that within a pixel
                        p(r, g, b) = Σ_k π_k p_k(r) p_k(g | r) p_k(b | r, g)
 
-A kind has `parameters` raw outputs a pixel and `noises` numbers that a draw takes. Whatever the precision of raw
-outputs, log-probabilities and draws are computed in float32. The bin of a value v between two edges is
+A kind has `parameters` raw outputs for each pixel, and needs `noises` random numbers for each draw. Log-probabilities
+and draws are computed in float32, whatever the precision of the raw outputs. The probability of the bin between two
+edges is
     σ(a) − σ(b) = σ(a) σ(−b) (1 − exp(b − a))
-whose logarithm is a sum of terms that neither overflow nor cancel: no case for small bins is needed, as the paper has.
+and its logarithm is a sum of terms that neither overflow nor cancel, so that small bins need no special case (the paper
+has one).
 
 Shapes: raw [..., parameters], values [..., C] whole numbers from 0 to num_values − 1, noise [..., noises].
 """
@@ -35,34 +37,37 @@ class Bernoulli:
     channels, num_values, parameters, noises = 1, 2, 1, 1
 
     def initial_bias(self) -> Tensor:
-        """Of a head's outputs before training: [parameters]."""
+        """Return the bias of a head before training: [parameters]."""
         return torch.zeros(1)
 
     def linear_start(self, expected: Tensor) -> Tensor:
-        """Weights [1, 1, n] of a map from n neighbours to the logit before training."""
+        """Return the weights [1, 1, n] of a map from n neighbours to the logit, before training."""
         return expected.view(1, 1, -1)
 
     def log_prob(self, raw: Tensor, values: Tensor, temperature: float = 1.0) -> Tensor:
-        """log p of values in nats, as a draw at `temperature` (above 0) has it: [...]."""
+        """Compute log p of values [..., 1] in nats at a temperature above 0: [...]."""
         logit, x = at_least_float32(raw) / temperature, values.to(torch.promote_types(raw.dtype, torch.float32))
         return -F.binary_cross_entropy_with_logits(logit, x, reduction="none")[..., 0]
 
     def noise(self, *shape: int, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
-        """What `choose` needs, for draws of this shape: standard logistic."""
+        """Draw the noise that `choose` needs for draws of this shape: standard logistic, [*shape, 1]."""
         return torch.empty(*shape, 1, device=device).uniform_(generator=rng).logit_(1e-7)
 
     def choose(self, raw: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        """Values [..., 1] drawn by `noise`; at temperature 0 the likelier one."""
+        """Draw values [..., 1] by the given noise; at temperature 0 the more likely value."""
         return (at_least_float32(raw) > temperature * noise).long()
 
     def mean(self, raw: Tensor) -> Tensor:
-        """The expected value, [..., 1]."""
+        """Compute the expected value, [..., 1]."""
         return at_least_float32(raw).sigmoid()
 
 
 class LogisticMixture:
-    """So many channels of so many values each, coupled within a pixel; raw: for each of `components` a logit, and per
-    component a mean and a log scale a channel and a coefficient for every pair of channels."""
+    """A mixture of logistics over all channels of a pixel.
+
+    Raw outputs: for each component a logit; then for each channel its means and its log scales; then for each pair of
+    channels its coefficients.
+    """
 
     def __init__(self, channels: int, num_values: int, components: int) -> None:
         self.channels, self.num_values, self.components = channels, num_values, components
@@ -72,7 +77,10 @@ class LogisticMixture:
         self.noises = components + channels
 
     def initial_bias(self) -> Tensor:
-        """Components from narrow to wide; a channel follows the one before it, as those of most colours do."""
+        """Return the bias of a head before training: [parameters].
+
+        Components are narrow to wide, and each channel follows the one before it, as in most colours.
+        """
         C, K = self.channels, self.components
         scales = torch.linspace(-4.5, -1.5, K).expand(C, K)
         follow = torch.tensor([[math.atanh(COUPLING) * (c == earlier + 1)] for c, earlier in self.pairs])
@@ -80,9 +88,11 @@ class LogisticMixture:
         return torch.cat([torch.zeros(1 + C, K), scales, follow]).flatten()
 
     def linear_start(self, expected: Tensor) -> Tensor:
-        """Weights [parameters, C, n] of a map from n neighbours' channels to raw outputs under which every component,
-        before training, expects each channel as the neighbours' own channels say by weights `expected` [n], and what
-        a channel misses this by is carried to the next one by `initial_bias`."""
+        """Return the weights [parameters, C, n] of a map from n neighbours to the raw outputs, before training.
+
+        By these, every component expects each channel to be the sum of the neighbours' channels with weights
+        `expected` [n]; the error of a channel is carried to the next one by `initial_bias`.
+        """
         C, K = self.channels, self.components
         means = torch.zeros(C, K, C, len(expected))
         for c in range(C):
@@ -93,15 +103,15 @@ class LogisticMixture:
         return torch.cat([torch.zeros(K, C, len(expected)), means.flatten(0, 1), rest])
 
     def split(self, raw: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Logits [..., K], means and log scales [..., C, K], and coefficients [..., pairs, K]."""
+        """Split raw outputs: logits [..., K], means and log scales [..., C, K], and coefficients [..., pairs, K]."""
         parts = at_least_float32(raw).unflatten(-1, (-1, self.components))
         logits, means, scales, pairs = parts.split([1, self.channels, self.channels, len(self.pairs)], -2)
         return logits.squeeze(-2), means, scales.clamp(-7, 7), pairs.tanh()
 
     def log_prob(self, raw: Tensor, values: Tensor, temperature: float = 1.0) -> Tensor:
-        """log p of values in nats, as a draw at `temperature` (above 0) has it: [...].
+        """Compute log p of values [..., c] in nats at a temperature above 0: [...].
 
-        With fewer than C channels of values, of these first ones.
+        With c < C, it is that of the first c channels.
         """
         logits, every_mean, scales, pairs = self.split(raw)
         C = values.shape[-1]
@@ -121,14 +131,15 @@ class LogisticMixture:
         return torch.logsumexp((logits / temperature).log_softmax(-1) + log_p, -1)
 
     def noise(self, *shape: int, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
-        """What `choose` needs, for draws of this shape: Gumbel for the component, logistic for the channels."""
+        """Draw the noise that `choose` needs for draws of this shape, [*shape, noises]: Gumbel for the component and
+        logistic for the channels."""
         noise = torch.empty(*shape, self.noises, device=device)
         noise[..., : self.components].exponential_(generator=rng).log_().neg_()
         noise[..., self.components :].uniform_(generator=rng).logit_(1e-7)
         return noise
 
     def choose(self, raw: Tensor, noise: Tensor, temperature: float = 1.0) -> Tensor:
-        """Values [..., C] drawn by `noise`; at temperature 0 the mean of the likeliest component."""
+        """Draw values [..., C] by the given noise; at temperature 0 the mean of the most likely component."""
         C, K = self.channels, self.components
         parts = at_least_float32(raw).unflatten(-1, (-1, K))
         chosen = torch.add(parts[..., 0, :], noise[..., :K], alpha=temperature).argmax(-1)
@@ -147,7 +158,7 @@ class LogisticMixture:
         return torch.stack(values, -1).long()
 
     def mean(self, raw: Tensor) -> Tensor:
-        """The expected value, [..., C], as if no component reached beyond the range by more than its mean does."""
+        """Compute the expected value, [..., C], as if only the mean of a component could be out of range."""
         logits, means, _, pairs = self.split(raw)
         expected: list[Tensor] = []
         for c in range(self.channels):
@@ -169,7 +180,7 @@ def of(picture: PictureConfig) -> Likelihood:
 
 
 def make(kind: str, channels: int, num_values: int, components: int) -> Likelihood:
-    """The likelihood of that name; raises ValueError for an unknown one, or one that has no such values."""
+    """Make the likelihood of that name; raises ValueError if it is unknown or does not fit such values."""
     if kind == "bernoulli" and (channels, num_values) == (1, 2):
         return Bernoulli()
     if kind == "logistic-mixture" and min(channels, components) >= 1 and num_values >= 2:

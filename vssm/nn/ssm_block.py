@@ -19,7 +19,7 @@ def convolve(
     stride: int = 1,
     groups: int = 1,
 ) -> Tensor:
-    """conv2d on [B, H, W, C]: the channels-last layout, which costs no copy and is the fast one on a CPU."""
+    """Convolve x [B, H, W, C] as conv2d does; this layout needs no copy and is the fast one on a CPU."""
     x, weight = x.permute(0, 3, 1, 2), weight.contiguous(memory_format=torch.channels_last)
     if x.is_cpu and x.dtype == torch.float32 and not torch.is_grad_enabled() and torch.backends.mkldnn.is_available():
         # one small picture would otherwise take a slow reference path
@@ -34,12 +34,12 @@ def _pair(n: int | tuple[int, ...]) -> tuple[int, ...]:
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """At least float32: what a bfloat16 pass hands to a loss or to a draw."""
+    """Convert to float32 if x has fewer bits, as a loss or a draw needs after a pass in bfloat16."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 class Conv(nn.Conv2d):
-    """nn.Conv2d on [B, H, W, C]."""
+    """nn.Conv2d for [B, H, W, C]."""
 
     def forward(self, x: Tensor) -> Tensor:
         assert not isinstance(self.padding, str)
@@ -47,15 +47,15 @@ class Conv(nn.Conv2d):
 
 
 class SSMBlock(nn.Module):
-    """x + out(silu(gate) · ssd(...)), the inputs of the scan having passed a depthwise convolution.
+    """x + out(silu(gate) · ssd(...)); a depthwise convolution comes before the scan.
 
-    The state follows the SSD form with one decay a head: h_t = a h_{t-1} + v_t ⊗ B_t, y_t = h_t C_t + D v_t, where
-    v, B, C depend on the input. Decays are constants (`selective=False`, as in RetNet) or depend on the input too
+    The state has the SSD form with one decay for each head: h_t = a h_{t-1} + v_t ⊗ B_t, y_t = h_t C_t + D v_t, where
+    v, B and C depend on the input. Decays are constants (`selective=False`, as in RetNet) or also depend on the input
     (`selective=True`, as in Mamba-2).
 
-    causal:        one direction in raster order; the convolution is the half of a 3×3 that lies before the token and
-                   on it; `segment` continues from a carried state.
-    bidirectional: half of the heads run backwards, along rows or, with `columns`, along columns; the convolution is
+    causal:        the scan runs in raster order; the convolution is the half of a 3×3 kernel up to the token itself;
+                   `segment` continues from a carried state.
+    bidirectional: half of the heads scan backwards, along rows or, with `columns`, along columns; the convolution is
                    3×3 on the grid.
 
     Shapes: [B, H, W, D] in and out; T = H·W tokens, E = inner channels, N = state size.
@@ -115,7 +115,7 @@ class SSMBlock(nn.Module):
         return x + self.out(F.silu(gate) * y)
 
     def _flatten(self, x: Tensor) -> Tensor:
-        """[B, H, W, C] to [B, T, C] in the order of this block's scan."""
+        """Flatten [B, H, W, C] to [B, T, C] in the order of this block's scan."""
         return (x.transpose(1, 2) if self.columns else x).flatten(1, 2)
 
     def _convolve(self, u: Tensor) -> Tensor:
@@ -127,7 +127,7 @@ class SSMBlock(nn.Module):
         return super().train(mode)
 
     def _may_keep_decay(self, u: Tensor) -> bool:
-        """Constant decays between any two steps are computed once while nothing is being learned."""
+        """Whether the matrix of constant decays can be computed once: only while nothing is learned."""
         learning = self.training or torch.is_grad_enabled()
         return not (self.selective or learning or u.shape[1] > scan.LONGEST_MATRIX)
 
@@ -139,7 +139,7 @@ class SSMBlock(nn.Module):
         return kept
 
     def _log_decay(self, u: Tensor) -> Tensor:
-        """log a: [1 or B, T, heads]."""
+        """Compute log a: [1 or B, T, heads]."""
         rate = self.log_rate.exp()
         if self.selective:
             return -rate * (2 * torch.sigmoid(self.rate(u).to(rate.dtype)))
@@ -148,8 +148,11 @@ class SSMBlock(nn.Module):
     # --- piece by piece (causal only) ---------------------------------------------------------------------------
 
     def initial_state(self, batch: int, columns: int) -> tuple[Tensor, Tensor]:
-        """What is carried before the first token of a grid of so many columns: the convolution's inputs of the row
-        above and one more, [B, columns + 1, D], and h."""
+        """Make the state that is carried before the first token of a grid with so many columns.
+
+        Returns:
+            The convolution's last inputs, one row and one token, [B, columns + 1, D], and h [B, heads, E/heads, N].
+        """
         like = self.skip
         return (
             like.new_zeros(batch, columns + 1, self.norm.normalized_shape[0]),
@@ -157,8 +160,16 @@ class SSMBlock(nn.Module):
         )
 
     def segment(self, x: Tensor, state: tuple[Tensor, Tensor], start: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """`forward` for the tokens from `start` on: x [B, n, D] and the carried state to the block's output [B, n, D]
-        and the state after them. Tokens before `start` are not read again."""
+        """Run `forward` for a few tokens, given the carried state; earlier tokens are not read again.
+
+        Args:
+            x: The tokens, [B, n, D].
+            state: The state before them.
+            start: The number of the first of them in raster order.
+
+        Returns:
+            The block's output [B, n, D], and the state after these tokens.
+        """
         recent, h = state
         n, W = x.shape[1], recent.shape[1] - 1
         normed = self.norm(x)
