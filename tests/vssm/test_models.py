@@ -295,11 +295,11 @@ def test_assd_always_keeps_the_first_draft_and_never_needs_more_calls_than_token
         for drafted, _ in run.speculative(k):
             calls += 1
             if not drafted:  # a verification: its round is over
-                gained = int(run.stands) - stands
-                assert gained >= 2 and calls <= int(run.stands)
+                gained = int(run.num_done) - stands
+                assert gained >= 2 and calls <= int(run.num_done)
                 rejections += gained < min(k, 24 - stands)
-                stands = int(run.stands)
-        assert int(run.stands) == 24 and calls <= 24
+                stands = int(run.num_done)
+        assert int(run.num_done) == 24 and calls <= 24
     assert rejections > 0
 
 
@@ -343,7 +343,7 @@ def test_masked_decoding_takes_its_steps_and_is_exact_with_one_token_a_step():
     found = []
     for steps in (1, 3, 6):
         run = decoding(network, nothing.long(), nothing, order, seed=steps)
-        assert len(list(run.masked(steps))) == steps and int(run.stands.min()) == 6
+        assert len(list(run.masked(steps))) == steps and int(run.num_done.min()) == 6
         found.append(chi_square(run.values[..., 0], p))
     assert found[0] > found[1] > 115 > found[2]  # independent within a step, hence inexact with fewer
 

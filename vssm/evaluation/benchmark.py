@@ -1,8 +1,8 @@
-"""How long models take for equal work, side by side in one run.
+"""How long models take for equal work, measured side by side.
 
-The contestants take turns, round after round, so that whatever else the machine does hits all alike. At its turn each
-runs twice and the second run counts: warm, not in the caches that the one before left behind. Times are the
-generators' own: the models' work, prompt included, never painting.
+The contestants run by turns, so that other load of the machine affects all of them. In its turn each one runs twice,
+and the second run counts, because the first one still has the caches of another model. Times are those of the
+generators: the models' work with the prompt, without any drawing.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from vssm.sampling.generator import Generator, run
 
 @dataclass(frozen=True)
 class Contestant:
-    """A model and the sampler it is timed with: its usual one, that one's usual number, and pixels shown as the data
-    set does, by default."""
+    """A model and the sampler that it is timed with; None stands for what is usual."""
 
     generator: Generator
     sampler: str | None = None
@@ -44,7 +43,7 @@ def bench(
     quiet: bool = False,
     allow_busy: bool = False,
 ) -> dict[str, Any]:
-    """Time every contestant at completing `prompt` `batch` times in one run, `repeat` times.
+    """Time every contestant on the same prompt, with `batch` samples in one run and `repeat` runs.
 
     Returns the record of `python -m vssm bench`: for every contestant the median and least seconds, images per second
     (by the median) and what `drafting` tells, and "ratio_to_transformer", how many times faster than the first
@@ -112,7 +111,7 @@ def _summary(runs: list[Finished], batch: int) -> dict[str, Any]:
 
 
 def sampler_record(finished: Finished) -> dict[str, Any]:
-    """The keys "mode", "size" and "pixels" of a record; size is null for a sampler without a number."""
+    """Return the keys "mode", "size" and "pixels" of a record: the sampler, its parameter or None, the pixel mode."""
     return {"mode": finished.sampler, "size": finished.parameter or None, "pixels": finished.pixel_mode}
 
 
@@ -130,7 +129,7 @@ def drafting(runs: list[Finished], samples: int) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Describe the machine."""
     return {
         "cpu": _cpu(),
         "cores": os.cpu_count(),
@@ -142,7 +141,7 @@ def machine() -> dict[str, Any]:
 
 
 def _cpu() -> str:
-    """The processor's name; Linux tells it in a file only."""
+    """Return the processor's name, which Linux has in a file only."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(errors="replace").splitlines():

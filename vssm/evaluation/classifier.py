@@ -29,8 +29,11 @@ SHIFT = 2  # pixels, at most, in each direction
 
 @dataclass(frozen=True)
 class ClassifierConfig(BoundedConfig):
-    """size: height and width of a picture. channels, convolutions: of the three stages. features: of the penultimate
-    layer. colours: channels of a picture."""
+    """The settings of a classifier.
+
+    size: height and width of a picture; channels, convolutions: of the three stages; features: of the last hidden
+    layer; colours: channels of a picture.
+    """
 
     size: int = bounded(28, 8, 256)
     channels: tuple[int, int, int] = bounded((16, 32, 64), 1, 1024, length=3)
@@ -41,7 +44,7 @@ class ClassifierConfig(BoundedConfig):
 
 
 def config_for(dataset: data.DataSet) -> ClassifierConfig:
-    """What a set's classifier is trained as: one of pictures in colour needs more of everything."""
+    """Make the config of a data set's classifier; for pictures in colour it is larger."""
     config = ClassifierConfig(size=dataset.height, classes=dataset.classes, colours=dataset.channels)
     if dataset.channels == 1:
         return config
@@ -49,7 +52,7 @@ def config_for(dataset: data.DataSet) -> ClassifierConfig:
 
 
 class Classifier(nn.Module):
-    """Pictures [B, H, W, C] as floats from 0 to 1, to the logits of their classes."""
+    """Maps pictures [B, H, W, C], floats from 0 to 1, to the logits of their classes."""
 
     Config = ClassifierConfig
 
@@ -69,22 +72,25 @@ class Classifier(nn.Module):
         self.head = nn.Linear(c.features, c.classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """Pictures [B, H, W, C] to the penultimate layer [B, features]."""
+        """Compute the penultimate layer [B, features] for pictures [B, H, W, C]."""
         return F.relu(self.narrow(self.stages(x.permute(0, 3, 1, 2)).flatten(1)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures [B, H, W, C] to logits [B, classes]."""
+        """Compute logits [B, classes] for pictures [B, H, W, C]."""
         return self.head(self.features(x))
 
 
 def path(dataset: data.DataSet) -> Path:
-    """Where the shipped classifier of a data set lies."""
+    """Return the path of the shipped classifier of a data set."""
     return checkpoint.shipped("classifier", dataset.name)
 
 
 def load(dataset: data.DataSet, file: str | Path | None = None) -> Classifier:
-    """The classifier in `file`, by default the shipped one of a data set, in eval mode; raises UserError where it
-    is missing or does not fit."""
+    """Read the classifier of a data set, by default the shipped one; it is in eval mode.
+
+    Raises:
+        UserError: The file is missing or does not fit.
+    """
     file, remedy = Path(file or path(dataset)), f"`python -m vssm train-classifier --data {dataset.name}`"
     if not file.is_file():
         raise UserError(f"There is no classifier {file}; make one with {remedy}.")
@@ -105,7 +111,7 @@ def load(dataset: data.DataSet, file: str | Path | None = None) -> Classifier:
 
 @torch.inference_mode()
 def features(network: Classifier, images: np.ndarray, batch: int = 250) -> np.ndarray:
-    """The penultimate layer [N, features] float32 of stored pictures [N, H, W, C] uint8, 0 to 255."""
+    """Compute the penultimate layer [N, features] float32 for stored pictures [N, H, W, C] uint8, 0 to 255."""
     where = network.head.weight.device
     parts = [torch.from_numpy(images[i : i + batch]).to(where).float() / 255 for i in range(0, len(images), batch)]
     return torch.cat([network.features(part) for part in parts]).cpu().numpy()
@@ -113,14 +119,14 @@ def features(network: Classifier, images: np.ndarray, batch: int = 250) -> np.nd
 
 @torch.inference_mode()
 def classify(network: Classifier, images: np.ndarray, batch: int = 250) -> np.ndarray:
-    """Classes [N] int64 of stored pictures [N, H, W, C] uint8, 0 to 255."""
+    """Compute the classes [N] int64 of stored pictures [N, H, W, C] uint8, 0 to 255."""
     found = torch.from_numpy(features(network, images, batch)).to(network.head.weight.device)
     return network.head(found).argmax(1).cpu().numpy()
 
 
 def augment(images: Tensor, dataset: data.DataSet, generator: torch.Generator) -> Tensor:
-    """Stored pictures [B, H, W, C] uint8 to floats, all shifted a little: of a set of two levels most binarised by a
-    fresh draw, of a set that flips half of them mirrored."""
+    """Convert stored pictures [B, H, W, C] uint8 to floats for training, all shifted a little; of a binarised set most
+    are binarised by a new draw, of a set that flips half are mirrored."""
     B, H, W, _ = images.shape
     x = images.float() / 255
     if dataset.num_values == 2:
@@ -207,8 +213,8 @@ def train(
 
 
 def accuracies(network: Classifier, images: np.ndarray, labels: np.ndarray, dataset: data.DataSet) -> dict[str, float]:
-    """Shares of stored pictures [N, H, W, C] uint8 named right: "accuracy" as they are and, of a set of two levels,
-    "accuracy_binarised" after the fixed binarisation."""
+    """Compute the share of stored pictures [N, H, W, C] uint8 that are named right: "accuracy", and for a binarised set
+    also "accuracy_binarised", after the fixed binarisation."""
     scores = {"accuracy": float((classify(network, images) == labels).mean())}
     if dataset.num_values == 2:
         binary = data.to_pixels(data.fixed_values(images, dataset), dataset)

@@ -62,15 +62,25 @@ OPTIONS = {  # by part, the settings that it depends on
 
 @dataclass(frozen=True)
 class Settings:
-    """limit: score the first so many test images (all by default), for "nats" and "label", no more for "diversity" and
-    "best", and so many pen digits. pen: the file of these, by default the archive's own in the data folder. mode,
-    size: the sampler, the model's usual one by default; pixels: how it shows them, "sampled" or "mean", as the set
-    does by default.
+    """How a model is scored.
 
-    iw_images: so many images with iw_samples draws each. fid_samples: unconditional samples. prompts, endings: for
-    "diversity", so many prompts with so many completions each; best_images, best_endings: the same for "best".
-    repeats: runs that count, for "speed". precision: of "nats" and "iw", "float32", or "bfloat16" for products of
-    matrices as in training, which is faster on a CPU that has it.
+    Args:
+        limit: How many test images, from the first one on (and how many pen digits); None for all.
+        pen: The file of pen digits; None for the archive's own file in the data folder.
+        seed: Seed of everything that is drawn.
+        sampler: The name of a sampler; None for the model's usual one.
+        parameter: Its whole number; None for the usual value.
+        pixel_mode: "sampled" or "mean"; None for the data set's usual way.
+        iw_images: How many images "iw" takes.
+        iw_samples: How many draws "iw" takes for each image.
+        fid_samples: How many unconditional samples "fid" takes.
+        prompts: How many prompts "diversity" takes.
+        endings: How many completions "diversity" takes of each prompt.
+        best_images: How many prompts "best" takes.
+        best_endings: How many completions "best" takes of each prompt.
+        repeats: How many runs "speed" counts.
+        precision: Of "nats" and "iw": "float32", or "bfloat16" for matrix products as in training, which is faster on
+            a CPU that has it.
     """
 
     limit: int | None = None
@@ -121,13 +131,13 @@ def evaluate(
 
 
 def usual_parts(dataset: data.DataSet, settings: Settings, data_folder: str | Path | None = None) -> list[str]:
-    """Return all parts that can be measured: "pen" only where the set is of digits and the pen's file lies there."""
+    """Return all parts that can be measured; "pen" only for digits, and if the file of pen digits is there."""
     pen = dataset.name == data.MNIST.name and (settings.pen or pen_digits.find(None, data_folder).is_file())
     return [part for part in PARTS if part != "pen" or pen]
 
 
 class Evaluation:
-    """A model before the test set: one method a part, each returning its keys of the record."""
+    """A model and the test set; each part is a method that returns its keys of the record."""
 
     def __init__(
         self, generator: Generator, settings: Settings, data_folder: str | Path | None = None, quiet: bool = False
@@ -147,8 +157,8 @@ class Evaluation:
         return classifier.load(self.data)
 
     def circumstances(self, part: str) -> dict[str, Any]:
-        """When, where and under which settings a part was measured; "options": those that are not the usual ones, by
-        the names that the command line has for them, without seed and threads."""
+        """Describe when, where and under which settings a part is measured; "options" are the unusual ones, by their
+        names on the command line, without seed and threads."""
         where, drawn = benchmark.machine(), part not in LIKELIHOODS
         return {
             "date": datetime.date.today().isoformat(),
@@ -243,7 +253,7 @@ class Evaluation:
         return images[first], labels[first], float(read.mean())
 
     def kept(self, known: np.ndarray) -> float:
-        """The share of the pictures that still read as themselves once all but `known` [N, H, W] is completed."""
+        """Compute the share of pictures that keep their label when all but `known` [N, H, W] is completed."""
         return self._read_rightly(self._complete(self.images, known))
 
     def iw(self) -> dict[str, Any]:
@@ -386,7 +396,7 @@ class Evaluation:
         )
 
     def _distances(self, images: np.ndarray) -> dict[str, Any]:
-        """Of pictures to the test set: fid, kid and kid_error."""
+        """Compute fid, kid and kid_error of pictures against the test set."""
         features = self._features(images)
         kid, kid_error = metrics.kernel_distance(features, self.test_features)
         return {"fid": metrics.frechet(features, self.test_features), "kid": kid, "kid_error": kid_error}
@@ -406,7 +416,7 @@ class Evaluation:
 
 
 def check_limit(limit: int | None, images: int) -> int:
-    """How many of the test images to take, all by default; raises UserError for a number that there is not."""
+    """Return how many test images to take, all of them for None; raises UserError if there are fewer."""
     limit = images if limit is None else limit
     if not 1 <= limit <= images:
         raise UserError(f"There are {images} test images; the limit must lie between 1 and that, not {limit}.")
@@ -417,12 +427,12 @@ def check_limit(limit: int | None, images: int) -> int:
 
 
 def batch_size(table: dict[str, tuple[int, int]], generator: Generator) -> int:
-    """How many images at once, by one of the tables above."""
+    """Return how many images are computed at once, by one of the tables above."""
     return table[generator.where.type][generator.data.num_values > 2]
 
 
 def log_likelihoods(generator: Generator, values: np.ndarray, seed: int = 0, quiet: bool = False) -> np.ndarray:
-    """log p(x) in nats, or its bound under one posterior draw from `seed`: values [N, H, W, C] to float64 [N]."""
+    """Compute log p(x) in nats, or its bound by one posterior draw: values [N, H, W, C] to float64 [N]."""
     batch = batch_size(LIKELIHOOD_BATCH, generator)
     return _over_images(generator, generator.network.log_likelihood, values, seed, batch, "likelihood", quiet)
 
@@ -438,8 +448,22 @@ def completions(
     pixel_mode: str | None = None,
     levels: int = 0,
 ) -> np.ndarray:
-    """One completion of every prompt at temperature 1: images [N, H, W, C] uint8, known [N, H, W] to images. So many of
-    the first levels of latents are drawn from the posterior, which sees all of the images."""
+    """Complete every prompt once, at temperature 1.
+
+    Args:
+        generator: The model.
+        images: [N, H, W, C] uint8.
+        known: [N, H, W] bool.
+        seed: Seed of all noise.
+        quiet: Whether to hide the progress bar.
+        sampler: As in `Settings`, like the next two.
+        parameter: The sampler's whole number.
+        pixel_mode: "sampled" or "mean".
+        levels: How many levels of latents, from the first one on, come from the posterior, which sees whole images.
+
+    Returns:
+        [N, H, W, C] uint8.
+    """
 
     def complete(part: slice) -> np.ndarray:
         fixed, begun = None, seed + part.start
@@ -462,7 +486,7 @@ def _over_images(
     title: str,
     quiet: bool,
 ) -> np.ndarray:
-    """`measure` of values [B, H, W, C], a batch at a time and all drawn from `seed`, to float64 [N]."""
+    """Apply `measure`, of values [B, H, W, C] to [B], batch by batch, with all noise from `seed`: float64 [N]."""
     where, parts = generator.where, list[torch.Tensor]()
     with torch.inference_mode(), torch.random.fork_rng([where] if where.type == "cuda" else []):
         torch.manual_seed(seed)
@@ -473,7 +497,7 @@ def _over_images(
 
 
 def _slices(count: int, batch: int, title: str, quiet: bool) -> Iterator[slice]:
-    """Slices of at most `batch` that cover `count`, under a progress bar."""
+    """Cut `count` into slices of at most `batch`, with a progress bar."""
     with tqdm(total=count, desc=title, unit=" images", leave=False, dynamic_ncols=True, disable=quiet) as bar:
         for start in range(0, count, batch):
             yield slice(start, min(start + batch, count))
@@ -484,8 +508,13 @@ def _slices(count: int, batch: int, title: str, quiet: bool) -> Iterator[slice]:
 
 
 def write_scores(checkpoint: Checkpoint, record: dict[str, Any]) -> None:
-    """Save the checkpoint to the file it came from with the record of `evaluate` among its scores: parts that were not
-    measured anew keep their earlier values. Raises UserError for a score that is not a finite number."""
+    """Save the checkpoint to its file, with the record of `evaluate` added to its scores.
+
+    Parts that are not in the record keep their earlier scores.
+
+    Raises:
+        UserError: A score is not a finite number, or the checkpoint comes from no file.
+    """
     if missing := strict_json.text(record)[1]:
         raise UserError(
             f"{', '.join(missing)} came out as no finite number; the scores in the weights stay as they are."

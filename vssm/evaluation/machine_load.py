@@ -1,4 +1,4 @@
-"""How much of the processor other programs take while something is measured, as its times then mean little."""
+"""How busy other programs keep the processor during a measurement: if they do, its times mean little."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ SLACK_SHARE = 0.05  # of all cores, on larger machines
 
 @dataclass(frozen=True)
 class MachineLoad:
-    """others: how many cores other programs kept busy, in the mean; None where that cannot be known. average: the load
-    average over a minute, before the measurement."""
+    """The load of the machine during a measurement.
+
+    Args:
+        others: How many cores other programs kept busy, on average; None if unknown.
+        average: The load averages over 1, 5 and 15 minutes, before the measurement; None if unknown.
+        cores: How many cores there are.
+        threads: How many threads the measurement used.
+    """
 
     others: float | None
     average: tuple[float, ...] | None
@@ -31,7 +37,7 @@ class MachineLoad:
 
     @property
     def words(self) -> str:
-        """For people: what others took, and where that was too much, what to do."""
+        """One sentence for people: how busy the machine was and, if too busy, what to do."""
         if self.others is None:
             return "How busy the machine was cannot be told here."
         taken = f"Other programs kept {self.others:.1f} of {self.cores} cores busy"
@@ -40,21 +46,21 @@ class MachineLoad:
         return f"{taken}, too many for ratios: end them and run it again, or add --allow-busy to see these."
 
     def to_dict(self) -> dict[str, Any]:
-        """The keys of a record."""
+        """Return the keys of a record."""
         average = None if self.average is None else [round(x, 2) for x in self.average]
         others = None if self.others is None else round(self.others, 2)
         return {"load_average": average, "others_busy_cores": others, "too_busy": self.too_busy}
 
 
 class LoadMeter:
-    """Measures from when it is made."""
+    """Measures the load from the moment when it is made."""
 
     def __init__(self) -> None:
         self._average = os.getloadavg() if hasattr(os, "getloadavg") else None
         self._began = time.perf_counter(), _busy_seconds(), time.process_time()
 
     def read(self, threads: int) -> MachineLoad:
-        """What others took so far, while this program worked with so many threads."""
+        """Return the load so far, while this program used so many threads."""
         began, busy, own = self._began
         passed, now = time.perf_counter() - began, _busy_seconds()
         if busy is not None and now is not None and passed > 0:
@@ -65,7 +71,8 @@ class LoadMeter:
 
 
 def _busy_seconds() -> float | None:
-    """How long all cores together have been busy, those that a host took away included; None where nobody tells."""
+    """Return for how many seconds all cores together have been busy, also for other virtual machines; None if
+    unknown."""
     try:
         numbers = [int(n) for n in STAT.read_text().split("\n", 1)[0].split()[1:9]]
         user, nice, system, _, _, interrupts, soft_interrupts, stolen = numbers

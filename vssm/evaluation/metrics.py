@@ -1,4 +1,4 @@
-"""Measures of pictures and of likelihoods: numbers of arrays, without a model."""
+"""Measures of pictures and of likelihoods, computed from arrays without a model."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ KERNEL_BLOCKS = 10  # disjoint parts of the pictures, whose distances differ by 
 
 
 def lower_half_unknown(images: np.ndarray) -> np.ndarray:
-    """Known masks [N, H, W] of the upper halves of images [N, H, W, C]."""
+    """Make masks [N, H, W] by which the upper halves of images [N, H, W, C] are known."""
     known = np.zeros(images.shape[:3], bool)
     known[:, : images.shape[1] // 2] = True
     return known
 
 
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
-    """The squared Fréchet distance of two samples [N, D] and [M, D], each taken as a Gaussian (1706.08500):
+    """Compute the squared Fréchet distance of two samples [N, D] and [M, D], each fitted by a Gaussian (1706.08500):
     |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁^½ Σ₂ Σ₁^½)^½), in float64."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     first, second = (np.atleast_2d(np.cov(x, rowvar=False, bias=True)) for x in (a, b))
@@ -31,12 +31,12 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def kernel_distance(a: np.ndarray, b: np.ndarray, blocks: int = KERNEL_BLOCKS) -> tuple[float, float]:
-    """The kernel distance of two samples [N, D] and [M, D] (1801.01401), and its standard error.
+    """Compute the kernel distance of two samples [N, D] and [M, D] (1801.01401), and its standard error.
 
     It is the squared maximum mean discrepancy under the kernel (x·y / D + 1)³, by the unbiased estimator: a mean over
-    pairs of different pictures alone, so that, other than the Fréchet distance, it is the same on average at any N and
-    0 for samples of one distribution. Both samples are cut into as many blocks, in a fixed random order; the mean of
-    the blocks' distances is told, and its standard error.
+    pairs of different pictures only. Unlike the Fréchet distance, it has the same expectation for any N, and 0 for
+    samples of one distribution. Both samples are cut into blocks in a fixed random order; the result is the mean of
+    the blocks' distances, with its standard error.
     """
     blocks = min(blocks, len(a) // 2, len(b) // 2)
     rng = np.random.default_rng(0)
@@ -46,7 +46,7 @@ def kernel_distance(a: np.ndarray, b: np.ndarray, blocks: int = KERNEL_BLOCKS) -
 
 
 def _discrepancy(a: np.ndarray, b: np.ndarray) -> float:
-    """The unbiased squared maximum mean discrepancy of [n, D] and [m, D]."""
+    """Compute the unbiased squared maximum mean discrepancy of [n, D] and [m, D]."""
 
     def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.asarray((x @ y.T / x.shape[1] + 1) ** 3)
@@ -59,8 +59,15 @@ def _discrepancy(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def pairwise_difference(images: np.ndarray, known: np.ndarray) -> float:
-    """By how much of the range of 0 to 255 two of the completions [M, K, H, W, C] of a prompt differ in an unknown
-    pixel: a mean over pairs, then over prompts with known masks [M, H, W] (those with nothing unknown left out)."""
+    """Compute by how much two completions of a prompt differ in an unknown pixel, as a share of the range 0 to 255.
+
+    Args:
+        images: Completions [M, K, H, W, C] uint8 of M prompts.
+        known: The prompts' masks [M, H, W].
+
+    Returns:
+        The mean over pairs of completions, then over prompts that have unknown pixels.
+    """
     differences = []
     for endings, mask in zip(images, known, strict=True):
         if not mask.all():
@@ -71,8 +78,16 @@ def pairwise_difference(images: np.ndarray, known: np.ndarray) -> float:
 
 
 def squared_errors(images: np.ndarray, truth: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Mean squared differences [M, K], on a scale of 0 to 1, between the completions [M, K, H, W, C] uint8 of prompts
-    with known masks [M, H, W] and the true pictures [M, H, W, C], over unknown pixels and their channels."""
+    """Compute the mean squared error of every completion, over unknown pixels and their channels, on a scale of 0 to 1.
+
+    Args:
+        images: Completions [M, K, H, W, C] uint8 of M prompts.
+        truth: The true pictures [M, H, W, C] uint8.
+        known: The prompts' masks [M, H, W].
+
+    Returns:
+        [M, K] float64.
+    """
     differences = (images.astype(np.float32) - truth[:, None]) / 255
     unknown = ~known[:, None, ..., None]
     total = np.square(differences, dtype=np.float64).sum((2, 3, 4), where=unknown)
@@ -80,15 +95,15 @@ def squared_errors(images: np.ndarray, truth: np.ndarray, known: np.ndarray) -> 
 
 
 def bits_per_dim(nats: float, dataset: DataSet) -> float:
-    """Nats an image in bits a channel of a pixel."""
+    """Convert nats for an image to bits for a channel of a pixel."""
     return nats / (math.log(2) * dataset.pixels * dataset.channels)
 
 
 def share_error(share: float, count: int) -> float:
-    """The standard error of a share of so many independent cases, by the binomial distribution."""
+    """Compute the standard error of a share of `count` independent cases, by the binomial distribution."""
     return math.sqrt(share * (1 - share) / count)
 
 
 def standard_error(nats: np.ndarray) -> float:
-    """The standard error of the mean."""
+    """Compute the standard error of the mean of values [N]."""
     return float(nats.std() / math.sqrt(len(nats)))

@@ -1,4 +1,4 @@
-"""Digits that people wrote with a pen, drawn as MNIST's pictures are: prompts from hands that no model was trained on.
+"""Digits that people wrote with a pen, drawn like MNIST's pictures: prompts that no model was trained on.
 
 They come from *Pen-Based Recognition of Handwritten Digits* (Alpaydin & Alimoglu, UCI Machine Learning Repository,
 CC BY 4.0). A line of its files is a digit: eight points x, y from 0 to 100 (y upwards), at equal distances along the
@@ -29,14 +29,19 @@ SAMPLES = 24  # points on the curve between two of the pen's
 
 @dataclass(frozen=True, eq=False)
 class PenDigits:
-    """points: [N, 8, 2] float64, x and y from 0 to 100, y upwards. labels: [N] int64."""
+    """Digits as points of the pen.
+
+    Args:
+        points: [N, 8, 2] float64, x and y from 0 to 100, y upwards.
+        labels: [N] int64.
+    """
 
     points: np.ndarray
     labels: np.ndarray
 
 
 def find(file: str | Path | None = None, folder: str | Path | None = None) -> Path:
-    """Return where the pen digits are read from: `file`, else the archive's training file in the data folder."""
+    """Return the path of the pen digits: `file`, else the archive's training file in the data folder."""
     return Path(file) if file is not None else data.data_dir(folder) / NAME
 
 
@@ -44,7 +49,7 @@ def read(path: str | Path) -> PenDigits:
     """Read a file of pen digits.
 
     Raises:
-        UserError: there is no such file, or it has another format.
+        UserError: There is no such file, or it has another format.
     """
     path = Path(path)
     if not path.is_file():
@@ -65,7 +70,7 @@ def read(path: str | Path) -> PenDigits:
 
 
 def _numbers(line: str, number: int) -> list[float]:
-    """Parse a line. Raises ValueError where it is not a digit."""
+    """Parse a line; raises ValueError if it is not a digit."""
     try:
         found = [float(part) for part in line.split(",")]
     except ValueError:

@@ -7,7 +7,7 @@ each is the preset it is, in its usual mode, through the one `Generator`; its cl
 
 Drafts are the exception: how many of them stand, and so how many calls are made, depends on the weights.
 
-Here stands what is asked, what is told and what follows from it, without torch; `measuring` does the work.
+This module has requests, events and what follows from them, without torch; `scaling_runner` does the work.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PARAMETERS = 850_000  # of every model: the Transformer's, as its preset for MNI
 
 @dataclass(frozen=True)
 class Contender:
-    """A preset and the sampler it is timed with: its usual one, and that one's usual number, by default."""
+    """A preset and the sampler that it is timed with; None stands for what is usual."""
 
     name: str  # what it is called in the record
     model: str
@@ -43,12 +43,24 @@ class Contender:
 
 
 def everyone() -> tuple[Contender, ...]:
+    """Return all presets with their usual samplers."""
     return tuple(Contender(name, name) for name in registry.PRESETS)
 
 
 @dataclass(frozen=True)
 class ScalingRequest:
-    """Time contenders at every length. repeat: the most runs that count at a point. parameters: of every network."""
+    """A request to time untrained networks.
+
+    Args:
+        data: The name of a data set, whose kind of pictures is made.
+        lengths: The numbers of pixels, T.
+        contenders: The models.
+        repeat: How many runs count at each point, at most.
+        parameters: How many parameters every network has, about.
+
+    Raises:
+        UserError: There is nothing to time, or a length is impossible.
+    """
 
     data: str = "mnist"
     lengths: tuple[int, ...] = LENGTHS
@@ -65,7 +77,7 @@ class ScalingRequest:
 
 @dataclass(frozen=True)
 class Began:
-    """The measuring of a point begins."""
+    """The measurement of a point begins."""
 
     name: str
     model: str
@@ -75,13 +87,30 @@ class Began:
 
 @dataclass(frozen=True)
 class Working:
-    """A network call has been made: time to look whether to go on."""
+    """A network call has been made, so that the receiver can stop the measurement."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A point. seconds: the median of so many repeats, after one run that does not count. parameters: without tables
-    of positions, which are `positions` more. acceptance: the share of drafts that stood, for a model that drafts."""
+    """A point.
+
+    Args:
+        name: Of the contender.
+        model: The name of its preset.
+        title: What people call it.
+        sampler: The name of its sampler.
+        parameter: The sampler's whole number, or None.
+        length: T, in pixels.
+        shape: Height and width of the picture.
+        seconds: For one picture, the median over repeats.
+        repeats: How many runs counted, after one that did not.
+        parameters: Of the network, without those that grow with T.
+        positions: How many parameters grow with T.
+        network_calls: For one picture.
+        acceptance: The share of accepted drafts, for a model that drafts.
+        device: In words.
+        threads: How many CPU threads torch used.
+    """
 
     name: str
     model: str
@@ -104,7 +133,7 @@ Event = Began | Working | Measured
 
 
 def grid(length: int) -> tuple[int, int]:
-    """Height and width of a picture of so many pixels: both even, as near to a square as can be, not higher than wide.
+    """Find height and width of a picture of so many pixels: both even, nearly a square, and not higher than wide.
 
     Raises UserError where there is none: half of both sides is a grid of latents.
     """
@@ -119,14 +148,14 @@ def grid(length: int) -> tuple[int, int]:
 
 
 def exponent(lengths: Sequence[float], seconds: Sequence[float]) -> float | None:
-    """a of seconds ∝ T^a: the slope of log seconds against log T by least squares; None below three lengths."""
+    """Fit a in seconds ∝ T^a: the slope of log seconds against log T by least squares; None below three lengths."""
     if len(set(lengths)) < FITTED:
         return None
     return float(np.polyfit(np.log(lengths), np.log(seconds), 1)[0])
 
 
 def exponents(points: Sequence[Measured]) -> dict[str, tuple[float | None, float | None]]:
-    """By name, in the order met: the exponent over all lengths, and that over the last three."""
+    """Fit, for each name, the exponent over all lengths, and that over the last three."""
     found: dict[str, tuple[float | None, float | None]] = {}
     for name in dict.fromkeys(p.name for p in points):
         own = sorted((p.length, p.seconds) for p in points if p.name == name)
@@ -141,7 +170,7 @@ def span(lengths: Sequence[int]) -> str:
 
 
 def _own_fits(model: dict[str, Any]) -> tuple[list[int], tuple[float | None, float | None]]:
-    """Of a model in a record: the lengths that it was measured at, and its exponents over these and the last three."""
+    """Return the lengths at which a model of a record was measured, and its exponents over all and the last three."""
     seconds = {int(n): s for n, s in model["seconds"].items()}
     lengths = sorted(seconds)
     parts = lengths, lengths[-FITTED:]
@@ -150,12 +179,12 @@ def _own_fits(model: dict[str, Any]) -> tuple[list[int], tuple[float | None, flo
 
 
 def words(title: str, slope: float | None, lengths: str = "") -> str:
-    """For a legend: "Transformer ∝ T^1.30", with the lengths that it holds for where these are its own."""
+    """Write a line of a legend, "Transformer ∝ T^1.30", with the model's lengths if the others have different ones."""
     return title if slope is None else f"{title} ∝ T^{slope:.2f}" + (f", T = {lengths}" if lengths else "")
 
 
 def table(made: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a record: seconds and, beside a Transformer, how many times faster than it."""
+    """Return header and rows of a record: seconds and, if there is a Transformer, how many times faster than it."""
     header = ["model", "parameters", *(f"T = {n:,}" for n in made["lengths"]), "∝ T^", "last three"]
 
     def cell(name: str, m: dict[str, Any], length: str) -> str:
@@ -177,7 +206,7 @@ def table(made: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def notes(made: dict[str, Any]) -> str:
-    """What a reader of the table must know."""
+    """Write what a reader of the table must know."""
     repeats = [n for m in made["models"].values() for n in m["repeats"].values()]
     lines = [
         f"{made['machine']['cpu']}, {made['device']}. Untrained networks, T pixel tokens, one picture at a time from "
@@ -213,7 +242,7 @@ def _span(numbers: list[int]) -> str:
 
 
 def picture(made: dict[str, Any]) -> str:
-    """The record's curves as SVG, the exponents in the legend."""
+    """Draw the curves of a record as SVG, with the exponents in the legend."""
     whole, curves = span(made["lengths"]), []
     for m in made["models"].values():
         own, (slope, _) = _own_fits(m)
@@ -223,7 +252,7 @@ def picture(made: dict[str, Any]) -> str:
 
 
 def write(made: dict[str, Any], path: Path) -> None:
-    """Keep a record as PATH, and its plot as .svg beside it. Raises UserError where that fails."""
+    """Write a record to PATH, and its plot as .svg beside it; raises UserError if that fails."""
     atomic.require_suffix(path, (".json",))
     atomic.write_text(path.with_suffix(".svg"), picture(made))
     atomic.write_text(path, strict_json.text(made)[0] + "\n")

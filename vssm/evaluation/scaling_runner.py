@@ -1,4 +1,4 @@
-"""Seconds against sequence length, measured: untrained networks of one size, built and timed; see `scaling`."""
+"""Measures seconds against sequence length, with untrained networks of one size; see `scaling`."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ SMALL, LARGE = (8, 8), (16, 16)  # two pictures: what differs between networks f
 
 
 def shaped(dataset: data.DataSet, shape: tuple[int, int]) -> data.DataSet:
-    """Pictures like those of a data set, of another height and width."""
+    """Return a data set whose pictures have another height and width."""
     return dataclasses.replace(dataset, height=shape[0], width=shape[1])
 
 
 @functools.cache
 def body(preset: registry.Preset, config: Any) -> int:
-    """How many parameters a network has without those whose shape depends on the picture's: tables of positions."""
+    """Count the parameters of a network, without those whose shape depends on the picture's: tables of positions."""
 
     def shapes(height: int, width: int) -> dict[str, torch.Size]:
         network = _network(preset, dataclasses.replace(config, height=height, width=width))
@@ -61,7 +61,7 @@ def body(preset: registry.Preset, config: Any) -> int:
 
 
 def _network(preset: registry.Preset, config: Any) -> registry.Network:
-    """Untrained, and the same every time; nobody else's random numbers change."""
+    """Make an untrained network, always the same, without a change of torch's global random state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return preset.network(config).eval().requires_grad_(False)
@@ -69,7 +69,7 @@ def _network(preset: registry.Preset, config: Any) -> registry.Network:
 
 @functools.cache
 def widths(preset: registry.Preset, dataset: data.DataSet, parameters: int) -> dict[str, int]:
-    """The changes of a preset's config that bring its network nearest to so many parameters, positions not counted.
+    """Find the changes of a preset's config that bring its network nearest to so many parameters, without positions.
 
     First d_model and the widths that go with it, in the preset's proportions; then, if they are not near enough, one
     of these alone. A config without d_model is left as it is.
@@ -102,7 +102,7 @@ def widths(preset: registry.Preset, dataset: data.DataSet, parameters: int) -> d
 def _nearest(
     make: Callable[[int], dict[str, Any]], off: Callable[[dict[str, Any]], int], start: int, step: int
 ) -> dict[str, Any]:
-    """Go from a width up or down while that brings `off` down."""
+    """Go up or down from a width as long as `off` gets smaller."""
     at, best = start, off(make(start))
     for way in (step, -step):
         while at + way >= step and (here := off(make(at + way))) < best:
@@ -117,7 +117,7 @@ def generator(
     parameters: int = PARAMETERS,
     where: torch.device | None = None,
 ) -> Generator:
-    """An untrained network for pictures of so many pixels."""
+    """Make a generator with an untrained network for pictures of `length` pixels."""
     preset, shape = registry.get(contender.model), grid(length)
     record = shaped(dataset, shape)
     config = dataclasses.replace(preset.config(record), **widths(preset, dataset, parameters))
@@ -130,7 +130,7 @@ def generator(
 def measure(
     request: ScalingRequest, where: torch.device | None = None, urgent: Callable[[], bool] = lambda: False
 ) -> Events[Event, None, None]:
-    """Measure point after point, short pictures first, all models at one length before the next; closing the iterator
+    """Measure point after point, all models at one length before the next longer one; closing the iterator
     stops. Raises UserError, before the first point, for what cannot be measured.
 
     urgent: asked after every network call whether the receiver wants an event now; see `Generator.generate`.
@@ -187,7 +187,7 @@ def _point(
 def _run(
     made: Generator, contender: Contender, seed: int, urgent: Callable[[], bool]
 ) -> Events[Working, None, Finished]:
-    """One picture from nothing; returns its Finished."""
+    """Make one picture from nothing; returns its Finished event."""
     prompt = Prompt.empty(*made.data.shape)
     request = GenerationRequest(
         prompt, seed=seed, every=math.inf, sampler=contender.sampler, parameter=contender.parameter
@@ -205,7 +205,7 @@ def _seconds(finished: Finished) -> float:
 
 
 def record(points: Sequence[Measured], request: ScalingRequest, device: str) -> dict[str, Any]:
-    """The record of `python -m vssm bench --lengths`, of the points there are; lengths are keys, so they are text."""
+    """Return the record of `python -m vssm bench --lengths` for some points; lengths are keys, so they are text."""
     by_name: dict[str, list[Measured]] = {}
     for p in points:
         by_name.setdefault(p.name, []).append(p)
