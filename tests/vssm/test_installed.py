@@ -66,8 +66,8 @@ def test_everything_is_found_inside(installed, tmp_path):
 from app import application
 from vssm import checkpoint, data
 from vssm.files import examples
-from vssm.reports import precomputed as beforehand, results_page as report
-print(len(examples.examples(data.MNIST)), beforehand.find(data.MNIST) is not None, checkpoint.SHIPPED, report.DOCS)
+from vssm.reports import precomputed, results_page as report
+print(len(examples.examples(data.MNIST)), precomputed.find(data.MNIST) is not None, checkpoint.SHIPPED, report.DOCS)
 print((application.FONTS / "Inter-Regular.otf").exists())
 """
     count, precomputed, weights, docs, fonts = run(installed, ["-c", program], tmp_path).split()

@@ -364,7 +364,7 @@ def run_train_classifier(args: argparse.Namespace) -> None:
 
 
 def make_generator(args: argparse.Namespace, name: str | None = None) -> Generator:
-    """The model that the options name, with its weights, on its device."""
+    """Load the model that the options name, on the device that they name."""
     preset, dataset = registry.get(args.model if name is None else name), data.get(args.data)
     where = device.choose(args.device)
     path = getattr(args, "checkpoint", None) or checkpoint.shipped(preset.name, dataset.name)
@@ -372,12 +372,12 @@ def make_generator(args: argparse.Namespace, name: str | None = None) -> Generat
 
 
 def sampler_parameters(args: argparse.Namespace) -> dict[str, int | None]:
-    """What the options of samplers' numbers say, by the number's name."""
+    """Return the values of the options for samplers' parameters, by name."""
     return {name: getattr(args, f"parameter_{name}") for name in parameter_names()}
 
 
 def choose_sampler(args: argparse.Namespace, generator: Generator) -> tuple[str, int | None]:
-    """The mode and its number that the options ask for; raises UserError where they do not fit each other."""
+    """Return the sampler and the parameter that the options ask for; raises UserError if these do not fit."""
     mode, _ = generator.find_sampler(args.mode)
     given = {name: size for name, size in sampler_parameters(args).items() if size is not None}
     for name in given:
@@ -390,7 +390,7 @@ def choose_sampler(args: argparse.Namespace, generator: Generator) -> tuple[str,
 
 
 def make_contestant(args: argparse.Namespace, entry: str, generator: Generator) -> benchmark.Contestant:
-    """What `bench --models` names by NAME[:MODE[:SIZE]]; raises UserError for anything else."""
+    """Make the contestant that `bench --models` names by NAME[:MODE[:SIZE]]; raises UserError for anything else."""
     _, *rest = entry.split(":")
     if not rest:
         return benchmark.Contestant(generator, *choose_sampler(args, generator))
@@ -402,7 +402,7 @@ def make_contestant(args: argparse.Namespace, entry: str, generator: Generator) 
 
 
 def scaling_contenders(args: argparse.Namespace) -> tuple[scaling.Contender, ...]:
-    """What `bench --models` names, or everyone, for pictures of the shortest length."""
+    """Return the contenders that `bench --models` names, or all of them."""
     found = []
     for entry in dict.fromkeys(args.models or registry.PRESETS):
         usual = scaling.Contender(entry, registry.get(entry.partition(":")[0]).name)
@@ -413,7 +413,7 @@ def scaling_contenders(args: argparse.Namespace) -> tuple[scaling.Contender, ...
 
 
 def make_settings(args: argparse.Namespace, generator: Generator) -> evaluate.Settings:
-    """How the options want a model scored."""
+    """Make the settings of `evaluate` from the options."""
     mode, size = choose_sampler(args, generator)
     names = {f.name for f in dataclasses.fields(evaluate.Settings)} - {"sampler", "parameter"}
     return evaluate.Settings(sampler=mode, parameter=size, **{name: getattr(args, name) for name in names})
@@ -427,7 +427,7 @@ def write_results(args: argparse.Namespace) -> Path:
 
 
 def follow(events: Iterator[Event], samples: int) -> tuple[Started, Finished]:
-    """Show a generation's events as a progress bar on standard error; returns the first and the last."""
+    """Show the events of a run as a progress bar on standard error; returns the first and the last event."""
     started = next(events)
     assert isinstance(started, Started)
     with tqdm(total=started.tokens, desc=started.title, unit=" tokens", leave=False, dynamic_ncols=True) as bar:
@@ -444,9 +444,10 @@ def follow(events: Iterator[Event], samples: int) -> tuple[Started, Finished]:
 
 
 def parse_changes(model: str, dataset: data.DataSet, pairs: list[str]) -> dict[str, Any]:
-    """`KEY=VALUE` pairs to changes of a preset's config, each of the type that the preset has there.
+    """Convert `KEY=VALUE` pairs to changes of a preset's config.
 
-    Raises UserError for unknown keys, values of another type, and settings of which no network can be made.
+    Raises:
+        UserError: A key is unknown, a value has another type than the preset's, or no network can be made.
     """
     preset = registry.get(model)
     usual = dataclasses.asdict(preset.config(dataset))
@@ -484,7 +485,7 @@ def _literal(text: str) -> Any:
 
 
 def show(args: argparse.Namespace, record: dict[str, Any] | list[dict[str, Any]], text: str) -> None:
-    """Print the record as JSON, or the text for people. What is not a finite number is told either way."""
+    """Print the record as JSON, or the text for people, and name numbers that are not finite."""
     written, missing = strict_json.text(record)
     print(written if args.json else text)
     if missing:
@@ -493,7 +494,7 @@ def show(args: argparse.Namespace, record: dict[str, Any] | list[dict[str, Any]]
 
 
 def show_scaling(args: argparse.Namespace, record: dict[str, Any]) -> None:
-    """A record of `bench --lengths`."""
+    """Print a record of `bench --lengths`."""
     title = f"Seconds for one picture of T pixels, each of {data.get(record['data']).title}'s kind"
     show(
         args, record, f"{title}\n\n{tables.table(*scaling.table(record))}\n\n{scaling.notes(record)}\n{record['load']}"

@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
 def number(
     kind: type[int] | type[float], low: float, high: float = math.inf, above: bool = False
 ) -> Callable[[str], float]:
-    """An option's type: a finite number from `low` (or above it) to `high`."""
+    """Make the type of an option that is a finite number from `low` (or above it) to `high`."""
     least = f"above {low}" if above else f"at least {low}"
     words = f"{least} and at most {high}" if math.isfinite(high) else least
 
@@ -49,7 +49,7 @@ def number(
 
 
 def several(kind: Callable[[str], T]) -> Callable[[str], list[T]]:
-    """An option's type: values separated by commas."""
+    """Make the type of an option that is a list of values, separated by commas."""
     return lambda text: [kind(part.strip()) for part in text.split(",")]
 
 
@@ -104,7 +104,7 @@ def make_parser() -> Parser:
 
 
 def parameter_names() -> dict[str, list[str]]:
-    """What the numbers of all registered samplers are called, with the modes that have them."""
+    """Return the names of the parameters of all registered samplers, with the samplers that have them."""
     names: dict[str, list[str]] = {}
     for preset in registry.PRESETS.values():
         for dataset in data.DATA_SETS.values():
@@ -115,7 +115,7 @@ def parameter_names() -> dict[str, list[str]]:
 
 
 def sampler_names() -> str:
-    """The samplers of all registered models, for people."""
+    """List the samplers of all registered models, for people."""
     found = {}
     for preset in registry.PRESETS.values():
         modes = dict.fromkeys(mode.name for dataset in data.DATA_SETS.values() for mode in preset.samplers(dataset))

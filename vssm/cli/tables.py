@@ -1,4 +1,4 @@
-"""What the command line prints for people: records as tables of facts."""
+"""Tables that the command line prints for people."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from vssm.sampling.step import Sampler
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:
-    """Names and what belongs to them, in two columns."""
+    """Write names and their values in two columns."""
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns under a header: words to the left, numbers to the right."""
+    """Write columns under a header, with words to the left and numbers to the right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     words = [not any(cell[:1].isdigit() for cell in column) for column in zip(*rows, strict=True)]
 
@@ -28,18 +28,18 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def sampler_words(mode: Sampler, size: int) -> str:
-    """A sampler and its number, for people."""
+    """Write a sampler and its parameter for people."""
     return f"{mode.name}, {mode.parameter} {size}" if mode.parameter else mode.name
 
 
 def clamping_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """What to say where known pixels are only passed by."""
+    """Return a row that explains clamping, if known pixels do not influence those before them."""
     text = "this model reads in raster order: a pixel known later cannot inform those before it"
     return [("", text)] if record["clamped"] else []
 
 
 def score_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """The scores in a record of `evaluate`, those that were measured."""
+    """Return rows for all scores in a record of `evaluate`."""
     rows, dataset = [], data.get(record["data"])
     shown = {
         part: f", {m['pixels']} pixels" if dataset.num_values > 2 else "" for part, m in record["measured"].items()
@@ -98,6 +98,7 @@ def score_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def speed_rows(record: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return rows for the settings and the speed of a completion."""
     prompt = f", and {record['prompt_seconds']:.4f} s to read the prompt" if record["prompt_seconds"] else ""
     drafts = f", {record['acceptance']:.0%} of {record['drafted']:,} drafts accepted" if "acceptance" in record else ""
     return [

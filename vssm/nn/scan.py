@@ -19,12 +19,12 @@ LONGEST_MATRIX = 512  # steps up to which both directions of a scan are one matr
 
 
 def scan_step(a: Tensor, b: Tensor, h: Tensor) -> Tensor:
-    """One step: h_t from h_{t-1}."""
+    """Compute h_t from h_{t-1}."""
     return a * h + b
 
 
 def scan(a: Tensor, b: Tensor, initial: Tensor | None = None, reverse: bool = False) -> Tensor:
-    """All h_t of h_t = a_t h_{t-1} + b_t along dimension 1.
+    """Compute all h_t of h_t = a_t h_{t-1} + b_t along dimension 1.
 
     a, b: [B, T, ...], broadcast against each other; initial: h_0 [B, ...], zero by default. Returns [B, T, ...].
     With `reverse` the recurrence runs from the last step to the first. Decays may be anything from 0 to 1.
@@ -43,7 +43,7 @@ def scan(a: Tensor, b: Tensor, initial: Tensor | None = None, reverse: bool = Fa
 
 
 def decay_matrix(log_a: Tensor) -> Tensor:
-    """L[t, s] = a_{s+1} ··· a_t for s ≤ t, else 0: [..., T] to [..., T, T]."""
+    """Compute L[t, s] = a_{s+1} ··· a_t for s ≤ t, else 0: [..., T] to [..., T, T]."""
     T = log_a.shape[-1]
     total = log_a.clamp_min(LOWEST_LOG_DECAY).cumsum(-1)
     span = total[..., :, None] - total[..., None, :]
@@ -54,7 +54,7 @@ def decay_matrix(log_a: Tensor) -> Tensor:
 def ssd(
     x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, chunk: int = CHUNK, initial: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """y_t = h_t C_t with h_t = a_t h_{t-1} + x_t ⊗ B_t over a whole sequence.
+    """Compute y_t = h_t C_t with h_t = a_t h_{t-1} + x_t ⊗ B_t over a whole sequence.
 
     x: [batch, T, H, P] (H heads of P channels); log_a: [batch or 1, T, H], at most 0; B, C: [batch, T, N], shared by
     the heads; initial: h_0 [batch, H, P, N]. Returns y [batch, T, H, P] and h_T [batch, H, P, N].
@@ -83,26 +83,27 @@ def ssd(
 
 
 def ssd_step(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
-    """One step of `ssd`: x [batch, H, P], log_a [batch or 1, H], B, C [batch, N], h [batch, H, P, N]; returns y, h."""
+    """Compute one step of `ssd`: x [batch, H, P], log_a [batch or 1, H], B, C [batch, N] and h [batch, H, P, N] to y
+    and h."""
     h = scan_step(log_a.exp()[..., None, None], x[..., None] * B[:, None, None, :], h)
     return (h @ C[:, None, :, None]).squeeze(-1), h
 
 
 def ssd_matrix(x: Tensor, decay: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """`ssd` from zero as one matrix product: decay [batch or 1, H, T, T] between any two steps, the rest as there."""
+    """Compute `ssd` from zero as one matrix product; decay [batch or 1, H, T, T] is between any two steps."""
     mixing = (C @ B.transpose(-1, -2)).unsqueeze(1) * decay.to(C.dtype)
     return (mixing @ x.transpose(1, 2)).transpose(1, 2)
 
 
 def ssd_causal(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """`ssd` from zero, without the last state: one matrix product up to LONGEST_MATRIX steps; shapes as there."""
+    """Compute `ssd` from zero, without the last state; up to LONGEST_MATRIX steps by one matrix product."""
     if x.shape[1] <= LONGEST_MATRIX:
         return ssd_matrix(x, causal_decay(log_a), B, C)
     return ssd(x, log_a, B, C)[0]
 
 
 def ssd_bidirectional(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    """`ssd` with the first half of the heads running forwards and the second half backwards; shapes as there.
+    """Compute `ssd` from zero, forwards for the first half of the heads and backwards for the second half.
 
     Up to LONGEST_MATRIX steps both directions are one matrix product (decays below the diagonal for one half, above it
     for the other: a quasi-separable matrix, as in Hydra, 2407.09941); beyond it, two chunked scans.
@@ -116,12 +117,12 @@ def ssd_bidirectional(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor) -> Tensor:
 
 
 def causal_decay(log_a: Tensor) -> Tensor:
-    """The decays of `ssd` as `ssd_matrix` takes them: [batch, T, H] to [batch, H, T, T]."""
+    """Compute the decays of `ssd` for `ssd_matrix`: [batch, T, H] to [batch, H, T, T]."""
     return decay_matrix(log_a.transpose(1, 2))
 
 
 def bidirectional_decay(log_a: Tensor) -> Tensor:
-    """The decays of `ssd_bidirectional` as `ssd_matrix` takes them: [batch, T, H] to [batch, H, T, T]."""
+    """Compute the decays of `ssd_bidirectional` for `ssd_matrix`: [batch, T, H] to [batch, H, T, T]."""
     log_a = log_a.transpose(1, 2)
     half = log_a.shape[1] // 2
     backwards = decay_matrix(log_a[:, half:].flip(-1)).flip(-1, -2)

@@ -1,8 +1,8 @@
-"""A completion made beforehand for each data set, for the window to show until it has one of the person's own.
+"""A precomputed completion for each data set, which the window shows until the person has made one.
 
-`python -m vssm.beforehand` makes them anew, with the weights that come with the program: of the first example prompt,
-in the model's usual mode, at temperature 1 and seed 1, one sample. assets/beforehand/DATA.png is what came out, and
-DATA.json beside it says of what, by what, in which time and on which machine.
+`python -m vssm.reports.precomputed` makes them again, with the weights that come with the program: the first example
+prompt, the model's usual sampler, temperature 1, seed 1, one sample. assets/precomputed/DATA.png is the result, and
+DATA.json says how and where it was made and how long the model took, in the median of several runs.
 """
 
 from __future__ import annotations
@@ -26,14 +26,21 @@ from vssm.models import registry
 from vssm.prompt import Prompt, read_image
 from vssm.sampling.events import GenerationRequest
 
-FOLDER = resources.folder("assets") / "beforehand"
+FOLDER = resources.folder("assets") / "precomputed"
 SEED, REPEAT = 1, 21
 
 
 @dataclass(frozen=True, eq=False)
-class Beforehand:
-    """image: [H, W, C] uint8. model: its preset. seconds: the model's time for it. machine: the name of what computed
-    it. date: in ISO format."""
+class PrecomputedExample:
+    """A completion and how it was made.
+
+    Args:
+        image: [H, W, C] uint8.
+        model: The name of the preset.
+        seconds: The model's time.
+        machine: The name of the processor or GPU.
+        date: In ISO format.
+    """
 
     prompt: Prompt
     image: np.ndarray
@@ -43,21 +50,25 @@ class Beforehand:
     date: str
 
 
-def find(dataset: data.DataSet) -> Beforehand | None:
-    """The one of a data set; None where there is none, or none that can be read."""
+def find(dataset: data.DataSet) -> PrecomputedExample | None:
+    """Find the precomputed completion of a data set; None if there is none that can be read."""
     path = FOLDER / f"{dataset.name}.png"
     try:
         image = read_image(path, *dataset.shape)
         record = json.loads(path.with_suffix(".json").read_text("utf-8"))
         prompt = next(e.prompt for e in examples(dataset) if e.name == record["example"])
         model, seconds = registry.get(record["model"]).name, float(record["seconds"])
-        return Beforehand(prompt, image, model, seconds, str(record["computer"]), str(record["date"]))
+        return PrecomputedExample(prompt, image, model, seconds, str(record["computer"]), str(record["date"]))
     except (UserError, OSError, ValueError, KeyError, TypeError, StopIteration):
         return None
 
 
 def make(dataset: data.DataSet, model: str = "vssm") -> dict[str, Any]:
-    """Complete and keep; returns the record, whose seconds are the median of so many runs. Raises UserError."""
+    """Make and write a completion; returns the record, whose seconds are the median of so many runs.
+
+    Raises:
+        UserError: The weights are missing, or a file cannot be written.
+    """
     from vssm import checkpoint, device
     from vssm.evaluation import benchmark
     from vssm.files.picture import write_png
@@ -95,8 +106,8 @@ def make(dataset: data.DataSet, model: str = "vssm") -> dict[str, Any]:
 
 
 def main() -> int:
-    """Make them all anew; returns the exit code."""
-    parser = argparse.ArgumentParser("python -m vssm.beforehand", description=__doc__.partition("\n")[0])
+    """Make all of them again; returns the exit code."""
+    parser = argparse.ArgumentParser("python -m vssm.reports.precomputed", description=__doc__.partition("\n")[0])
     parser.add_argument("--model", default="vssm", help="the preset that makes them (default vssm)")
     model = parser.parse_args().model
     try:

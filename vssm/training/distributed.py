@@ -30,7 +30,13 @@ Loss = Callable[[Tensor, Tensor], dict[str, Tensor]]  # of values and known sets
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of one training, as one of them sees them: its own number, how many there are, and its device."""
+    """The processes of one training, from the view of one of them.
+
+    Args:
+        rank: Its number, from 0.
+        count: How many processes there are.
+        where: Its device.
+    """
 
     rank: int
     count: int
@@ -38,19 +44,19 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that reads and writes files, and talks."""
+        """Whether this is the first process, which reads and writes files and prints."""
         return self.rank == 0
 
     def share(self, batch: B) -> B:
-        """This process's share of something that has one entry an image of the step."""
+        """Return this process's share of a batch [B, ...], one entry for each image."""
         return batch[self.rank :: self.count]
 
     def describe(self) -> str:
-        """The device for people, "2 × CPU · 1 thread" where there are two processes."""
+        """Describe the device for people: "2 × CPU · 1 thread" for two processes."""
         return f"{self.count} × " * (self.count > 1) + device.describe(self.where)
 
     def parallel(self, network: nn.Module, loss: Loss) -> Loss:
-        """`loss` of the network, but backward leaves the gradient over the images of all processes in each.
+        """Wrap the loss of a network so that its backward pass computes gradients over the images of all processes.
 
         The parameters and buffers of the first process are copied to the others.
         """
@@ -61,7 +67,7 @@ class Processes:
         return DistributedDataParallel(_LossModule(network, loss), device_ids=devices)
 
     def divide(self, function: Callable[[Tensor], Tensor], items: Tensor) -> Tensor:
-        """`function` of items [N, ...] that all processes have, of the same shape: each works out its share of them."""
+        """Apply a function to items [N, ...] that all processes have; each process computes its share."""
         if self.count == 1:
             return function(items)
         found = torch.zeros_like(items)
@@ -71,7 +77,7 @@ class Processes:
         return found
 
     def maximum(self, *numbers: float) -> list[float]:
-        """The largest of each number over all processes."""
+        """Return the largest value of each number over all processes."""
         if self.count == 1:
             return list(numbers)
         found = torch.tensor(numbers, dtype=torch.float64)
@@ -79,7 +85,7 @@ class Processes:
         return found.tolist()
 
     def mean(self, terms: dict[str, float]) -> dict[str, float]:
-        """The mean of each term over the processes that have a finite one; not a number where none has."""
+        """Return the mean of each term over the processes where it is finite; NaN if there are none."""
         if self.count == 1:
             return terms
         finite = [math.isfinite(v) for v in terms.values()]
@@ -89,7 +95,7 @@ class Processes:
         return dict(zip(terms, (found[0] / found[1]).tolist(), strict=True))
 
     def broadcast(self, content: bytes) -> bytes:
-        """What the first process has, in every one."""
+        """Send the first process's bytes to all processes; returns them."""
         if self.count == 1:
             return content
         size = torch.tensor(len(content))
@@ -101,7 +107,8 @@ class Processes:
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
-        """What fails in one process fails in all, and only one tells why. The block must not wait for the others."""
+        """In this context, an error in one process becomes an error in all; only one of them says why. The block must
+        not wait for other processes."""
         error: Exception | None = None
         try:
             yield
@@ -115,7 +122,7 @@ class Processes:
 
 
 class _LossModule(nn.Module):
-    """The loss as a module's forward, which DistributedDataParallel asks for."""
+    """The loss as the forward pass of a module, as DistributedDataParallel needs it."""
 
     def __init__(self, network: nn.Module, loss: Loss) -> None:
         super().__init__()
@@ -126,7 +133,7 @@ class _LossModule(nn.Module):
 
 
 def _from_environment() -> tuple[int, int]:
-    """This process's number and how many there are, as torchrun tells every process that it starts."""
+    """Return this process's number and how many there are, from torchrun's environment variables."""
     if "RANK" not in os.environ:
         return 0, 1
     return int(os.environ["RANK"]), int(os.environ.get("WORLD_SIZE", "1"))

@@ -67,7 +67,7 @@ KEPT = {Muon: ("momentum_buffer",), torch.optim.AdamW: ("exp_avg", "exp_avg_sq",
 
 
 def _turned(matrix: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The matrix, or its transpose, whichever has that shape."""
+    """Return the matrix or its transpose, whichever has that shape."""
     return matrix if matrix.shape == shape else matrix.t()
 
 
@@ -83,8 +83,8 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def make(network: TorchModule, lr: float, weight_decay: float, processes: Processes | None = None) -> list[Optimizer]:
-    """Muon for the inner matrices, AdamW for heads, embeddings, positions, vectors and convolutions; what needs no
-    gradient is left out."""
+    """Make the optimizers of a network: Muon for the inner matrices, and AdamW for heads, embeddings, positions,
+    vectors and convolutions. Parameters without gradient are left out."""
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, p in network.named_parameters():

@@ -77,7 +77,7 @@ class TrainingConfig:
 
     @property
     def file_name(self) -> str:
-        """What the file of the weights is called."""
+        """The name of the file of weights."""
         return f"{self.model}-{self.data}.safetensors"
 
 
@@ -88,7 +88,7 @@ DRAWS = ("images", "known", "pixels", "mirrored", "noise", "augmented")  # drawn
 
 
 class Average:
-    """Exponential moving average of a network's parameters, warmed up so that early weights fade fast."""
+    """The exponential moving average of a network's parameters; early weights fade fast."""
 
     def __init__(self, network: TorchModule, decay: float) -> None:
         self.decay, self.steps = decay, 0
@@ -103,7 +103,7 @@ class Average:
 
     @contextlib.contextmanager
     def applied(self, network: TorchModule) -> Iterator[None]:
-        """Inside, the network carries the averaged weights."""
+        """In this context, the network has the averaged weights."""
         parameters = dict(network.named_parameters())
         kept = {n: p.detach().clone() for n, p in parameters.items()}
         with torch.no_grad():
@@ -118,7 +118,7 @@ class Average:
 
 
 def _unsound(tensors: dict[str, Tensor]) -> str | None:
-    """The name of the first tensor with a number that is not finite or, of weights, too large for `checkpoint.load`."""
+    """Find the first tensor with a number that is not finite or, for weights, too large for `checkpoint.load`."""
     for name, values in tensors.items():
         most = math.inf if name.startswith("optimizer") else checkpoint.MOST_WEIGHT
         if not bool((values.abs() < most).all()):
@@ -139,13 +139,13 @@ def _amount(value: Any) -> float:
 
 
 def schedule(progress: float, step: int, config: TrainingConfig) -> float:
-    """The factor on the learning rate at `progress` (0 to 1) through the budget."""
+    """Compute the factor of the learning rate at `progress` (0 to 1) through the budget."""
     warmup = min(1.0, (step + 1) / config.warmup_steps)
     return warmup * min(1.0, max(0.0, (1 - progress) / config.descent))
 
 
 class Trainer:
-    """A network, its optimizers, its average and the clock; saves and restores all of them as one safetensors file."""
+    """A network with its optimizers, its average and the clock; all of them are saved in one safetensors file."""
 
     def __init__(self, config: TrainingConfig, where: torch.device, processes: Processes | None = None) -> None:
         self.config, self.where, self.processes = config, where, processes or Processes(0, 1, where)
@@ -179,31 +179,37 @@ class Trainer:
 
     @property
     def skipped(self) -> int:
-        """Steps of which nothing was learned."""
+        """How many steps were skipped."""
         return self.step - self.average.steps
 
     @property
     def diverging(self) -> bool:
-        """Whether so many of the latest steps were skipped that the weights are not to be trusted."""
+        """Whether so many of the last steps were skipped that the weights cannot be trusted."""
         return self.skip_surplus >= DOUBTFUL_SKIPS
 
     def _seed_noise(self) -> None:
-        """Let the network draw other noise in every process, and after a resumption not that of the first steps."""
+        """Seed the network's noise, differently in every process and after every resumption."""
         torch.manual_seed(int(self._rng("noise", self.processes.rank).integers(2**63)))
 
     def _rng(self, purpose: str, process: int = 0) -> np.random.Generator:
-        """Random numbers for one of DRAWS in this step, the same in every process that does not give its number."""
+        """Make random numbers for one of DRAWS in this step; the same in all processes, unless `process` is given."""
         key = DRAWS.index(purpose), process
         return np.random.default_rng(np.random.SeedSequence((self.config.seed, self.step), spawn_key=key))
 
     def draw_images(self, images: Tensor) -> Tensor:
-        """The images of this step, over all processes."""
+        """Choose the images of this step, for all processes."""
         chosen = self._rng("images").integers(0, len(images), self.config.batch)
         return images[torch.from_numpy(chosen).to(self.where)]
 
     def _start_from(self, path: str) -> list[dict[str, Any]]:
-        """Take over the tensors of a checkpoint that this network has too, by name and shape; the rest stay new.
-        Returns the parts of its training."""
+        """Take the tensors of a checkpoint that fit this network by name and shape; the others stay new.
+
+        Returns:
+            The parts of the checkpoint's training.
+
+        Raises:
+            UserError: No tensor fits, or one is broken.
+        """
         (theirs, meta), ours = checkpoint.read(path), self.network.state_dict()
         shared = {k: v for k, v in theirs.items() if k in ours and ours[k].shape == v.shape}
         if not shared:
@@ -223,7 +229,7 @@ class Trainer:
         }
 
     def _parts(self) -> list[dict[str, Any]]:
-        """The parts of this training, those of the weights it started from before its own."""
+        """Return the parts of this training; those of the weights that it started from come first."""
         counts = {k: v - self._before[k] for k, v in self._counts().items()}
         part = counts | {
             "minutes": round(counts["minutes"], 2),
@@ -236,8 +242,11 @@ class Trainer:
     # --- state on disk ------------------------------------------------------------------------------------------
 
     def save(self, folder: Path) -> Path:
-        """Write the resumable state and the averaged weights; returns the path of the latter. Raises UserError where
-        they have grown without bounds, and leaves the files as they are."""
+        """Write the state for resuming and the averaged weights; returns the path of the weights.
+
+        Raises:
+            UserError: Weights have grown without bounds; the files stay as they are.
+        """
         tensors = {f"network/{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"average/{k}": v for k, v in self.average.values.items()}
         for i, optimizer in enumerate(self.optimizers):
@@ -262,7 +271,7 @@ class Trainer:
         return path
 
     def restore(self, path: Path) -> None:
-        """Take up a state that `save` left; raises UserError where it is broken or of another training."""
+        """Restore a state that `save` has written; raises UserError if it is broken or of another training."""
         header = checkpoint.read_header(path)
         meta, layout = header.meta, header.layout
         self._require_same(meta.get("config"), path)
@@ -297,7 +306,7 @@ class Trainer:
         self._seed_noise()
 
     def _require_same(self, settings: object, path: Path) -> None:
-        """Raises UserError where the settings in a file are not of this training."""
+        """Raise UserError if the settings in a file are those of another training."""
         for key in ("model", "data", "changes", "part", "freeze"):
             ours, theirs = (
                 getattr(self.config, key),
@@ -310,8 +319,8 @@ class Trainer:
                 )
 
     def _layout(self, given: Collection[str]) -> dict[str, checkpoint.Layout]:
-        """Type and shape of every tensor of a state by name. Optimizers keep nothing of a parameter before its first
-        gradient: what they would keep is asked for only where a part of it is `given`."""
+        """Return the layout of every tensor of a state. Optimizers have no tensors for a parameter before its first
+        gradient, so theirs are expected only if some of them are `given`."""
         found = {f"network/{k}": checkpoint.described(v) for k, v in self.network.state_dict().items()}
         found |= {f"average/{k}": checkpoint.described(v) for k, v in self.average.values.items()}
         for i, optimizer in enumerate(self.optimizers):
@@ -329,14 +338,14 @@ class Trainer:
     # --- one step -----------------------------------------------------------------------------------------------
 
     def values(self, images: Tensor) -> Tensor:
-        """Stored images [B, H, W, C] uint8 as the model reads them: of a binarised set a fresh draw for every step."""
+        """Convert stored images [B, H, W, C] uint8 to model values; a binarised set is drawn again in every step."""
         if self.data.num_values > 2:
             return images.long()
         noise = torch.from_numpy(self._rng("pixels").random(images.shape, np.float32)).to(images.device)
         return (noise * 255 < images).long()
 
     def train_step(self, images: Tensor, loss: Loss) -> dict[str, float] | None:
-        """One update on the images [B, H, W, C] uint8 of the step, of which this process takes its share.
+        """Do one update on the images [B, H, W, C] uint8 of a step; this process computes its share of them.
 
         `loss` is the network's, or what `Processes.parallel` made of it. Returns the terms over all images, or None
         where the step was skipped.
@@ -415,7 +424,7 @@ def train(
 
 @contextlib.contextmanager
 def _claimed(out: Path, config: TrainingConfig) -> Iterator[None]:
-    """Hold the folder for this training alone. Where nothing is written to it, it is gone afterwards if it is new."""
+    """Lock a folder for this training. A new folder is removed afterwards if nothing was written to it."""
     for name in (STATE, config.file_name, SAMPLES):
         atomic.require_writable(out / name)
     made = [folder for folder in (out, *out.parents) if not folder.exists()]
@@ -439,7 +448,7 @@ def _lock(folder: Path) -> contextlib.AbstractContextManager[object]:
 
 
 def _state_to_resume(out: Path, config: TrainingConfig, resume: bool) -> Path | None:
-    """The state to go on from, None to begin; raises UserError where weights would be lost."""
+    """Return the state to resume from, None to begin; raises UserError if weights would be lost."""
     state, weights = out / STATE, out / config.file_name
     if weights.exists() and not state.exists():
         raise UserError(
@@ -452,7 +461,7 @@ def _state_to_resume(out: Path, config: TrainingConfig, resume: bool) -> Path | 
 
 
 def _restore(trainer: Trainer, state: Path | None) -> None:
-    """Take up the state in every process; only the first one has the file."""
+    """Restore the state in every process; only the first one has the file."""
     processes, content = trainer.processes, b""
     with processes.together():
         if state is not None:
@@ -467,8 +476,8 @@ def _restore(trainer: Trainer, state: Path | None) -> None:
 
 
 def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, compiled: bool, quiet: bool) -> None:
-    """Step after step until the minutes are used up, `stop` is set in a process or nothing more is learned, saving
-    every few minutes."""
+    """Train step by step, and save every few minutes, until the time is over, `stop` is set in a process, or nothing is
+    learned any more."""
     config, processes = trainer.config, trainer.processes
     loss = processes.parallel(
         cast("nn.Module", trainer.network), torch.compile(trainer.loss) if compiled else trainer.loss
@@ -510,7 +519,7 @@ def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, com
 
 
 def _save(trainer: Trainer, out: Path) -> None:
-    """Write everything, in the first process; raises UserError where a training diverges, and writes nothing."""
+    """Write everything, in the first process; if the training diverges, write nothing and raise UserError."""
     with trainer.processes.together():
         path = out / trainer.config.file_name
         if trainer.diverging:
@@ -525,7 +534,7 @@ def _save(trainer: Trainer, out: Path) -> None:
 
 
 def write_samples(trainer: Trainer, folder: Path, count: int = 16) -> None:
-    """Unconditional samples of the averaged weights as FOLDER/samples.png."""
+    """Write unconditional samples of the averaged weights to FOLDER/samples.png."""
     network = trainer.network
     with trainer.average.applied(network):
         network.eval()
@@ -537,7 +546,7 @@ def write_samples(trainer: Trainer, folder: Path, count: int = 16) -> None:
 
 @contextlib.contextmanager
 def _stop_on_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets, so that training ends after the step in hand and saves."""
+    """Give an event that Ctrl-C or SIGTERM sets, so that training ends after the current step and saves."""
     stop, before = threading.Event(), {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -20,7 +20,7 @@ from app.ui.words import plain_tip
 from vssm import data
 from vssm.models import registry
 from vssm.prompt_advice import advise
-from vssm.reports.precomputed import Beforehand
+from vssm.reports.precomputed import PrecomputedExample
 
 THUMB = 40
 SAMPLE, PIN = (60, 88), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
@@ -146,7 +146,7 @@ class CompletionPanel(Card):
         self.picture.setMaximumHeight(max(140, self.width() - 24))
         self._caption.setVisible(self.height() >= LOW)
 
-    def offer(self, example: Beforehand | None) -> None:
+    def offer(self, example: PrecomputedExample | None) -> None:
         """Show an example until a run is shown, or none."""
         self._hint.offer(example)
 

@@ -10,7 +10,7 @@ from app.ui.widgets import picture
 from app.ui.widgets.card import label
 from app.ui.words import plain_tip
 from vssm.models import registry
-from vssm.reports.precomputed import Beforehand
+from vssm.reports.precomputed import PrecomputedExample
 
 EXAMPLE = "Example, made beforehand by {} in {} ({}). Draw, and press Complete (↵) for your own."
 LEAST = 84  # the side of the example's picture; a window as small as can be still shows it whole
@@ -22,7 +22,7 @@ class Waiting(QWidget):
     def __init__(self, words: str):
         super().__init__()
         self._words = words
-        self.example: Beforehand | None = None
+        self.example: PrecomputedExample | None = None
         self.picture = picture.Picture("Example")
         self.picture.setMinimumSize(LEAST, LEAST)
         self.words = label(words, "muted", wrap=True)
@@ -34,7 +34,7 @@ class Waiting(QWidget):
         column.addWidget(self.words)
         self.picture.hide()
 
-    def offer(self, example: Beforehand | None) -> None:
+    def offer(self, example: PrecomputedExample | None) -> None:
         """Show this example, or none."""
         if example is self.example:
             return
