@@ -1,6 +1,6 @@
-"""Reading .npz archives that anybody may have made: what an array is to be is looked at before it is read.
+"""Reads .npz archives from anywhere: the header of an array is checked before the array is read.
 
-Nothing is unpickled, and no more memory is taken than the arrays that were asked for have, whatever the file says.
+Nothing is unpickled, and whatever the file says, no more memory is used than the requested arrays need.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ END, END_SIZE, LONGEST_COMMENT = b"PK\x05\x06", 22, 65535  # of the record at a 
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """What an array says of itself."""
+    """The shape and the type of an array, from its header."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -44,8 +44,8 @@ def read(
     Args:
         path: The .npz file.
         names: The arrays that must be in it.
-        check: Is given the headers of all arrays of the archive before one of these is read; raises UserError for
-            those that will not do, too large ones among them.
+        check: Called with the headers of all arrays before any of them is read; raises UserError for unsuitable ones,
+            for example too large ones.
         remedy: What to do about a file that is no such archive; the end of a sentence.
 
     Raises:
@@ -73,7 +73,7 @@ def read(
 
 
 def _header(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> ArrayHeader:
-    """Of one array; raises ValueError and others where it is none, or would have to be unpickled."""
+    """Read the header of an array; raises ValueError or others if it is none, or would need unpickling."""
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"{member.filename!r} is compressed in a way that numpy does not use")
     with file.open(member) as stream:
@@ -95,7 +95,7 @@ def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
 
 
 def _require_short_directory(path: Path) -> None:
-    """Raises ValueError for a zip file of very many members, the list of which would take much memory."""
+    """Raise ValueError for a zip file of very many members, because their list would take much memory."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - LONGEST_COMMENT - END_SIZE))

@@ -1,6 +1,6 @@
-"""Writing files so that a reader meets the old content or the new, never half of it.
+"""Writes files so that a reader finds the old content or the new, but never a half.
 
-Whatever the program writes goes through `replacing`: a full disk, an error or a kill at any moment costs nothing.
+The program writes all files by `replacing`, so that a full disk, an error or a kill never damages a file.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ STALE = 3600.0  # seconds without a change after which a half-written file belon
 
 @contextlib.contextmanager
 def replacing(path: str | Path, surely: bool = False) -> Iterator[Path]:
-    """Give the path of an empty file to write to, which takes the place of `path` when the block ends well.
+    """Give the path of an empty file, which replaces `path` at the end of the block unless there was an error.
 
-    Where `path` is a symbolic link, the link stays and its target is replaced. A file that was there keeps its mode.
+    If `path` is a symbolic link, the link stays and its target is replaced. The mode of an existing file is kept.
     Missing folders are made.
 
     Args:
@@ -58,24 +58,24 @@ def replacing(path: str | Path, surely: bool = False) -> Iterator[Path]:
 
 
 def write_bytes(path: str | Path, content: bytes, surely: bool = False) -> None:
-    """Write a file as a whole; raises UserError as `replacing` does."""
+    """Write a whole file; raises UserError as `replacing` does."""
     with replacing(path, surely) as part:
         part.write_bytes(content)
 
 
 def write_text(path: str | Path, text: str, surely: bool = False) -> None:
-    """Write a file of UTF-8 text as a whole; raises UserError as `replacing` does."""
+    """Write a whole file of UTF-8 text; raises UserError as `replacing` does."""
     write_bytes(path, text.encode("utf-8"), surely)
 
 
 def require_suffix(path: str | Path, suffixes: tuple[str, ...]) -> None:
-    """Raises UserError where the name does not end in one of `suffixes`, in small or capital letters."""
+    """Raise UserError if the name does not end in one of `suffixes`, in small or capital letters."""
     if Path(path).suffix.lower() not in suffixes:
         raise UserError(f"{path} must end in {' or '.join(suffixes)}, which says what is written.")
 
 
 def require_writable(path: str | Path) -> None:
-    """Find out before the work whether `replacing` could write there; raises UserError where it could not."""
+    """Check before the work that `replacing` can write to `path`; raises UserError if it cannot."""
     target = Path(os.path.realpath(path))
     above = next((p for p in target.parents if p.exists()), target)
     try:
@@ -92,7 +92,7 @@ def _refusal(path: str | Path, error: OSError) -> UserError:
 
 
 def _require_replaceable(target: Path) -> None:
-    """Raises OSError for a folder, a device or a pipe, a link that leads in a circle, and a file that is protected."""
+    """Raise OSError for a folder, a device, a pipe, a circular link, or a protected file."""
     if target.is_symlink():  # `realpath` has followed all others
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if not target.exists():
@@ -110,7 +110,7 @@ def _part_prefix(target: Path) -> str:
 
 
 def _remove_stale_parts(target: Path) -> None:
-    """Remove what writers left behind that were killed while they wrote this file."""
+    """Remove what killed writers of this file have left behind."""
     for left in target.parent.glob(f"{glob.escape(_part_prefix(target))}{'[0-9a-f]' * 8}.part"):
         with contextlib.suppress(OSError):
             if time.time() - left.stat().st_mtime > STALE:

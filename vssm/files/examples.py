@@ -14,7 +14,7 @@ FOLDER = resources.folder("assets") / "examples"
 
 @dataclass(frozen=True)
 class Example:
-    """name: the file's, such as "seven-top"; title: for people, "Seven top"."""
+    """An example prompt; its name is that of the file ("seven-top"), its title is for people ("Seven top")."""
 
     name: str
     title: str
@@ -23,7 +23,7 @@ class Example:
 
 
 def examples(data: DataSet) -> tuple[Example, ...]:
-    """All example prompts of a data set, in the order of their names."""
+    """Read all example prompts of a data set, in the order of their names."""
     found = []
     for path in sorted((FOLDER / data.name).glob("*.png")):
         if path.name.endswith(".known.png"):

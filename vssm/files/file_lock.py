@@ -1,4 +1,4 @@
-"""A lock on a file that dies with its holder: a crash or a kill leaves nothing that has to be cleared away."""
+"""A lock on a file that ends with its process: after a crash or a kill nothing needs to be cleaned up."""
 
 from __future__ import annotations
 
@@ -25,13 +25,17 @@ else:
 class FileLock:
     """An exclusive lock on the file `path`, which is made for it and removed by `release`.
 
-    The operating system holds the lock for this process and drops it when the process ends, however that happens. A
-    file that was left behind is therefore not locked. Whoever wants the lock must use this class, or flock.
+    The operating system releases the lock when the process ends in any way, so a file that is left behind is not
+    locked. Other programs must use this class, or flock.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """Take the lock at once; raises BlockingIOError where another holds it, and another OSError where there can
-        be no lock (no such folder, no right to write there, a file system without locks)."""
+        """Take the lock without waiting.
+
+        Raises:
+            BlockingIOError: Another process has it.
+            OSError: No lock is possible: no such folder, no right to write, a file system without locks.
+        """
         self.path = Path(path)
         while True:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -45,14 +49,14 @@ class FileLock:
             os.close(self._file)
 
     def _is_current(self) -> bool:
-        """Whether the file that was locked still has the name: its last holder may have removed it meanwhile."""
+        """Whether the locked file still has its name; its last holder may have removed it meanwhile."""
         try:
             return os.path.samestat(os.fstat(self._file), self.path.stat())
         except FileNotFoundError:
             return False
 
     def release(self) -> None:
-        """Give the lock back and remove its file."""
+        """Release the lock and remove its file."""
         if sys.platform == "win32":  # an open file cannot be removed there, be it open here or by the next holder
             os.close(self._file)
             self._remove()

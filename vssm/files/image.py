@@ -1,4 +1,4 @@
-"""Pictures brought in, whatever they are: to 8-bit RGB, and from there to a data set's size."""
+"""Imports pictures of any kind: to 8-bit RGB, and from there to a data set's size."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels o
 
 @dataclass(frozen=True)
 class Picture:
-    """image: RGB, its longest side at most `KEPT`. size: width and height of what was brought in."""
+    """An imported picture.
+
+    Args:
+        image: RGB, at most `KEPT` pixels wide and high.
+        size: Width and height of the original, in pixels.
+    """
 
     image: Image.Image
     size: tuple[int, int]
@@ -38,7 +43,8 @@ class Picture:
 def decode(content: bytes, name: str) -> Picture:
     """Decode the bytes of a picture file, upright and without transparency.
 
-    Raises UserError for what is no picture of a usual format, broken or too large.
+    Raises:
+        UserError: They are no picture of a usual format, or the picture is broken or too large.
     """
     with open_picture(io.BytesIO(content), name) as image:
         require_size(image.size, name)  # in four bytes a pixel, whatever the file has
@@ -52,7 +58,11 @@ def decode(content: bytes, name: str) -> Picture:
 
 
 def read_exactly(path: str | Path, height: int, width: int) -> np.ndarray:
-    """Read a picture of exactly that size as [H, W, 4] uint8, the last channel its opacity. Raises UserError."""
+    """Read a picture of exactly this size as [H, W, 4] uint8, with its opacity as the last channel.
+
+    Raises:
+        UserError: There is no such picture, or it has another size.
+    """
     path = Path(path)
     with open_picture(path) as image:
         if image.size != (width, height):
@@ -65,10 +75,10 @@ def read_exactly(path: str | Path, height: int, width: int) -> np.ndarray:
 
 
 def as_sketch(pixels: np.ndarray, channels: int) -> np.ndarray:
-    """[H, W, 4] at a data set's size to [H, W, C]: what is drawn, whatever its ground.
+    """Convert a picture [H, W, 4] of a data set's size to a sketch [H, W, C], whatever its ground is.
 
-    In grey, dark strokes on a clear ground are ink, as light ones are: opacity alone says where. All else, as known
-    rows without ink, lies on black there, and in colour on the ground on which it is seen.
+    In grey, dark strokes on a transparent ground are ink, like light ones: only opacity says where. Everything else,
+    such as known rows without ink, has a black ground; in colour the ground is one on which the drawing can be seen.
     """
     image = Image.fromarray(pixels)
     if channels == 3:
@@ -84,15 +94,15 @@ def as_sketch(pixels: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _is_rectangle(mask: np.ndarray) -> bool:
-    """Whether the True cells of a mask [h, w] fill a rectangle, as known rows do, and of strokes only a bar."""
+    """Whether the True cells of a mask [h, w] fill a rectangle, as known rows do; the only such stroke is a bar."""
     return bool((mask == np.logical_and.outer(mask.any(1), mask.any(0))).all())
 
 
 def _deep(image: Image.Image, layout: str, content: bytes) -> np.ndarray | None:
-    """The samples of a picture of more than 8 bits, [H, W] or [H, W, C]; None for any other.
+    """Return the samples of a picture of more than 8 bits, [H, W] or [H, W, C]; None for any other picture.
 
-    Pillow reads 16 bits in colour by their high bytes alone. Read once more as if the bytes lay the other way round,
-    these are the low ones. (Grey with opacity it knows one way only: there the high bytes have to do.)
+    Of 16 bits in colour Pillow reads only the high bytes. If it reads the picture again with the opposite byte order,
+    it reads the low bytes. (For grey with opacity this is not possible; the high bytes must suffice.)
     """
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return np.asarray(image)
@@ -109,7 +119,7 @@ def _deep(image: Image.Image, layout: str, content: bytes) -> np.ndarray | None:
 
 
 def _layout(image: Image.Image) -> str:
-    """How the samples lie in the file, such as "RGB;16B"; empty where Pillow does not say."""
+    """Return the layout of samples in the file, such as "RGB;16B"; empty if Pillow does not say."""
     tiles = cast("Any", image).tile
     args = tiles[0][3] if tiles else ""
     found = args[0] if isinstance(args, tuple) and args else args
@@ -122,10 +132,10 @@ def _with_layout(tile: Any, layout: str) -> Any:
 
 
 def stretched(samples: np.ndarray) -> np.ndarray:
-    """Samples of more than 8 bits as uint8: the least is black and the greatest white, whatever the bits they fill.
+    """Convert samples of more than 8 bits to uint8: the smallest becomes black and the largest white.
 
-    A fourth channel is opacity, which is full where it is greatest. Where all samples are alike they are taken as 16
-    bits, or as 8 where they fit.
+    A fourth channel is opacity, whose largest value becomes 255. If all samples are equal, they are taken as 16 bits,
+    or as 8 bits if they fit.
     """
     if samples.ndim == 3 and samples.shape[2] == 4:
         opacity = np.round(samples[..., 3:] * (255 / max(int(samples[..., 3].max()), 1))).astype(np.uint8)
@@ -143,7 +153,7 @@ def stretched(samples: np.ndarray) -> np.ndarray:
 
 
 def flat(image: Image.Image) -> Image.Image:
-    """The same as RGB; what is transparent becomes a ground on which the drawing is seen."""
+    """Convert to RGB; transparent pixels become a ground on which the drawing can be seen."""
     if not image.has_transparency_data:
         return image.convert("RGB")
     clear = image.convert("RGBA")
@@ -155,8 +165,8 @@ def flat(image: Image.Image) -> Image.Image:
 
 
 def _lies_on_white(pixels: np.ndarray) -> bool:
-    """Whether white is the ground for a picture [H, W, 4] with transparency: ink needs the ground it is not, and a
-    picture with a clear margin the one that it has itself."""
+    """Whether a picture [H, W, 4] with transparency needs a white ground: ink needs the opposite ground, and a picture
+    with a transparent margin its own."""
     grey, weight = luminance(pixels[..., :3]), pixels[..., 3] / 255.0
     mean = np.average(grey, weights=weight)
     uniform = np.average((grey - mean) ** 2, weights=weight) < 16**2
@@ -164,7 +174,7 @@ def _lies_on_white(pixels: np.ndarray) -> bool:
 
 
 def reduced(image: Image.Image) -> Image.Image:
-    """No larger than is useful."""
+    """Reduce an image to a useful size."""
     ratio = KEPT / max(image.size)
     if ratio >= 1:
         return image
@@ -180,12 +190,12 @@ def reduced(image: Image.Image) -> Image.Image:
 
 
 def luminance(pixels: np.ndarray) -> np.ndarray:
-    """[H, W, 3] uint8 to [H, W] float, as Pillow weighs the channels."""
+    """Compute the luminance [H, W] (float) of [H, W, 3] uint8, with Pillow's weights of the channels."""
     return np.asarray(pixels @ np.array([0.299, 0.587, 0.114]))
 
 
 def is_on_paper(image: Image.Image) -> bool:
-    """Whether it is dark ink on a light ground: its border belongs to the lighter part of it."""
+    """Whether a picture has dark ink on a light ground: its border belongs to its lighter part."""
     grey = np.asarray(image.convert("L"))
     edge = np.median(_border(grey))
     ink = split(grey)
@@ -193,13 +203,13 @@ def is_on_paper(image: Image.Image) -> bool:
 
 
 def is_colourful(image: Image.Image) -> bool:
-    """Whether it looks like a photograph in colour, rather than a drawing."""
+    """Whether a picture looks like a colour photograph and not like a drawing."""
     small = np.asarray(image.convert("RGB").resize((64, 64), Image.Resampling.BOX), int)
     return bool((small.max(2) - small.min(2) > COLOURFUL).mean() > MANY)
 
 
 def _border(grey: np.ndarray) -> np.ndarray:
-    """The values of its outermost pixels, a fiftieth of its sides deep."""
+    """Return the values of the outermost pixels of [H, W], a fiftieth of its sides wide."""
     rows, columns = (max(1, n // 50) for n in grey.shape)
     inside = np.zeros(grey.shape, bool)
     inside[rows:-rows, columns:-columns] = True
@@ -212,8 +222,8 @@ def _border(grey: np.ndarray) -> np.ndarray:
 def cut(image: Image.Image, box: Box, data: DataSet, invert: bool = False) -> np.ndarray:
     """Reduce the part of the picture in the box to [H, W, C] uint8, exactly what the models read.
 
-    Every pixel is the mean of what it covers; for a binarised set a stroke keeps its ink (`ink.reduce_drawing`). What
-    lies outside the picture is the colour of its border.
+    Every pixel is the mean of what it covers; for a binarised set strokes keep their ink (`ink.reduce_drawing`).
+    Outside the picture is the colour of its border.
     """
     if box[0] < 0 or box[1] < 0 or box[2] > image.width or box[3] > image.height:
         image, box = _extended(image, box)
@@ -250,7 +260,7 @@ def _box(edges: np.ndarray) -> Box:
 
 
 def _extended(image: Image.Image, box: Box) -> tuple[Image.Image, Box]:
-    """The picture with room for the box, in the colour of its border; the box in it."""
+    """Extend a picture, in the colour of its border, so that it contains the box; returns it and the box in it."""
     left, top = (max(0, math.ceil(-edge)) for edge in box[:2])
     right, bottom = (max(0, math.ceil(edge - size)) for edge, size in zip(box[2:], image.size, strict=True))
     pixels = np.asarray(image)

@@ -26,10 +26,10 @@ def reduce_drawing(grey: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def find(grey: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Where the ink of a drawing is, on the fine grid for a target of that size: bool [height × FINE, width × FINE].
+    """Find the ink of a drawing on the fine grid of a target of this size: bool [height × FINE, width × FINE].
 
-    Broad ink at the border is none: a shadow on the paper, or the table beneath it. There the ink is what stands out
-    from the ground around it, and from its noise.
+    Broad dark areas at the border are no ink, but a shadow on the paper or the table below. In such pictures ink is
+    what differs from the ground around it by more than noise does.
     """
     fine = _greatest(grey, height * FINE, width * FINE)
     drawn = split(fine)
@@ -44,7 +44,8 @@ def find(grey: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def split(grey: np.ndarray) -> np.ndarray:
-    """Where the ink is, bool: above the threshold that parts the values best (Otsu's), nowhere without contrast."""
+    """Find the ink of [h, w] uint8, bool: above the best threshold between two groups of values (Otsu's), or nowhere if
+    there is no contrast."""
     counts = np.bincount(grey.ravel(), minlength=256).astype(float)
     values = np.arange(256)
     below = counts.cumsum()
@@ -81,7 +82,7 @@ def thicken(mask: np.ndarray, least: float) -> np.ndarray:
 
 
 def grow(mask: np.ndarray, radius: int) -> np.ndarray:
-    """Add all cells up to `radius` away, by an octagon: crosses and squares in turn."""
+    """Add all cells up to `radius` away; the shape is an octagon, made by crosses and squares in turn."""
     for step in range(radius):
         framed = np.pad(mask, 1)
         if step % 2:
@@ -93,12 +94,12 @@ def grow(mask: np.ndarray, radius: int) -> np.ndarray:
 
 
 def shrink(mask: np.ndarray, radius: int) -> np.ndarray:
-    """Take away all cells up to `radius` from where nothing is drawn; the edge of the picture takes nothing away."""
+    """Remove all cells up to `radius` away from cells without ink; the edge of the picture removes nothing."""
     return ~grow(~mask, radius)
 
 
 def fitting_box(mask: np.ndarray) -> tuple[float, float, float, float] | None:
-    """The square (left, top, right, bottom) in which what is drawn is centred and sized like MNIST's digits.
+    """Find the square (left, top, right, bottom) in which the drawing has the place and the size of MNIST's digits.
 
     mask: [h, w] bool, of any size. None where nothing is drawn.
     """
@@ -112,7 +113,7 @@ def fitting_box(mask: np.ndarray) -> tuple[float, float, float, float] | None:
 
 
 def _extreme(grey: np.ndarray, which: np.ufunc, radius: int) -> np.ndarray:
-    """The least or the greatest value in the square around each cell that reaches so far."""
+    """Compute the smallest or the largest value in a square around each cell; `radius` is half its side."""
     for axis in (0, 1):
         ends = [(0, 0), (0, 0)]
         ends[axis] = radius, radius
@@ -125,7 +126,7 @@ def _extreme(grey: np.ndarray, which: np.ufunc, radius: int) -> np.ndarray:
 
 
 def _greatest(grey: np.ndarray, height: int, width: int) -> np.ndarray:
-    """[height, width]: the greatest value of what each cell covers, which is one pixel where cells are smaller."""
+    """Resize to [height, width] by the largest value that each cell covers; a smaller cell covers one pixel."""
     for axis, cells in enumerate((height, width)):
         starts = np.arange(cells) * grey.shape[axis] // cells
         grey = np.maximum.reduceat(grey, starts, axis)

@@ -1,4 +1,4 @@
-"""Pictures in files: those that people give, and sheets of images as PNG."""
+"""Opens pictures that people give, and writes sheets of images as PNG."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ def open_picture(source: str | Path | BinaryIO, name: str | None = None) -> Iter
 
 
 def bytes_per_pixel(mode: str) -> int:
-    """How much memory Pillow takes for a pixel of that mode."""
+    """Return how many bytes Pillow needs for a pixel of this mode."""
     if mode.startswith("I;16"):
         return 2
     return 1 if mode in ("1", "L", "P") else 4
 
 
 def require_size(size: tuple[int, int], name: str, pixel_bytes: int = 4) -> None:
-    """Raises UserError for a picture, width × height, that has no pixels or more than can be read."""
+    """Raise UserError for a picture (width, height) without pixels or with more than can be read."""
     width, height = size
     if width < 1 or height < 1:
         raise UserError(f"{name} has no pixels; give another picture.")
@@ -81,7 +81,7 @@ def require_size(size: tuple[int, int], name: str, pixel_bytes: int = 4) -> None
 
 
 def require_file(path: Path, name: str) -> None:
-    """Raises UserError for nothing, a folder, a pipe or a device, and for a file too large to be a picture."""
+    """Raise UserError for a missing file, a folder, a pipe, a device, or a file that is too large for a picture."""
     if not path.is_file():
         if path.exists():
             raise UserError(f"{name} is not a file, so it cannot be read as a picture; give the path of one.")
@@ -91,8 +91,17 @@ def require_file(path: Path, name: str) -> None:
 
 
 def write_png(path: str | Path, images: np.ndarray, columns: int | None = None, gap: int = 0) -> None:
-    """Write [K, H, W, C] uint8 as one PNG at native size, in rows of `columns` (all in one row by default), `gap`
-    grey pixels apart; raises UserError where the name does not end in .png and where the file cannot be written."""
+    """Write images as one PNG at native size.
+
+    Args:
+        path: A name that ends in .png.
+        images: [K, H, W, C] uint8.
+        columns: How many images are in a row; None for all.
+        gap: How many grey pixels are between two images.
+
+    Raises:
+        UserError: The name has another ending, or the file cannot be written.
+    """
     atomic.require_suffix(path, (".png",))
     K, H, W, C = images.shape
     columns = columns or K

@@ -1,4 +1,4 @@
-"""What `complete` reads and writes: prompts from pictures or .npz archives, completions to either."""
+"""Reads prompts from pictures or .npz archives, and writes completions to either, for `complete`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_COMPLETED = 500_000_000  # bytes of all their completions
 def read_prompt(
     dataset: DataSet, picture: Path | None, known: Path | None = None, rows: int | None = None
 ) -> tuple[Prompt, str]:
-    """The prompt in a picture, and in words which of its pixels count as known.
+    """Read the prompt in a picture, with words that say which of its pixels are known.
 
     These are the pixels of 128 or more in the picture `known`; or the first `rows` rows; or the opaque pixels of a
     picture with transparency; or else the upper half. Without a picture nothing can be known, so that `rows` must
@@ -49,7 +49,7 @@ def read_prompt(
 
 
 def _opaque(picture: Path) -> np.ndarray | None:
-    """Where a picture is opaque, [H, W] bool; None for one that knows no transparency."""
+    """Find where a picture is opaque, [H, W] bool; None if it has no transparency."""
     with open_picture(picture) as image:
         if not image.has_transparency_data:
             return None
@@ -57,7 +57,7 @@ def _opaque(picture: Path) -> np.ndarray | None:
 
 
 def read_prompts(path: Path, dataset: DataSet) -> tuple[np.ndarray, np.ndarray]:
-    """`images` [M, H, W, C] uint8 (or [M, H, W] where C is 1) and `known` [M, H, W] bool of an .npz archive.
+    """Read `images` [M, H, W, C] uint8 (or [M, H, W] if C is 1) and `known` [M, H, W] bool from an .npz archive.
 
     Raises UserError for anything else, and where every pixel is known.
     """
@@ -84,20 +84,23 @@ def read_prompts(path: Path, dataset: DataSet) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _require_range(values: np.ndarray, name: str) -> None:
-    """Raises UserError for values that were stored as 0 and 1, of which a picture would come out black."""
+    """Raise UserError for values that were stored as 0 and 1, because the picture would be black."""
     if values.size and values.max() == 1:
         raise UserError(f"The values in {name} are 0 and 1, and go from 0 to 255 here; multiply them by 255.")
 
 
 def check_out(path: Path, suffixes: tuple[str, ...]) -> None:
-    """Find out before the work whether `path` can be written; raises UserError where it cannot."""
+    """Check before the work that `path` can be written; raises UserError if it cannot."""
     atomic.require_suffix(path, suffixes)
     atomic.require_writable(path)
 
 
 def write_completions(path: Path, images: np.ndarray, known: np.ndarray) -> None:
-    """Write completions [K, H, W, C] side by side as one PNG, or with `known` as an .npz archive, whichever the name
-    says. Raises UserError where that fails."""
+    """Write completions [K, H, W, C] as one PNG, or with `known` [H, W] as an .npz archive, according to the name.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
     if path.suffix.lower() == ".png":
         write_png(path, images)
     else:
@@ -105,7 +108,7 @@ def write_completions(path: Path, images: np.ndarray, known: np.ndarray) -> None
 
 
 def write_npz(path: Path, **arrays: np.ndarray) -> None:
-    """Write an .npz archive; the file appears whole or not at all. Raises UserError where that fails."""
+    """Write an .npz archive, whole or not at all; raises UserError if that fails."""
     atomic.require_suffix(path, (".npz",))
     with atomic.replacing(path) as part, part.open("wb") as file:  # by its name alone, numpy would add a suffix
         np.savez_compressed(file, **cast("dict[str, Any]", arrays))

@@ -1,4 +1,4 @@
-"""Where the files lie that come with the program: weights, examples, fonts."""
+"""The folders of files that come with the program: weights, examples, fonts."""
 
 from pathlib import Path
 
@@ -7,5 +7,5 @@ CHECKOUT = not (PACKAGE / "checkpoints").is_dir()  # whether this is the reposit
 
 
 def folder(name: str) -> Path:
-    """A folder of such files: inside this package where it was installed, beside it in a checkout."""
+    """Return a folder of such files: inside the installed package, or beside it in a checkout."""
     return (PACKAGE.parent if CHECKOUT else PACKAGE) / name

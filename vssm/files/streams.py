@@ -1,7 +1,7 @@
-"""Standard output and standard error that may be closed, or end, without harm to the work.
+"""Standard output and standard error that may be closed without harm to the work.
 
-A pipe's reader may go away in the middle, a disk may be full, a service may start the program without either. What is
-said then is lost; the files that a command writes are not, nor is its exit code.
+The reader of a pipe may end early, a disk may be full, a service may start the program without these streams. Then
+printed text is lost, but not the files that a command writes, nor its exit code.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 
 class LastingStream:
-    """A text stream that drops what cannot be written. failure: why, once that has happened."""
+    """A text stream that drops what cannot be written; `failure` is the reason, once there is one."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -37,7 +37,7 @@ class LastingStream:
                 self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
-        """From now on all goes nowhere, also what Python itself still holds and writes at its end."""
+        """Drop everything from now on, also what Python itself writes at exit."""
         self.failure = error
         with contextlib.suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path
             os.dup2(nowhere.fileno(), self._stream.fileno())
@@ -48,8 +48,8 @@ class LastingStream:
 
 @contextlib.contextmanager
 def lasting() -> Iterator[LastingStream]:
-    """Inside, standard output and standard error are such streams, also where they were closed at the start; gives
-    standard output."""
+    """In this context, standard output and standard error are such streams, even if they were closed at the start;
+    gives standard output."""
     _fill_closed()
     before = sys.stdout, sys.stderr
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -65,8 +65,8 @@ def lasting() -> Iterator[LastingStream]:
 
 
 def _fill_closed() -> None:
-    """Open what was closed onto nothing: a file that is opened later could else take the number of standard error, and
-    get what is said there."""
+    """Open closed streams onto nothing; else a file that is opened later could get the number of standard error, and
+    with it error messages."""
     if sys.stdout is not None and sys.stderr is not None:
         return
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:

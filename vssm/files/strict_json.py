@@ -1,4 +1,4 @@
-"""JSON that every reader takes: numbers that are not finite, which the format does not have, become null."""
+"""JSON that every reader accepts: numbers that are not finite become null, because the format has none."""
 
 from __future__ import annotations
 
