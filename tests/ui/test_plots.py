@@ -198,13 +198,13 @@ def test_the_wheel_zooms_where_it_points_and_a_double_click_shows_the_whole(plot
     said = point_at(qtbot, plot, 1, 12)
     turn(plot, at, 3)
     zoomed = ranges(plot)
-    assert np.allclose(np.ptp(zoomed, axis=1), np.ptp(whole, axis=1) / 1.2**3) and plot.zoomed
+    assert np.allclose(np.ptp(zoomed, axis=1), np.ptp(whole, axis=1) / 1.2**3) and plot.zoom_box.zoomed
     assert (place(plot, 1, 12) - at).manhattanLength() <= 2  # it stayed under the pointer
     assert point_at(qtbot, plot, 1, 12) == said
     turn(plot, at, -1)
-    assert (np.ptp(ranges(plot), axis=1) > np.ptp(zoomed, axis=1)).all() and plot.zoomed
+    assert (np.ptp(ranges(plot), axis=1) > np.ptp(zoomed, axis=1)).all() and plot.zoom_box.zoomed
     turn(plot, at, -20)
-    assert same(ranges(plot), whole) and not plot.zoomed  # no further than all there is
+    assert same(ranges(plot), whole) and not plot.zoom_box.zoomed  # no further than all there is
     turn(plot, at, 4)
     qtbot.mouseDClick(plot.viewport(), LEFT, pos=at)
     assert same(ranges(plot), whole)
@@ -265,7 +265,7 @@ def test_a_view_zoomed_in_stays_while_runs_come_and_another_axis_shows_all(panel
     qtbot.keyClick(plot, Qt.Key.Key_Home)
     panel.log.setFocus()
     qtbot.keyClick(panel.log, Qt.Key.Key_Space)
-    assert not plot.zoomed and ranges(plot)[0, 0] == 0 and ranges(plot)[0, 1] == pytest.approx(0.5 * 1.05)
+    assert not plot.zoom_box.zoomed and ranges(plot)[0, 0] == 0 and ranges(plot)[0, 1] == pytest.approx(0.5 * 1.05)
     assert point_at(qtbot, plot, 1, 12).startswith("Transformer, run 2: ")
 
 
@@ -285,13 +285,13 @@ def test_the_wheel_goes_by_in_an_area_that_scrolls(qtbot):
     plot.tell([Curve(np.array([0.5]), np.array([0.5]), str)])
     area.setFocus()
     event = turn(plot, QPoint(150, 90), 3)
-    assert not event.isAccepted() and not plot.zoomed  # Qt gives it to the area then, if it is a real one
+    assert not event.isAccepted() and not plot.zoom_box.zoomed  # Qt gives it to the area then, if it is a real one
     event = turn(plot, QPoint(150, 90), 3, Qt.KeyboardModifier.ControlModifier)
-    assert event.isAccepted() and plot.zoomed
-    plot.show_whole()
+    assert event.isAccepted() and plot.zoom_box.zoomed
+    plot.zoom_box.show_whole()
     plot.setFocus()
     turn(plot, QPoint(150, 90), 3)
-    assert plot.zoomed
+    assert plot.zoom_box.zoomed
 
 
 def test_an_axis_of_seconds_has_ticks_that_differ_however_near(qtbot):
@@ -439,7 +439,7 @@ def test_the_menu_by_mouse_and_key(plot, qtbot):
     qtbot.waitUntil(plot.menu.isVisible)
     qtbot.keyClick(plot.menu, Qt.Key.Key_Down)
     qtbot.keyClick(plot.menu, Qt.Key.Key_Return)
-    assert not plot.zoomed
+    assert not plot.zoom_box.zoomed
 
 
 @pytest.mark.qt_log_ignore(NOISE, extend=True)
@@ -473,7 +473,7 @@ def test_scaling_is_saved_point_by_point(qtbot):
     assert [int(r["repeats"]) for r in rows] == [1, 5, 1, 1] and rows[0]["height"] == "16" and rows[0]["cpu"]
     plot = panel.plot
     turn(plot, QPoint(200, 60), 3)
-    assert plot.zoomed
+    assert plot.zoom_box.zoomed
     root = ElementTree.fromstring(plot._content("svg"))
     assert "∝" in "".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
     panel.begin(3)

@@ -408,6 +408,6 @@ def test_a_plot_is_not_dragged_on(qtbot, end):
         plot.setFocus()
         plot.clearFocus()
     mouse(view, QEvent.Type.MouseMove, QPoint(280, 220))
-    assert plot._band.isHidden()
+    assert not plot.zoom_box.rbScaleBox.isVisible()
     mouse(view, QEvent.Type.MouseButtonRelease, QPoint(280, 220), LEFT)
-    assert not plot.zoomed
+    assert not plot.zoom_box.zoomed

@@ -117,7 +117,7 @@ class ScalingPanel(Card):
         self.points, self._total = [], total
         self._running, self._stopping = True, False
         self.state.setText("Making the networks …")
-        self.plot.show_whole()
+        self.plot.zoom_box.show_whole()
         self._draw()
 
     def add(self, event: scaling.Event) -> None:

@@ -12,12 +12,12 @@ from functools import partial
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QPen
-from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QRubberBand, QToolButton
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QPen, QTransform
+from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QToolButton
 
 from app.core import csv_export
 from app.ui import theme
-from app.ui.pointer import Contact, Pointer
+from app.ui.pointer import INTERRUPTIONS
 from app.ui.widgets import plot_export
 from app.ui.widgets.keys import Keys
 from vssm.errors import UserError
@@ -32,6 +32,7 @@ STYLES = (
 )
 STEP = 1.2  # of a zoom by a notch of the wheel, or a key
 SHARE = 0.1  # of what is shown, by which a key moves it
+EVER = 1e307  # pyqtgraph's own limit of a view
 DEEPEST = 1e-4  # of the whole: no zoom goes further
 CORNER = 28, 20  # pixels of the button there
 REACH = 40  # pixels from a curve within which the mouse points at it
@@ -91,6 +92,91 @@ class Seconds(pg.AxisItem):
         return f"{seconds * 1000:.{digits}g} ms" if abs(seconds) < 0.9995 else f"{seconds:.{digits}g} s"
 
 
+class ZoomBox(pg.ViewBox):
+    """The view of a plot. The wheel zooms, over an axis that one alone; a drag zooms to its rectangle, and along one
+    axis to that part of it; with Shift or the middle button it moves. No view leaves the `whole`."""
+
+    def __init__(self):
+        super().__init__(enableMenu=False)
+        self.whole = QRectF()
+        self.state["wheelScaleFactor"] = -math.log(STEP, 1.02) / 120  # a notch is 120
+
+    @property
+    def zoomed(self) -> bool:
+        shown, whole = self.viewRect(), self.whole
+        return shown.width() < whole.width() * (1 - 1e-9) or shown.height() < whole.height() * (1 - 1e-9)
+
+    def fit(self, whole: QRectF) -> None:
+        """Another whole; a view zoomed in stays where it is."""
+        if whole == self.whole:  # as often while a run is drawn
+            return
+        shown = self.viewRect() if self.zoomed else whole
+        self.whole = whole
+        self.setLimits(
+            xMin=whole.left(),
+            xMax=whole.right(),
+            yMin=whole.top(),
+            yMax=whole.bottom(),
+            minXRange=whole.width() * DEEPEST,
+            minYRange=whole.height() * DEEPEST,
+        )
+        self.setRange(shown, padding=0)
+
+    def forget(self) -> None:
+        """The axes are others: there is no whole until the next one is given."""
+        self.whole = QRectF()
+        self.setLimits(xMin=-EVER, xMax=EVER, yMin=-EVER, yMax=EVER, minXRange=None, minYRange=None)
+
+    @Slot()
+    def show_whole(self) -> None:
+        self.setRange(self.whole, padding=0)
+
+    def shift(self, x: float, y: float) -> None:
+        """Move the view by shares of itself, within the whole."""
+        shown, whole = self.viewRect(), self.whole
+        left = min(max(shown.left() + x * shown.width(), whole.left()), whole.right() - shown.width())
+        low = min(max(shown.top() + y * shown.height(), whole.top()), whole.bottom() - shown.height())
+        self.setRange(QRectF(left, low, shown.width(), shown.height()), padding=0)
+
+    def retheme(self, colours: theme.Theme) -> None:
+        fill = QColor(colours.accent)
+        self.rbScaleBox.setPen(pg.mkPen(colours.accent))
+        fill.setAlphaF(0.2)
+        self.rbScaleBox.setBrush(fill)
+
+    def mouseDragEvent(self, event, axis=None) -> None:
+        if event.button() == Qt.MouseButton.RightButton:
+            event.ignore()
+            return
+        moves = event.button() == Qt.MouseButton.MiddleButton or event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+        self.setMouseMode(self.PanMode if moves else self.RectMode)
+        super().mouseDragEvent(event, axis)
+
+    def updateScaleBox(self, first: QPointF, second: QPointF) -> None:
+        part = self._part(self.mapToView(first), self.mapToView(second))
+        self.rbScaleBox.setPos(part.topLeft())
+        self.rbScaleBox.setTransform(QTransform.fromScale(part.width(), part.height()))
+        self.rbScaleBox.show()
+
+    def showAxRect(self, part: QRectF, **given) -> None:
+        part = self._part(part.topLeft(), part.bottomRight())
+        wide, high = self.viewPixelSize()
+        if part.width() >= SMALL * wide and part.height() >= SMALL * high:
+            super().showAxRect(part, padding=0)
+
+    def _part(self, first: QPointF, second: QPointF) -> QRectF:
+        """What a drag between two places means; as high or as wide as all where it is along one axis."""
+        shown, (wide, high) = self.viewRect(), self.viewPixelSize()
+        made = QRectF(first, second).normalized().intersected(shown)
+        if made.height() < SMALL * high and made.width() >= SMALL * wide:
+            made.setTop(shown.top())
+            made.setBottom(shown.bottom())
+        elif made.width() < SMALL * wide and made.height() >= SMALL * high:
+            made.setLeft(shown.left())
+            made.setRight(shown.right())
+        return made
+
+
 class Plot(pg.PlotWidget):
     """name: for a person who does not see it. file: what saved files are called. written: what is copied and saved as
     CSV, by the words of a menu ("" for the plot's own). log: whether x and y are logarithmic.
@@ -109,23 +195,17 @@ class Plot(pg.PlotWidget):
         axes: dict[str, pg.AxisItem] | None = None,
         log: tuple[bool, bool] = (False, False),
     ):
-        self._pointer = Pointer(self)
-        super().__init__(axisItems=axes or {})
+        self.zoom_box = ZoomBox()
+        super().__init__(viewBox=self.zoom_box, axisItems=axes or {})
         self.setAccessibleName(name)
         self.caption = ""
         self._file, self._written = file, written
         self._log = log
-        self._whole = QRectF()
-        self._zoomed = False
         self._curves: list[Curve] = []
         self._mouse: QPointF | None = None  # where it points
         self._at: tuple[int, int] | None = None  # curve and point that are marked
-        self._pressed: QPointF | None = None
-        self._moved: QPointF | None = None  # the last place of a drag that moves
         self._theme = theme.LIGHT
         self._dialog: QFileDialog | None = None
-        self.setMouseEnabled(False, False)  # pyqtgraph's own mouse: drags that zoom by the right button, rate limits
-        self.setMenuEnabled(False)
         self.hideButtons()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.disableAutoRange()
@@ -134,12 +214,12 @@ class Plot(pg.PlotWidget):
         self._marker = pg.ScatterPlotItem(size=17)
         self._marker.setZValue(1000)
         self.addItem(self._marker, ignoreBounds=True)
-        self._band = QRubberBand(QRubberBand.Shape.Rectangle, self.viewport())
         self.value = QLabel(self.viewport())  # over the plot, so that nothing moves when it comes and goes
         self.value.setTextFormat(Qt.TextFormat.PlainText)
         self.value.setWordWrap(True)
         self.value.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.value.hide()
+        self.zoom_box.sigRangeChanged.connect(self._moved)
         self.menu = self._make_menu()
         self.button = QToolButton()  # for a panel's header
         self.button.setText("⋯")
@@ -149,12 +229,12 @@ class Plot(pg.PlotWidget):
         self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.button.clicked.connect(self._open_menu)
         self._cornered = False
-        nearer, further = partial(self.zoom, 1 / STEP), partial(self.zoom, STEP)
+        nearer, further = partial(self.zoom_box.scaleBy, (1 / STEP,) * 2), partial(self.zoom_box.scaleBy, (STEP,) * 2)
         does = {
             Qt.Key.Key_Plus: nearer,
             Qt.Key.Key_Equal: nearer,
             Qt.Key.Key_Minus: further,
-            Qt.Key.Key_Home: self.show_whole,
+            Qt.Key.Key_Home: self.zoom_box.show_whole,
             Qt.Key.Key_Left: partial(self.step, -1),
             Qt.Key.Key_Right: partial(self.step, 1),
             Qt.Key.Key_Up: partial(self.turn, -1),
@@ -162,10 +242,10 @@ class Plot(pg.PlotWidget):
         }
         shifted = {
             Qt.Key.Key_Plus: nearer,  # which may need Shift
-            Qt.Key.Key_Left: partial(self.shift, -SHARE, 0),
-            Qt.Key.Key_Right: partial(self.shift, SHARE, 0),
-            Qt.Key.Key_Up: partial(self.shift, 0, SHARE),
-            Qt.Key.Key_Down: partial(self.shift, 0, -SHARE),
+            Qt.Key.Key_Left: partial(self.zoom_box.shift, -SHARE, 0),
+            Qt.Key.Key_Right: partial(self.zoom_box.shift, SHARE, 0),
+            Qt.Key.Key_Up: partial(self.zoom_box.shift, 0, SHARE),
+            Qt.Key.Key_Down: partial(self.zoom_box.shift, 0, -SHARE),
         }
         Keys(self, does, shifted)
 
@@ -183,7 +263,7 @@ class Plot(pg.PlotWidget):
 
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)
-        self._reset = menu.addAction("Whole view", self.show_whole)
+        self._reset = menu.addAction("Whole view", self.zoom_box.show_whole)
         menu.addSeparator()
         self._exports = [
             menu.addAction("Copy picture", self.copy_picture),
@@ -204,7 +284,7 @@ class Plot(pg.PlotWidget):
 
     @Slot()
     def _enable(self) -> None:
-        self._reset.setEnabled(self._zoomed)
+        self._reset.setEnabled(self.zoom_box.zoomed)
         for one in self._exports:
             one.setEnabled(bool(self._curves))
 
@@ -217,7 +297,7 @@ class Plot(pg.PlotWidget):
             f"background: {colours.raised}; color: {colours.text}; border: 1px solid {colours.muted};"
             "border-radius: 4px; padding: 2px 6px;"
         )
-        self._band.setStyleSheet(f"selection-background-color: {colours.accent}")
+        self.zoom_box.retheme(colours)
 
     # --- what it shows
 
@@ -233,18 +313,12 @@ class Plot(pg.PlotWidget):
 
     def fit(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         """The whole view, by the axes' own places (decades, where logarithmic). A view zoomed in stays where it is."""
-        whole = QRectF(x[0], y[0], x[1] - x[0], y[1] - y[0])
-        if whole == self._whole:  # as often while a run is drawn
-            return
-        self._whole = whole
-        if self._zoomed:
-            self._look(self._shown)
-        else:
-            self.show_whole()
+        self.zoom_box.fit(QRectF(x[0], y[0], x[1] - x[0], y[1] - y[0]))
 
     def set_log(self, x: bool, y: bool) -> None:
         """Other axes; the view is whole again."""
-        self._log, self._zoomed, self._whole = (x, y), False, QRectF()
+        self._log = x, y
+        self.zoom_box.forget()
         self.setLogMode(x, y)
 
     @property
@@ -252,82 +326,64 @@ class Plot(pg.PlotWidget):
         """Whether x and y are logarithmic."""
         return self._log
 
-    @property
-    def zoomed(self) -> bool:
-        return self._zoomed
+    # --- the mouse
 
-    @property
-    def _shown(self) -> QRectF:
-        (left, right), (low, high) = self.plotItem.vb.viewRange()
-        return QRectF(left, low, right - left, high - low)
+    def wheelEvent(self, event) -> None:
+        """Zoom; but where the plot lies in an area that scrolls, only once it has been clicked, or with Ctrl: nobody
+        who scrolls past is caught by it."""
+        if self._scrolls() and not (self.hasFocus() or event.modifiers() & Qt.KeyboardModifier.ControlModifier):
+            event.ignore()
+        else:
+            super().wheelEvent(event)
+
+    def mouseMoveEvent(self, event) -> None:
+        if event.buttons():
+            self._unmark()
+        else:
+            self._let_go()  # a release that went elsewhere
+        super().mouseMoveEvent(event)
+        if not event.buttons():
+            self._point(event.position())
+
+    def mouseDoubleClickEvent(self, event) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.zoom_box.show_whole()
+
+    def viewportEvent(self, event) -> bool:
+        if event.type() in INTERRUPTIONS:
+            self._let_go()
+        return super().viewportEvent(event)
+
+    def _let_go(self) -> None:
+        """End a drag as if there had been none."""
+        scene = self.scene()
+        scene.dragItem, scene.lastDrag, scene.dragButtons, scene.clickEvents = None, None, [], []
+        self.zoom_box.rbScaleBox.hide()
 
     @Slot()
-    def show_whole(self) -> None:
-        self._look(self._whole)
-
-    def _look(self, wanted: QRectF) -> None:
-        """Show this part of the whole, or what is nearest to it."""
-        whole = self._whole
-        wide = min(max(wanted.width(), whole.width() * DEEPEST), whole.width())
-        high = min(max(wanted.height(), whole.height() * DEEPEST), whole.height())
-        left = min(max(wanted.left(), whole.left()), whole.right() - wide)
-        low = min(max(wanted.top(), whole.top()), whole.bottom() - high)
-        self._zoomed = wide < whole.width() * (1 - 1e-9) or high < whole.height() * (1 - 1e-9)
-        self.setXRange(left, left + wide, padding=0)
-        self.setYRange(low, low + high, padding=0)
+    def _moved(self) -> None:
+        """The view is another: what is marked lies elsewhere."""
         if self._mouse is not None:
             self._point(self._mouse)
         elif self._at is not None:
             self._mark(*self._at)
-
-    def zoom(self, factor: float, at: QPointF | None = None, x: bool = True, y: bool = True) -> None:
-        """Show so much more or less, of one axis or both; what lies `at` a place of the view stays there."""
-        shown = self._shown
-        at = at or shown.center()
-        fx, fy = factor if x else 1.0, factor if y else 1.0
-        left, low = at.x() - (at.x() - shown.left()) * fx, at.y() - (at.y() - shown.top()) * fy
-        self._look(QRectF(left, low, shown.width() * fx, shown.height() * fy))
-
-    def shift(self, x: float, y: float) -> None:
-        """By shares of what is shown."""
-        shown = self._shown
-        self._look(shown.translated(x * shown.width(), y * shown.height()))
-
-    # --- the mouse
 
     @property
     def _field(self) -> QRectF:
         """Where the curves are, in pixels."""
         return self.plotItem.vb.sceneBoundingRect()
 
-    def _there(self, place: QPointF) -> QPointF:
-        """A pixel's place in the view."""
-        field, shown = self._field, self._shown
-        x = (place.x() - field.left()) / max(field.width(), 1)
-        y = (field.bottom() - place.y()) / max(field.height(), 1)
-        return QPointF(shown.left() + x * shown.width(), shown.top() + y * shown.height())
+    def _places(self, curve: Curve) -> np.ndarray:
+        """[n, 2]: where a curve's points are on the axes."""
+        both = zip((curve.x, curve.y), self._log, strict=True)
+        return np.stack([np.log10(np.maximum(v, 1e-300)) if log else np.asarray(v, float) for v, log in both], 1)
 
     def _pixels(self, curve: Curve) -> np.ndarray:
-        """[n, 2]: where a curve's points are on screen."""
-        field, shown = self._field, self._shown
-        x, y = (
-            np.log10(np.maximum(v, 1e-300)) if log else np.asarray(v, float)
-            for v, log in zip((curve.x, curve.y), self._log, strict=True)
-        )
+        """[n, 2]: where they are on screen."""
+        field, shown = self._field, self.zoom_box.viewRect()
+        x, y = self._places(curve).T
         x = field.left() + (x - shown.left()) / shown.width() * field.width()
         return np.stack([x, field.bottom() - (y - shown.top()) / shown.height() * field.height()], 1)
-
-    def wheelEvent(self, event) -> None:
-        """Zoom around the pointer; over an axis, that axis. Where the plot lies in an area that scrolls, only once it
-        has been clicked, or with Ctrl: nobody who scrolls past is caught by it."""
-        turned = event.angleDelta().y() or event.angleDelta().x()
-        wanted = self.hasFocus() or event.modifiers() & Qt.KeyboardModifier.ControlModifier
-        if not turned or (self._scrolls() and not wanted):
-            event.ignore()
-            return
-        place, field = event.position(), self._field
-        self.zoom(STEP ** (-turned / 120), self._there(place), place.x() >= field.left(), place.y() <= field.bottom())
-        event.accept()
 
     def _scrolls(self) -> bool:
         above = self.parentWidget()
@@ -337,64 +393,6 @@ class Plot(pg.PlotWidget):
                 return True
             above = above.parentWidget()
         return False
-
-    def viewportEvent(self, event) -> bool:
-        return self._pointer.takes(event) or super().viewportEvent(event)
-
-    def pointer_pressed(self, contact: Contact) -> bool:
-        left = contact.button == Qt.MouseButton.LeftButton
-        shift = contact.modifiers & Qt.KeyboardModifier.ShiftModifier
-        if left and contact.double:
-            self.show_whole()
-        elif contact.button == Qt.MouseButton.MiddleButton or (left and shift):
-            self._moved = contact.position
-        elif left and self._field.contains(contact.position):
-            self._pressed = contact.position
-        return not (self._moved is self._pressed is None)
-
-    def pointer_moved(self, contact: Contact) -> None:
-        if self._moved is not None:
-            by, field = contact.position - self._moved, self._field
-            self._moved = contact.position
-            self.shift(-by.x() / max(field.width(), 1), by.y() / max(field.height(), 1))
-        else:
-            self._band.setGeometry(self._part(contact.position).toRect())
-            self._band.show()
-            self._unmark()
-
-    def mouseMoveEvent(self, event) -> None:
-        if not self._pointer.down:
-            self._point(event.position())
-
-    def mousePressEvent(self, event) -> None:
-        event.accept()  # pyqtgraph's own mouse does nothing, nor that of what lies around the plot
-
-    mouseReleaseEvent = mouseDoubleClickEvent = mousePressEvent
-
-    def _part(self, to: QPointF) -> QRectF:
-        """Pixels between the press and there; as high or as wide as all where the drag is along one axis."""
-        field = self._field
-        made = QRectF(self._pressed, to).normalized().intersected(field)
-        if made.height() < SMALL <= made.width():
-            made.setTop(field.top())
-            made.setBottom(field.bottom())
-        elif made.width() < SMALL <= made.height():
-            made.setLeft(field.left())
-            made.setRight(field.right())
-        return made
-
-    def pointer_released(self, contact: Contact) -> None:
-        if self._pressed is not None:
-            part = self._part(contact.position)
-            if min(part.width(), part.height()) >= SMALL:
-                self._look(QRectF(self._there(part.topLeft()), self._there(part.bottomRight())).normalized())
-        self.pointer_interrupted()
-
-    def pointer_interrupted(self) -> None:
-        self._pressed = self._moved = None
-        self._band.hide()
-
-    pointer_cancelled = pointer_interrupted
 
     def leaveEvent(self, event) -> None:
         self._unmark()
@@ -433,8 +431,7 @@ class Plot(pg.PlotWidget):
         self._at = number, point
         curve = self._curves[number]
         pixel = self._pixels(curve)[point]
-        place = self._there(QPointF(*pixel))
-        self._marker.setData([place.x()], [place.y()])
+        self._marker.setData(*np.transpose([self._places(curve)[point]]))
         said = curve.say(point)
         if said != self.value.text():
             self.value.setText(said)
@@ -495,7 +492,7 @@ class Plot(pg.PlotWidget):
 
     def focusOutEvent(self, event) -> None:
         super().focusOutEvent(event)
-        self._pointer.let_go()
+        self._let_go()
         if self._mouse is None:
             self._unmark()
         self.viewport().update()
