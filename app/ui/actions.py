@@ -187,7 +187,7 @@ def table() -> list[Spec]:
         Spec("show_spread", "Where samples differ", "Result", "Spread: lay over the large picture how far the samples "
              "lie apart at each pixel: where the model is unsure", lambda w, on: w.completion.show_spread(on), ("D",),
              check=True, rule=True),
-        Spec("untouch", "Take back a touch", "Result", "Take the last touch of the latents back",
+        Spec("undo_latents", "Take back a touch", "Result", "Take the last touch of the latents back",
              lambda w: w.editor.undo(), ("Shift+Z",), repeats=True),
         Spec("start_race", "Race", "Race", "Let all ticked models complete the sketch from one seed, each alone on the "
              "clock", lambda w: w.racing.start(), ("Shift+R",)),

@@ -298,7 +298,7 @@ class CompletionController(QObject):
     def _show_history(self) -> None:
         self._later.stop()
         self._completion.show_earlier(self.here, self._theme)
-        self._timing.show_runs([run.origin for run in self.here])  # a touched run has not completed the prompt
+        self._timing.show_runs([run.origin for run in self.here])  # an edited run has not completed the prompt
 
     def clear_history(self) -> None:
         """Forget all runs of this data set but the one shown and the one under way."""

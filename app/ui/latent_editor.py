@@ -23,7 +23,7 @@ from vssm.sampling.events import FixedLatents, GenerationRequest
 MOST_BACK = 20  # edits that can be taken back one by one; the next one leads to the latents as drawn first
 
 
-def untouchable(run: Run) -> str:
+def uneditable(run: Run) -> str:
     """One sentence where the latents of a run cannot be touched; else empty."""
     if run.finished is None:
         return "Latents can be touched as soon as the run has finished."
@@ -71,7 +71,7 @@ class LatentEditor(QObject):
         super().__init__(panel)
         self._runs, self._models, self._race, self._scaling = runs, models, race, scaling
         self._panel, self._messages = panel, messages
-        panel.touched.connect(self._edit)
+        panel.edited.connect(self._edit)
         panel.taken_back.connect(self.undo)
         runs.progressed.connect(self._show)
         runs.ended.connect(self._ended)
@@ -82,7 +82,7 @@ class LatentEditor(QObject):
         if self._models.wait(self._edit, level, anew):
             return
         run, running = self._runs.selected_run, self._runs.running
-        if sentence := untouchable(run) or self._models.lacks(run.model) or self._taken_up:
+        if sentence := uneditable(run) or self._models.lacks(run.model) or self._taken_up:
             self._messages.say(sentence, "note")
             return
         same = running is not None and running.base is run and not running.stopping

@@ -14,7 +14,7 @@ from app.ui.actions import Actions
 from app.ui.widgets.card import button, named
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.number_field import DecimalField, WholeField
-from app.ui.widgets.sampler_picker import ModePicker
+from app.ui.widgets.sampler_picker import SamplerPicker
 from vssm.models import registry
 from vssm.prompt import Prompt
 from vssm.sampling.events import GenerationRequest
@@ -59,7 +59,7 @@ class SettingsBar(QFrame):
 
     def _settings(self) -> Flow:
         row = Flow(6)
-        self.modes = ModePicker()
+        self.modes = SamplerPicker()
         self.modes.chosen.connect(self._sampler_chosen)
         self.modes.shown.connect(self._pixels_chosen)
         row.addWidget(self.modes)

@@ -14,7 +14,7 @@ from app.core.sketch import Sketch
 from app.ui import theme
 from app.ui.crop_dialog import Cropper
 from app.ui.widgets.canvas import Canvas
-from app.ui.widgets.latent_map import Map
+from app.ui.widgets.latent_map import LatentMap
 from app.ui.widgets.plot import Curve, Plot
 from vssm import data
 
@@ -324,7 +324,7 @@ def test_a_rectangle_ends_without_effect(window, hand, qtbot, how):
 
 @pytest.fixture
 def level(qtbot):
-    made = Map()
+    made = LatentMap()
     made.resize(200, 200)
     made.show_level(np.zeros((5, 5, 3), np.uint8), (5, 5), None, theme.LIGHT)
     qtbot.addWidget(made)
@@ -341,7 +341,7 @@ def within(widget, field, x: float, y: float) -> QPoint:
 @pytest.mark.parametrize("end", ["release", "lost", "blocked", "cancelled", "palm"])
 def test_codes_are_drawn_anew_by_a_whole_drag_only(level, screen, kind, end):
     asked = []
-    level.touched.connect(asked.append)
+    level.edited.connect(asked.append)
     hand, places = Hand(kind, level, screen), [within(level, level.field, v, v) for v in (0.1, 0.5, 0.9)]
     hand.press(places[0])
     hand.move(places[1])

@@ -13,9 +13,18 @@ from app.core.run import Run
 from app.ui import theme
 from app.ui.widgets import picture
 from app.ui.widgets.card import Card, OneLine, label
-from app.ui.widgets.pixel_inspector import ALONE, LEAST, POINT, Readout, ResultPicture, figures, overlaid, spread
-from app.ui.widgets.placeholder import Waiting
-from app.ui.widgets.thumbnail_gallery import Gallery
+from app.ui.widgets.pixel_inspector import (
+    ALONE,
+    LEAST,
+    POINT,
+    InspectedPicture,
+    PixelReadout,
+    figures,
+    overlaid,
+    spread,
+)
+from app.ui.widgets.placeholder import Placeholder
+from app.ui.widgets.thumbnail_gallery import ThumbnailGallery
 from app.ui.words import plain_tip
 from vssm import data
 from vssm.models import registry
@@ -62,14 +71,14 @@ class CompletionPanel(Card):
         self._model = OneLine()
         self._model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.header.addWidget(self._model, 100)
-        self.picture = ResultPicture()
+        self.picture = InspectedPicture()
         self.picture.looked_at.connect(self._read)
         self.body.addWidget(self.picture, 50)
-        self._hint = Waiting(EMPTY)
+        self._hint = Placeholder(EMPTY)
         within = QVBoxLayout(self.picture)
         within.setContentsMargins(24, 0, 24, 0)
         within.addWidget(self._hint)
-        self.readout = Readout()
+        self.readout = PixelReadout()
         self.tools = QHBoxLayout()
         self.tools.addWidget(self.readout, 1)
         self.body.addLayout(self.tools)
@@ -87,7 +96,7 @@ class CompletionPanel(Card):
         for one in (self.pixels, self.drafts, self.note, self.advice_row):
             one.hide()
             self.body.addWidget(one)
-        self.gallery = Gallery("Samples of this run", RULE, *SAMPLE)
+        self.gallery = ThumbnailGallery("Samples of this run", RULE, *SAMPLE)
         self.gallery.chosen.connect(self.choose_sample)
         self.gallery.pointed.connect(self._preview_sample)
         self.gallery.clicked.connect(self._click_sample)
@@ -96,7 +105,7 @@ class CompletionPanel(Card):
         self.body.addWidget(self.gallery, 14)
         self.body.addStretch(1)
         self._pins: tuple[Pinned, ...] = ()
-        self.pins = Gallery("Pinned results", RULE, *PIN)
+        self.pins = ThumbnailGallery("Pinned results", RULE, *PIN)
         self.pins.pointed.connect(self._preview_pin)
         self.pins.clicked.connect(self._use_pin)
         self.pins.used.connect(self._use_pin)

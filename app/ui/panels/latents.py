@@ -1,4 +1,4 @@
-"""The latents of one sample: every level as a picture over positions, to be looked at and to be touched."""
+"""The latents of one sample: every level as a picture over positions, to be looked at and to be edited."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from app.core.run import Run
 from app.ui import theme
 from app.ui.widgets import picture
 from app.ui.widgets.card import Card, OneLine, label
-from app.ui.widgets.latent_map import KEYS, Map, Strip, level_name
+from app.ui.widgets.latent_map import KEYS, LatentMap, LevelStrip, level_name
 from app.ui.widgets.number_field import WholeField
 from app.ui.words import plain_tip
 from vssm.models import registry
@@ -87,11 +87,11 @@ def paint(shares: np.ndarray, palette: np.ndarray) -> np.ndarray:
 
 
 class LatentPanel(Card):
-    """Values, entropies or divergence of the sample that the completion panel shows large. `touched` asks for codes of
-    a level to be drawn anew, [h, w] or None for all of them; `taken_back` for the last touch to be undone; `pointed`
+    """Values, entropies or divergence of the sample that the completion panel shows large. `edited` asks for codes of
+    a level to be drawn anew, [h, w] or None for all of them; `taken_back` for the last edit to be undone; `pointed`
     tells what part of the picture, as shares of its sides, lies under the code that is looked at, or None."""
 
-    touched = Signal(int, object)
+    edited = Signal(int, object)
     taken_back = Signal()
     pointed = Signal(object)
 
@@ -133,13 +133,13 @@ class LatentPanel(Card):
     def _levels(self) -> QWidget:
         """One level large, all of them small, and what can be done."""
         self.view = QWidget()
-        self.map, self.strip = Map(), Strip()
-        self.map.touched.connect(self._touch)
+        self.map, self.strip = LatentMap(), LevelStrip()
+        self.map.edited.connect(self._edit)
         self.map.pointed.connect(self._point)
         self.map.turned.connect(self._turn)
         self.map.back.connect(self.taken_back)
         self.strip.chosen.connect(self._choose)
-        self.strip.touched.connect(self._touch_level)
+        self.strip.edited.connect(self._edit_level)
         self.title = OneLine()
         self.variable = WholeField()
         self.variable.setRange(0, 1)
@@ -152,7 +152,7 @@ class LatentPanel(Card):
         self.dots.toggled.connect(self._draw)
         self.anew, self.back = QToolButton(), QToolButton()
         self.anew.setToolTip(LEVEL)
-        self.anew.clicked.connect(self._touch_level)
+        self.anew.clicked.connect(self._edit_level)
         self.back.setText("Back")
         self.back.setAccessibleName("Take the last touch back")
         self.back.setToolTip("Take the last touch of the latents back, until they are as they were drawn")
@@ -266,7 +266,7 @@ class LatentPanel(Card):
             return f"{words} · variable {self._variable(self._level) + 1}"
         return f"{words} · {_nats(np.nansum(grid))} nats"
 
-    # --- touching
+    # --- editing
 
     @Slot(int)
     def _choose(self, level: int) -> None:
@@ -281,12 +281,12 @@ class LatentPanel(Card):
         self._choose(levels[min(max(levels.index(self._level) + by, 0), len(levels) - 1)])
 
     @Slot(object)
-    def _touch(self, anew: np.ndarray) -> None:
-        self.touched.emit(self._level, anew)
+    def _edit(self, anew: np.ndarray) -> None:
+        self.edited.emit(self._level, anew)
 
     @Slot()
-    def _touch_level(self) -> None:
-        self.touched.emit(self._level, None)
+    def _edit_level(self) -> None:
+        self.edited.emit(self._level, None)
 
     @Slot(object)
     def _point(self, cell: tuple[int, int] | None) -> None:
@@ -299,7 +299,7 @@ class LatentPanel(Card):
         self._tell()
 
     def _tell(self) -> None:
-        """Of the code that is looked at, else of all levels; and what the last touch has changed."""
+        """Of the code that is looked at, else of all levels; and what the last edit has changed."""
         run = self._run
         if self._nothing(run):
             self.sums.setText("")

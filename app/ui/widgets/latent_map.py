@@ -1,4 +1,4 @@
-"""The levels of latents as pictures over positions: one large, whose codes can be touched, and all of them small."""
+"""The levels of latents as pictures over positions: one large, whose codes can be drawn anew, and all of them small."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def level_name(level: int) -> str:
     return f"Level {level}" if level else "Code"
 
 
-class Map(QWidget):
-    """One level as large as fits. `touched` gives the codes to be drawn anew [h, w]; `pointed` the one under the
+class LatentMap(QWidget):
+    """One level as large as fits. `edited` gives the codes to be drawn anew [h, w]; `pointed` the one under the
     pointer or the keys, (row, column), or None; `turned` asks for a level further up or down, `back` for the last
     touch to be taken back."""
 
-    touched = Signal(object)
+    edited = Signal(object)
     pointed = Signal(object)
     turned = Signal(int)
     back = Signal()
@@ -66,7 +66,7 @@ class Map(QWidget):
         self._at, self._from = QPoint(), None  # the code meant, and where a drag over several began
         self._over = False  # whether the pointer is on it
         does = {key: partial(self._step, by, False) for key, by in MOVES.items()}
-        does |= dict.fromkeys(PRESS, lambda: self.touched.emit(self.marked))
+        does |= dict.fromkeys(PRESS, lambda: self.edited.emit(self.marked))
         does |= {key: partial(self.turned.emit, by) for key, by in TURNS.items()}
         does[Qt.Key.Key_Backspace] = self.back.emit
         shifted = {key: partial(self._step, by, True) for key, by in MOVES.items()}
@@ -102,7 +102,7 @@ class Map(QWidget):
 
     @property
     def marked(self) -> np.ndarray:
-        """The codes that a touch would draw anew, [h, w]: one, or a rectangle."""
+        """The codes that an edit would draw anew, [h, w]: one, or a rectangle."""
         mask = np.zeros(self._grid, bool)
         first = self._at if self._from is None else self._within(self._from)
         left, right = sorted((first.x(), self._at.x()))
@@ -152,7 +152,7 @@ class Map(QWidget):
     def pointer_released(self, contact: Contact) -> None:
         self.pointer_moved(contact)
         mask, self._from = self.marked, None
-        self.touched.emit(mask)
+        self.edited.emit(mask)
         self.update()
 
     def pointer_interrupted(self) -> None:
@@ -197,11 +197,11 @@ class Map(QWidget):
             draw.paint_rim(painter, box, field, side, True)
 
 
-class Strip(QWidget):
-    """All levels small, numbered; `chosen` asks for one to be shown large, `touched` for that one to be drawn anew."""
+class LevelStrip(QWidget):
+    """All levels small, numbered; `chosen` asks for one to be shown large, `edited` for that one to be drawn anew."""
 
     chosen = Signal(int)
-    touched = Signal()
+    edited = Signal()
 
     def __init__(self):
         super().__init__()
@@ -211,7 +211,7 @@ class Strip(QWidget):
         self.pictures: dict[int, np.ndarray] = {}
         self._level, self._theme = 1, theme.LIGHT
         steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
-        does = {key: partial(self._step, by) for key, by in steps.items()} | dict.fromkeys(PRESS, self.touched.emit)
+        does = {key: partial(self._step, by) for key, by in steps.items()} | dict.fromkeys(PRESS, self.edited.emit)
         Keys(self, does, once=PRESS, when=lambda: self.pictures)
 
     def _step(self, by: int) -> None:

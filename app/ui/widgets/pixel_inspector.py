@@ -93,7 +93,7 @@ def _likely(value: np.ndarray, log_probability: float, run: Run) -> str:
     return f"{-log_probability / math.log(2) / len(value):.1f} bits a channel"
 
 
-class ResultPicture(picture.Picture):
+class InspectedPicture(picture.Picture):
     """`looked_at` follows the pixel (x, y) under the mouse or, with the focus, the keyboard's; None for none."""
 
     looked_at = Signal(object)
@@ -162,7 +162,7 @@ class ResultPicture(picture.Picture):
             picture.paint_rim(painter, QRectF(*self.at, 1, 1), field, scale, self.hasFocus())
 
 
-class Readout(QWidget):
+class PixelReadout(QWidget):
     """Two lines of fixed height under the picture: of the pixel looked at, else the legend of the spread where that is
     shown, else what can be done."""
 

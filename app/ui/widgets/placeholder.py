@@ -16,7 +16,7 @@ EXAMPLE = "Example, made beforehand by {} in {} ({}). Draw, and press Complete (
 LEAST = 84  # the side of the example's picture; a window as small as can be still shows it whole
 
 
-class Waiting(QWidget):
+class Placeholder(QWidget):
     """`words` where there is no example."""
 
     def __init__(self, words: str):

@@ -15,7 +15,7 @@ PIXELS = (
 )
 
 
-class ModePicker(QWidget):
+class SamplerPicker(QWidget):
     """`chosen` follows every choice of a person's: the mode's name, and its number or None; `shown` that of how pixels
     are shown."""
 

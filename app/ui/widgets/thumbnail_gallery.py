@@ -22,7 +22,7 @@ OUTLINED = 40  # the least width of a picture for an outline to leave something 
 AWAY = Qt.Key.Key_Delete, Qt.Key.Key_Backspace
 
 
-class Gallery(QWidget):
+class ThumbnailGallery(QWidget):
     """Pictures as large as fits, between two sizes. `chosen` follows an arrow key, `pointed` the mouse or, with the
     focus, the chosen picture (−1: none), `clicked` a click or Space, `used` Return, `unpinned` Delete or the right
     button."""
