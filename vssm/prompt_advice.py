@@ -1,9 +1,9 @@
-"""Whether a sketched digit is like those that the models were trained on, and how to make it so.
+"""Checks whether a sketched digit is like those that the models were trained on, and makes it like them.
 
 MNIST's digits fill a box of 20 × 20 pixels and have their centre of mass in the middle of 28 × 28; they are light on a
-dark ground, in strokes of some two to three pixels. Models complete what is unlike that much worse. The ranges below
-are quantiles of the training set, binarised at the middle, with the upper `rows` rows known or all of them;
-`python -m vssm.prompt_advice` measures them anew.
+dark ground, in strokes of two to three pixels. Models complete other sketches much worse. The ranges below are
+quantiles of the training set, binarised at the middle, with the upper `rows` rows known or all of them;
+`python -m vssm.prompt_advice` measures them again.
 """
 
 from __future__ import annotations
@@ -44,12 +44,21 @@ ENOUGH = 12  # pixels of ink: less is the beginning of a sketch
 
 @dataclass(frozen=True)
 class Measures:
-    """What the ink of a prompt is like.
+    """Place, size and shape of the ink of a prompt.
 
-    left, top, right, bottom: empty pixels between the ink and the sides of the picture. x, y: its centre of mass.
-    width: of its strokes, all in pixels. share: how many of the known pixels have ink. ink: their number. cut: on which
-    sides the known region ends right after the ink, so that the digit may go on there. torn: whether it may go on into
-    a gap of the known region. spans: whether that region reaches from the left side to the right one.
+    Args:
+        left: Empty pixels between the ink and the left side of the picture.
+        top: The same at the top.
+        right: The same at the right.
+        bottom: The same at the bottom.
+        x: The centre of mass, in pixels from the left.
+        y: The centre of mass, in pixels from the top.
+        width: The mean width of strokes, in pixels.
+        share: The share of known pixels that have ink.
+        ink: How many pixels have ink.
+        cut: The sides where the known region ends directly after the ink, so that the digit may continue there.
+        torn: Whether the digit may continue in a gap of the known region.
+        spans: Whether the known region reaches from the left side to the right side.
     """
 
     left: int
@@ -67,7 +76,7 @@ class Measures:
 
     @classmethod
     def of(cls, ink: np.ndarray, known: np.ndarray) -> Measures | None:
-        """Measure ink [H, W] bool among the known pixels [H, W] bool; None where there is none."""
+        """Measure the ink [H, W] bool of known pixels [H, W] bool; None if there is none."""
         ink = ink & known
         if not ink.any():
             return None
@@ -98,15 +107,15 @@ class Measures:
 
 
 def _goes_on(ink: np.ndarray, ground: np.ndarray, unknown: np.ndarray) -> bool:
-    """Whether ink ends where a known region does: unknown pixels follow, and known ground lies beside it. What is drawn
-    beyond any known region has no such ground, and ends where the pen did."""
+    """Whether ink ends where a known region ends: unknown pixels follow, and there is known ground beside it. Ink
+    outside known regions has no such ground and ends where the pen ended."""
     beside = np.pad(ground, 1)
     return bool((ink & unknown & (beside[2:] | beside[:-2])).any())
 
 
 def _torn(ink: np.ndarray, ground: np.ndarray, unknown: np.ndarray) -> bool:
-    """Whether ink lies beside an unknown pixel in the box around the known ground: what is drawn outside that box ends
-    where the pen did."""
+    """Whether ink is beside an unknown pixel in the box around the known ground; ink outside that box ends where the
+    pen ended."""
     if not ground.any():
         return False
     rows, columns = np.flatnonzero(ground.any(1)), np.flatnonzero(ground.any(0))
@@ -118,7 +127,7 @@ def _torn(ink: np.ndarray, ground: np.ndarray, unknown: np.ndarray) -> bool:
 
 
 def advise(prompt: Prompt, dataset: DataSet) -> str:
-    """One sentence where a prompt lies far outside what the models of that data set were trained on; else empty."""
+    """Return one sentence if a prompt is far from what the models of this data set were trained on; else ""."""
     if dataset is not MNIST:
         return ""
     values = prompt.pixels[prompt.known]
@@ -169,10 +178,13 @@ def _ink(pixels: np.ndarray) -> np.ndarray:
 
 
 def centred(prompt: Prompt) -> np.ndarray:
-    """The pixels [H, W, 1] of a prompt of MNIST, its ink moved and sized like MNIST's digits.
+    """Move and scale the ink of a prompt of MNIST like MNIST's digits.
 
-    Where the known region cuts it from below it is the upper part of a digit: it stays at that border, and its top goes
-    where the tops of digits are. Where it is cut elsewhere it stays as it is.
+    If the known region cuts the ink at the bottom, it is the upper part of a digit: it stays at that border, and its
+    top goes to the place of digits' tops. If it is cut elsewhere, it stays as it is.
+
+    Returns:
+        [H, W, 1] uint8.
     """
     ink = _ink(prompt.pixels) & prompt.known
     found = Measures.of(ink, prompt.known)
@@ -201,7 +213,7 @@ def centred(prompt: Prompt) -> np.ndarray:
 
 
 def main() -> int:
-    """Print the ranges above as the training set has them."""
+    """Print the ranges above, measured on the training set."""
     images, _ = data.load(MNIST, "train")
     inks, whole = images[..., 0] >= 128, np.ones(MNIST.shape[:2], bool)
 

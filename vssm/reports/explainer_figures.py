@@ -1,4 +1,4 @@
-"""The pictures of docs/MODELS.md: what the models do on the way to a picture, as their events tell it.
+"""The pictures of docs/MODELS.md: how the models make a picture, drawn from their events.
 
 Every picture is made by the one flow of events from the weights that come along and from fixed seeds; the figures in
 them are counts of network calls, and the seconds are those kept in the weights. Nothing is chosen by hand but prompts.
@@ -37,7 +37,7 @@ ENDINGS, MANY = 6, 32  # of one prompt; those that a mean is taken over
 
 
 class Frame(NamedTuple):
-    """What stood after a network call: picture [H, W, C] uint8, filled [H, W] bool."""
+    """The state after a network call: picture [H, W, C] uint8, and the filled pixels [H, W] bool."""
 
     call: int
     picture: np.ndarray
@@ -46,7 +46,7 @@ class Frame(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """A run of one sample: the prompt and every call that brought pixels, latents and posteriors by level."""
+    """A recorded run of one sample: the prompt, every call that brought pixels, and latents and posteriors by level."""
 
     frames: list[Frame]
     latents: list[Latents]
@@ -57,11 +57,11 @@ class Recording(NamedTuple):
         return self.frames[-1].call
 
     def at(self, share: float) -> Frame:
-        """What stood after that share of its calls."""
+        """Return the state after this share (0 to 1) of the calls."""
         return [frame for frame in self.frames if frame.call <= share * self.calls + 1e-9][-1]
 
     def order(self) -> np.ndarray:
-        """The call that brought each pixel, [H, W], NaN where it was known."""
+        """Return the call that brought each pixel, [H, W], NaN for known pixels."""
         order, before = np.full(self.frames[0].filled.shape, np.nan), self.frames[0].filled
         for frame in self.frames[1:]:
             order[frame.filled & ~before] = frame.call
@@ -85,7 +85,7 @@ class Row(NamedTuple):
 
 
 class Workshop:
-    """The models of every data set, made ready once."""
+    """The models of every data set, each loaded once."""
 
     def __init__(self, where: torch.device | None = None) -> None:
         self.where = where
@@ -93,14 +93,14 @@ class Workshop:
         self.weights = results_page.all_shipped()
 
     def models(self, dataset: data.DataSet) -> dict[str, Generator]:
-        """By name, in the registry's order."""
+        """Return the models of a data set by name, in the registry's order."""
         if dataset.name not in self._made:
             found = self.weights.get(dataset.name, ())
             self._made[dataset.name] = {made.model: Generator(made, self.where) for made in found}
         return self._made[dataset.name]
 
     def record(self, dataset: data.DataSet, model: str, prompt: Prompt, seed: int = 0, **how: Any) -> Recording:
-        """Let a model complete a prompt once and keep what every call brought."""
+        """Complete a prompt once, and record what every call brought."""
         frames = [Frame(0, prompt.pixels * prompt.known[..., None], prompt.known)]
         latents, posteriors = [], []
         request = GenerationRequest(prompt, seed=seed, every=0, **how)
@@ -108,7 +108,7 @@ class Workshop:
             match event:
                 case Progress():
                     frame = Frame(event.network_calls, event.images[0], event.filled[0], event.drafts)
-                    if frames[-1].call == frame.call:  # the last call is told once more when the clock has stopped
+                    if frames[-1].call == frame.call:  # the last call is reported again when the clock has stopped
                         frames.pop()
                     frames.append(frame)
                 case Latents():
@@ -118,10 +118,11 @@ class Workshop:
         return Recording(frames, latents, posteriors)
 
     def endings(self, dataset: data.DataSet, model: str, prompt: Prompt, samples: int, **how: Any) -> np.ndarray:
-        """Completions of a prompt, [K, H, W, C] uint8."""
+        """Complete a prompt several times: [K, H, W, C] uint8."""
         return run(self.models(dataset)[model], GenerationRequest(prompt, samples, **how)).images
 
     def title(self, model: str) -> str:
+        """Return what people call a model."""
         return registry.get(model).title
 
 
@@ -129,7 +130,7 @@ class Workshop:
 
 
 def completing(shop: Workshop, dataset: data.DataSet) -> Image.Image:
-    """One prompt, completed by every model: what stands after equal shares of its own calls."""
+    """Draw one prompt, completed by every model: the picture after equal shares of its calls."""
     prompt, shares = examples(dataset)[0].prompt, [i / 6 for i in range(7)]
     rows = []
     for name in shop.models(dataset):
@@ -141,7 +142,7 @@ def completing(shop: Workshop, dataset: data.DataSet) -> Image.Image:
 
 
 def order(shop: Workshop, dataset: data.DataSet) -> Image.Image:
-    """When each pixel of a picture stood, by network calls, nothing being known."""
+    """Draw which network call settled each pixel of a picture from nothing."""
     nothing, cells = Prompt.empty(*dataset.shape), []
     for name, mode, size in (
         ("transformer", None, None),
@@ -164,7 +165,7 @@ def order(shop: Workshop, dataset: data.DataSet) -> Image.Image:
 
 
 def drafts(shop: Workshop) -> Image.Image:
-    """Rounds of ASSD: what was drafted, what stood, and what became of all pixels."""
+    """Draw rounds of ASSD: which pixels were drafted, accepted and redrawn."""
     rows = []
     for dataset in data.DATA_SETS.values():
         found = shop.record(dataset, "asarm", examples(dataset)[0].prompt)
@@ -188,8 +189,8 @@ def drafts(shop: Workshop) -> Image.Image:
 
 
 def levels(shop: Workshop, dataset: data.DataSet) -> Image.Image:
-    """The ladder's levels: what is settled once each is drawn, how wide the distribution was that it was drawn from,
-    and what of the picture it holds."""
+    """Draw the levels of the VSSM: what each of them settles, the entropy of its distribution, and the information that
+    it has about the picture."""
     prompt = examples(dataset)[0].prompt
     found = shop.record(dataset, "vssm", prompt, posterior=True)
     entropies = [latents.entropy[0] for latents in found.latents]
@@ -216,7 +217,7 @@ def levels(shop: Workshop, dataset: data.DataSet) -> Image.Image:
 
 
 def chunks(shop: Workshop) -> Image.Image:
-    """The paper's model from nothing: all latents at once, in chunks, one by one."""
+    """Draw pictures of the paper's model from nothing: all latents at once, in chunks, and one by one."""
     dataset = data.MNIST
     nothing, generator = Prompt.empty(*dataset.shape), shop.models(dataset)["vssm-paper"]
     tokens, rows = generator.network.tokens, []
@@ -230,7 +231,7 @@ def chunks(shop: Workshop) -> Image.Image:
 
 
 def anywhere(shop: Workshop) -> Image.Image:
-    """Prompts that are no prefixes, completed by every model."""
+    """Draw prompts that are no prefixes, completed by every model."""
     rows, heads = [], ["the prompt", *map(shop.title, registry.PRESETS)]
     for dataset, names in ((data.MNIST, ("two-bottom", "eight-left")), (data.CIFAR10, ("frog-bottom", "truck-right"))):
         for example in examples(dataset):
@@ -242,7 +243,7 @@ def anywhere(shop: Workshop) -> Image.Image:
 
 
 def endings(shop: Workshop) -> Image.Image:
-    """Several endings of one prompt, and where they differ."""
+    """Draw several completions of one prompt, and where they differ."""
     rows = []
     for dataset in data.DATA_SETS.values():
         prompt = examples(dataset)[1].prompt
@@ -257,7 +258,7 @@ def endings(shop: Workshop) -> Image.Image:
 
 
 def cost(shop: Workshop, dataset: data.DataSet) -> str:
-    """An SVG: seconds for a picture against network calls, as kept in the weights."""
+    """Plot seconds for a picture against network calls as SVG, from the scores in the weights."""
     points = [
         (shop.title(made.model), [(made.scores["network_calls"], 1 / made.scores["images_per_second"])])
         for made in shop.weights[dataset.name]
@@ -283,7 +284,7 @@ PICTURES: dict[str, Callable[[Workshop], Image.Image | str]] = {
 
 
 def facts(weights: Sequence[Checkpoint]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: what can be said of the models of one data set in a word or a number."""
+    """Return header and rows of a table that compares the models of one data set."""
     rows = []
     for made in weights:
         network, c = made.network, made.network.config
@@ -300,14 +301,14 @@ def facts(weights: Sequence[Checkpoint]) -> tuple[list[str], list[list[str]]]:
 
 
 def _grids(c: Any) -> list[tuple[int, int]]:
-    """Pixels a side of a position, and how many levels lie on that grid, of a config with latents."""
+    """Return, for a config with latents, how many pixels wide a position is, and how many levels have that grid."""
     if not hasattr(c, "fine_levels"):
         return []
     return [(n, k) for n, k in ((2 * c.patch, c.coarse_levels), (c.patch, c.fine_levels)) if k]
 
 
 def page(text: str, weights: dict[str, list[Checkpoint]]) -> str:
-    """The page's text with its table written anew; raises UserError where the marks around it are missing."""
+    """Return the page's text with a new table; raises UserError if the marks around it are missing."""
     tables = [
         f"**{data.get(name).title}**\n\n{results_page.markdown(*facts(found))}" for name, found in weights.items()
     ]
@@ -343,13 +344,13 @@ def calls(number: int) -> str:
 
 
 def seen(picture: np.ndarray, filled: np.ndarray) -> np.ndarray:
-    """[H, W, C] uint8 in colour, what does not stand yet in the colour of nothing: [H, W, 3]."""
+    """Convert [H, W, C] uint8 to colours [H, W, 3], with a colour of its own for pixels that are not filled."""
     colours = np.broadcast_to(picture, (*filled.shape, 3))
     return np.where(filled[..., None], colours, np.array(EMPTY, np.uint8))
 
 
 def fate(before: Frame, after: Frame) -> np.ndarray:
-    """A verified round: the picture before it, and its drafts by their result, [H, W, 3] uint8."""
+    """Draw a verified round, [H, W, 3] uint8: the picture before it, and its drafts coloured by their result."""
     assert after.drafts is not None
     proposed, passed = after.drafts.proposed[0], after.drafts.passed[0]
     shown = seen(before.picture, before.filled)
@@ -358,7 +359,7 @@ def fate(before: Frame, after: Frame) -> np.ndarray:
 
 
 def coloured(shares: np.ndarray) -> np.ndarray:
-    """Shares [H, W] of 0 to 1 as colours from dark to light, the colour of nothing where they are NaN: [H, W, 3]."""
+    """Convert shares [H, W] of 0 to 1 to colours from dark to light, [H, W, 3]; NaN has a colour of its own."""
     at = np.linspace(0, 1, len(VIRIDIS))
     channels = [np.interp(np.nan_to_num(shares), at, levels) for levels in zip(*VIRIDIS, strict=True)]
     return np.where(np.isnan(shares)[..., None], EMPTY, np.stack(channels, -1)).round().astype(np.uint8)
@@ -371,8 +372,8 @@ def table(
     scale: tuple[str, str] | None = None,
     legend: Sequence[tuple[str, tuple[int, int, int]]] = (),
 ) -> Image.Image:
-    """Cells in rows and columns, each `side` screen pixels wide and high, with words around them; below, a scale of
-    colours from one word to another, or a legend. On a ground of its own, so that it reads on any page."""
+    """Draw cells in rows and columns, each `side` screen pixels wide and high, with words around them; below, a scale
+    of colours with a word at each end, or a legend. The ground is white, so that it can be read on any page."""
     large, small = (ImageFont.truetype(str(FONT), size) for size in (TEXT, TEXT * 4 // 5))
     line = TEXT * 5 // 4
     left = MARGIN + max(
@@ -414,6 +415,6 @@ def table(
 
 
 def enlarged(image: np.ndarray, side: int) -> Image.Image:
-    """An image [H, W, 1 or 3] uint8 as a square of colours, its pixels sharp."""
+    """Enlarge an image [H, W, 1 or 3] uint8 to a square with sharp pixels."""
     colours = np.broadcast_to(image, (*image.shape[:2], 3))
     return Image.fromarray(np.ascontiguousarray(colours)).resize((side, side), Image.Resampling.NEAREST)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Published(NamedTuple):
-    """A figure of somebody else's. remark: what to know when it is set beside ours."""
+    """A published figure; remark: what to know when it is compared with ours; bound: whether it is a bound."""
 
     name: str
     value: float
@@ -15,8 +15,8 @@ class Published(NamedTuple):
 
 
 class Literature(NamedTuple):
-    """Figures of others on a data set, and what to know of them: likelihoods in its unit, pictures a second at the
-    best batch size, and, where somebody told them, seconds for one picture alone."""
+    """Published figures on a data set, and what to know about them: likelihoods in its unit, pictures per second at the
+    best batch size, and seconds for a single picture."""
 
     likelihoods: tuple[Published, ...]
     about_likelihoods: str

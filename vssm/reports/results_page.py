@@ -1,7 +1,6 @@
-"""docs/RESULTS.md and the tables in README.md, written from the scores kept in the weights and from the studies: a
-section for every data set that has weights.
+"""Writes docs/RESULTS.md and the tables in README.md from the scores in the weights and from the studies.
 
-Nothing is measured here but the sample sheets drawn, so that the page can be written anew at any time.
+Nothing is measured here, only the sheets of samples are drawn; so the page can be written again at any time.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ UNKNOWN = 96  # the grey of unknown pixels
 
 
 def shipped(dataset: data.DataSet) -> list[Checkpoint]:
-    """The weights of a data set that come along, in the registry's order; raises UserError where there are none."""
+    """Read the shipped weights of a data set, in the registry's order; raises UserError if there are none."""
     paths = [checkpoint.shipped(name, dataset.name) for name in registry.PRESETS]
     found = [checkpoint.load(path, None, dataset.name) for path in paths if path.exists()]
     if not found:
@@ -53,7 +52,7 @@ def shipped(dataset: data.DataSet) -> list[Checkpoint]:
 
 
 def all_shipped() -> dict[str, list[Checkpoint]]:
-    """By name, the data sets that have weights, with those."""
+    """Read the shipped weights of all data sets that have some, by the data set's name."""
     names = [
         d.name for d in data.DATA_SETS.values() if any(checkpoint.shipped(m, d.name).exists() for m in registry.PRESETS)
     ]
@@ -61,11 +60,12 @@ def all_shipped() -> dict[str, list[Checkpoint]]:
 
 
 def title(made: Checkpoint) -> str:
+    """Return what people call a model."""
     return registry.get(made.model).title
 
 
 class Unit(NamedTuple):
-    """A unit of likelihoods: for people, the scores told in it, and its digits after the point."""
+    """A unit of likelihoods: its name for people, the names of its scores, and its format."""
 
     words: str
     mean: str
@@ -76,6 +76,7 @@ class Unit(NamedTuple):
     form: str
 
     def plain(self, made: Checkpoint) -> str:
+        """Write the likelihood in this unit."""
         return f"{made.scores[self.mean]:{self.form}}"
 
 
@@ -94,14 +95,14 @@ OTHER = {"nats": BITS, "bits/dim": NATS}
 
 
 def kind(made: Checkpoint) -> str:
-    """What a likelihood is: exact, or which bound."""
+    """Say whether a likelihood is exact, or which bound it is."""
     if made.scores["bound"] != "exact":
         return "ELBO"
     return "exact, random order" if made.scores.get("order") == "random" else "exact"
 
 
 def likelihood(made: Checkpoint) -> str:
-    """The likelihood in the data set's unit with its standard error, and what is behind it."""
+    """Write the likelihood in the data set's unit, with its standard error and its kind."""
     s, unit = made.scores, UNITS[made.data.unit]
     sign = "≤ " if s["bound"] != "exact" else ""
     return f"{sign}{s[unit.mean]:{unit.form}} ± {s[unit.error]:{unit.form}} ({kind(made)})"
@@ -116,13 +117,13 @@ def importance(made: Checkpoint) -> str:
 
 
 def sampler(made: Checkpoint) -> str:
-    """The sampler that the scores were taken with."""
+    """Name the sampler of the scores."""
     found = {(m["mode"], m["size"]) for m in made.scores["measured"].values() if m["mode"]}
     return "; ".join(mode + (f", {size}" if size else "") for mode, size in sorted(found, key=str))
 
 
 def pixels(made: Checkpoint, part: str) -> str:
-    """How a part's pictures showed their pixels, to be put after something else; those of two levels are drawn."""
+    """Say how a part's pictures show pixels, to be appended to a cell; nothing for binarised sets."""
     return f", {made.scores['measured'][part]['pixels']} pixels" if made.data.num_values > 2 else ""
 
 
@@ -133,7 +134,7 @@ def trained(made: Checkpoint) -> str:
 
 
 def share(made: Checkpoint, name: str, images: str) -> str:
-    """A share of so many images, with its standard error."""
+    """Write a share of images with its standard error."""
     s = made.scores
     return f"{s[name]:.1%} ± {metrics.share_error(s[name], s[images]):.1%}"
 
@@ -144,14 +145,14 @@ def best(made: Checkpoint) -> str:
 
 
 def common(weights: Sequence[Checkpoint], name: str) -> int | None:
-    """Return on how many pictures most models were measured, by the score of that name; the larger number of equally
-    frequent ones, None where none was measured. What was measured on other pictures cannot be compared."""
+    """Return the number of pictures on which most models were measured, by the score of that name; None if there is
+    none. Of equally frequent numbers it is the largest. Scores on other pictures cannot be compared."""
     counts = [m.scores[name] for m in weights if name in m.scores]
     return max(statistics.multimode(counts), default=None)
 
 
 def speed(value: float) -> str:
-    """Three digits, and all of them before the point."""
+    """Write a speed with three digits, or all digits before the point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
@@ -167,7 +168,7 @@ class Row(NamedTuple):
 
 
 def rows(weights: Sequence[Checkpoint]) -> list[Row]:
-    """All measures of the models of one data set."""
+    """Return all measures of the models of one data set."""
     dataset, subject = weights[0].data, weights[0].data.subject
     unit, other = UNITS[dataset.unit], OTHER[dataset.unit]
     rival = next((m for m in weights if m.model == "transformer"), None)
@@ -238,8 +239,8 @@ def rows(weights: Sequence[Checkpoint]) -> list[Row]:
 
 
 def summary(weights: Sequence[Checkpoint], short: bool = False) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: measures down, models of one data set across; – for what has not been measured, or not on as
-    many pictures as for the other models."""
+    """Return header and rows of a table: a row for each measure, a column for each model of one data set. "–" marks
+    what was not measured, or not on as many pictures as for the other models."""
 
     def line(row: Row) -> list[str]:
         number = common(weights, row.counted) if row.counted else None
@@ -257,13 +258,13 @@ def summary(weights: Sequence[Checkpoint], short: bool = False) -> tuple[list[st
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Write a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def ranked(published: Sequence[Published], ours: Sequence[Published], heading: str, form: str, most: bool) -> str:
-    """Published figures and ours, these in bold, worst first. most: whether more is better."""
+    """Write a table of published figures and ours (in bold), worst first; most: whether more is better."""
     entries = [(p, False) for p in published] + [(p, True) for p in ours]
     entries.sort(key=lambda entry: entry[0].value, reverse=not most)
 
@@ -275,7 +276,7 @@ def ranked(published: Sequence[Published], ours: Sequence[Published], heading: s
 
 
 def circumstances(weights: Sequence[Checkpoint]) -> tuple[list[str], list[list[str]]]:
-    """When, where and under which settings every part was measured; models measured alike share a row."""
+    """Return a table of when, where and under which settings every part was measured; equal rows are joined."""
     found: dict[tuple[str, ...], list[str]] = {}
     for part in evaluate.PARTS:
         for made in weights:
@@ -298,8 +299,8 @@ def _duration(seconds: float) -> str:
 
 
 def page(weights: dict[str, list[Checkpoint]], folder: Path) -> str:
-    """The text of RESULTS.md: a section for every data set by name with its weights; the same for the same scores,
-    studies and notes in `folder`."""
+    """Write the text of RESULTS.md, with a section for every data set; it depends only on the scores in the weights,
+    and on the studies and notes in `folder`."""
     intro = (
         "Scores lie in the weights' own files. `python -m vssm evaluate --data NAME --all` measures everything in a "
         "data set's first table and writes this page; `python -m vssm results` writes it from what was measured before."
@@ -309,7 +310,7 @@ def page(weights: dict[str, list[Checkpoint]], folder: Path) -> str:
 
 
 def section(weights: Sequence[Checkpoint], dataset: data.DataSet, folder: Path) -> str:
-    """What there is to say of one data set."""
+    """Write the section of one data set."""
     parts = [f"## {dataset.title}", _tested(dataset)]
     if (notes := folder / f"notes-{dataset.name}.md").exists():  # what a person has to say
         parts.append(_demoted(notes.read_text(encoding="utf-8").strip()))
@@ -508,8 +509,8 @@ def _scaling(file: Path) -> list[str]:
 
 
 def readme(text: str, weights: dict[str, list[Checkpoint]]) -> str:
-    """README's text with its tables of results written anew, one for each data set; raises UserError where the marks
-    around them are missing."""
+    """Return README's text with new tables of results, one for each data set; raises UserError if the marks around them
+    are missing."""
     tables = [f"### {data.get(name).title}\n\n{markdown(*summary(found, True))}" for name, found in weights.items()]
     return between(MARKS, text, tables, "README.md")
 
@@ -552,8 +553,7 @@ def write(
 
 
 def between(marks: tuple[str, str], text: str, tables: list[str], name: str) -> str:
-    """A page's text with these tables in the place of what stands between two marks; raises UserError where these are
-    missing."""
+    """Return a page's text with these tables between two marks; raises UserError if the marks are missing."""
     before, first, rest = text.partition(marks[0])
     _, last, after = rest.partition(marks[1])
     if not first or not last:

@@ -1,8 +1,8 @@
-"""The papers' open questions, each answered by runs of equal budget: `python -m vssm study NAME`.
+"""Studies of the papers' open questions by runs of equal budget: `python -m vssm study NAME`.
 
-A study trains small models for so many minutes each, one after another, and scores them on the first test images; or
-it takes shipped weights and varies the sampler. What it found is kept as docs/studies/NAME-DATA.json with a plot beside
-it, from which `report` writes the page.
+A study trains small models for the same time, one after another, and scores them on the first test images; or it takes
+shipped weights and changes the sampler. The result is docs/studies/NAME-DATA.json with a plot beside it, from which
+`results_page` writes the page.
 """
 
 from __future__ import annotations
@@ -32,8 +32,17 @@ from vssm.training.trainer import TrainingConfig, train
 
 @dataclass(frozen=True)
 class Run:
-    """One row: a model trained anew under `changes` to its preset and on `known` sets, or, with a mode, the shipped
-    weights with that sampler and its number, the first `levels_held` levels of latents drawn from the posterior."""
+    """One row of a study: a model to be trained or, with a sampler, the shipped weights.
+
+    Args:
+        label: The name of the row.
+        model: The name of the preset.
+        changes: Changes of the preset's config, for training.
+        known: The known sets for training, as in `Preset`; None for the preset's.
+        sampler: The sampler of shipped weights; None to train a model.
+        parameter: The sampler's whole number; None for the usual value.
+        levels_held: How many levels of latents, from the first one on, come from the posterior; None for none.
+    """
 
     label: str
     model: str = "vssm"
@@ -46,8 +55,8 @@ class Run:
 
 @dataclass(frozen=True)
 class Column:
-    """A measure of a run: its heading, how it is written, and its axis in a plot. share: whether it is a share of the
-    test images that were scored."""
+    """A measure of a run: its heading, its format, and its axis in a plot; share: whether it is a share of the test
+    images."""
 
     heading: str
     form: str
@@ -80,9 +89,19 @@ SAMPLED = ("label_kept", "fid", "seconds", "network_calls", "tokens_per_call")
 
 @dataclass(frozen=True)
 class Study:
-    """columns: what is measured; x, y: the two of them that are plotted; joined: whether the runs form a series;
-    each_level: whether its one run is made for every number of levels held, from none to all. "nats" stands for the
-    likelihood in the data set's own unit."""
+    """A question and the runs that answer it.
+
+    Args:
+        name: What the command line calls it.
+        title: What people read.
+        question: The question.
+        runs: The rows.
+        columns: What is measured; "nats" is the likelihood in the data set's unit.
+        x: The column along the plot's horizontal axis.
+        y: The column along its vertical axis.
+        joined: Whether the runs are a series, with a line through them.
+        each_level: Whether the only run is repeated for every number of levels from the posterior, from none to all.
+    """
 
     name: str
     title: str
@@ -186,7 +205,7 @@ STUDIES = {
 
 
 def get(name: str) -> Study:
-    """The study of that name; raises UserError for an unknown one."""
+    """Return the study of that name; raises UserError for an unknown name."""
     if name not in STUDIES:
         raise UserError(f"There is no study {name!r}; choose one of: {', '.join(STUDIES)}.")
     return STUDIES[name]
@@ -238,7 +257,7 @@ def each_level(run: Run, dataset: data.DataSet) -> list[Run]:
 
 
 def columns(what: Study, dataset: data.DataSet) -> tuple[str, ...]:
-    """The keys of a study's rows, which are names in COLUMNS, for a data set."""
+    """Return the keys of a study's rows for a data set; they are names in COLUMNS."""
     return tuple(_key(name, dataset) for name in what.columns)
 
 
@@ -247,7 +266,7 @@ def _key(name: str, dataset: data.DataSet) -> str:
 
 
 def training_config(run: Run, dataset: data.DataSet, minutes: float, seed: int) -> TrainingConfig:
-    """How a run's model is trained."""
+    """Make the config by which the model of a run is trained."""
     return TrainingConfig(
         run.model,
         dataset.name,
@@ -306,12 +325,16 @@ def _sampled(
 
 
 def path(what: Study, dataset: data.DataSet, folder: Path) -> Path:
-    """Where a study's record is kept in a folder, with its plot as .svg and a person's words as .md beside it."""
+    """Return the path of a study's record in a folder; the plot (.svg) and a person's notes (.md) are beside it."""
     return folder / f"{what.name}-{dataset.name}.json"
 
 
 def write(record: dict[str, Any], folder: Path) -> Path:
-    """Keep a study's record in a folder, and its plot; returns the record's path. Raises UserError where that fails."""
+    """Write a study's record and its plot to a folder; returns the record's path.
+
+    Raises:
+        UserError: A file cannot be written, or nothing was found.
+    """
     what, dataset = STUDIES[record["study"]], data.get(record["data"])
     x, y = _key(what.x, dataset), _key(what.y, dataset)
     points = [(r[x], r[y], r["label"]) for r in record["rows"] if math.isfinite(r[x]) and math.isfinite(r[y])]
@@ -324,7 +347,7 @@ def write(record: dict[str, Any], folder: Path) -> Path:
 
 
 def table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """The header and the rows of a study as text."""
+    """Return the header and the rows of a study as text."""
     keys = columns(STUDIES[record["study"]], data.get(record["data"]))
 
     def cell(value: float | None, column: Column) -> str:

@@ -23,22 +23,27 @@ HALO = 'stroke="#fff" stroke-width="4" aria-hidden="true"'  # under a name: legi
 
 
 class Axis(NamedTuple):
-    """What lies along one side. percent: values are shares; log: equal factors lie equally far apart."""
+    """An axis of a plot; percent: whether values are shares; log: whether it is logarithmic."""
 
     title: str
     percent: bool = False
     log: bool = False
 
     def place(self, value: float) -> float:
+        """Return the place of a value on a linear scale."""
         return math.log10(value) if self.log else value
 
     def word(self, value: float) -> str:
+        """Write a value for people."""
         return f"{100 * value:g} %" if self.percent else f"{value:g}"
 
 
 def scatter(points: Sequence[tuple[float, float, str]], x: Axis, y: Axis, joined: bool = False) -> str:
-    """An SVG of points (x, y, name), joined in their order by a line if asked for. Raises ValueError for no points and
-    for a value that is not finite, or not above 0 on a logarithmic axis."""
+    """Draw points (x, y, name) as SVG, and a line through them if `joined`.
+
+    Raises:
+        ValueError: There are no points, or a value is not finite, or not above 0 on a logarithmic axis.
+    """
     lines, places = _frame(points, x, y)
     if joined:
         lines.append(_line(places, COLOUR, 0.5))
@@ -51,8 +56,11 @@ def scatter(points: Sequence[tuple[float, float, str]], x: Axis, y: Axis, joined
 
 
 def curves(named: Sequence[tuple[str, Sequence[tuple[float, float]]]], x: Axis, y: Axis) -> str:
-    """An SVG of curves (name, points), told apart by colour and mark, with a legend at the upper left. Raises
-    ValueError as `scatter` does."""
+    """Draw curves (name, points) as SVG, with different colours and marks, and a legend at the upper left.
+
+    Raises:
+        ValueError: As `scatter` does.
+    """
     lines, places = _frame([point for _, points in named for point in points], x, y)
     left = iter(places)
     for i, (name, points) in enumerate(named):
@@ -67,7 +75,7 @@ def curves(named: Sequence[tuple[str, Sequence[tuple[float, float]]]], x: Axis, 
 
 
 def _frame(points: Sequence[Sequence[Any]], x: Axis, y: Axis) -> tuple[list[str], list[tuple[float, float]]]:
-    """The beginning of an SVG, with axes that hold all points, and where these lie in it."""
+    """Begin an SVG with axes for all points; returns its lines and the places of the points."""
     if not points:
         raise ValueError("there is nothing to plot")
     xs, ys = ([axis.place(p[i]) for p in points] for i, axis in enumerate((x, y)))
