@@ -19,7 +19,6 @@ from vssm.training.trainer import TrainingConfig
 
 MOST_SAMPLES = 1000  # of one prompt at once, held in memory together
 T = TypeVar("T")
-MODELS = ", ".join(registry.PRESETS)
 
 
 class Parser(argparse.ArgumentParser):
@@ -103,6 +102,11 @@ def make_parser() -> Parser:
 # --- options that several commands have -----------------------------------------------------------------------------
 
 
+def model_names() -> str:
+    """List all registered models, for people."""
+    return ", ".join(registry.PRESETS)
+
+
 def parameter_names() -> dict[str, list[str]]:
     """Return the names of the parameters of all registered samplers, with the samplers that have them."""
     names: dict[str, list[str]] = {}
@@ -125,7 +129,7 @@ def sampler_names() -> str:
 
 def with_model(sub: Parser) -> None:
     """Add the choice of a model."""
-    sub.add_argument("--model", required=True, metavar="NAME", help=f"one of: {MODELS}")
+    sub.add_argument("--model", required=True, metavar="NAME", help=f"one of: {model_names()}")
 
 
 def with_mode(sub: Parser) -> None:
@@ -171,6 +175,7 @@ def with_data_dir(sub: Parser) -> None:
 
 
 def add_complete(commands: Commands) -> None:
+    """Add the command `complete`."""
     sub = commands.add(
         "complete",
         "complete a picture, or an archive of them",
@@ -217,6 +222,7 @@ def add_complete(commands: Commands) -> None:
 
 
 def add_evaluate(commands: Commands) -> None:
+    """Add the command `evaluate`."""
     sub = commands.add(
         "evaluate",
         "score a model, or all, on the test set",
@@ -230,7 +236,7 @@ def add_evaluate(commands: Commands) -> None:
         "evaluate --model vssm --limit 1000 --parts nats,label",
     )
     which = sub.add_mutually_exclusive_group(required=True)
-    which.add_argument("--model", metavar="NAME", help=f"one of: {MODELS}")
+    which.add_argument("--model", metavar="NAME", help=f"one of: {model_names()}")
     which.add_argument("--all", action="store_true", help="every model that comes along")
     usual = evaluate.Settings
     sub.add_argument("--parts", type=several(str), metavar="A,B", help="what to measure (all)")
@@ -270,6 +276,7 @@ def add_evaluate(commands: Commands) -> None:
 
 
 def add_results(commands: Commands) -> None:
+    """Add the command `results`."""
     sub = commands.add(
         "results",
         "write the page of results anew",
@@ -282,6 +289,7 @@ def add_results(commands: Commands) -> None:
 
 
 def add_explain(commands: Commands) -> None:
+    """Add the command `explain`."""
     sub = commands.add(
         "explain",
         "draw the pictures of the page that explains the models",
@@ -296,6 +304,7 @@ def add_explain(commands: Commands) -> None:
 
 
 def add_study(commands: Commands) -> None:
+    """Add the command `study`."""
     sub = commands.add(
         "study",
         "answer one of the papers' open questions",
@@ -316,6 +325,7 @@ def add_study(commands: Commands) -> None:
 
 
 def add_bench(commands: Commands) -> None:
+    """Add the command `bench`."""
     sub = commands.add(
         "bench",
         "time models side by side",
@@ -328,7 +338,7 @@ def add_bench(commands: Commands) -> None:
         "--models",
         type=several(str),
         metavar="A,B",
-        help=f"each NAME, NAME:MODE or NAME:MODE:SIZE, of: {MODELS} (default: all with weights)",
+        help=f"each NAME, NAME:MODE or NAME:MODE:SIZE, of: {model_names()} (default: all with weights)",
     )
     sub.add_argument(
         "--batch",
@@ -350,6 +360,7 @@ def add_bench(commands: Commands) -> None:
 
 
 def add_train(commands: Commands) -> None:
+    """Add the command `train`."""
     sub = commands.add(
         "train",
         "train a model",
@@ -422,6 +433,7 @@ def add_train(commands: Commands) -> None:
 
 
 def add_train_classifier(commands: Commands) -> None:
+    """Add the command `train-classifier`."""
     sub = commands.add(
         "train-classifier",
         "train the classifier that judges completions",

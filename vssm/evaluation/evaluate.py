@@ -154,6 +154,7 @@ class Evaluation:
 
     @cached_property
     def judge(self) -> classifier.Classifier:
+        """The classifier of the data set."""
         return classifier.load(self.data)
 
     def circumstances(self, part: str) -> dict[str, Any]:
@@ -403,6 +404,7 @@ class Evaluation:
 
     @cached_property
     def test_features(self) -> np.ndarray:
+        """The classifier\'s features of all test pictures, [N, features]."""
         return self._features(data.to_pixels(self.test_values, self.data))
 
     def _read_rightly(self, images: np.ndarray) -> float:

@@ -30,6 +30,7 @@ class ArrayHeader:
 
     @property
     def nbytes(self) -> int:
+        """How many bytes the array has."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     def __str__(self) -> str:

@@ -119,6 +119,7 @@ class ASARM(nn.Module):
 
     @staticmethod
     def samplers(config: ASARMConfig) -> tuple[Sampler, ...]:
+        """Its samplers under a config, the usual one first."""
         T, about = config.height * config.width, "drafts so many pixels in one call, verifies them in another; exact"
         masked = "all pixels in so many calls, independent within a call; inexact"
         return (
@@ -170,6 +171,7 @@ class ASARM(nn.Module):
 
     @property
     def tokens(self) -> int:
+        """T, one token for each pixel."""
         return self.config.height * self.config.width
 
     # --- rows ---------------------------------------------------------------------------------------------------
@@ -349,6 +351,7 @@ class Decoding:
         self.padded = torch.cat([order, order[:, -1:].expand(-1, slots - self.T)], 1)
 
     def report(self, shape: torch.Size, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> SamplingStep:
+        """Describe the last call as a step; shape: of pixel values, [B, H, W, C]."""
         whole = bool((self.num_done == self.T).all())
         filled = self.T if whole else (self.ranks < self.num_done[:, None]).view(shape[:3])
         drafts = partial(self.drafted, shape, *self.round) if self.round else None

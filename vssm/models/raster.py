@@ -82,6 +82,7 @@ class RasterModel(nn.Module):
 
     @staticmethod
     def samplers(config: RasterConfig) -> tuple[Sampler, ...]:
+        """Its samplers under a config: only one."""
         return (SEQUENTIAL,)
 
     def read(self, x: Tensor, states: list[Tensor] | None = None) -> Tensor:
@@ -139,6 +140,7 @@ class RasterModel(nn.Module):
 
     @property
     def tokens(self) -> int:
+        """T, one token for each pixel."""
         return self.config.height * self.config.width
 
     def signed(self, values: Tensor) -> Tensor:

@@ -76,10 +76,12 @@ class Network(TorchModule, Protocol):
     pixel_modes: tuple[str, ...]
 
     @property
-    def prefix_only(self) -> bool: ...
+    def prefix_only(self) -> bool:
+        """Whether it reads prompts in raster order only."""
 
     @property
-    def tokens(self) -> int: ...
+    def tokens(self) -> int:
+        """T, how many tokens a picture has."""
 
     @staticmethod
     def samplers(config: Any) -> tuple[Sampler, ...]:

@@ -244,6 +244,8 @@ class PaperVSSM(VSSM):
         tokens: int,
         log_prob: Callable[[], Tensor] | None,
     ) -> SamplingStep:
+        """Describe the state after so many tokens: latents drawn [B, T, Z], and the raw parameters [B, T, ·] of their
+        distributions."""
         grid = self.fine_position.shape[:2]
         latent = self.latent, value.unflatten(1, grid), raw.unflatten(1, grid)
         filled = self.filled(tokens, known)

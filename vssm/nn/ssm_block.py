@@ -123,6 +123,7 @@ class SSMBlock(nn.Module):
         return convolve(u, kernel.to(u.dtype), padding=1, groups=u.shape[-1])
 
     def train(self, mode: bool = True) -> SSMBlock:
+        """Switch between training and evaluation; the kept decays are dropped."""
         self._decay = None  # the weights may have changed
         return super().train(mode)
 

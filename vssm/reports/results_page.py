@@ -157,9 +157,14 @@ def speed(value: float) -> str:
 
 
 class Row(NamedTuple):
-    """A measure. cell: of a model, as text; raises KeyError where it was not measured. short: whether it is one for
-    the README. count: the score that says on how many pictures; models measured on another number than most have no
-    place in the row, and {n} in the heading is that number."""
+    """A measure, one row of the table.
+
+    Args:
+        heading: What people read; {n} stands for the number of pictures.
+        cell: Writes the measure of a model; raises KeyError if it was not measured.
+        short: Whether the README has it too.
+        counted: The score that is the number of pictures; models with another number than most have no cell.
+    """
 
     heading: str
     cell: Callable[[Checkpoint], str]

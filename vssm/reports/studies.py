@@ -115,6 +115,7 @@ class Study:
 
     @property
     def trains(self) -> bool:
+        """Whether its models are trained; otherwise they are the shipped ones."""
         return self.runs[0].sampler is None
 
 

@@ -96,6 +96,7 @@ class Average:
 
     @torch.no_grad()
     def update(self, network: TorchModule) -> None:
+        """Move the average towards the network\'s parameters."""
         self.steps += 1
         weight = 1 - min(self.decay, (1 + self.steps) / (10 + self.steps))
         parameters = dict(network.named_parameters())
@@ -332,6 +333,7 @@ class Trainer:
         return found
 
     def as_checkpoint(self) -> checkpoint.Checkpoint:
+        """Return the network with the history of its training."""
         training = self._counts() | {"minutes": round(self.seconds / 60, 1), "parts": self._parts()}
         return checkpoint.Checkpoint(self.config.model, self.data, self.network, {}, training)
 
