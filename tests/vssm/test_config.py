@@ -110,3 +110,13 @@ def test_whatever_is_accepted_works(model, dataset, data):
     for mode in network.samplers(network.config):
         done, _, _ = generator.complete_batch(images, known, sampler=mode.name)
         assert done.shape == images.shape
+
+
+def test_settings_of_older_files_are_read_by_todays_names(tmp_path):
+    """Files say "levels" where it is "num_values" now."""
+    tensors, meta = checkpoint.read(checkpoint.shipped("transformer", "mnist"))
+    number = meta["config"].pop("levels", None) or meta["config"].pop("num_values")
+    checkpoint.write(tmp_path / "old.safetensors", tensors, meta | {"config": meta["config"] | {"levels": number}})
+    checkpoint.write(tmp_path / "new.safetensors", tensors, meta | {"config": meta["config"] | {"num_values": number}})
+    old, new = (checkpoint.load(tmp_path / f"{name}.safetensors").network.config for name in ("old", "new"))
+    assert old == new and old.num_values == 2

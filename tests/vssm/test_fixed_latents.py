@@ -26,7 +26,7 @@ def generators() -> dict[str, Generator]:
     return {name: Generator(checkpoint.load(checkpoint.shipped(name, "mnist")), CPU) for name in registry.PRESETS}
 
 
-def told(generator: Generator, request: GenerationRequest) -> tuple[list[Latents], np.ndarray]:
+def drawn(generator: Generator, request: GenerationRequest) -> tuple[list[Latents], np.ndarray]:
     """The latents, and the pictures."""
     events = list(generator.generate(request))
     assert isinstance(events[-1], Finished)
@@ -51,11 +51,11 @@ PIXELS = st.sampled_from(["sampled", "mean"])
 def test_holding_everything_gives_the_same_picture(generators, name, given_):
     """Whatever the seed for what is drawn anew; and levels not given are drawn just as before."""
     request = requests(given_.draw)
-    before, pictures = told(generators[name], request)
+    before, pictures = drawn(generators[name], request)
     first = given_.draw(st.integers(1, len(before)))
     given = tuple(e.codes if e.level == first or given_.draw(st.booleans()) else None for e in before)
     held = FixedLatents(given, (None,) * len(given), given_.draw(st.integers(0, 9)), given_.draw(st.booleans()))
-    after, again = told(generators[name], dataclasses.replace(request, fixed_latents=held))
+    after, again = drawn(generators[name], dataclasses.replace(request, fixed_latents=held))
     assert np.array_equal(again, pictures)
     for a, b in zip(before, after, strict=True):
         assert np.array_equal(a.codes, b.codes) and np.array_equal(a.entropy, b.entropy)
@@ -66,7 +66,7 @@ def test_holding_everything_gives_the_same_picture(generators, name, given_):
 @settings(max_examples=8, deadline=None)
 def test_only_what_is_to_be_drawn_anew_changes(generators, name, given_):
     request = dataclasses.replace(requests(given_.draw), temperature=1.0)
-    before, pictures = told(generators[name], request)
+    before, pictures = drawn(generators[name], request)
     rng = np.random.default_rng(given_.draw(st.integers(0, 10**6)))
     level = given_.draw(st.integers(1, len(before)))
     one_for_all, other = given_.draw(st.booleans()), given_.draw(st.booleans())
@@ -75,7 +75,7 @@ def test_only_what_is_to_be_drawn_anew_changes(generators, name, given_):
     anew = tuple(mask if e.level == level else None for e in before)
     codes = tuple(e.codes for e in before)
     held = FixedLatents(codes, anew, request.seed, other)  # not the same noise, for all the same seed
-    after, again = told(generators[name], dataclasses.replace(request, fixed_latents=held))
+    after, again = drawn(generators[name], dataclasses.replace(request, fixed_latents=held))
     mask = np.broadcast_to(mask, grid)
     for a, b in zip(before, after, strict=True):
         changed = (a.codes != b.codes).any(-1)
@@ -93,7 +93,7 @@ def test_only_what_is_to_be_drawn_anew_changes(generators, name, given_):
 
 def test_a_whole_level_drawn_anew_changes_the_picture_by_its_seed(generators):
     request = GenerationRequest(examples(data.MNIST)[0].prompt, 4, seed=2)
-    before, pictures = told(generators["vssm"], request)
+    before, pictures = drawn(generators["vssm"], request)
     codes, everywhere = tuple(e.codes for e in before), (np.ones((7, 7), bool), *(None,) * 6)
     seen = [pictures]
     for seed in (0, 1, 1):
@@ -107,7 +107,7 @@ def test_a_whole_level_drawn_anew_changes_the_picture_by_its_seed(generators):
 
 def test_latents_that_cannot_be_held_are_one_sentence(generators):
     request = GenerationRequest(examples(data.MNIST)[0].prompt, 2)
-    codes = tuple(e.codes for e in told(generators["vssm"], request)[0])
+    codes = tuple(e.codes for e in drawn(generators["vssm"], request)[0])
     nothing = (None,) * 7
 
     def refuses(name: str, match: str, held: FixedLatents, **changes) -> None:
