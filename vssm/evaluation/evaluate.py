@@ -107,12 +107,22 @@ def evaluate(
     data_folder: str | Path | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Score a model; returns the record of `python -m vssm evaluate`, whose keys are told at the methods of
-    `Evaluation`. "measured" says of each part when, where, how long and under which settings. parts: as
-    `usual_parts` has it by default.
+    """Score a model.
 
-    Raises UserError for an unknown part, where the data or the classifier are missing, and for settings that the test
-    set or the model does not have.
+    Args:
+        model: The model, or its checkpoint.
+        parts: Names in PARTS; None for those of `usual_parts`.
+        settings: How to score it.
+        data_folder: The folder of the data sets; see `data.data_dir`.
+        quiet: Whether to hide progress bars.
+
+    Returns:
+        The record of `python -m vssm evaluate`. The methods of `Evaluation` explain its keys; "measured" says for each
+        part when, where, how long and under which settings it was measured.
+
+    Raises:
+        UserError: A part is unknown, the data or the classifier are missing, or the test set or the model does not
+            allow the settings.
     """
     settings, generator = settings or Settings(), model if isinstance(model, Generator) else Generator(model)
     if parts is None:

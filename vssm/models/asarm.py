@@ -380,8 +380,8 @@ class Decoding:
         first `passed` were accepted."""
         first = num_done[:, None]
         proposed = (self.ranks >= first) & (self.ranks < first + size)
-        stood = proposed & (self.ranks < first + (passed if isinstance(passed, int) else passed[:, None]))
-        return Drafted(values.view(shape), proposed.view(shape[:3]), stood.view(shape[:3]))
+        accepted = proposed & (self.ranks < first + (passed if isinstance(passed, int) else passed[:, None]))
+        return Drafted(values.view(shape), proposed.view(shape[:3]), accepted.view(shape[:3]))
 
     def call(self, ranks: Tensor, seen: Tensor) -> Tensor:
         """Call the network once: the raw outputs [B, R, P] of rows; ranks and seen as in `ASARM.embed`."""

@@ -1,19 +1,19 @@
-"""What assisted speculative decoding (2504.20456) decides: which drafts stay, and what replaces the first that goes.
+"""The decisions of assisted speculative decoding (2504.20456): which drafts are accepted, and what replaces the others.
 
-A draft x was drawn from p, and the verification says that it should have been drawn from q. It stays with probability
-min(1, q(x) / p(x)); else a value takes its place that is drawn from the residual r(v) = max(0, q(v) − p(v)) / Z, with
-Z = Σ_v max(0, q(v) − p(v)). What stands in the end is drawn from q: a value v stays with probability
-p(v) min(1, q(v) / p(v)) = min(p(v), q(v)), a draft goes with probability 1 − Σ_v min(p(v), q(v)) = Z, and
+A draft x was drawn from p, and by the verification it should have been drawn from q. It is accepted with probability
+min(1, q(x) / p(x)); otherwise it is replaced by a draw from the residual r(v) = max(0, q(v) − p(v)) / Z, with
+Z = Σ_v max(0, q(v) − p(v)). The result is a draw from q: a value v is drafted and accepted with probability
+p(v) min(1, q(v) / p(v)) = min(p(v), q(v)), a draft is rejected with probability 1 − Σ_v min(p(v), q(v)) = Z, and
 min(p(v), q(v)) + Z r(v) = q(v).
 
-A pixel in colour has 16 million values, too many to list them. Its channels have 256 each, and its density is a product
-over channels, q(x) = Π_c q(x_c | x_<c). So the rule is applied to one channel after another, as if each were a token
-of its own, with q(x_c | x_<c) and p(x_c | x_<c) in the place of q and p: the first channel that does not stay is drawn
-from the residual of these two, and those after it from q(x_c | x_<c), because no draft of them is left that was made
-given the new value. By the argument above each channel is drawn from q given the earlier ones, hence the pixel from q.
+A pixel in colour has 16 million values, too many for a list. Each channel has 256, and the density is a product over
+channels, q(x) = Π_c q(x_c | x_<c). So the rule is applied to one channel after another, like tokens, with
+q(x_c | x_<c) and p(x_c | x_<c) instead of q and p: the first rejected channel is drawn from the residual of these two,
+and the channels after it from q(x_c | x_<c), because there is no draft of them given the new value. By the argument
+above each channel is drawn from q given the earlier ones, and hence the pixel is drawn from q.
 
-p and q may differ by one part in a million and either may be as small as e⁻⁵⁰: all is reckoned in float64 from
-log-probabilities, q − p as q (1 − exp(log p − log q)), which does not cancel.
+p and q may differ by one part in a million, and both may be as small as e⁻⁵⁰. Therefore everything is computed in
+float64 from log-probabilities, and q − p as q (1 − exp(log p − log q)), which does not cancel.
 
 Shapes: raw outputs [..., P] of the likelihood `kind`, tokens [..., C] of C channels with V values each.
 """
