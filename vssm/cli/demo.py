@@ -35,8 +35,13 @@ def main() -> int:
 
 
 def demonstrate(dataset: data.DataSet = data.MNIST) -> None:
-    """Complete, compare, draw. A model that cannot be loaded is left out, with a line on standard error; raises
-    UserError where none is left."""
+    """Complete a prompt by all models, compare them, and draw the results.
+
+    A model that cannot be loaded is left out, with a line on standard error.
+
+    Raises:
+        UserError: No model can be loaded.
+    """
     example = examples(dataset)[0]
     finished: dict[str, Finished] = {}
     for preset in registry.PRESETS.values():

@@ -198,10 +198,15 @@ class Evaluation:
         return options
 
     def nats(self) -> dict[str, Any]:
-        """nats: −log p(x) or its bound, a mean over images; nats_error: that mean's standard error; bits_per_dim,
-        bits_per_dim_error: the same two in bits a channel of a pixel; bound: "exact", or "elbo" by one hard posterior
-        draw an image with nothing known; order: of the tokens, "raster" or "random" (each image under an order of its
-        own), null for a model that has none."""
+        """Score the likelihood of test images.
+
+        Returns:
+            images: How many.
+            nats, nats_error: −log p(x) or its bound, a mean over images, and its standard error.
+            bits_per_dim, bits_per_dim_error: The same in bits for a channel of a pixel.
+            bound: "exact", or "elbo" by one posterior draw for each image, with nothing known.
+            order: Of the tokens: "raster", "random" (another one for each image), or None for a model without order.
+        """
         network = self.generator.network
         nats = -self._log_likelihoods(self.values)
         raster = network.exact and network.prefix_only
@@ -216,10 +221,14 @@ class Evaluation:
         }
 
     def label(self) -> dict[str, Any]:
-        """label_kept, label_kept_error: the share of pictures that, their lower half completed once at temperature 1,
-        still read as what they are to the classifier, and its standard error; label_kept_whole: the same share of the
-        pictures as they are; label_kept_top: of their upper halves alone, the rest black; label_images: of how
-        many."""
+        """Complete the lower half of test images once, at temperature 1, and let the classifier read the results.
+
+        Returns:
+            label_images: How many.
+            label_kept, label_kept_error: The share that keeps its label, and its standard error.
+            label_kept_whole: The same share of the pictures as they are.
+            label_kept_top: The same share of upper halves alone, with black below.
+        """
         known = metrics.lower_half_unknown(self.images)
         kept = self.kept(known)
         return {
@@ -231,10 +240,16 @@ class Evaluation:
         }
 
     def pen(self) -> dict[str, Any]:
-        """pen_kept, pen_kept_error: of pen digits whose lower half is completed once at temperature 1, the share that
-        still reads as what it is, and its standard error; pen_kept_top: that share of their upper halves alone, the
-        rest black; pen_images: of how many; pen_whole: the share that the classifier reads whole, which alone are
-        completed. The pictures depend on the file and the limit alone, so that all models complete the same ones."""
+        """Complete the lower half of pen digits once, at temperature 1, and let the classifier read the results.
+
+        The pictures depend only on the file and the limit, so that all models complete the same ones.
+
+        Returns:
+            pen_images: How many.
+            pen_kept, pen_kept_error: The share that keeps its label, and its standard error.
+            pen_kept_top: The same share of upper halves alone, with black below.
+            pen_whole: The share of whole digits that the classifier reads; only these are completed.
+        """
         images, labels, whole = self.pen_pictures
         known = metrics.lower_half_unknown(images)
         kept = self._share_read(self._complete(images, known), labels)
@@ -248,8 +263,14 @@ class Evaluation:
 
     @cached_property
     def pen_pictures(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """The pen digits that the classifier reads whole, up to the limit: pictures [N, H, W, C], labels [N], and the
-        share of all that it reads. Raises UserError where the set is not of digits, or none is left."""
+        """The pen digits that the classifier reads, up to the limit.
+
+        Returns:
+            Pictures [N, H, W, C], labels [N], and the share of all digits that it reads.
+
+        Raises:
+            UserError: The data set has no digits, or the classifier reads none of them.
+        """
         if self.data.name != data.MNIST.name:
             raise UserError(f"Pen digits are no prompts for {self.data.title}; leave the part out or use --data mnist.")
         path = pen_digits.find(self.settings.pen, self.data_folder)
@@ -268,10 +289,14 @@ class Evaluation:
         return self._read_rightly(self._complete(self.images, known))
 
     def iw(self) -> dict[str, Any]:
-        """iw_nats, iw_nats_error: the bound −log (1/K) Σ_k p(x, z_k) / q(z_k | x) by iw_samples = K draws
-        (1509.00519), its mean over the first iw_images images and that mean's standard error; iw_elbo: the bound by
-        one draw on the same images; iw_bits_per_dim, iw_bits_per_dim_error, iw_elbo_bits_per_dim: the three in bits a
-        channel of a pixel. Nothing for a model whose likelihood is exact."""
+        """Compute the importance-weighted bound −log (1/K) Σ_k p(x, z_k) / q(z_k | x) (1509.00519).
+
+        Returns:
+            Nothing for a model with an exact likelihood; else
+            iw_nats, iw_nats_error: The bound by K = iw_samples draws, a mean over images, and its standard error.
+            iw_elbo: The bound by one draw on the same images.
+            iw_bits_per_dim, iw_bits_per_dim_error, iw_elbo_bits_per_dim: The three in bits for a channel of a pixel.
+        """
         s, network = self.settings, self.generator.network
         if network.exact or not isinstance(network, LatentNetwork):
             return {}
@@ -296,11 +321,15 @@ class Evaluation:
         }
 
     def fid(self) -> dict[str, Any]:
-        """fid: the Fréchet distance between fid_samples unconditional samples and all test pictures, as they are
-        scored, each taken as a Gaussian in the classifier's penultimate layer: the fewer the samples, the larger it
-        is. kid, kid_error: the kernel distance in the same features, which is as large on average whatever the number,
-        and its standard error. fid_real, kid_real, kid_real_error: the same of as many training pictures, what a
-        perfect model would score."""
+        """Compute the Fréchet and the kernel distance of unconditional samples, in the classifier's features.
+
+        Returns:
+            fid_samples: How many samples.
+            fid: The Fréchet distance to all test pictures; it is larger for fewer samples.
+            kid, kid_error: The kernel distance, which does not depend on the number of samples on average, and its
+                standard error.
+            fid_real, kid_real, kid_real_error: The same for as many training pictures: the score of a perfect model.
+        """
         s = self.settings
         train = data.load(self.data, "train", self.data_folder)[0]
         if not LEAST_SAMPLES <= s.fid_samples <= len(train):
@@ -324,18 +353,28 @@ class Evaluation:
         }
 
     def from_posterior(self, levels: int) -> dict[str, Any]:
-        """What the model would score if its first so many levels of latents were right: they are drawn from the
-        posterior, which sees the whole picture, and the rest from the prior. fid, kid, kid_error: of as many pictures
-        from nothing as there are test images; label_kept: of lower halves completed."""
+        """Score the model as if its first levels of latents were right.
+
+        They are drawn from the posterior, which sees the whole picture, and the other levels from the prior.
+
+        Returns:
+            fid, kid, kid_error: Of as many pictures from nothing as there are test images.
+            label_kept: Of completed lower halves.
+        """
         upper, nothing = metrics.lower_half_unknown(self.images), np.zeros(self.images.shape[:3], bool)
         made, completed = (self._complete(self.images, known, levels) for known in (nothing, upper))
         return self._distances(made) | {"label_kept": self._read_rightly(completed)}
 
     def diversity(self) -> dict[str, Any]:
-        """Of so many completions ("diversity_endings") of the lower half of each of the first test digits
-        ("diversity_prompts"), means over the prompts: diversity, the mean difference of two of them in the unknown
-        pixels, as a share of the range (of two levels: the share of pixels in which they differ), over all pairs;
-        diversity_labels, how many different classes the classifier reads in them."""
+        """Compare several completions of the lower half of the first test images.
+
+        Returns:
+            diversity_prompts: How many prompts.
+            diversity_endings: How many completions of each.
+            diversity: The mean difference of two completions in an unknown pixel, as a share of the range (for a
+                binarised set the share of pixels that differ).
+            diversity_labels: How many different classes the classifier reads, on average.
+        """
         s = self.settings
         images = self.images[: s.prompts]
         known = metrics.lower_half_unknown(images)
@@ -350,9 +389,15 @@ class Evaluation:
         }
 
     def best(self) -> dict[str, Any]:
-        """best_mse: of best_endings completions of the lower half of each of the first best_images test pictures, the
-        squared error of the best, a mean over unknown pixels and their channels, 0 to 1, and over the pictures;
-        best_mse_error: the standard error of the latter; mean_mse: of all completions."""
+        """Compute the squared error of the best of several completions of the lower half of the first test images.
+
+        Returns:
+            best_images: How many images.
+            best_endings: How many completions of each.
+            best_mse, best_mse_error: The error of the best completion, 0 to 1, a mean over unknown pixels, channels and
+                images, and its standard error.
+            mean_mse: The mean error of all completions.
+        """
         s = self.settings
         images = self.images[: s.best_images]
         known, (M, K) = metrics.lower_half_unknown(images), (len(images), s.best_endings)
@@ -368,10 +413,16 @@ class Evaluation:
         }
 
     def speed(self) -> dict[str, Any]:
-        """images_per_second: whole pictures from nothing, one at a time; images_per_second_best: at the best of some
-        batch sizes, best_batch; speeds: at each of them; others_busy_cores: the most cores that other programs kept
-        busy meanwhile, None where nobody tells; too_busy: whether that was too many for the times to mean much;
-        network_calls, tokens_per_call and, where tokens are drafted, acceptance: of one picture."""
+        """Measure how fast whole pictures are made from nothing.
+
+        Returns:
+            images_per_second: One picture at a time.
+            images_per_second_best, best_batch: At the best batch size, and that size.
+            speeds: Pictures per second at every batch size.
+            others_busy_cores: How many cores other programs kept busy, at most; None if unknown.
+            too_busy: Whether the times mean little for that reason.
+            network_calls, tokens_per_call, acceptance: Of one picture; the last one only if tokens are drafted.
+        """
         s = self.settings
         contestant = benchmark.Contestant(self.generator, s.sampler, s.parameter, s.pixel_mode)
         prompt = Prompt.empty(*self.data.shape)

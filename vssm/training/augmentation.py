@@ -1,8 +1,8 @@
-"""Digits as other hands would write them: of another size, slant, place and stroke, softly bent, with hard edges.
+"""Changes digits as other people would write them: another size, slant, place and stroke, a soft bend, hard edges.
 
-What a person sketches is not one of a data set's pictures. Where a model is trained on prompts (never where nothing is
-known, so that what it draws from nothing stays the data set's own), a share of the pictures is changed in this way,
-prompt and rest together.
+A person's sketch is not like a picture of the data set. Therefore a share of the pictures with a prompt is changed in
+training, prompt and rest together. Pictures without a prompt are never changed, so that unconditional samples stay
+like the data set.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ HARDEST = 12.0  # factor on the distance of a pixel's value from the middle grey
 
 
 def augment(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Change every picture in a way of its own.
+    """Change every picture, each in another way.
 
     Args:
         images: [B, H, W, 1] uint8, light ink on black.
-        rng: where the changes are drawn from.
+        rng: The source of random numbers.
 
     Returns:
         [B, H, W, 1] uint8.

@@ -40,18 +40,29 @@ from vssm.training.distributed import Loss, Processes
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """minutes: the budget, counted over all resumed parts. batch: images a step, over all processes.
+    """The settings of a training.
 
-    empty_share: images trained with nothing known. known: which sets the others know, "any" or "prefix"
-    (`draw_known`), the preset's own by default. augment: the share of these others that are changed as other hands
-    would write them (`augmentation`).
-
-    lr: the learning rate at its height, the preset's own by default.
-    changes: settings of the preset's config to replace. start: a checkpoint to take matching tensors from.
-    clip: the gradient norm above which it is scaled down; a norm above skip_factor times its running average is an
-    outlier and its step is skipped (VDVAE, 2011.10650). descent: the share of the budget in which the rate falls.
-    part: the one submodule to train, by a loss of its own (`code`: `VSSM.code_loss`); the rest stays as it is.
-    freeze: a submodule that stays as it is while the rest is trained.
+    Args:
+        model: The name of the preset.
+        data: The name of the data set.
+        minutes: The budget, over all resumed parts.
+        batch: Images in each step, over all processes.
+        lr: The highest learning rate; None for the preset's.
+        weight_decay: Of the inner matrices.
+        ema: The decay of the average of the weights.
+        clip: Gradients with a larger norm are scaled down to this norm.
+        skip_factor: A step is skipped if its norm is so many times larger than usual (VDVAE, 2011.10650).
+        empty_share: The share of images with nothing known.
+        known: The known sets of the others, "any" or "prefix" (`draw_known`); None for the preset's.
+        augment: The share of the others that are changed as other people would write them (`augmentation`).
+        warmup_steps: Steps in which the learning rate rises.
+        descent: The share of the budget in which the learning rate falls.
+        save_minutes: Time between two saves.
+        seed: Seed of everything that is drawn.
+        start: A checkpoint whose fitting tensors are taken.
+        part: The only submodule to train, by a loss of its own (`code`: `VSSM.code_loss`).
+        freeze: A submodule that is not trained.
+        changes: Changes of the preset's config.
     """
 
     model: str
