@@ -14,9 +14,11 @@ import io
 from collections.abc import Iterable
 
 from app.core.run import Run
+from app.core.settings import CompletionSettings
 from vssm import __version__
 from vssm.evaluation.scaling import Measured
-from vssm.sampling.events import Finished, GenerationRequest, Progress, Started
+from vssm.prompt import Prompt
+from vssm.sampling.events import Finished, Progress, Started
 
 Row = dict[str, object]
 
@@ -46,18 +48,14 @@ def dated(rows: Iterable[Row]) -> list[Row]:
     return [{**row, "date": now, **circumstances()} for row in rows]
 
 
-def asked(model: str, data: str, request: GenerationRequest, started: Started | None) -> Row:
-    """What was asked of a model, and what worked on it."""
+def asked(data: str, settings: CompletionSettings, prompt: Prompt, started: Started | None) -> Row:
+    """Tell what was asked of a model, and what worked on it."""
+    settings = settings.as_started(started)
     return {
-        "model": model,
+        "model": settings.model,
         "data": data,
-        "mode": started.sampler.name if started else request.sampler,
-        "size": (started.parameter if started else request.parameter) or None,
-        "pixels": started.pixel_mode if started else request.pixel_mode,
-        "samples": request.samples,
-        "temperature": request.temperature,
-        "seed": request.seed,
-        "known": int(request.prompt.known.sum()),
+        **settings.to_dict(),
+        "known": int(prompt.known.sum()),
         "device": started.device if started else None,
         "threads": started.threads if started else None,
     }
@@ -106,9 +104,9 @@ def of_runs(runs: list[Run]) -> list[Row]:
     return dated(
         {
             "run": run.number,
-            **asked(run.model, run.data, run.request, run.started),
+            **asked(run.data, run.settings, run.request.prompt, run.started),
             "state": run.state.removesuffix(" …") or "finished",
-            "tokens": int((~run.request.prompt.known).sum()) * run.request.samples,
+            "tokens": int((~run.request.prompt.known).sum()) * run.settings.samples,
             "tokens_done": run.tokens,
             "network_calls": run.network_calls,
             "total_seconds": run.seconds,
@@ -125,7 +123,7 @@ def of_points(runs: list[Run]) -> list[Row]:
     return dated(
         {
             "run": run.number,
-            **asked(run.model, run.data, run.request, run.started),
+            **asked(run.data, run.settings, run.request.prompt, run.started),
             "total_seconds": seconds,
             "tokens_done": tokens,
         }

@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from app.core.session import Session, Sheet
+from app.core.settings import CompletionSettings, pixel_modes, samplers
 from vssm import data
 from vssm.errors import UserError
 from vssm.models import registry
@@ -33,6 +33,9 @@ QUOTED = re.compile(r"\n[ \t]*(>[ \t]*)+")  # the beginning of a line that a mai
 SOFT = re.compile(r"=\s+")  # the end of a line in quoted-printable text where the line goes on
 HUNDREDTHS = 100  # of a temperature; a link has no finer ones, as the window has none
 MOST_TEMPERATURE = 2  # in the window
+KEYS = {"size": "number"}  # where they differ from those of records
+FIELDS = {key: name for name, key in KEYS.items()}
+KINDS = {"model": str, "mode": str, "number": int, "samples": int, "temperature": float, "seed": int, "pixels": str}
 MOST = 20_000  # characters
 SEARCHED = 200_000  # characters of a text in which a link is sought
 DAMAGED = "The link is damaged: copy it whole, once more."
@@ -40,54 +43,50 @@ DAMAGED = "The link is damaged: copy it whole, once more."
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """What a completion starts from; `pixels` is "sampled" or "mean"."""
+    """What a completion starts from.
+
+    Args:
+        data: The name of the data set.
+        settings: How its picture is to be completed, with a sampler and a pixel mode.
+        prompt: The sketch.
+
+    Raises:
+        UserError: The window cannot be set to this.
+    """
 
     data: str
-    model: str
-    mode: str
-    size: int | None
-    samples: int
-    temperature: float
-    seed: int
-    pixels: str
+    settings: CompletionSettings
     prompt: Prompt
 
-    def __post_init__(self):
-        """Raises UserError for what the window cannot be set to."""
-        hundredths = round(self.temperature * HUNDREDTHS)
-        if hundredths / HUNDREDTHS != self.temperature or not 0 <= self.temperature <= MOST_TEMPERATURE:
+    def __post_init__(self) -> None:
+        hundredths = round(self.settings.temperature * HUNDREDTHS)
+        if hundredths / HUNDREDTHS != self.settings.temperature or not 0 <= hundredths <= HUNDREDTHS * MOST_TEMPERATURE:
             raise UserError(f"The temperature must be from 0 to {MOST_TEMPERATURE}, in hundredths.")
-        self.sitting()
-
-    def sitting(self) -> Session:
-        """All this as a sitting."""
-        modes = {self.model: (self.mode, self.size)}
-        dataset = data.get(self.data)
-        sheet = Sheet(self.prompt, modes, self.temperature, self.pixels, Sheet.fresh(dataset).ink)
-        return Session(self.data, self.model, self.samples, self.seed, True, sheets={self.data: sheet})
+        self.settings.check(data.get(self.data))
 
     def require_possible(self) -> None:
-        """Raise UserError for a mode, a number or a way of showing pixels that the model has not: what it would show is
-        not the same. This loads the model's code."""
-        modes = {mode.name: mode for mode in registry.get(self.model).samplers(data.get(self.data))}
-        mode = modes.get(self.mode)
-        title = registry.get(self.model).title
-        if mode is None:
-            raise UserError(f"The link asks {title} for the mode {self.mode!r}, and it has only {', '.join(modes)}.")
-        if bool(mode.parameter) != (self.size is not None) or (mode.parameter and not 1 <= self.size <= mode.most):
-            wanted = f"a number from 1 to {mode.most}" if mode.parameter else "no number"
-            raise UserError(f"The link does not fit {title}, whose mode {self.mode} takes {wanted}.")
-        ways = getattr(registry.get(self.model).network, "pixel_modes", ("sampled",))
-        if self.pixels not in ways:
-            raise UserError(f"The link asks {title} for {self.pixels} pixels, and it has only {', '.join(ways)} ones.")
+        """Raise UserError for a sampler, a parameter or a pixel mode that the model does not have: the completion would
+        be another. This loads the model's code."""
+        settings, dataset = self.settings, data.get(self.data)
+        offered = {sampler.name: sampler for sampler in samplers(settings.model, dataset)}
+        sampler = offered.get(settings.sampler or "")
+        title = registry.get(settings.model).title
+        if sampler is None:
+            names = ", ".join(offered)
+            raise UserError(f"The link asks {title} for the mode {settings.sampler!r}, and it has only {names}.")
+        given, wanted = settings.parameter, f"a number from 1 to {sampler.most}" if sampler.parameter else "no number"
+        if (given is not None) != bool(sampler.parameter) or (given is not None and not 1 <= given <= sampler.most):
+            raise UserError(f"The link does not fit {title}, whose mode {settings.sampler} takes {wanted}.")
+        ways = pixel_modes(settings.model)
+        if settings.pixel_mode not in ways:
+            only = ", ".join(ways)
+            raise UserError(f"The link asks {title} for {settings.pixel_mode} pixels, and it has only {only} ones.")
 
     @property
     def text(self) -> str:
-        fields = {"v": VERSION, "data": self.data, "model": self.model, "mode": self.mode}
-        if self.size is not None:
-            fields["number"] = self.size
-        fields |= {"samples": self.samples, "temperature": self.temperature, "seed": self.seed, "pixels": self.pixels}
-        fields["prompt"] = _packed(self.prompt)
+        """The link as one text."""
+        settings = {KEYS.get(name, name): v for name, v in self.settings.to_dict().items() if v is not None}
+        fields = {"v": VERSION, "data": self.data, **settings, "prompt": _packed(self.prompt)}
         body = "/".join((START, *(f"{name}={quote(str(value), safe='')}" for name, value in fields.items())))
         return f"{body}/check={_check(body)}"
 
@@ -109,11 +108,12 @@ class Link:
         if (fields.pop("v", ""), separator) not in (("1", "?"), (VERSION, "/")):
             raise UserError("The link is of another version of this program, and cannot be opened here.")
         try:
-            prompt = _unpacked(fields.pop("prompt"), data.get(fields["data"]))
-            size = int(fields.pop("number")) if "number" in fields else None
-            for name, kind in (("samples", int), ("seed", int), ("temperature", float)):
-                fields[name] = kind(fields[name])
-            return cls(**fields, size=size, prompt=prompt)
+            name, packed = fields.pop("data"), fields.pop("prompt")
+            prompt = _unpacked(packed, data.get(name))
+            values = {"size": None, **{FIELDS.get(key, key): KINDS[key](value) for key, value in fields.items()}}
+            if missing := CompletionSettings("").to_dict().keys() - values.keys():
+                raise KeyError(*missing)
+            return cls(name, CompletionSettings.from_dict(values), prompt)
         except UserError as error:
             raise UserError(f"The link does not fit this program: {error}") from None
         except (KeyError, TypeError, ValueError, OverflowError, zlib.error):

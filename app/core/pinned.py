@@ -47,14 +47,14 @@ class Pinned:
     @classmethod
     def of(cls, run: Run, sample: int) -> Pinned:
         """Of a finished run, the sample counted from 0."""
-        request = run.request
+        settings = run.settings
         return cls(
             run.finished.images[sample],
-            request.prompt.known,
+            run.request.prompt.known,
             run.model,
             run.title,
-            request.seed,
-            request.temperature,
+            settings.seed,
+            settings.temperature,
             sample + 1,
             run.seconds,
         )

@@ -17,6 +17,10 @@ import numpy as np
 
 from app.core import run
 from app.core.places import Place, Times, places
+from app.core.settings import CompletionSettings
+from vssm import data
+from vssm.models import registry
+from vssm.prompt import Prompt
 from vssm.sampling.events import Drafts, Event, Finished, GenerationRequest, Latents, Progress, Started
 
 OWN = 0  # the turn that is the race itself
@@ -26,28 +30,39 @@ ORDINALS = ("first", "second", "third")
 
 @dataclass(frozen=True, eq=False)
 class Contestant:
-    """Who races, and on what: a request for one sample, every network call of which is told."""
+    """A model that races, and its task: one sample of a prompt, with an event for every network call."""
 
-    model: str
     data: str
-    request: GenerationRequest
+    settings: CompletionSettings
+    prompt: Prompt
 
-    def __post_init__(self):
-        if self.request.samples != 1 or self.request.every != 0:
-            raise ValueError("a race is of one sample each, with an event for every network call")
+    def __post_init__(self) -> None:
+        if self.settings.samples != 1:
+            raise ValueError("a race is of one sample each")
+
+    @property
+    def request(self) -> GenerationRequest:
+        """What is asked of the model."""
+        return self.settings.to_request(self.prompt, every=0, details=False)
+
+    @property
+    def model(self) -> str:
+        """The name of its preset."""
+        return self.settings.model
 
     @cached_property
-    def _run(self) -> run.Run:
-        return run.Run(0, self.model, self.data, self.request)
+    def _variant(self) -> str:
+        return self.settings.variant(data.get(self.data))
 
     @property
     def title(self) -> str:
-        """Model and, where it is not the usual one, sampler."""
-        return self._run.title
+        """Model and, if it is not the usual one, sampler."""
+        return f"{registry.get(self.model).title} {self._variant}".rstrip()
 
     @property
     def usual(self) -> bool:
-        return not self._run.variant
+        """Whether it races by the model's usual sampler."""
+        return not self._variant
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +131,7 @@ class Lane:
 
     @classmethod
     def of(cls, contestant: Contestant) -> Lane:
-        prompt = contestant.request.prompt
+        prompt = contestant.prompt
         picture = prompt.pixels * prompt.known[..., None].astype(np.uint8)
         nothing = np.zeros_like(prompt.known)
         return cls(contestant, (Frame(0.0, 0, 0, picture, prompt.known, nothing),))
@@ -161,7 +176,7 @@ class Lane:
     @property
     def tokens(self) -> int:
         """To be generated."""
-        return int((~self.contestant.request.prompt.known).sum())
+        return int((~self.contestant.prompt.known).sum())
 
     @property
     def end(self) -> float:

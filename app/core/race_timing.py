@@ -29,11 +29,10 @@ class Took:
     @property
     def work(self) -> tuple:
         """What is equal where two are repeats."""
-        asked, s = self.contestant.request, self.started
-        prompt = asked.prompt
+        one, prompt = self.contestant, self.contestant.prompt
         sketch = prompt.known.tobytes(), (prompt.pixels * prompt.known[..., None]).tobytes()
-        who = self.contestant.data, self.contestant.model, s.sampler.name, s.parameter, s.pixel_mode
-        return *who, *sketch, asked.temperature, s.device, s.threads
+        settings = one.settings.as_started(self.started).without_seed
+        return one.data, settings, *sketch, self.started.device, self.started.threads
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +68,7 @@ class Bar:
         one = self.took[number]
         calls = one.finished.network_calls
         text = f"{one.contestant.title}, run {number + 1} of {len(self.took)}: {run.seconds(one.seconds)}"
-        return f"{text}, {calls:,} network call{'s' * (calls != 1)}, seed {one.contestant.request.seed}"
+        return f"{text}, {calls:,} network call{'s' * (calls != 1)}, seed {one.contestant.settings.seed}"
 
 
 class Record:
@@ -140,7 +139,7 @@ def table(bars: list[Bar]) -> list[csv_export.Row]:
         {
             "run": number,
             "runs": len(bar.took),
-            **csv_export.asked(one.contestant.model, one.contestant.data, one.contestant.request, one.started),
+            **csv_export.asked(one.contestant.data, one.contestant.settings, one.contestant.prompt, one.started),
             "tokens": one.finished.tokens,
             "network_calls": one.finished.network_calls,
             "total_seconds": one.seconds,
@@ -161,7 +160,7 @@ def frames(race: Race | None) -> list[csv_export.Row]:
     """A row a network call of a race: what stood after it."""
     return csv_export.dated(
         {
-            **csv_export.asked(lane.contestant.model, lane.contestant.data, lane.contestant.request, lane.started),
+            **csv_export.asked(lane.contestant.data, lane.contestant.settings, lane.contestant.prompt, lane.started),
             "network_calls": frame.calls,
             "total_seconds": frame.seconds,
             "tokens_done": frame.tokens,

@@ -10,6 +10,7 @@ import numpy as np
 
 from app.core import places
 from app.core.places import Times
+from app.core.settings import CompletionSettings
 from vssm import data
 from vssm.models import registry
 from vssm.sampling.events import Details, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
@@ -28,8 +29,8 @@ class Run:
     """
 
     number: int
-    model: str
     data: str
+    settings: CompletionSettings
     request: GenerationRequest
     started: Started | None = None
     progress: Progress | None = None
@@ -41,25 +42,24 @@ class Run:
     stopping: bool = False  # asked to stop; its network call may still be under way
     paused: bool = False
     ended: bool = False
-    shown: int = 0  # the sample a person looks at
+    sample_index: int = 0  # of the sample a person looks at
     gesture: int = 0
     base: Run | None = field(default=None, repr=False)
 
+    @property
+    def model(self) -> str:
+        """The name of its preset."""
+        return self.settings.model
+
     @cached_property
     def variant(self) -> str:
-        """The mode where it is not the model's usual one, such as "sequential" or "chunked 49"; else empty."""
-        modes = registry.get(self.model).samplers(data.get(self.data))
-        mode = next((m for m in modes if m.name == self.request.sampler), modes[0])
-        size = self.request.parameter or mode.default
-        if mode == modes[0] and size == mode.default:
-            return ""
-        name = mode.title if mode.title.isupper() else mode.title.lower()
-        return f"{name} {size}" if mode.parameter else name
+        """The sampler if it is not the model's usual one, such as "sequential" or "chunked 49"; else empty."""
+        return self.settings.variant(data.get(self.data))
 
     @property
     def mean(self) -> bool:
         """Whether it shows the mean of what each pixel may be, not a draw."""
-        return self.request.pixel_mode == "mean"
+        return self.settings.pixel_mode == "mean"
 
     @property
     def title(self) -> str:
@@ -76,7 +76,7 @@ class Run:
         """How many pixels of the sample shown the last touch has changed, once that is known."""
         if self.base is None or self.finished is None:
             return None
-        return int((self.images[self.shown] != self.base.images[self.shown]).any(-1).sum())
+        return int((self.images[self.sample_index] != self.base.images[self.sample_index]).any(-1).sum())
 
     def add(self, event: Event) -> None:
         match event:
@@ -102,14 +102,14 @@ class Run:
         if self.progress is not None:
             return self.progress.images
         prompt = self.request.prompt
-        return np.repeat((prompt.pixels * prompt.known[..., None])[None], self.request.samples, 0)
+        return np.repeat((prompt.pixels * prompt.known[..., None])[None], self.settings.samples, 0)
 
     @property
     def filled(self) -> np.ndarray:
         """[K, H, W]: pixels known or generated."""
         if self.progress is not None:
             return self.progress.filled
-        return np.repeat(self.request.prompt.known[None], self.request.samples, 0)
+        return np.repeat(self.request.prompt.known[None], self.settings.samples, 0)
 
     @property
     def seconds(self) -> float:
@@ -144,14 +144,14 @@ class Run:
         if self.progress is None or not self.progress.drafted:
             return ""
         drafted, accepted = self.progress.drafted, self.progress.accepted
-        a_call = self.tokens / self.request.samples / self.network_calls
+        a_call = self.tokens / self.settings.samples / self.network_calls
         return f"{a_call:.1f} tokens a call · {100 * accepted / drafted:.0f} % of {drafted:,} drafts accepted"
 
     @property
     def work(self) -> tuple:
         """Two runs are alike, and their seconds may be compared, where this is equal."""
         started, known = self.started, self.request.prompt.known
-        return self.data, self.request.samples, started.tokens, started.device, started.threads, known.tobytes()
+        return self.data, self.settings.samples, started.tokens, started.device, started.threads, known.tobytes()
 
 
 def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from app.core.dataset_settings import Desk
+from app.core.dataset_settings import DatasetSettings
 from app.core.session import Session
 from vssm import data
 
 
 class Workspace:
-    """data: the data set. model: the one that completes. desks: by name of the data set."""
+    """data: the data set. model: the one that completes. datasets: the settings of each data set."""
 
     def __init__(self, session: Session):
         self.restore(session)
@@ -16,9 +16,9 @@ class Workspace:
     def restore(self, session: Session) -> None:
         """Be as a session left it."""
         self.data, self.model = data.get(session.data), session.model
-        self.desks = {name: Desk.of(sheet) for name, sheet in session.sheets.items()}
+        self.datasets = {name: settings.copy() for name, settings in session.datasets.items()}
 
     @property
-    def desk(self) -> Desk:
-        """What lies there for the chosen data set."""
-        return self.desks[self.data.name]
+    def dataset_settings(self) -> DatasetSettings:
+        """Those of the chosen data set."""
+        return self.datasets[self.data.name]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from app.core import history, session
+from app.core import history
+from app.core.dataset_settings import is_fresh
 from app.core.pinned import Pinned
 from app.core.run import Run
+from app.core.settings import CompletionSettings
 from app.core.workspace import Workspace
 from app.engine.worker import Engine
 from app.ui import actions, theme
@@ -27,6 +30,7 @@ from vssm.prompt import Prompt
 from vssm.reports import precomputed
 from vssm.sampling.events import Event, GenerationRequest, Progress
 
+EVERY = 0.02  # seconds between two reports of a generator
 FRAME = 60  # milliseconds between two paintings of a run under way; each takes its time from the model
 SELDOM = 0.2  # seconds between two of what takes long to paint
 TAKEN = "{} is your sketch now, and all of it is known: mark as unknown what is to be completed anew. {} takes it back."
@@ -114,15 +118,17 @@ class CompletionController(QObject):
     def _begin(self, gesture: int = 0, whole: bool = True) -> None:
         """Ask for a run; gesture: which one of the pen's it follows, if any; else than whole, for a glance: one sample,
         and its picture alone."""
-        model, samples = self._workspace.model, self._bar.samples.value() if whole else 1
-        request = self._bar.request(self._canvas.sketch.prompt, model, samples, whole=whole)
-        self.start(model, self._workspace.data.name, request, gesture=gesture)
+        settings = self._bar.settings()
+        if not whole:
+            settings = dataclasses.replace(settings, samples=1)
+        request = settings.to_request(self._canvas.sketch.prompt, EVERY, details=whole)
+        self.start(self._workspace.data.name, settings, request, gesture=gesture)
 
-    def start(self, model: str, data: str, request: GenerationRequest, **given) -> None:
+    def start(self, data: str, settings: CompletionSettings, request: GenerationRequest, **given) -> None:
         """Begin a run, in the place of the one under way. given: what else is known of it."""
         self._messages.supersede()
-        number = self._engine.complete(model, data, request)
-        self.running = Run(number, model, data, request, **given)
+        number = self._engine.complete(settings.model, data, request)
+        self.running = Run(number, data, settings, request, **given)
         self.live.begun(self.running)
         self._timer.start()
         self.changed.emit()
@@ -229,7 +235,8 @@ class CompletionController(QObject):
         """It takes the place of the one before of the same gesture as soon as it has something to show, and is painted
         at once when its picture is whole."""
         if run not in self.history:
-            run.shown = min(self.selected_run.shown if self.selected_run else 0, run.request.samples - 1)
+            looked_at = self.selected_run.sample_index if self.selected_run else 0
+            run.sample_index = min(looked_at, run.settings.samples - 1)
             self.history = history.add(self.history, run)
             self.selected_run = run
         if run.progress.filled.all() and self.selected_run is run:
@@ -314,17 +321,17 @@ class CompletionController(QObject):
 
     # --- results
 
-    def show_desk(self) -> None:
+    def show_dataset(self) -> None:
         """Show what is pinned, and an example to a person who has drawn and made nothing yet."""
-        desk, dataset = self._workspace.desk, self._workspace.data
-        self._completion.show_pinned(desk.pinned)
-        begun = self.here or not session.is_fresh(desk.sketch.prompt, dataset)
+        settings, dataset = self._workspace.dataset_settings, self._workspace.data
+        self._completion.show_pinned(settings.pinned)
+        begun = self.here or not is_fresh(settings.sketch.prompt, dataset)
         self._completion.offer(None if begun else precomputed.find(dataset))
 
     @Slot(tuple)
     def _keep(self, pinned: tuple[Pinned, ...]) -> None:
         """Exactly these results are pinned now."""
-        self._workspace.desk.pinned = pinned
+        self._workspace.dataset_settings.pinned = pinned
         self._completion.show_pinned(pinned)
 
     @Slot(object)

@@ -202,7 +202,7 @@ class FileActions(QObject):
     @Slot()
     def save_one(self) -> None:
         if self._finished:
-            self._ask_picture("completion.png", self._finished.images[[self._runs.selected_run.shown]])
+            self._ask_picture("completion.png", self._finished.images[[self._runs.selected_run.sample_index]])
 
     @Slot()
     def save_all(self) -> None:
@@ -380,32 +380,18 @@ class FileActions(QObject):
 
     def link(self) -> Link:
         """To what the window shows."""
-        model, bar = self._workspace.model, self._bar
-        sampler, parameter = bar.sampler_of(model)
-        return Link(
-            self._workspace.data.name,
-            model,
-            sampler.name,
-            parameter,
-            bar.samples.value(),
-            round(bar.temperature.value(), 2),
-            bar.seed.value(),
-            bar.pixels_of(model)[1],
-            self._sketch.canvas.sketch.prompt,
-        )
+        return Link(self._workspace.data.name, self._bar.settings(), self._sketch.canvas.sketch.prompt)
 
     def use_link(self, link: Link) -> None:
         """The sketch comes last: a completion that follows it has all the rest."""
         self._actions.choose("choose_data", link.data)
-        self._actions.choose("choose_model", link.model)
-        desk, bar = self._workspace.desk, self._bar
-        desk.modes[link.model] = link.mode, link.size
-        desk.shown = link.pixels
+        self._actions.choose("choose_model", link.settings.model)
+        self._workspace.dataset_settings.adopt(link.settings)
         if self._models.are_ready:
-            bar.show_samplers()
-        bar.samples.setValue(link.samples)
-        bar.temperature.setValue(link.temperature)
-        bar.show_seed(link.seed)
+            self._bar.show_samplers()
+        self._bar.samples.setValue(link.settings.samples)
+        self._bar.show_dataset()
+        self._bar.show_seed(link.settings.seed)
         self._actions["set_keep_seed"].setChecked(True)
         self._sketch.give(link.prompt, "link")
         self._sketch.canvas.setFocus()

@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.core.run import Run
-from app.core.session import MOST_SEED
+from app.core.settings import MOST_SEED, samplers
 from app.ui.completion_controller import CompletionController
 from app.ui.models import Models
 from app.ui.panels.latents import LatentPanel
@@ -17,7 +17,6 @@ from app.ui.panels.scaling import ScalingPanel
 from app.ui.race_controller import RaceController
 from app.ui.widgets.toast import Messages
 from vssm import data
-from vssm.models import registry
 from vssm.sampling.events import FixedLatents, GenerationRequest
 
 MOST_BACK = 20  # edits that can be taken back one by one; the next one leads to the latents as drawn first
@@ -28,7 +27,7 @@ def uneditable(run: Run) -> str:
     if run.finished is None:
         return "Latents can be touched as soon as the run has finished."
     if not run.started.sampler.can_fix_latents:
-        able = next((m.title for m in registry.get(run.model).samplers(data.get(run.data)) if m.can_fix_latents), "")
+        able = next((m.title for m in samplers(run.model, data.get(run.data)) if m.can_fix_latents), "")
         return f"Latents can be touched in the mode {able} only: choose it, and complete again."
     return ""
 
@@ -41,9 +40,9 @@ def edited(run: Run, level: int, anew: np.ndarray | None, under_way: FixedLatent
     masks = [np.zeros(c.shape[:3], bool) for c in codes]
     for number, mask in zip(sorted(run.latents), masks, strict=True):
         if number == level:
-            mask[run.shown] |= True if anew is None else anew
+            mask[run.sample_index] |= True if anew is None else anew
         elif level == 0:  # the levels below say how this digit is drawn, and another code draws another digit
-            mask[run.shown] = True
+            mask[run.sample_index] = True
     seed, other = secrets.randbelow(MOST_SEED), anew is not None
     if under_way is not None:
         if not any((mask & given).any() for mask, given in zip(masks, under_way.redraw, strict=True)):
@@ -87,7 +86,7 @@ class LatentEditor(QObject):
             return
         same = running is not None and running.base is run and not running.stopping
         request = edited(run, level, anew, running.request.fixed_latents if same else None)
-        self._runs.start(run.model, run.data, request, shown=run.shown, base=run)
+        self._runs.start(run.data, run.settings, request, sample_index=run.sample_index, base=run)
 
     @property
     def _taken_up(self) -> str:
@@ -109,7 +108,7 @@ class LatentEditor(QObject):
         """An edited run that finished takes the place of the one it came from; another leaves that as it is."""
         if run.base is None or run.finished is None or run.base not in self._runs.history:
             return
-        run.shown = run.base.shown
+        run.sample_index = run.base.sample_index
         self._runs.replace(run.base, run)
         chain = [run]
         while chain[-1].base is not None:
@@ -124,7 +123,7 @@ class LatentEditor(QObject):
         if running is not None and running.base is not None:
             self.given_up.emit()
         elif run is not None and run.base is not None:
-            run.base.shown = run.shown
+            run.base.sample_index = run.sample_index
             if run in self._runs.history:
                 self._runs.replace(run, run.base)
             self._runs.select(run.base)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.core import session
+from app.core.run import Run
 from app.core.session import Session
 from app.core.sketch import COLOUR_TOOLS
 from app.core.workspace import Workspace
@@ -67,6 +68,7 @@ class Window(QMainWindow):
         self.tidy_exit = True  # False where the inference thread could not be ended in time when the window closed
         self._painted = False
         self._dialog: QWidget | None = None
+        self._selected: dict[str, Run | None] = {}  # by data set, while another one is shown
         self.setAcceptDrops(True)
         self._make_parts(folder or checkpoint.SHIPPED)
         self._make_controllers()
@@ -99,7 +101,7 @@ class Window(QMainWindow):
         self.messages.turn_to(self.workspace.data.name)
         self.models = Models(self.engine, self.workspace, self.actions_, self.messages, folder, self)
         self.bar = SettingsBar(self.workspace, self.actions_)
-        self.sketch = SketchPanel(self.workspace.data, self.workspace.desk, self.actions_)
+        self.sketch = SketchPanel(self.workspace.data, self.workspace.dataset_settings, self.actions_)
         self.canvas = self.sketch.canvas
         self.completion = CompletionPanel()
         self.timing = TimingPanel(self.actions_["clear_history"])
@@ -192,7 +194,7 @@ class Window(QMainWindow):
         self.sketch.pen.setValue(restored.pen)
         fits = self.workspace.data.channels == 3 or restored.tool not in COLOUR_TOOLS
         self.sketch.turn_tool(restored.tool if fits else "brush")
-        self._show_desk()
+        self._show_dataset()
         self.refresh()
 
     def focusNextPrevChild(self, onward: bool) -> bool:
@@ -255,19 +257,18 @@ class Window(QMainWindow):
 
     def choose_data(self, name: str) -> None:
         """Turn to another data set: its sketch, its examples, its models, its runs."""
-        desk = self.workspace.desk
         if name == self.workspace.data.name:
             return
         self.stop()
-        desk.temperature, desk.run = self.bar.temperature.value(), self.runs.selected_run
+        self._selected[self.workspace.data.name] = self.runs.selected_run
         self.workspace.data = data.get(name)
         self.messages.turn_to(name)
         self._show_title()
         if self.workspace.data.channels != 3 and self.canvas.tool in COLOUR_TOOLS:
             self.sketch.turn_tool("brush")
-        self.sketch.turn_to(self.workspace.data, self.workspace.desk)
-        self._show_desk()
-        self.runs.turn(self.workspace.desk.run)
+        self.sketch.turn_to(self.workspace.data, self.workspace.dataset_settings)
+        self._show_dataset()
+        self.runs.turn(self._selected.get(name))
         self.models.prepare()
 
     def choose_device(self, name: str) -> None:
@@ -295,13 +296,13 @@ class Window(QMainWindow):
     def _show_title(self) -> None:
         self.setWindowTitle(f"VSSM Sketchpad – {self.workspace.data.title}")
 
-    def _show_desk(self) -> None:
+    def _show_dataset(self) -> None:
         """What depends on the data set, the sketch aside."""
-        self.bar.temperature.setValue(self.workspace.desk.temperature)
+        self.bar.show_dataset()
         self.racing.offer()
         self._show_samplers()
         self._show_status()
-        self.runs.show_desk()
+        self.runs.show_dataset()
 
     @Slot()
     def _show_samplers(self) -> None:
@@ -328,7 +329,6 @@ class Window(QMainWindow):
 
     def session(self) -> Session:
         """What will be restored."""
-        self.workspace.desk.temperature = self.bar.temperature.value()
         return dataclasses.replace(
             self._session,
             data=self.workspace.data.name,
@@ -343,18 +343,18 @@ class Window(QMainWindow):
             toured=self.tour.toured,
             tool=self.canvas.tool,
             pen=self.canvas.pen,
-            sheets={name: desk.sheet for name, desk in self.workspace.desks.items()},
+            datasets={name: settings.copy() for name, settings in self.workspace.datasets.items()},
         )
 
     def use_session(self, session: Session) -> None:
         """Put it in the place of the present one; runs under way are given up."""
         self.stop()
         self.race.leave()
-        self._session = session
+        self._session, self._selected = session, {}
         self.workspace.restore(session)
         self.messages.turn_to(self.workspace.data.name)
         self._show_title()
-        self.sketch.turn_to(self.workspace.data, self.workspace.desk)
+        self.sketch.turn_to(self.workspace.data, self.workspace.dataset_settings)
         self._fill_in(session)
         self.runs.select(None)
         self.models.prepare()

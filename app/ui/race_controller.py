@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import dataclasses
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -102,7 +102,7 @@ class RaceController(QObject):
     def offer(self) -> None:
         """Let people choose who races."""
         offers = [Offer(name, preset.title, self._models.lacks(name)) for name, preset in registry.PRESETS.items()]
-        self._panel.offer(self._workspace.data.name, offers, self._workspace.desk.absent)
+        self._panel.offer(self._workspace.data.name, offers, self._workspace.dataset_settings.absent)
 
     def start(self) -> None:
         """Let all ticked models complete the sketch; a run or a race under way is given up, but not a scaling run."""
@@ -119,10 +119,10 @@ class RaceController(QObject):
         self.takes_over.emit()
         self._messages.supersede()
         self._bar.turn_seed()
-        request = functools.partial(self._bar.request, prompt, every=0)
-        dataset = self._workspace.data.name
         self.number = None
-        self._panel.begin(tuple(Contestant(name, dataset, request(name)) for name in self._panel.chosen))
+        chosen = (dataclasses.replace(self._bar.settings(model), samples=1) for model in self._panel.chosen)
+        dataset = self._workspace.data.name
+        self._panel.begin(tuple(Contestant(dataset, settings, prompt) for settings in chosen))
         self._panel.axis.setFocus()
 
     def show_times(self, on: bool) -> None:

@@ -7,20 +7,15 @@ import secrets
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFrame, QVBoxLayout
 
-from app.core import session
 from app.core.session import Session
+from app.core.settings import MOST_SAMPLES, MOST_SEED, CompletionSettings, pixel_modes, samplers
 from app.core.workspace import Workspace
 from app.ui.actions import Actions
 from app.ui.widgets.card import button, named
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.number_field import DecimalField, WholeField
 from app.ui.widgets.sampler_picker import SamplerPicker
-from vssm.models import registry
-from vssm.prompt import Prompt
-from vssm.sampling.events import GenerationRequest
-from vssm.sampling.step import Sampler
 
-EVERY = 0.02  # seconds between two reports of a generator
 HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whether the run is paused
 
 
@@ -65,15 +60,16 @@ class SettingsBar(QFrame):
         row.addWidget(self.modes)
         row.addStretch()
         self.samples, self.temperature = WholeField(), DecimalField()
-        self.samples.setRange(1, session.MOST_SAMPLES)
+        self.samples.setRange(1, MOST_SAMPLES)
         self.temperature.setRange(0, 2)
         self.temperature.setSingleStep(0.1)
+        self.temperature.valueChanged.connect(self._temperature_chosen)
         named(row.group(6), "Samples", self.samples, "How many completions are drawn at once, 1 to 64")
         row.addSpacing(4)
         words = "Temperature: 1 samples as trained; towards 0, the likeliest choice"
         named(row.group(6), "Temperature", self.temperature, words)
         self.seed = WholeField()
-        self.seed.setRange(0, session.MOST_SEED)
+        self.seed.setRange(0, MOST_SEED)
         self.seed.setButtonSymbols(WholeField.ButtonSymbols.NoButtons)
         self.seed.setFixedWidth(88)
         self.seed.editingFinished.connect(self._seed_edited)
@@ -106,7 +102,7 @@ class SettingsBar(QFrame):
     def turn_seed(self) -> None:
         """A new one, unless it is to be kept."""
         kept = self._actions["set_keep_seed"].isChecked()
-        self.show_seed(self.seed.value() if kept else secrets.randbelow(session.MOST_SEED))
+        self.show_seed(self.seed.value() if kept else secrets.randbelow(MOST_SEED))
 
     @Slot()
     def _seed_edited(self) -> None:
@@ -119,48 +115,30 @@ class SettingsBar(QFrame):
     def show_samplers(self) -> None:
         """Offer those of the chosen model, and how it can show pixels."""
         model = self._workspace.model
-        self.modes.offer(registry.get(model).samplers(self._workspace.data), *self.sampler_of(model))
-        self.modes.offer_pixels(*self.pixels_of(model))
+        chosen = self.settings()
+        self.modes.offer(samplers(model, self._workspace.data), chosen.sampler, chosen.parameter)
+        self.modes.offer_pixels(pixel_modes(model), chosen.pixel_mode)
 
     @Slot(str, object)
     def _sampler_chosen(self, name: str, parameter: int | None) -> None:
-        self._workspace.desk.modes[self._workspace.model] = name, parameter
+        self._workspace.dataset_settings.samplers[self._workspace.model] = name, parameter
         self.show_samplers()
 
     @Slot(str)
     def _pixels_chosen(self, way: str) -> None:
-        self._workspace.desk.shown = way
+        self._workspace.dataset_settings.pixel_mode = way
         self.show_samplers()
 
-    def sampler_of(self, model: str) -> tuple[Sampler, int | None]:
-        """What generates next: the sampler chosen for the model, and its parameter, where it has one."""
-        samplers = registry.get(model).samplers(self._workspace.data)
-        name, parameter = self._workspace.desk.modes.get(model, ("", None))
-        sampler = next((one for one in samplers if one.name == name), samplers[0])
-        if not sampler.parameter:
-            return sampler, None
-        fits = sampler.name == name and parameter is not None and parameter <= sampler.most
-        return sampler, parameter if fits else sampler.default
+    def settings(self, model: str | None = None) -> CompletionSettings:
+        """How a model, by default the chosen one, completes next. This loads the model's code."""
+        work = self._workspace
+        return work.dataset_settings.completion(model or work.model, self.samples.value(), self.seed.value(), work.data)
 
-    def pixels_of(self, model: str) -> tuple[tuple[str, ...], str]:
-        """How the model can show pixels, and which way it will."""
-        ways, chosen = getattr(registry.get(model).network, "pixel_modes", ("sampled",)), self._workspace.desk.shown
-        return ways, chosen if chosen in ways else ways[0]
+    def show_dataset(self) -> None:
+        """Show what is chosen for the data set. What the field cannot show is not kept."""
+        self.temperature.setValue(self._workspace.dataset_settings.temperature)
+        self._temperature_chosen(self.temperature.value())
 
-    def request(
-        self, prompt: Prompt, model: str, samples: int = 1, every: float = EVERY, whole: bool = False
-    ) -> GenerationRequest:
-        """A request for what is chosen here. whole: with all that is worth more than a glance."""
-        sampler, parameter = self.sampler_of(model)
-        return GenerationRequest(
-            prompt,
-            samples,
-            self.temperature.value(),
-            self.seed_shown,
-            every,
-            sampler.name,
-            parameter,
-            posterior=whole,
-            pixel_mode=self.pixels_of(model)[1],
-            details=whole,
-        )
+    @Slot(float)
+    def _temperature_chosen(self, temperature: float) -> None:
+        self._workspace.dataset_settings.temperature = round(temperature, 2)

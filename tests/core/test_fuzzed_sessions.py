@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from test_docks import ALL, group, inside, layout, state
 
 from app.core import session
+from app.core.dataset_settings import DatasetSettings
 from app.core.pinned import Pinned
-from app.core.session import Session, Sheet
+from app.core.session import Session
+from app.core.sketch import Sketch
 from app.ui.main_window import Window
 from vssm import data
 from vssm.errors import UserError
@@ -53,10 +55,10 @@ def whole() -> dict:
         pin = Pinned(noise, known, "vssm", "VSSM", 3, 0.7, 2, 0.01)
         ink = (9,) * dataset.channels
         modes = {"asarm": ("assd", 4), "transformer": ("sequential", None)}
-        sheets[dataset.name] = Sheet(
-            Prompt(noise, known), modes, 0.7, "sampled", ink, (ink,), known, ("mamba",), (pin, pin)
+        sheets[dataset.name] = DatasetSettings(
+            Sketch(Prompt(noise, known), known), modes, 0.7, "sampled", ink, (ink,), {"mamba"}, (pin, pin)
         )
-    return Session(samples=9, layout=layout(STATE), sheets=sheets).to_dict()
+    return Session(samples=9, layout=layout(STATE), datasets=sheets).to_dict()
 
 
 def places(plain: object, above: tuple = ()) -> list[tuple]:
@@ -180,7 +182,7 @@ def test_the_window_opens_it_or_says_why_not(bare, folder, content):
     except UserError:
         assert window.session() == before
     else:
-        assert window.session().sheets.keys() == given.sheets.keys() and window.bar.seed.value() == given.seed
+        assert window.session().datasets.keys() == given.datasets.keys() and window.bar.seed.value() == given.seed
         assert session.load(window.keeper.before) == before
     assert path.read_bytes() == content
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from making import asked_run
 
 from app.core.live_policy import LOOK, PATIENCE, REST, Answer, LivePolicy, Meter
 from app.core.run import Run
 from vssm.prompt import Prompt
-from vssm.sampling.events import Finished, GenerationRequest, Progress, Started
+from vssm.sampling.events import Finished, Progress, Started
 from vssm.sampling.step import Sampler
 
 EMPTY = Prompt.empty(28, 28, 1).with_rows(14)
@@ -42,9 +43,10 @@ class Machine:
         assert self.policy.ask_at is not None and self.policy.ask_at <= now
         assert self.policy.due(now) is Answer.COMPLETE
         whole = self.policy.resting
-        request = GenerationRequest(self.prompt, 4 if whole else 1, posterior=whole, details=whole)
         number = 1 if self.run is None else self.run.number + 1
-        self.run = Run(number, "vssm", "mnist", request, gesture=self.policy.gesture)
+        self.run = asked_run(
+            number, "vssm", "mnist", self.prompt, self.policy.gesture, whole, samples=4 if whole else 1
+        )
         self.policy.begun(self.run, now)
         return self.run
 
@@ -134,7 +136,7 @@ def test_dropping_asks_for_nothing_until_the_next_change(policy):
 
 def test_a_run_that_a_person_asked_for_settles(policy):
     machine = Machine(policy)
-    machine.run = Run(1, "vssm", "mnist", GenerationRequest(EMPTY, posterior=True))
+    machine.run = asked_run(1, "vssm", "mnist", EMPTY, details=True)
     policy.begun(machine.run, 1.0)
     machine.begin()
     assert machine.end(2.0) is Answer.SETTLE

@@ -12,11 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from making import sketched
 
 from app.core import session
+from app.core.dataset_settings import MOST_RECENT, DatasetSettings
 from app.core.pinned import MOST_PINNED, MOST_TITLE, Pinned
-from app.core.session import Session, Sheet
-from app.core.sketch import SIZES, TOOLS
+from app.core.session import Session
+from app.core.settings import MOST_SEED, PIXEL_MODES
+from app.core.sketch import SIZES, TOOLS, Sketch
 from vssm import data
 from vssm.errors import UserError
 from vssm.models import registry
@@ -31,11 +34,11 @@ def choices(name: str, dataset: data.DataSet) -> st.SearchStrategy:
 
 
 @st.composite
-def drawn(draw, dataset: data.DataSet) -> dict:
-    """A prompt, and which of its known pixels are known because they were drawn on."""
+def sketches(draw, dataset: data.DataSet) -> Sketch:
+    """Some of its known pixels are known because they were drawn on."""
     H, W, C = dataset.shape
     marks = draw(arrays(np.uint8, (H, W), elements=st.integers(0, 2)))
-    return {"prompt": Prompt(draw(arrays(np.uint8, (H, W, C))), marks > 0), "touched": marks == 2}
+    return Sketch(Prompt(draw(arrays(np.uint8, (H, W, C))), marks > 0), marks == 2)
 
 
 def pins(dataset: data.DataSet) -> st.SearchStrategy:
@@ -45,7 +48,7 @@ def pins(dataset: data.DataSet) -> st.SearchStrategy:
         known=arrays(np.bool_, dataset.shape[:2]),
         model=st.sampled_from(list(registry.PRESETS)),
         title=st.text(max_size=40).filter(str.isprintable),
-        seed=st.integers(0, session.MOST_SEED),
+        seed=st.integers(0, MOST_SEED),
         temperature=st.floats(0, 10),
         sample=st.integers(1, 64),
         seconds=st.floats(0, 1e6),
@@ -55,17 +58,17 @@ def pins(dataset: data.DataSet) -> st.SearchStrategy:
 def sheets(dataset: data.DataSet) -> st.SearchStrategy:
     C = dataset.channels
     colours = st.tuples(*[st.integers(0, 255)] * C)
-    sheet = st.builds(
-        dict,
-        modes=st.fixed_dictionaries({}, optional={name: choices(name, dataset) for name in registry.PRESETS}),
+    return st.builds(
+        DatasetSettings,
+        sketch=sketches(dataset),
+        samplers=st.fixed_dictionaries({}, optional={name: choices(name, dataset) for name in registry.PRESETS}),
         temperature=st.floats(0, 10),
-        shown=st.sampled_from(session.PIXELS),
+        pixel_mode=st.sampled_from(PIXEL_MODES),
         ink=colours,
-        recent=st.lists(colours, max_size=session.MOST_RECENT).map(tuple),
-        absent=st.lists(st.sampled_from(list(registry.PRESETS)), unique=True).map(tuple),
+        recent=st.lists(colours, max_size=MOST_RECENT).map(tuple),
+        absent=st.lists(st.sampled_from(list(registry.PRESETS)), unique=True).map(set),
         pinned=st.lists(pins(dataset), max_size=2).map(tuple),
     )
-    return st.builds(lambda drawn, sheet: Sheet(**drawn, **sheet), drawn(dataset), sheet)
 
 
 def pinned() -> dict:
@@ -79,7 +82,7 @@ SESSIONS = st.builds(
     data=st.sampled_from(list(data.DATA_SETS)),
     model=st.sampled_from(list(registry.PRESETS)),
     samples=st.integers(1, 64),
-    seed=st.integers(0, session.MOST_SEED),
+    seed=st.integers(0, MOST_SEED),
     keep_seed=st.booleans(),
     live=st.booleans(),
     theme=st.sampled_from(session.THEMES),
@@ -88,7 +91,7 @@ SESSIONS = st.builds(
     toured=st.booleans(),
     tool=st.sampled_from(TOOLS),
     pen=st.integers(*SIZES),
-    sheets=st.fixed_dictionaries({}, optional={d.name: sheets(d) for d in data.DATA_SETS.values()}),
+    datasets=st.fixed_dictionaries({}, optional={d.name: sheets(d) for d in data.DATA_SETS.values()}),
 )
 
 
@@ -99,15 +102,14 @@ def test_round_trip(tmp_path_factory, sitting):
     session.save(sitting, path)
     again = session.load(path)
     assert again == sitting
-    assert list(again.sheets) == list(data.DATA_SETS) and again.sheet is again.sheets[sitting.data]
-    for name, sheet in sitting.sheets.items():
-        assert np.array_equal(again.sheets[name].prompt.pixels, sheet.prompt.pixels)
-        assert np.array_equal(again.sheets[name].prompt.known, sheet.prompt.known)
-        assert again.sheets[name].modes == sheet.modes and again.sheets[name].recent == sheet.recent
-        if sheet.touched is not None:
-            assert np.array_equal(again.sheets[name].touched, sheet.touched)
-        assert again.sheets[name].absent == sheet.absent and again.sheets[name].pinned == sheet.pinned
-        assert [pin.seconds for pin in again.sheets[name].pinned] == [pin.seconds for pin in sheet.pinned]
+    assert list(again.datasets) == list(data.DATA_SETS) and again.dataset_settings is again.datasets[sitting.data]
+    for name, left in sitting.datasets.items():
+        found = again.datasets[name]
+        for part in ("pixels", "region", "touched"):
+            assert np.array_equal(getattr(found.sketch, part), getattr(left.sketch, part))
+        for part in ("samplers", "temperature", "pixel_mode", "ink", "recent", "absent", "pinned"):
+            assert getattr(found, part) == getattr(left, part)
+        assert [pin.seconds for pin in found.pinned] == [pin.seconds for pin in left.pinned]
     assert [p.name for p in path.parent.iterdir()] == ["sitting.json"]
 
 
@@ -220,7 +222,7 @@ def test_a_broken_picture_is_told(tmp_path, png, recwarn):
 def test_a_sound_picture_is_read(tmp_path):
     path = tmp_path / "sitting.json"
     path.write_text(broken_sessions.pinned())
-    assert session.load(path).sheet.pinned[0].image.shape == (28, 28, 1)
+    assert session.load(path).dataset_settings.pinned[0].image.shape == (28, 28, 1)
 
 
 def test_the_fullest_session_is_small_enough(tmp_path):
@@ -230,9 +232,9 @@ def test_the_fullest_session_is_small_enough(tmp_path):
     for dataset in data.DATA_SETS.values():
         noise = rng.integers(0, 256, dataset.shape).astype(np.uint8)
         known = rng.random(dataset.shape[:2]) > 0.5
-        pin = Pinned(noise, known, "vssm", "x" * MOST_TITLE, session.MOST_SEED, 10.0, 64, 1e300)
-        sheets[dataset.name] = Sheet(Prompt(noise, known), ink=(9,) * dataset.channels, pinned=(pin,) * MOST_PINNED)
-    full = Session(sheets=sheets, layout=base64.b64encode(bytes(session.MOST_LAYOUT * 3 // 4)).decode())
+        pin = Pinned(noise, known, "vssm", "x" * MOST_TITLE, MOST_SEED, 10.0, 64, 1e300)
+        sheets[dataset.name] = sketched(Prompt(noise, known), ink=(9,) * dataset.channels, pinned=(pin,) * MOST_PINNED)
+    full = Session(datasets=sheets, layout=base64.b64encode(bytes(session.MOST_LAYOUT * 3 // 4)).decode())
     session.save(full, tmp_path / "full.json")
     assert session.load(tmp_path / "full.json") == full
     assert (tmp_path / "full.json").stat().st_size < session.MOST_BYTES / 2
@@ -292,10 +294,10 @@ def test_a_sitting_of_the_first_format_is_read(tmp_path):
     path.write_text(json.dumps(OLD))
     sitting, said = session.restore(path)
     assert said == "" and (sitting.samples, sitting.theme, sitting.model) == (9, "dark", "asarm")
-    sheet = sitting.sheets["mnist"]
-    assert sheet.temperature == 0.7 and sheet.modes == {"asarm": ("masked", 5)} and sheet.shown == "sampled"
-    assert sheet.prompt.known.sum() == 3 * 28 and (sheet.prompt.pixels == 255).all()
-    assert not sitting.sheets["cifar10"].prompt.known.any()
+    found = sitting.datasets["mnist"]
+    assert found.temperature == 0.7 and found.samplers == {"asarm": ("masked", 5)} and found.pixel_mode == "sampled"
+    assert found.sketch.known.sum() == 3 * 28 and (found.sketch.pixels == 255).all()
+    assert not sitting.datasets["cifar10"].sketch.known.any()
     assert sitting.to_dict()["format"] == "vssm-sitting/3"
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from app.core import link as links
 from app.core.content import Kind, kind_of
 from app.core.link import Link
+from app.core.settings import CompletionSettings
 from app.engine import picture_decoder
 from vssm import data
 from vssm.errors import UserError
@@ -123,7 +124,8 @@ def test_any_part_of_any_picture_becomes_what_the_models_read(brought, dataset, 
 @st.composite
 def spoilt_links(draw) -> str:
     """A link of either version whose parts were changed, with the sum that belongs to it."""
-    text = Link("mnist", "vssm", "parallel", None, 4, 0.7, 5, "sampled", examples(data.MNIST)[0].prompt).text
+    settings = CompletionSettings("vssm", "parallel", None, 4, 0.7, 5, "sampled")
+    text = Link("mnist", settings, examples(data.MNIST)[0].prompt).text
     parts = text.removeprefix(f"{links.START}/").rpartition("/check=")[0].split("/")
     word = st.text("abzAZ019-_.%=&/?+~", max_size=12)
     for _ in range(draw(st.integers(0, 3))):

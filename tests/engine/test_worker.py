@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QObject, Qt, Slot
 
-from app.core.session import fresh_prompt
+from app.core.dataset_settings import fresh_prompt
 from app.engine.worker import Engine, Job, Worker
 from vssm import checkpoint, data
 from vssm.evaluation import scaling

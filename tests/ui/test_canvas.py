@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 
-from app.core.session import fresh_prompt
+from app.core.dataset_settings import fresh_prompt
 from app.core.sketch import Sketch
 from app.ui.widgets.canvas import Canvas
 from vssm import data

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QColorDialog, QDialogButtonBox, QFileDialog, QLine
 from windows import LEFT, LONG, button_of, choose, complete, model_button, press, said, take, type_in
 
 from app.core import session
+from app.core.dataset_settings import PEN
 from app.core.sketch import Sketch
 from app.ui.actions import in_colour
 from app.ui.widgets.palette import COLOURS
@@ -111,10 +112,11 @@ def test_both_sketches_and_what_belongs_to_them_come_back(qtbot, tmp_path, draw,
             and window.canvas.ink == (1, 2, 3)
             and window.bar.temperature.value() == 0.6
         )
-        assert pixel(window, 15, 20) == session.PEN and window.bar.modes.pixels.currentText() == "Sampled"
+        assert pixel(window, 15, 20) == PEN and window.bar.modes.pixels.currentText() == "Sampled"
         assert window.sketch.palette_.colours[-1] == (1, 2, 3)
         press(qtbot, window, "Ctrl+1")
-        assert pixel(window, 5, 3) == (255,) and window.workspace.desk.modes == {"asarm": ("sequential", None)}
+        assert pixel(window, 5, 3) == (255,)
+        assert window.workspace.dataset_settings.samplers == {"asarm": ("sequential", None)}
 
 
 def test_modes_are_those_of_the_data_set(colour, qtbot):
@@ -153,13 +155,13 @@ def test_pixels_are_offered_where_a_model_has_both(colour, qtbot):
         and "mean" in picker.pixels.toolTip().lower()
     )
     press(qtbot, colour, "X")
-    assert picker.pixels.currentText() == "Sampled" and colour.workspace.desk.shown == "sampled"
+    assert picker.pixels.currentText() == "Sampled" and colour.workspace.dataset_settings.pixel_mode == "sampled"
     qtbot.keyClick(picker.pixels, Qt.Key.Key_Down)
-    assert colour.workspace.desk.shown == "mean"
+    assert colour.workspace.dataset_settings.pixel_mode == "mean"
     press(qtbot, colour, "2")
-    assert not picker.pixels.isVisible() and colour.bar.pixels_of(colour.workspace.model)[1] == "sampled"
+    assert not picker.pixels.isVisible() and colour.bar.settings().pixel_mode == "sampled"
     press(qtbot, colour, "X")
-    assert colour.workspace.desk.shown == "mean"
+    assert colour.workspace.dataset_settings.pixel_mode == "mean"
 
 
 # --- colours
@@ -234,7 +236,8 @@ def test_the_eyedropper(colour, draw, qtbot):
     assert colour.canvas.ink == pixel(colour, 20, 12) != wanted and colour.canvas.tool == "brush"
     press(qtbot, colour, "I")
     draw(colour.canvas, [(7, 3), (9, 9), (20, 12)])  # where the pen was put down counts
-    assert colour.canvas.ink == wanted == colour.workspace.desk.recent[0] and len(colour.workspace.desk.recent) == 2
+    recent = colour.workspace.dataset_settings.recent
+    assert colour.canvas.ink == wanted == recent[0] and len(recent) == 2
     before = colour.canvas.ink
     click(qtbot, colour, 20, 28, modifiers=ALT)  # nothing is known there
     assert colour.canvas.ink == before and not known(colour)[28].any()
@@ -389,7 +392,7 @@ def test_a_finger_fills_and_marks_rectangles(colour, qtbot):
     with qtbot.waitSignal(canvas.lifted):
         QTest.touchEvent(canvas, finger).press(0, at(canvas, 5, 5), canvas).commit()
         QTest.touchEvent(canvas, finger).release(0, at(canvas, 5, 5), canvas).commit()
-    assert (canvas.sketch.pixels[known(colour)] == session.PEN).all() and known(colour).sum() == 7 * 4
+    assert (canvas.sketch.pixels[known(colour)] == PEN).all() and known(colour).sum() == 7 * 4
 
 
 def test_hovering_names_a_colour(colour, qtbot):
@@ -492,10 +495,7 @@ def test_completions_keep_what_is_known_and_its_colours(models_in_colour, qtbot,
     choose(qtbot, window, name)
     run = complete(qtbot, window)
     prompt = window.canvas.sketch.prompt
-    assert (
-        run.finished.images.shape == (4, 32, 32, 3)
-        and run.request.pixel_mode == window.bar.pixels_of(window.workspace.model)[1]
-    )
+    assert run.finished.images.shape == (4, 32, 32, 3) and run.request.pixel_mode == window.bar.settings().pixel_mode
     assert (run.finished.images[:, prompt.known] == prompt.pixels[prompt.known]).all()
     assert run.finished.images[:, ~prompt.known].any() and window.messages.text == ""
     shown = window.completion.picture

@@ -1,10 +1,9 @@
 """Samples as a gallery: laid over the sketch, pinned, used; what is said of a pixel; where samples differ."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from conftest import at
+from making import asked_run
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
@@ -15,7 +14,7 @@ from app.core.run import Run
 from app.ui.widgets.pixel_inspector import ALONE, POINT, percent, spread
 from vssm import data
 from vssm.prompt import Prompt
-from vssm.sampling.events import Details, Finished, GenerationRequest, Progress, Started
+from vssm.sampling.events import Details, Finished, Progress, Started
 from vssm.sampling.step import Sampler
 
 RIGHT = Qt.MouseButton.RightButton
@@ -27,8 +26,9 @@ def mnist(bare, qtbot):
     """The window without weights: nothing drawn, nothing pinned, no runs."""
     window = bare
     press(qtbot, window, "Ctrl+1")
-    for desk in window.workspace.desks.values():
-        desk.pinned, desk.run = (), None
+    for settings in window.workspace.datasets.values():
+        settings.pinned = ()
+    window._selected.clear()
     window.actions_["show_spread"].setChecked(False)
     window.completion.show_spread(False)
     window.runs.history.clear()
@@ -40,11 +40,11 @@ def mnist(bare, qtbot):
     return window
 
 
-def made(window, samples: int = 4, seed: int = 1, upto: str = "finished", **request) -> Run:
+def made(window, samples: int = 4, seed: int = 1, upto: str = "finished", **settings) -> Run:
     """Show a run whose samples have a column of ink each at their own place, as a model's events would have it."""
     prompt, dataset = window.canvas.sketch.prompt, window.workspace.data
-    run = Run(len(window.runs.history) + 1, "transformer", dataset.name, GenerationRequest(prompt, samples, 1.0, seed))
-    run.request = dataclasses.replace(run.request, **request)
+    number = len(window.runs.history) + 1
+    run = asked_run(number, "transformer", dataset.name, prompt, samples=samples, seed=seed, **settings)
     mode = Sampler("sequential", "Sequential", "one after another")
     tokens = samples * int((~prompt.known).sum())
     run.add(Started("transformer", "Transformer", tokens, samples, 0, "CPU", 1, False, mode, 0, "sampled"))
@@ -132,8 +132,8 @@ def test_a_click_pins_and_another_makes_it_the_sketch(mnist, qtbot):
     run, sketch = made(window), mnist.canvas.sketch
     before = sketch.prompt
     qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 2))
-    assert pinned(window) == [2] and run.shown == 2 and window.completion.pins.isVisible()
-    (kept,) = window.workspace.desk.pinned
+    assert pinned(window) == [2] and run.sample_index == 2 and window.completion.pins.isVisible()
+    (kept,) = window.workspace.dataset_settings.pinned
     assert (kept.model, kept.seed, kept.sample, kept.temperature) == ("transformer", 1, 3, 1.0)
     assert np.array_equal(kept.image, run.finished.images[2]) and np.array_equal(sketch.pixels, before.pixels)
     qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 2))
@@ -152,7 +152,7 @@ def test_pinned_results_stay_and_can_be_let_go(mnist, qtbot):
     second = made(window, seed=2)
     assert pinned(window) == [] and len(pins.cells()) == 2
     qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 1))
-    assert [p.seed for p in window.workspace.desk.pinned] == [1, 1, 2]
+    assert [p.seed for p in window.workspace.dataset_settings.pinned] == [1, 1, 2]
     press(qtbot, window, "Ctrl+2")
     assert not pins.isVisible() and len(pins.cells()) == 0
     press(qtbot, window, "Ctrl+1")
@@ -167,9 +167,9 @@ def test_pinned_results_stay_and_can_be_let_go(mnist, qtbot):
     qtbot.mouseClick(pins, RIGHT, pos=cell(pins, 0))
     assert pinned(window) == [3] and len(pins.cells()) == 2
     qtbot.mouseClick(gallery, RIGHT, pos=cell(gallery, 3))
-    assert pinned(window) == [] and [p.seed for p in window.workspace.desk.pinned] == [2]
+    assert pinned(window) == [] and [p.seed for p in window.workspace.dataset_settings.pinned] == [2]
     qtbot.mouseClick(gallery, RIGHT, pos=cell(gallery, 3))  # not pinned: nothing to let go
-    assert len(window.workspace.desk.pinned) == 1
+    assert len(window.workspace.dataset_settings.pinned) == 1
 
 
 def test_so_many_can_be_pinned_and_no_more(mnist, qtbot):
@@ -177,7 +177,7 @@ def test_so_many_can_be_pinned_and_no_more(mnist, qtbot):
     made(window, samples=MOST_PINNED + 1)
     for number in range(MOST_PINNED + 1):
         qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, number))
-    assert len(window.workspace.desk.pinned) == MOST_PINNED and "unpin one first" in window.messages.text
+    assert len(window.workspace.dataset_settings.pinned) == MOST_PINNED and "unpin one first" in window.messages.text
     assert len(window.completion.pins.cells()) == MOST_PINNED
     for one in window.completion.pins.cells():
         assert window.completion.pins.rect().contains(one.toAlignedRect())
@@ -192,7 +192,7 @@ def test_all_of_it_by_keyboard(mnist, qtbot):
     first = seen(window.canvas)
     assert first != before and "Sample 1 of 4" in gallery.accessibleDescription()
     qtbot.keyClick(gallery, Qt.Key.Key_Right)
-    assert run.shown == 1 and seen(window.canvas) not in (before, first)
+    assert run.sample_index == 1 and seen(window.canvas) not in (before, first)
     qtbot.keyClick(gallery, Qt.Key.Key_End)
     qtbot.keyClick(gallery, Qt.Key.Key_Space)
     assert pinned(window) == [3] and "Sample 4 of 4, pinned" in gallery.accessibleDescription()
@@ -213,9 +213,9 @@ def test_the_sample_shown_large_is_pinned_and_used_by_shortcut(mnist, qtbot):
     run = made(window, samples=1)
     assert "Shift+P" in window.completion._no_pins.text()
     press(qtbot, window, "Shift+P")
-    assert [p.sample for p in window.workspace.desk.pinned] == [1]
+    assert [p.sample for p in window.workspace.dataset_settings.pinned] == [1]
     press(qtbot, window, "Shift+P")
-    assert window.workspace.desk.pinned == ()
+    assert window.workspace.dataset_settings.pinned == ()
     press(qtbot, window, "Shift+Return")
     assert np.array_equal(window.canvas.sketch.pixels, run.finished.images[0])
 
@@ -226,7 +226,7 @@ def test_a_run_under_way_is_neither_previewed_nor_pinned_before_its_end(mnist, q
     before = seen(window.canvas)
     point(qtbot, gallery, cell(gallery, 2))
     qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 2))
-    assert run.shown == 2 and window.workspace.desk.pinned == () and seen(window.canvas) == before
+    assert run.sample_index == 2 and window.workspace.dataset_settings.pinned == () and seen(window.canvas) == before
     end(run)
     window.runs.select(run)
     assert seen(window.canvas) != before  # the mouse still rests there

@@ -4,6 +4,7 @@ import numpy as np
 from conftest import ended
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from making import asked_run
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from windows import LONG, choose, complete, press, take
@@ -14,7 +15,7 @@ from app.ui import actions
 from vssm import data
 from vssm.models import registry
 from vssm.prompt import Prompt
-from vssm.sampling.events import Finished, GenerationRequest, Progress
+from vssm.sampling.events import Finished, Progress
 
 MODELS = list(registry.PRESETS)
 EMPTY, PARTIAL, DONE = "empty", "partial", "finished"
@@ -23,7 +24,7 @@ EMPTY, PARTIAL, DONE = "empty", "partial", "finished"
 def run(number: int, model: str = "vssm", state: str = DONE, dataset: str = "mnist", gesture: int = 0) -> Run:
     """A run that has ended, or is about to."""
     prompt = Prompt.empty(*data.get(dataset).shape)
-    made = Run(number, model, dataset, GenerationRequest(prompt), gesture=gesture)
+    made = asked_run(number, model, dataset, prompt, gesture)
     images = np.zeros((1, *prompt.pixels.shape), np.uint8)
     if state != EMPTY:
         made.add(Progress(0.1, 5, 1, images, np.zeros(images.shape[:3], bool)))
@@ -150,9 +151,9 @@ def test_held_keys_in_the_window(window, qtbot):
     gallery.setFocus()
     before = canvas.sketch.prompt.pixels.copy()
     hold(qtbot, gallery, Qt.Key.Key_Space, 3, plain, " ")
-    assert len(window.workspace.desk.pinned) == 1 and np.array_equal(canvas.sketch.prompt.pixels, before)
+    assert len(window.workspace.dataset_settings.pinned) == 1 and np.array_equal(canvas.sketch.prompt.pixels, before)
     hold(qtbot, gallery, Qt.Key.Key_Delete, 3)
-    assert window.workspace.desk.pinned == ()
+    assert window.workspace.dataset_settings.pinned == ()
     window.messages.say("one")
     window.messages.say("two")
     press(qtbot, window, "F8")

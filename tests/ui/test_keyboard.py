@@ -101,9 +101,9 @@ def test_digits_of_a_french_keyboard(window):
         assert window.workspace.model == name
     send(window.canvas, typed["2"], "2", Qt.KeyboardModifier.ControlModifier)
     assert window.workspace.data.name == "cifar10"
-    ink = window.workspace.desk.ink
+    ink = window.workspace.dataset_settings.ink
     send(window.canvas, typed["."], ".")  # ":" is no shortcut, so the place counts
-    assert window.workspace.desk.ink != ink
+    assert window.workspace.dataset_settings.ink != ink
     send(window.canvas, typed["1"], "1", Qt.KeyboardModifier.ControlModifier)
     assert window.workspace.data.name == "mnist"
     send(window.canvas, typed["q"], "q")  # a Latin letter is what it says: "a", and that is no shortcut

@@ -18,6 +18,7 @@ from windows import complete, press, type_in
 
 from app.core import link as links
 from app.core.link import Link
+from app.core.settings import CompletionSettings
 from vssm import checkpoint, data
 from vssm.errors import UserError
 from vssm.files.examples import examples
@@ -32,27 +33,34 @@ def made(draw) -> Link:
     mode = draw(st.sampled_from(registry.get(model).samplers(dataset)))
     return Link(
         dataset.name,
-        model,
-        mode.name,
-        draw(st.integers(1, mode.most)) if mode.parameter else None,
-        draw(st.integers(1, 64)),
-        draw(st.integers(0, 200)) / 100,
-        draw(st.integers(0, 2**31 - 1)),
-        draw(st.sampled_from(["sampled", "mean"])),
+        CompletionSettings(
+            model,
+            mode.name,
+            draw(st.integers(1, mode.most)) if mode.parameter else None,
+            draw(st.integers(1, 64)),
+            draw(st.integers(0, 200)) / 100,
+            draw(st.integers(0, 2**31 - 1)),
+            draw(st.sampled_from(["sampled", "mean"])),
+        ),
         Prompt(draw(arrays(np.uint8, dataset.shape)), draw(arrays(np.bool_, dataset.shape[:2]))),
     )
 
 
 def example(number: int = 0, dataset: data.DataSet = data.MNIST) -> Link:
-    return Link(dataset.name, "vssm", "parallel", None, 4, 0.7, 2**31 - 1, "sampled", examples(dataset)[number].prompt)
+    settings = CompletionSettings("vssm", "parallel", None, 4, 0.7, 2**31 - 1, "sampled")
+    return Link(dataset.name, settings, examples(dataset)[number].prompt)
+
+
+def other(link: Link, **changes) -> Link:
+    """With other settings."""
+    return dataclasses.replace(link, settings=dataclasses.replace(link.settings, **changes))
 
 
 @given(made())
 @settings(max_examples=60, deadline=None)
 def test_there_and_back(link):
     again = Link.read(f" {link.text[:90]}\n{link.text[90:]} ")
-    for name in ("data", "model", "mode", "size", "samples", "temperature", "seed", "pixels"):
-        assert getattr(again, name) == getattr(link, name)
+    assert again.data == link.data and again.settings == link.settings
     known = link.prompt.known
     assert np.array_equal(again.prompt.known, known)
     assert np.array_equal(again.prompt.pixels, link.prompt.pixels * known[..., None])  # what is unknown is nobody's
@@ -79,7 +87,10 @@ def test_they_are_short():
         assert max(lengths) < usual
         pixels = np.random.default_rng(0).integers(0, 256, dataset.shape).astype(np.uint8)
         worst = Prompt(pixels, np.arange(pixels[..., 0].size).reshape(dataset.shape[:2]) > 0)
-        assert len(Link(dataset.name, "vssm", "parallel", None, 64, 0.75, 2**31 - 1, "sampled", worst).text) < noise
+        assert (
+            len(dataclasses.replace(other(example(0, dataset), samples=64, temperature=0.75), prompt=worst).text)
+            < noise
+        )
 
 
 def checked(body: str, separator: str = "/") -> str:
@@ -191,15 +202,15 @@ def test_any_text_is_a_link_or_one_sentence(text):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"mode": "backwards"}, "mode 'backwards'"),
-        ({"size": 3}, "takes no number"),
-        ({"model": "asarm", "mode": "assd", "size": None}, "a number from 1"),
-        ({"model": "transformer", "mode": "sequential", "pixels": "mean"}, "mean pixels"),
+        ({"sampler": "backwards"}, "mode 'backwards'"),
+        ({"parameter": 3}, "takes no number"),
+        ({"model": "asarm", "sampler": "assd", "parameter": None}, "a number from 1"),
+        ({"model": "transformer", "sampler": "sequential", "pixel_mode": "mean"}, "mean pixels"),
     ],
 )
 def test_what_a_model_has_not_is_refused(changes, says):
     """Else something would be shown that is not the same."""
-    link = Link.read(dataclasses.replace(example(), **changes).text)
+    link = Link.read(other(example(), **changes).text)
     with pytest.raises(UserError, match=says):
         link.require_possible()
 
@@ -208,9 +219,9 @@ def test_what_models_have_is_possible():
     for dataset in data.DATA_SETS.values():
         for model, preset in registry.PRESETS.items():
             for mode in preset.samplers(dataset):
-                changes = {"data": dataset.name, "model": model, "mode": mode.name}
+                changes = {"model": model, "sampler": mode.name}
                 size = mode.default if mode.parameter else None
-                whole = dataclasses.replace(example(0, dataset), **changes, size=size)
+                whole = other(example(0, dataset), **changes, parameter=size)
                 whole.require_possible()
 
 
@@ -312,8 +323,8 @@ def test_a_link_can_be_typed_in_and_given_at_the_start(mnist, qtbot, clipboard):
     window.files.opener.open_argument(wanted.text)
     assert window.files.link().text == wanted.text
     before = window.session()
-    for changes, says in (({"mode": "backwards"}, "mode 'backwards'"), ({"size": 7}, "takes no number")):
-        clipboard.setText(dataclasses.replace(wanted, **changes, seed=3).text)
+    for changes, says in (({"sampler": "backwards"}, "mode 'backwards'"), ({"parameter": 7}, "takes no number")):
+        clipboard.setText(other(wanted, **changes, seed=3).text)
         press(qtbot, window, "Ctrl+V")
         assert says in window.messages.text and window.session() == before
     clipboard.setText(f"Look at <{wanted.text}>.")

@@ -11,6 +11,7 @@ import numpy as np
 import pyqtgraph as pg
 import pytest
 from conftest import opened
+from making import asked_run
 from PIL import Image
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QAction, QContextMenuEvent, QWheelEvent
@@ -19,8 +20,9 @@ from test_race import contestant, events, nearly_whole, raced, run_race, weights
 from test_scaling import point
 from windows import LEFT, LONG, button_of, complete, press
 
-from app.core import race_timing, session
-from app.core.race import Contestant, Race
+from app.core import race_timing
+from app.core.dataset_settings import fresh_prompt
+from app.core.race import Race
 from app.core.race_timing import Record
 from app.core.run import Run, seconds
 from app.ui import theme
@@ -31,7 +33,7 @@ from app.ui.widgets import plot_export
 from app.ui.widgets.plot import Curve, Plot, Seconds
 from vssm import __version__, data
 from vssm.models import registry
-from vssm.sampling.events import Finished, GenerationRequest, Progress, Started
+from vssm.sampling.events import Finished, Progress, Started
 
 NOISE = r"does not support"  # the offscreen platform says so of menus: raise, grabbing the keyboard
 SVG = "{http://www.w3.org/2000/svg}"
@@ -39,12 +41,11 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def finished_run(number: int, model: str, took: list[float], mode: int = 0, samples: int = 1, seed: int = 7) -> Run:
     """A run whose network calls ended at these seconds, the first of them reading the prompt."""
-    prompt = session.fresh_prompt(data.MNIST)
+    prompt = fresh_prompt(data.MNIST)
     tokens = int((~prompt.known).sum()) * samples
     way = registry.get(model).samplers(data.MNIST)[mode]
-    run = Run(
-        number, model, "mnist", GenerationRequest(prompt, samples, 0.9, seed, sampler=way.name, parameter=way.default)
-    )
+    chosen = {"sampler": way.name, "parameter": way.default, "pixel_mode": "sampled"}
+    run = asked_run(number, model, "mnist", prompt, samples=samples, temperature=0.9, seed=seed, **chosen)
     title = registry.get(model).title
     run.add(Started(model, title, tokens, samples, 0, "CPU · 2 threads", 2, False, way, way.default, "sampled"))
     images = np.zeros((samples, 28, 28, 1), np.uint8)
@@ -488,7 +489,7 @@ def race_of(*took: tuple[str, float], seed: int = 0, temperature: float = 1.0) -
     told = []
     for model, when in took:
         asked = contestant(model)
-        asked = Contestant(model, "mnist", replace(asked.request, seed=seed, temperature=temperature))
+        asked = replace(asked, settings=replace(asked.settings, seed=seed, temperature=temperature))
         told.append((asked, events(asked, [when / 2, when], [6, 12])))
     return raced(*told)
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QInputDevice, QMouseEvent, QPointingDevice, QTabletEve
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QSpinBox, QWidget
 
-from app.core import session
+from app.core.dataset_settings import fresh_prompt
 from app.core.sketch import Sketch
 from app.ui import theme
 from app.ui.crop_dialog import Cropper
@@ -28,7 +28,7 @@ def window(qtbot):
     made = QWidget()
     row = QHBoxLayout(made)
     made.field = QSpinBox()
-    made.canvas = Canvas(data.MNIST, Sketch(session.fresh_prompt(data.MNIST)))
+    made.canvas = Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST)))
     row.addWidget(made.field)
     row.addWidget(made.canvas)
     made.resize(520, 420)
@@ -131,7 +131,7 @@ def lift(canvas, screen, place) -> None:
 
 def line_alone(window, hand, screen) -> np.ndarray:
     """The ink of the same stroke that nothing disturbs."""
-    other = Canvas(data.MNIST, Sketch(session.fresh_prompt(data.MNIST)), window)
+    other = Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST)), window)
     other.resize(window.canvas.size())
     other.show()
     alone = Hand("mouse", other, screen)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from commands import DATA
 from conftest import opened
+from making import sketched
 from PIL import Image, ImageDraw
 from PySide6.QtCore import Qt
 from windows import complete, press, take
@@ -187,7 +188,7 @@ def test_greys_that_come_from_elsewhere_are_shown_as_the_models_read_them(mnist,
 
 def test_greys_of_an_old_session_are_shown_as_the_models_read_them(no_threads_left, qtbot, tmp_path):
     grey = np.arange(784, dtype=np.uint32).reshape(28, 28, 1).astype(np.uint8)
-    session.save(session.Session(sheets={"mnist": session.Sheet(Prompt(grey, ALL))}), tmp_path / "sitting.json")
+    session.save(session.Session(datasets={"mnist": sketched(Prompt(grey, ALL))}), tmp_path / "sitting.json")
     for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
         assert np.array_equal(window.canvas.sketch.prompt.pixels, np.where(grey >= 128, 255, 0))
 

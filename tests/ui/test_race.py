@@ -15,13 +15,14 @@ from windows import LEFT, LONG, choose, complete, press, take, type_in
 from app.core import race
 from app.core import run as runs
 from app.core.race import Axis, Clock, Contestant, Race
+from app.core.settings import CompletionSettings
 from app.ui import theme
 from app.ui.panels.race import TINTS, colours_of
 from vssm import checkpoint, data
 from vssm.files.examples import examples
 from vssm.models import registry
 from vssm.prompt import Prompt
-from vssm.sampling.events import Drafts, Finished, GenerationRequest, Latents, Progress, Started
+from vssm.sampling.events import Drafts, Finished, Latents, Progress, Started
 from vssm.sampling.generator import Generator
 
 NAMES = list(registry.PRESETS)
@@ -31,7 +32,7 @@ H = W = 4
 def contestant(model: str = "transformer", known: int = 4) -> Contestant:
     """On a picture of 4×4, the first so many pixels known."""
     mask = (np.arange(H * W) < known).reshape(H, W)
-    return Contestant(model, "mnist", GenerationRequest(Prompt(np.zeros((H, W, 1), np.uint8), mask), every=0))
+    return Contestant("mnist", CompletionSettings(model), Prompt(np.zeros((H, W, 1), np.uint8), mask))
 
 
 def events(asked: Contestant, seconds: list[float], tokens: list[int], levels: int = 0, end: bool = True) -> list:
@@ -159,10 +160,9 @@ def test_a_call_that_tells_of_latents_and_pixels_is_one_frame():
 
 
 def test_a_race_is_of_one_sample_with_every_call_told():
-    prompt = contestant().request.prompt
-    for request in (GenerationRequest(prompt, samples=2, every=0), GenerationRequest(prompt)):
-        with pytest.raises(ValueError, match="one sample"):
-            Contestant("vssm", "mnist", request)
+    assert contestant().request.every == 0
+    with pytest.raises(ValueError, match="one sample"):
+        Contestant("mnist", CompletionSettings("vssm", samples=2), contestant().prompt)
 
 
 def test_marks_of_a_round():
@@ -223,7 +223,7 @@ def test_recordings_of_the_shipped_weights(name, mode):
     torch.set_num_threads(1)
     generator = Generator(checkpoint.load(checkpoint.shipped(name, "mnist")), torch.device("cpu"))
     prompt = examples(data.MNIST)[0].prompt.with_rows(20)
-    asked = Contestant(name, "mnist", GenerationRequest(prompt, every=0, seed=3, sampler=mode))
+    asked = Contestant("mnist", CompletionSettings(name, mode, seed=3), prompt)
     lane = raced((asked, list(generator.generate(asked.request)))).lanes[0]
     assert [f.calls for f in lane.frames] == list(range(lane.finished.network_calls + 1))
     assert lane.frames[-1].tokens == lane.tokens == lane.finished.tokens

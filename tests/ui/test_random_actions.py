@@ -153,7 +153,7 @@ def check(window) -> None:
     assert shown is None or shown in window.runs.history or shown is running or shown.ended
     assert running is None or not running.ended
     assert window.actions_["stop"].isEnabled() or (running is None and not window.race.stoppable)
-    assert window.canvas.sketch is window.workspace.desk.sketch
+    assert window.canvas.sketch is window.workspace.dataset_settings.sketch
     assert window.completion.run is shown or running is not None
 
 

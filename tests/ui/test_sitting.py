@@ -14,13 +14,14 @@ import pytest
 from conftest import at, opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from making import sketched
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLineEdit, QMessageBox
 from windows import LEFT, accept, press, type_in
 
 from app.core import session
 from app.core.pinned import Pinned
-from app.core.session import Session, Sheet
+from app.core.session import Session
 from app.engine import autosave
 from app.engine.autosave import Keeper
 from app.ui.panels.race import RacePanel
@@ -57,13 +58,13 @@ def test_all_comes_back(qtbot, tmp_path, draw, no_threads_left):
         draw(window.canvas, [(5, 20), (22, 20)])
         press(qtbot, window, "U")
         draw(window.canvas, [(5, 20)])
-        window.workspace.desk.absent |= {"mamba", "vssm"}
-        window.workspace.desk.pinned = (pin(1), pin(2))
+        window.workspace.dataset_settings.absent |= {"mamba", "vssm"}
+        window.workspace.dataset_settings.pinned = (pin(1), pin(2))
         type_in(qtbot, window.bar.seed, "77")
         left = window.session()
     for window in opened(qtbot, state, tmp_path):
         assert window.session() == left == session.load(state)
-        assert window.bar.seed.value() == 77 and window.workspace.desk.pinned == (pin(1), pin(2))
+        assert window.bar.seed.value() == 77 and window.workspace.dataset_settings.pinned == (pin(1), pin(2))
         sketch = window.canvas.sketch
         assert not sketch.known[20, 5] and sketch.pixels[20, 5] == 255  # ink under what was made unknown
         press(qtbot, window, "K")
@@ -100,11 +101,11 @@ def test_a_save_waits_for_the_pen(mnist, qtbot):
     assert not path.exists()
     window.keeper._when -= autosave.LONGEST  # but not for ever
     look(window)
-    assert session.load(path).sheet.prompt.pixels[3, 5] == 255
+    assert session.load(path).dataset_settings.sketch.pixels[3, 5] == 255
     qtbot.mouseMove(window.canvas, at(window.canvas, 20, 3))
     qtbot.mouseRelease(window.canvas, LEFT, pos=at(window.canvas, 20, 3))
     look(window)
-    assert session.load(path).sheet.prompt.pixels[3, 20] == 255
+    assert session.load(path).dataset_settings.sketch.pixels[3, 20] == 255
 
 
 def test_a_folder_that_takes_no_files_is_told_once(qtbot, tmp_path, no_threads_left):
@@ -124,8 +125,8 @@ def test_a_folder_that_takes_no_files_is_told_once(qtbot, tmp_path, no_threads_l
 def two(number: int) -> str:
     """One of two sittings that differ in every row, and take a while to write."""
     rng = np.random.default_rng(number)
-    sheet = Sheet(Prompt(rng.integers(0, 256, (28, 28, 1)).astype(np.uint8), np.full((28, 28), number == 0)))
-    return session.text(Session(samples=number + 1, sheets={"mnist": sheet}))
+    sheet = sketched(Prompt(rng.integers(0, 256, (28, 28, 1)).astype(np.uint8), np.full((28, 28), number == 0)))
+    return session.text(Session(samples=number + 1, datasets={"mnist": sheet}))
 
 
 def in_a_child(do, *given) -> int:
@@ -390,7 +391,7 @@ def test_a_file_that_was_written_meanwhile_is_not_overwritten(tmp_path, qapp):
 def test_a_sitting_is_saved_and_opened_and_the_one_before_brought_back(mnist, qtbot, tmp_path, draw):
     window = mnist
     draw(window.canvas, [(5, 3), (22, 5)])
-    window.workspace.desk.pinned = (pin(3),)
+    window.workspace.dataset_settings.pinned = (pin(3),)
     window.actions_["choose_theme", "dark"].trigger()
     digits = window.session()
     press(qtbot, window, "Ctrl+Alt+S")
@@ -407,7 +408,7 @@ def test_a_sitting_is_saved_and_opened_and_the_one_before_brought_back(mnist, qt
     assert (
         window.workspace.data is data.MNIST and window.windowTitle().endswith("MNIST") and window.canvas.tool == "brush"
     )
-    assert window.workspace.desk.pinned == (pin(3),) and window.canvas.sketch.pixels[3, 5] == 255
+    assert window.workspace.dataset_settings.pinned == (pin(3),) and window.canvas.sketch.pixels[3, 5] == 255
     assert window.theme.dark is False  # how the window looks is not the sitting's business
     kept = window.keeper.before
     assert kept.name in window.messages.text and session.load(kept) == colour
@@ -473,7 +474,9 @@ ANYTHING = st.recursive(
     lambda inside: st.lists(inside, max_size=3) | st.dictionaries(st.text(max_size=5), inside, max_size=3),
     max_leaves=5,
 )
-WHOLE = Session(sheets={"mnist": Sheet(Prompt.empty(28, 28, 1), modes={"asarm": ("assd", 4)}, pinned=(pin(4),))})
+WHOLE = Session(
+    datasets={"mnist": sketched(Prompt.empty(28, 28, 1), samplers={"asarm": ("assd", 4)}, pinned=(pin(4),))}
+)
 
 
 def places(plain: object, above: tuple = ()) -> list[tuple]:
@@ -507,11 +510,11 @@ def test_race_ticks_come_back(qtbot, tmp_path, no_threads_left):
         qtbot.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
         assert window.race.chosen == ["vssm"]
     for window in opened(qtbot, tmp_path / "sitting.json", folder):
-        assert window.race.chosen == ["vssm"] and window.session().sheet.absent == ("transformer",)
+        assert window.race.chosen == ["vssm"] and window.session().dataset_settings.absent == {"transformer"}
         window.race.boxes["transformer"].setFocus()
         press(qtbot, window, "V")
         qtbot.keyClick(window.race.boxes["transformer"], Qt.Key.Key_Space)
-        assert window.race.chosen == ["vssm", "transformer"] and window.session().sheet.absent == ()
+        assert window.race.chosen == ["vssm", "transformer"] and window.session().dataset_settings.absent == set()
 
 
 # --- races of before

@@ -11,14 +11,18 @@ import broken_sessions
 import numpy as np
 import pytest
 from conftest import bury
+from making import sketched
 from test_docks import CRAFTED, layout
 from windows import LEFT, LONG, button_of, complete, press, take
 
 from app.core import session
+from app.core.dataset_settings import fresh_prompt
 from app.core.link import Link
+from app.core.settings import CompletionSettings
 from app.ui.main_window import Window
 from tools import startup_time
 from vssm import checkpoint, data
+from vssm.models import registry
 from vssm.prompt import Prompt
 from vssm.reports import precomputed
 from vssm.sampling.events import GenerationRequest
@@ -67,14 +71,14 @@ def test_without_torch_one_can_draw_and_save(tmp_path):
     assert "cannot be loaded (libcudart.so.13: cannot open it)" in saw["said"] and saw["said"] == saw["again"]
     assert saw["said"].count("\n") == 0 and saw["status"] == "The models cannot be loaded"
     assert not saw["mode"] and saw["runs"] == 0
-    assert session.load(tmp_path / "sitting.json").sheets["mnist"].prompt.pixels[5, 9:19].all()
+    assert session.load(tmp_path / "sitting.json").datasets["mnist"].sketch.pixels[5, 9:19].all()
 
 
 def test_the_program_can_be_closed_while_torch_is_loaded(tmp_path):
     """Nothing waits for that, and the sketch is kept."""
     saw = started("closed_early", tmp_path)
     assert "torch" in saw["heavy"] and not saw["ready"] and "waited" not in saw
-    assert session.load(tmp_path / "sitting.json").sheets["mnist"].prompt.pixels[5, 9:19].all()
+    assert session.load(tmp_path / "sitting.json").datasets["mnist"].sketch.pixels[5, 9:19].all()
 
 
 # --- whatever there is to start with
@@ -177,7 +181,9 @@ def test_the_last_thing_asked_early_is_done(early, qtbot):
 
 
 IMPOSSIBLE = Link(
-    "mnist", "vssm", "backwards", None, 2, 1.0, 3, "sampled", Prompt.empty(*data.MNIST.shape).with_rows(14)
+    "mnist",
+    CompletionSettings("vssm", "backwards", None, 2, 1.0, 3, "sampled"),
+    Prompt.empty(*data.MNIST.shape).with_rows(14),
 )
 
 
@@ -185,7 +191,10 @@ def test_early_links_that_no_model_can_follow_leave_the_drawing(early, qtbot, dr
     """However many follow each other."""
     draw(early.canvas, [(5, 3), (22, 5)])
     drawn = early.session()
-    for link in (IMPOSSIBLE, dataclasses.replace(IMPOSSIBLE, seed=4)):
+    for link in (
+        IMPOSSIBLE,
+        dataclasses.replace(IMPOSSIBLE, settings=dataclasses.replace(IMPOSSIBLE.settings, seed=4)),
+    ):
         early.files.opener.open_argument(link.text)
         assert not early.canvas.sketch.pixels.any()
     qtbot.waitUntil(lambda: early.models.are_ready, timeout=LONG)
@@ -211,11 +220,9 @@ def test_a_mode_that_the_model_does_not_have_gives_way_to_its_usual_one(qtbot, t
     qtbot.addWidget(window)
     window.show()
     qtbot.waitUntil(lambda: window.models.are_ready, timeout=LONG)
-    assert (
-        window.bar.modes.mode.currentText() == "ASSD"
-        and window.bar.modes.number.value() == window.bar.sampler_of("asarm")[0].default
-    )
-    assert window.bar.sampler_of("transformer")[1] is None
+    usual = registry.get("asarm").samplers(data.MNIST)[0]
+    assert window.bar.modes.mode.currentText() == "ASSD" and window.bar.modes.number.value() == usual.default
+    assert window.bar.settings("transformer").parameter is None
     window.close()
 
 
@@ -261,8 +268,8 @@ def test_the_example_stays_until_the_first_run_of_its_data_set(window, qtbot):
 
 
 def test_who_has_drawn_before_is_shown_no_example(qtbot, tmp_path, no_threads_left):
-    sheet = session.Sheet(Prompt(np.full((28, 28, 1), 255, np.uint8), session.fresh_prompt(data.MNIST).known))
-    session.save(session.Session(sheets={"mnist": sheet}), tmp_path / "sitting.json")
+    sheet = sketched(Prompt(np.full((28, 28, 1), 255, np.uint8), fresh_prompt(data.MNIST).known))
+    session.save(session.Session(datasets={"mnist": sheet}), tmp_path / "sitting.json")
     bury()
     window = Window(tmp_path / "sitting.json", tmp_path)
     qtbot.addWidget(window)

@@ -37,7 +37,7 @@ def test_each_set_keeps_its_runs_the_one_looked_at_and_its_sample(two, qtbot):
     window.bar.samples.setValue(1)
     colour = complete(qtbot, window)
     press(qtbot, window, "Ctrl+1")
-    assert window.runs.selected_run is second and second.shown == 2 and window.runs.here == [first, second]
+    assert window.runs.selected_run is second and second.sample_index == 2 and window.runs.here == [first, second]
     assert window.completion.run is second and {run.number for run in window.timing._runs} == {1, 2}
     press(qtbot, window, "Ctrl+2")
     assert window.runs.selected_run is colour and window.runs.here == [colour]
@@ -229,7 +229,7 @@ def test_a_failure_while_closing_loses_nothing(two, qtbot, draw):
     with pytest.raises(ArithmeticError, match="stubborn"):
         window.close()
     assert window.engine.closed and running_threads() == [] and not window.isVisible()
-    assert session.load(window.keeper.path).sheet.prompt.pixels[3, 5] == 255
+    assert session.load(window.keeper.path).dataset_settings.sketch.pixels[3, 5] == 255
     qtbot.wait(50)
 
 

@@ -28,7 +28,7 @@ def window(able, qtbot):
     able.stop()
     qtbot.waitUntil(lambda: able.runs.running is None, timeout=LONG)
     able.choose_data("mnist")
-    able.runs.history, able.workspace.desk.modes = [], {}
+    able.runs.history, able.workspace.dataset_settings.samplers = [], {}
     able.runs.select(None)
     able.messages.clear()
     choose(qtbot, able, "vssm")
@@ -73,7 +73,7 @@ def test_a_click_draws_one_code_anew_and_holds_all_others(window, qtbot):
     shown = window.completion.picture._image.copy()
     window.completion.choose_sample(1)
     touched = click(window, qtbot, 5, 3)
-    assert touched is not run and touched.base is run and touched.shown == 1
+    assert touched is not run and touched.base is run and touched.sample_index == 1
     differ = differing(run, touched)
     assert only(differ.pop(1), (5, 3), sample=1) and not any(d.any() for d in differ.values())
     assert np.array_equal(touched.images[0], run.images[0])  # the other sample

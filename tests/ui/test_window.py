@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from conftest import at, ended, opened, running_threads
+from making import asked_run
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QLineEdit
@@ -12,12 +13,13 @@ from windows import LEFT, LONG, accept, choose, complete, figure, model_button, 
 
 from app.core import run as runs
 from app.core import session
+from app.core.dataset_settings import fresh_prompt
 from app.core.run import Run
 from app.ui import actions
 from vssm import checkpoint, data
 from vssm.files.examples import examples
 from vssm.models import registry
-from vssm.sampling.events import Finished, GenerationRequest, Latents, Progress, Started
+from vssm.sampling.events import Finished, Latents, Progress, Started
 from vssm.sampling.step import Sampler
 
 # --- what a person gives
@@ -182,9 +184,9 @@ def test_earlier_runs_are_kept_and_compared(window, qtbot):
 def test_a_sample_is_shown_large_by_click(window, qtbot):
     run = complete(qtbot, window)
     qtbot.mouseClick(window.completion.gallery, LEFT, pos=window.completion.gallery.cells()[2].center().toPoint())
-    assert run.shown == 2 and "3 of 4" in said(window)
+    assert run.sample_index == 2 and "3 of 4" in said(window)
     qtbot.keyClick(window.completion.gallery, Qt.Key.Key_Right)
-    assert run.shown == 3
+    assert run.sample_index == 3
 
 
 def test_nothing_known_is_generation_and_everything_known_is_told(window, qtbot):
@@ -261,7 +263,7 @@ def test_closing_in_the_middle_of_a_run(window, qtbot, draw):
     press(qtbot, window, "Ctrl+Q")
     assert not window.isVisible() and window.tidy_exit and running_threads() == []
     saved = session.load(window.keeper.path)
-    assert saved.model == "transformer" and saved.sheet.prompt.pixels[3, 5] == 255
+    assert saved.model == "transformer" and saved.dataset_settings.sketch.pixels[3, 5] == 255
 
 
 def test_closing_at_once(tmp_path, qtbot, no_threads_left):
@@ -414,8 +416,8 @@ def test_the_sketch_is_where_the_mouse_is_after_resizing(window, qtbot, draw):
 
 
 def made_run(name: str, seconds: float, tokens: int = 448, samples: int = 1, rows: int = 12, **mode) -> Run:
-    prompt = session.fresh_prompt(data.MNIST).with_rows(rows)
-    run = Run(1, name, "mnist", GenerationRequest(prompt, samples, **mode))
+    prompt = fresh_prompt(data.MNIST).with_rows(rows)
+    run = asked_run(1, name, "mnist", prompt, samples=samples, **mode)
     images = np.zeros((samples, 28, 28, 1), np.uint8)
     run.add(Started(name, name, tokens, samples, 0, "CPU", 2, False, Sampler("parallel", "Parallel", "at once"), 0, ""))
     run.add(Finished(name, images, seconds, 0.0, 8, tokens, "CPU", 2, "parallel", 0))
@@ -476,7 +478,7 @@ def test_a_mode_is_named_where_it_is_not_the_usual_one(mode, size, said):
 
 
 def test_latents_move_the_curve_until_pixels_do():
-    run = Run(1, "vssm-paper", "mnist", GenerationRequest(session.fresh_prompt(data.MNIST)))
+    run = asked_run(1, "vssm-paper", "mnist", fresh_prompt(data.MNIST))
     nothing = np.zeros((1, 14, 14), np.float32)
     for calls in (1, 2):
         run.add(Latents(0.1 * calls, 1, 1, "gaussian", 0, nothing[..., None], nothing))

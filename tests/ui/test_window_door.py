@@ -16,6 +16,7 @@ import vssm
 from app import arguments, display
 from app.core import session
 from app.core.link import Link
+from app.core.settings import CompletionSettings
 from vssm import data
 from vssm.prompt import Prompt
 
@@ -63,7 +64,7 @@ def test_the_window_opens_and_closes_from_the_command_line(tmp_path):
     """The whole door, offscreen: the program takes a link, is asked to end as Ctrl+C would, saves its sitting and ends
     well."""
     prompt = Prompt.empty(*data.CIFAR10.shape).with_rows(3)
-    link = Link("cifar10", "mamba", "sequential", None, 7, 0.7, 12345, "sampled", prompt)
+    link = Link("cifar10", CompletionSettings("mamba", "sequential", None, 7, 0.7, 12345, "sampled"), prompt)
     process = subprocess.Popen(
         [sys.executable, ROOT / "main.py", link.text],
         env=SCREENLESS | {"VSSM_STATE": str(tmp_path / "sitting.json"), "QT_QPA_PLATFORM": "offscreen"},
@@ -83,7 +84,8 @@ def test_the_window_opens_and_closes_from_the_command_line(tmp_path):
     assert process.returncode == 0 and not errors and not out
     saved = session.load(tmp_path / "sitting.json")
     assert (saved.data, saved.model, saved.samples, saved.seed) == ("cifar10", "mamba", 7, 12345)
-    assert saved.keep_seed and saved.sheet.temperature == 0.7 and saved.sheet.prompt.known.sum() == 3 * 32
+    settings = saved.dataset_settings
+    assert saved.keep_seed and settings.temperature == 0.7 and settings.sketch.known.sum() == 3 * 32
 
 
 # --- arguments
@@ -177,7 +179,8 @@ def given(tmp_path, word, **changes) -> dict:
 
 def test_any_argument_is_opened_for_what_it_holds(tmp_path):
     """Whatever its name says."""
-    link = Link("mnist", "vssm", "parallel", None, 4, 0.7, 12345, "sampled", Prompt.empty(28, 28, 1).with_rows(3)).text
+    settings = CompletionSettings("vssm", "parallel", None, 4, 0.7, 12345, "sampled")
+    link = Link("mnist", settings, Prompt.empty(28, 28, 1).with_rows(3)).text
     Image.new("RGB", (50, 40), "white").save(tmp_path / "picture.png")
     (tmp_path / "picture.png").rename(tmp_path / "picture.json")
     session.save(session.Session(seed=777), tmp_path / "session.json")

@@ -67,7 +67,7 @@ def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
         assert [w.text().split("\n")[1] for w in thumbs] == ["", "masked 5"]
         choose(qtbot, window, "asarm")
         assert window.bar.modes.mode.currentText() == "Masked" and window.bar.modes.number.value() == 5
-    assert session.load(state).sheet.modes == {"asarm": ("masked", 5)}
+    assert session.load(state).dataset_settings.samplers == {"asarm": ("masked", 5)}
     for window in opened(qtbot, state):
         assert window.bar.modes.mode.currentText() == "Masked" and window.bar.modes.number.value() == 5
 
@@ -214,7 +214,7 @@ def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path,
         run = complete(qtbot, window)
         assert run.finished.network_calls == 7 and said(window) == "▽ Toy rounds 7 · 1 of 4"
         assert "Toy rounds 7" in plain(window.timing.words.text()) and window.messages.text == ""
-    assert session.load(tmp_path / "sitting.json").sheet.modes == {"toy": ("rounds", 7)}
+    assert session.load(tmp_path / "sitting.json").dataset_settings.samplers == {"toy": ("rounds", 7)}
 
 
 def test_every_pixel_tells_how_likely_it_was_and_a_sample_becomes_the_sketch(window, qtbot):

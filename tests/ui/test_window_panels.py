@@ -5,12 +5,13 @@ import itertools
 import numpy as np
 import pytest
 from conftest import at, connected
+from making import asked_run
 from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QInputDevice, QPointingDevice, QTabletEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.core import session
+from app.core.dataset_settings import fresh_prompt
 from app.core.run import Run
 from app.core.sketch import Sketch
 from app.ui import theme
@@ -19,13 +20,13 @@ from app.ui.widgets.canvas import Canvas
 from app.ui.widgets.picture import OPEN
 from vssm import data
 from vssm.models import registry
-from vssm.sampling.events import GenerationRequest, Latents, Posterior, Started
+from vssm.sampling.events import Latents, Posterior, Started
 from vssm.sampling.step import Sampler
 
 
 def run_with(kind: str, classes: int, levels=((7, 7), (14, 14)), variables: int = 5, samples: int = 2) -> Run:
     """A run whose latents are all 0 but for one of the second sample."""
-    run = Run(1, "vssm", "mnist", GenerationRequest(session.fresh_prompt(data.MNIST), samples))
+    run = asked_run(1, "vssm", "mnist", fresh_prompt(data.MNIST), samples=samples)
     mode = Sampler("parallel", "Parallel", "at once")
     run.add(Started("vssm", "VSSM", 784, samples, len(levels), "CPU", 1, False, mode, 0, "sampled"))
     for number, grid in enumerate(levels, 1):
@@ -61,7 +62,7 @@ def test_latents_are_shown_by_level_and_follow_the_sample(panel, kind, classes):
     assert sorted(panel.strip.pictures) == [1, 2] and panel.view.isVisible()
     plain = panel.strip.pictures[1]
     assert plain.shape == (7, 7, 3) and (plain[0, 0] == plain[6, 6]).all()
-    run.shown = 1
+    run.sample_index = 1
     panel.show_run(run)
     lit = panel.strip.pictures[1]
     assert not (lit[0, 0] == plain[0, 0]).all() and (lit[6, 6] == plain[0, 0]).all()
@@ -225,7 +226,7 @@ def test_no_two_models_look_the_same(monkeypatch):
 
 @pytest.fixture
 def canvas(qtbot):
-    made = Canvas(data.MNIST, Sketch(session.fresh_prompt(data.MNIST)))
+    made = Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST)))
     made.resize(400, 420)
     qtbot.addWidget(made)
     with qtbot.waitExposed(made):

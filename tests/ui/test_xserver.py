@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from making import sketched
 from PIL import ImageGrab
 
 from app import display
@@ -58,7 +59,8 @@ def test_a_person_draws_completes_and_quits(screen, tmp_path):
     prompt = Prompt.empty(*MNIST.shape).with_rows(14)
     for x, y in MARKS:
         prompt.pixels[y, x] = 255
-    session.save(session.Session(samples=1, theme="light", toured=True, sheets={"mnist": session.Sheet(prompt)}), state)
+    begun = session.Session(samples=1, theme="light", toured=True, datasets={"mnist": sketched(prompt)})
+    session.save(begun, state)
     process = subprocess.Popen(
         [sys.executable, ROOT / "main.py"],
         env=screen | {"VSSM_STATE": str(state)},
@@ -87,7 +89,7 @@ def test_a_person_draws_completes_and_quits(screen, tmp_path):
             process.send_signal(signal.SIGKILL)
             process.communicate()
     assert process.returncode == 0 and (out, err) == ("", "")
-    saved = session.load(state).sheets["mnist"].prompt.pixels[..., 0]
+    saved = session.load(state).datasets["mnist"].sketch.pixels[..., 0]
     drawn = saved == 255
     assert all(drawn[y, x] for x, y in (*STROKE, (13, 8), (20, 10)))
     far = np.ones_like(drawn)
@@ -119,7 +121,7 @@ def test_shortcuts_on_a_keyboard_with_one_layout_that_is_not_latin(screen, tmp_p
             process.communicate()
     saved = session.load(state)
     assert process.returncode == 0 and err == ""
-    assert saved.tool == "eraser" and saved.model == "transformer" and saved.sheet.prompt.known.all()
+    assert saved.tool == "eraser" and saved.model == "transformer" and saved.dataset_settings.sketch.known.all()
 
 
 def test_every_panel_is_dragged_everywhere(screen, tmp_path):

@@ -175,7 +175,7 @@ class CompletionPanel(Card):
             self._preview_sample(self.gallery.pointer)
         self._hint.setVisible(run is None)
         self._pin_row.setVisible(run is not None or bool(self._pins))
-        alone = run is not None and run.request.samples == 1
+        alone = run is not None and run.settings.samples == 1
         self._no_pins.setText("none yet: Shift+P pins this one" if alone else "none yet: click a sample")
         if run is None:
             self.picture.show_picture(None, None)
@@ -190,10 +190,10 @@ class CompletionPanel(Card):
         self._hint.offer(None)
         known = run.request.prompt.known
         drawn = picture.compose(run.images, known, run.filled)
-        self._show_large(run, drawn[run.shown])
+        self._show_large(run, drawn[run.sample_index])
         self._show_samples(drawn)
         self._read()
-        sample = f"{run.shown + 1} of {run.request.samples}" if run.request.samples > 1 else ""
+        sample = f"{run.sample_index + 1} of {run.settings.samples}" if run.settings.samples > 1 else ""
         name = f"{theme.sign(run.model, not run.variant)} {run.title}"
         self._model.setText(" · ".join(part for part in (name, run.state or sample) if part))
         self._model.setStyleSheet(f"color: {colours.model(run.model)}")
@@ -221,11 +221,11 @@ class CompletionPanel(Card):
         known, filled = run.request.prompt.known, run.filled
         colour = run.images.shape[-1] == 3
         self._apart = None
-        if self._spread and run.request.samples > 1:
+        if self._spread and run.settings.samples > 1:
             stands = filled.all(0)
             self._apart = np.where(stands, spread(run.images), 0)
             drawn = np.where(stands[..., None], overlaid(drawn, self._apart, self._most), drawn)
-        self.picture.show_picture(drawn, known, filled[run.shown] if colour else None)
+        self.picture.show_picture(drawn, known, filled[run.sample_index] if colour else None)
 
     @property
     def _most(self) -> float:
@@ -259,7 +259,7 @@ class CompletionPanel(Card):
         names = [f"Sample {i + 1} of {K}" for i in range(K)]
         tips = [f"{name}, pinned" if i in pins else name for i, name in enumerate(names)]
         lines = picture.outline(run.request.prompt.known) if run.images.shape[-1] == 3 else []
-        self.gallery.show_pictures(drawn[:K], run.shown, [self._theme.model(run.model)] * K, tips, pins, lines)
+        self.gallery.show_pictures(drawn[:K], run.sample_index, [self._theme.model(run.model)] * K, tips, pins, lines)
 
     def _result(self, number: int) -> Pinned | None:
         """A sample of the run shown as it would be pinned; None before the run has finished."""
@@ -331,17 +331,17 @@ class CompletionPanel(Card):
 
     def pin_shown(self) -> None:
         """Pin the sample shown large, or unpin it."""
-        if result := self._result(self.run.shown if self.run else 0):
+        if result := self._result(self.run.sample_index if self.run else 0):
             self._let_go(result) if result in self._pins else self._pin(result)
 
     def use_shown(self) -> None:
         """Ask for the sample shown large to become the sketch."""
-        self._use_sample(self.run.shown if self.run else 0)
+        self._use_sample(self.run.sample_index if self.run else 0)
 
     @Slot(int)
     def choose_sample(self, number: int) -> None:
-        if self.run is not None and number < self.run.request.samples:
-            self.run.shown = number
+        if self.run is not None and number < self.run.settings.samples:
+            self.run.sample_index = number
             self.sample_chosen.emit()
 
     def show_earlier(self, history: list[Run], colours: theme.Theme) -> None:
@@ -358,14 +358,18 @@ class CompletionPanel(Card):
             thumb = QToolButton()
             thumb.setObjectName("thumb")
             thumb.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-            thumb.setIcon(QIcon(picture.thumbnail(run.images[run.shown], known, run.filled[run.shown], THUMB)))
+            thumb.setIcon(
+                QIcon(picture.thumbnail(run.images[run.sample_index], known, run.filled[run.sample_index], THUMB))
+            )
             thumb.setIconSize(QSize(THUMB, THUMB))
             seconds = f"{theme.sign(run.model, not run.variant)} {runs.seconds(run.seconds)}"
             thumb.setText("\n".join([seconds, run.variant][:lines]))
             thumb.setStyleSheet(f"color: {colours.model(run.model)}")
             thumb.setCheckable(True)
             thumb.setChecked(run is self.run)
-            words = f"{run.title}, {run.request.samples} samples, {runs.seconds(run.seconds)}, seed {run.request.seed}"
+            words = (
+                f"{run.title}, {run.settings.samples} samples, {runs.seconds(run.seconds)}, seed {run.settings.seed}"
+            )
             thumb.setToolTip(plain_tip(f"Look at this run again: {words}"))
             thumb.setAccessibleName(f"Earlier run: {words}")
             thumb.setProperty("number", run.number)

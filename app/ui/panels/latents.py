@@ -227,7 +227,7 @@ class LatentPanel(Card):
         """Colours [rows, columns, 3] of a level's maps [h, w, maps]; of the global code the plan that it stands for."""
         event = run.latents[level]
         if view == "values" and event.plan is not None:
-            plan = event.plan[run.shown]
+            plan = event.plan[run.sample_index]
             return np.ascontiguousarray(np.broadcast_to(plan, (*plan.shape[:2], 3)))
         palette, least, most = self._palette(run, view, level)
         values = grid[..., self._variable(level) if view == "values" else 0]
@@ -239,7 +239,7 @@ class LatentPanel(Card):
         event = self._run.latents[level]
         if self.variable.value():
             return min(self.variable.value(), event.codes.shape[-1]) - 1
-        codes = event.codes[self._run.shown].reshape(-1, event.codes.shape[-1])
+        codes = event.codes[self._run.sample_index].reshape(-1, event.codes.shape[-1])
         codes = codes[~np.isnan(codes).any(-1)]
         if event.kind == "gaussian" or not len(codes):
             return int(codes.var(0).argmax()) if len(codes) else 0
@@ -248,7 +248,7 @@ class LatentPanel(Card):
 
     def _openness(self) -> np.ndarray | None:
         """Of the dots on the level shown, from its least entropy to its largest; 0 where nothing is drawn yet."""
-        entropy = self._run.latents[self._level].entropy[self._run.shown]
+        entropy = self._run.latents[self._level].entropy[self._run.sample_index]
         if not self.dots.isChecked() or np.isnan(entropy).all() or entropy.size == 1:
             return None
         least, most = np.nanmin(entropy), np.nanmax(entropy)
@@ -259,7 +259,7 @@ class LatentPanel(Card):
         grid = maps[self._level]
         event = self._run.latents[self._level]
         if event.plan is not None and self.what.currentText() == "values":
-            codes = event.codes[self._run.shown].ravel().astype(int) + 1
+            codes = event.codes[self._run.sample_index].ravel().astype(int) + 1
             return "plan of the whole · classes {}".format(" ".join(map(str, codes)))
         words = f"{grid.shape[0]}×{grid.shape[1]} codes"
         if self.what.currentText() == "values":
@@ -322,7 +322,7 @@ class LatentPanel(Card):
         """Of one code: its place, the variable shown, and how open its drawing was."""
         event, variable = run.latents[self._level], self._variable(self._level)
         y, x = (min(i, n - 1) for i, n in zip(cell, event.entropy.shape[1:], strict=True))
-        value, entropy = event.codes[run.shown, y, x, variable], event.entropy[run.shown, y, x]
+        value, entropy = event.codes[run.sample_index, y, x, variable], event.entropy[run.sample_index, y, x]
         if np.isnan(entropy):
             return [f"row {y + 1}, column {x + 1}: still to be drawn"]
         gaussian = event.kind == "gaussian"
@@ -342,12 +342,12 @@ class LatentPanel(Card):
     def _maps(self, run: Run, view: str) -> dict[int, np.ndarray]:
         """[h, w, maps] by level, of the sample shown; not a number where nothing has been drawn yet."""
         if view == "values":
-            return {level: event.codes[run.shown] for level, event in run.latents.items()}
+            return {level: event.codes[run.sample_index] for level, event in run.latents.items()}
         if view == "prior entropy":
-            return {level: event.entropy[run.shown, ..., None] for level, event in run.latents.items()}
+            return {level: event.entropy[run.sample_index, ..., None] for level, event in run.latents.items()}
         if view == "posterior entropy":
-            return {level: event.entropy[run.shown, ..., None] for level, event in run.posteriors.items()}
-        return {level: event.divergence[run.shown, ..., None] for level, event in run.posteriors.items()}
+            return {level: event.entropy[run.sample_index, ..., None] for level, event in run.posteriors.items()}
+        return {level: event.divergence[run.sample_index, ..., None] for level, event in run.posteriors.items()}
 
     def _palette(self, run: Run, view: str, level: int) -> tuple[np.ndarray, float, float]:
         """Colours of a level, and the values that take the first and the last of them. Both entropies share theirs,

@@ -7,7 +7,7 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QSlider, QToolButton, QWidget
 
-from app.core.dataset_settings import Desk
+from app.core.dataset_settings import DatasetSettings
 from app.core.sketch import COLOUR_TOOLS, SIZES, TOOLS
 from app.ui.actions import Actions
 from app.ui.widgets import picture
@@ -30,9 +30,9 @@ class SketchPanel(Card):
 
     prompt_given = Signal()
 
-    def __init__(self, dataset: data.DataSet, desk: Desk, actions: Actions):
+    def __init__(self, dataset: data.DataSet, settings: DatasetSettings, actions: Actions):
         super().__init__("Sketch", "The prompt: the pixels you give. The models fill the rest.")
-        self.canvas = Canvas(dataset, desk.sketch)
+        self.canvas = Canvas(dataset, settings.sketch)
         self.canvas.changed.connect(self._changed)
         self.canvas.picked.connect(self._picked)
         self._painting_tool = "brush"  # that the eyedropper gives way to
@@ -53,7 +53,7 @@ class SketchPanel(Card):
         self._thumbs.setSpacing(4)
         self.body.addLayout(self._thumbs)
         self.body.addStretch(1)
-        self.turn_to(dataset, desk)
+        self.turn_to(dataset, settings)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
@@ -154,9 +154,9 @@ class SketchPanel(Card):
         row.addWidget(self.rows, 1)
         return row
 
-    def turn_to(self, dataset: data.DataSet, desk: Desk) -> None:
+    def turn_to(self, dataset: data.DataSet, settings: DatasetSettings) -> None:
         """Go on with the sketch of a data set."""
-        self._data, self._desk = dataset, desk
+        self._data, self._settings = dataset, settings
         colour = dataset.channels == 3
         for value in COLOUR_TOOLS:
             self._buttons[value].setVisible(colour)
@@ -165,21 +165,21 @@ class SketchPanel(Card):
         self.rows.blockSignals(True)
         self.rows.setRange(0, dataset.height)
         self.rows.blockSignals(False)
-        desk.sketch.pixels = self._read(desk.sketch.pixels)  # an old session may have other values
-        self.canvas.load(dataset, desk.sketch)
+        settings.sketch.pixels = self._read(settings.sketch.pixels)  # an old session may have other values
+        self.canvas.load(dataset, settings.sketch)
         self._show_ink()
         self.show_examples(dataset)
 
     def _show_ink(self) -> None:
         """Draw in the present colour, and say which it is."""
-        desk = self._desk
-        self.canvas.ink = desk.ink
-        if len(desk.ink) == 3:
+        settings = self._settings
+        self.canvas.ink = settings.ink
+        if len(settings.ink) == 3:
             action = self._actions["choose_colour"]
-            action.setIcon(swatch(desk.ink, INK))
-            action.setToolTip(f"The pen's colour is {name(desk.ink)}; click for any other (C)")
-            self.ink.setAccessibleName(f"Colour: {name(desk.ink)}")
-            self.palette_.show_colours(desk.ink, desk.recent)
+            action.setIcon(swatch(settings.ink, INK))
+            action.setToolTip(f"The pen's colour is {name(settings.ink)}; click for any other (C)")
+            self.ink.setAccessibleName(f"Colour: {name(settings.ink)}")
+            self.palette_.show_colours(settings.ink, settings.recent)
 
     def show_examples(self, dataset: data.DataSet) -> None:
         """Thumbnails of that data set's example prompts."""
@@ -229,7 +229,7 @@ class SketchPanel(Card):
 
     def ask_colour(self) -> None:
         """Ask for any colour."""
-        dialog = QColorDialog(QColor(*self._desk.ink), self.window())
+        dialog = QColorDialog(QColor(*self._settings.ink), self.window())
         dialog.setWindowTitle("Colour to draw with")
         dialog.setOption(QColorDialog.ColorDialogOption.DontUseNativeDialog)  # alike on every desktop
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -250,13 +250,13 @@ class SketchPanel(Card):
     @Slot(tuple)
     def use(self, ink: tuple[int, ...], remember: bool = False) -> None:
         """Draw in that colour; it may be remembered where the palette does not have it."""
-        self._desk.use(ink, remember and ink not in COLOURS.values())
+        self._settings.use_ink(ink, remember and ink not in COLOURS.values())
         self._show_ink()
 
     def step_colour(self, by: int) -> None:
         """To the palette's next colour, or the one before."""
         colours = self.palette_.colours
-        at = colours.index(self._desk.ink) if self._desk.ink in colours else -1 if by > 0 else 0
+        at = colours.index(self._settings.ink) if self._settings.ink in colours else -1 if by > 0 else 0
         self.use(colours[(at + by) % len(colours)])
 
     # --- the sketch as a whole

@@ -137,7 +137,7 @@ class TimingPanel(Card):
     def _say(run: Run, number: int) -> str:
         """A point of a run in words."""
         when, tokens = run.points[number]
-        samples = f", {run.request.samples} samples" if run.request.samples > 1 else ""
+        samples = f", {run.settings.samples} samples" if run.settings.samples > 1 else ""
         return f"{run.title}, run {run.number}{samples}: {seconds(when)}, {tokens:,} tokens"
 
     @Slot(bool)

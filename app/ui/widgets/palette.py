@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from app.core.session import MOST_RECENT
+from app.core.dataset_settings import MOST_RECENT
 from app.ui.widgets.keys import PRESS, Keys
 
 Colour = tuple[int, ...]

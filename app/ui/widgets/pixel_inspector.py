@@ -62,16 +62,16 @@ def figures(run: Run, x: int, y: int) -> tuple[str, str]:
     place = f"row {y + 1}, column {x + 1}"
     if run.request.prompt.known[y, x]:
         return f"given · {place}", "part of the prompt"
-    if not run.filled[run.shown, y, x]:
+    if not run.filled[run.sample_index, y, x]:
         return f"open · {place}", "not drawn yet" if not run.ended else "the run was stopped"
-    details, K = run.details, run.request.samples
-    value = run.images[run.shown, y, x]
-    likely = _likely(value, math.nan if details is None else details.log_probability[run.shown, y, x], run)
+    details, K = run.details, run.settings.samples
+    value = run.images[run.sample_index, y, x]
+    likely = _likely(value, math.nan if details is None else details.log_probability[run.sample_index, y, x], run)
     parts = [] if run.ended or details is not None else [LATER]
     if details is not None:
-        call, calls = int(details.order[run.shown, y, x]), run.network_calls
+        call, calls = int(details.order[run.sample_index, y, x]), run.network_calls
         parts = [f"call {call:,} of {calls:,}"]
-        parts += [f"at {runs.seconds(float(details.seconds[run.shown, y, x]))}"]
+        parts += [f"at {runs.seconds(float(details.seconds[run.sample_index, y, x]))}"]
     if K > 1 and run.filled[:, y, x].all():
         parts.append(f"spread {spread(run.images[:, y : y + 1, x : x + 1])[0, 0]:.2f}")
     return f"{likely} · {place}", " · ".join(parts)

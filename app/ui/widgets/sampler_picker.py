@@ -52,8 +52,9 @@ class SamplerPicker(QWidget):
         """What the number of the chosen mode is of; empty where it has none."""
         return (self._offered.parameter or "") if self._offered else ""
 
-    def offer(self, modes: tuple[Sampler, ...], chosen: Sampler, number: int | None) -> None:
+    def offer(self, modes: tuple[Sampler, ...], name: str, number: int | None) -> None:
         """Show a model's modes, which of them is chosen, and its number."""
+        chosen = next(mode for mode in modes if mode.name == name)
         self._offered = chosen
         self.mode.clear()
         for i, mode in enumerate(modes):

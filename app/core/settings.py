@@ -1,0 +1,140 @@
+"""The settings of a completion: the one list that runs, races, links, sessions and tables read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.core.validation import is_name, is_number, is_whole, require
+from vssm import data
+from vssm.config import from_dict
+from vssm.models import registry
+from vssm.prompt import Prompt
+from vssm.sampling.events import GenerationRequest, Started
+from vssm.sampling.step import Sampler
+
+MOST_SAMPLES = 64
+MOST_SEED = 2**31 - 1
+MOST_TEMPERATURE = 10
+PIXEL_MODES = ("sampled", "mean")
+KEYS = {"sampler": "mode", "parameter": "size", "pixel_mode": "pixels"}  # in records, where they differ from the names
+FIELDS = {key: name for name, key in KEYS.items()}
+
+
+@dataclass(frozen=True)
+class CompletionSettings:
+    """How a model completes a sketch.
+
+    Args:
+        model: The name of a preset.
+        sampler: The name of one of its samplers; None for the usual one.
+        parameter: The sampler's whole number; None for the usual value, and for a sampler without one.
+        samples: How many completions are drawn at once.
+        temperature: 1 samples the model as trained; towards 0 it takes the most likely choice at every step.
+        seed: Seed of all noise.
+        pixel_mode: "sampled" or "mean"; None for the data set's usual one if the model has it.
+    """
+
+    model: str
+    sampler: str | None = None
+    parameter: int | None = None
+    samples: int = 1
+    temperature: float = 1.0
+    seed: int = 0
+    pixel_mode: str | None = None
+
+    def check(self, dataset: data.DataSet) -> None:
+        """Raise UserError if a value is of the wrong kind or out of range."""
+        registry.get(self.model if isinstance(self.model, str) else repr(self.model))
+        if self.sampler is not None:
+            check_sampler(self.model, self.sampler, self.parameter, dataset)
+        require(is_whole(self.samples, 1, MOST_SAMPLES), "samples", f"a whole number from 1 to {MOST_SAMPLES}")
+        check_temperature(self.temperature)
+        require(is_whole(self.seed, 0, MOST_SEED), "seed", f"a whole number from 0 to {MOST_SEED}")
+        if self.pixel_mode is not None:
+            check_pixel_mode(self.pixel_mode)
+
+    def to_request(self, prompt: Prompt, every: float, details: bool) -> GenerationRequest:
+        """Make the request to complete a prompt.
+
+        Args:
+            prompt: The known pixels.
+            every: Least time between two Progress events, in seconds; 0 reports every network call.
+            details: Whether to report what is worked out after the clock has stopped: posterior and details.
+        """
+        return GenerationRequest(
+            prompt,
+            samples=self.samples,
+            temperature=self.temperature,
+            seed=self.seed,
+            every=every,
+            sampler=self.sampler,
+            parameter=self.parameter,
+            posterior=details,
+            pixel_mode=self.pixel_mode,
+            details=details,
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Return plain values, by the keys that records of the command line have."""
+        return {KEYS.get(name, name): value for name, value in dataclasses.asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> CompletionSettings:
+        """Do the reverse of `to_dict`; raises UserError for an unknown key."""
+        return from_dict(cls, {FIELDS.get(key, key): value for key, value in values.items()})
+
+    def as_started(self, started: Started | None) -> CompletionSettings:
+        """Return these settings with the sampler, parameter and pixel mode that the model took, once it has begun."""
+        if started is None:
+            return self
+        used = {"sampler": started.sampler.name, "parameter": started.parameter or None}
+        return dataclasses.replace(self, pixel_mode=started.pixel_mode, **used)
+
+    @property
+    def without_seed(self) -> CompletionSettings:
+        """The same for any seed: runs with equal ones are repeats of one task."""
+        return dataclasses.replace(self, seed=0)
+
+    def same_as(self, other: CompletionSettings) -> bool:
+        """Tell whether the two ask for the same work, if perhaps from another seed."""
+        return self.without_seed == other.without_seed
+
+    def variant(self, dataset: data.DataSet) -> str:
+        """Name the sampler if it is not the model's usual one, such as "sequential" or "chunked 49"; else ""."""
+        usual, *others = samplers(self.model, dataset)
+        sampler = next((s for s in others if s.name == self.sampler), usual)
+        parameter = self.parameter or sampler.default
+        if sampler == usual and parameter == usual.default:
+            return ""
+        name = sampler.title if sampler.title.isupper() else sampler.title.lower()
+        return f"{name} {parameter}" if sampler.parameter else name
+
+
+def samplers(model: str, dataset: data.DataSet) -> tuple[Sampler, ...]:
+    """Return a model's samplers, the usual one first. This loads the model's code."""
+    return registry.get(model).samplers(dataset)
+
+
+def pixel_modes(model: str) -> tuple[str, ...]:
+    """Return the ways in which a model can show pixels, the usual one first. This loads the model's code."""
+    return getattr(registry.get(model).network, "pixel_modes", ("sampled",))
+
+
+def check_sampler(model: str, sampler: object, parameter: object, dataset: data.DataSet) -> None:
+    """Raise UserError if this cannot be a sampler's name and parameter for a data set."""
+    require(is_name(sampler), f"mode of {model}", "a name, and its number")
+    fits = parameter is None or is_whole(parameter, 1, dataset.pixels)
+    require(fits, f"number of {model}", f"from 1 to {dataset.pixels}, or null for a mode without one")
+
+
+def check_temperature(temperature: object) -> None:
+    """Raise UserError if it is no temperature."""
+    fits = is_number(temperature) and 0 <= temperature <= MOST_TEMPERATURE
+    require(fits, "temperature", f"a number from 0 to {MOST_TEMPERATURE}")
+
+
+def check_pixel_mode(pixel_mode: object) -> None:
+    """Raise UserError if it is no way of showing pixels."""
+    require(pixel_mode in PIXEL_MODES, "shown", f"one of {', '.join(PIXEL_MODES)}")
