@@ -400,9 +400,10 @@ def test_the_replay_by_keys_and_mouse(three, qtbot):
         panel.put(frame.seconds)
         said.append((panel.runners[0].note.text(), panel.runners[0].tokens.text()))
     levels = made.lanes[0].started.num_levels
-    assert said == [(f"entropy of level {i} of {levels}", "0 of 112 tokens") for i in range(1, levels + 1)] + [
-        ("", "112 of 112 tokens")
-    ]
+    drawn = ["global code", *(f"level {i} of {levels}" for i in range(1, levels + 1))]
+    assert said == [
+        (f"entropy of {what}" if i else "entropy of the global code", "0 of 112 tokens") for i, what in enumerate(drawn)
+    ] + [("", "112 of 112 tokens")]
     qtbot.keyClick(axis, Qt.Key.Key_End)
     assert panel.seconds == pytest.approx(made.duration)
     middle = QPoint(axis.width() // 2, axis.height() // 2)

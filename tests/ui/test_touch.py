@@ -86,7 +86,9 @@ def test_a_level_drawn_anew_changes_the_picture_at_once_and_back_undoes_it(windo
     run = complete(qtbot, window)
     untouched = window.completion.picture._image.copy()
     assert not window.latents.back.isEnabled()
-    qtbot.mouseClick(window.latents.strip, LEFT, pos=window.latents.strip.cells()[2].center().toPoint())
+    qtbot.mouseClick(
+        window.latents.strip, LEFT, pos=window.latents.strip.cells()[list(run.latents).index(2)].center().toPoint()
+    )
     for _ in range(2):
         qtbot.mouseClick(window.latents.anew, LEFT)
         touched = done(window, qtbot)
@@ -103,6 +105,21 @@ def test_a_level_drawn_anew_changes_the_picture_at_once_and_back_undoes_it(windo
     assert window.completion.picture._image == untouched
     press(qtbot, window, "Shift+Z")  # nothing is left to take back
     assert window.runs.selected_run is run
+
+
+def test_another_code_draws_another_digit(window, qtbot):
+    run = complete(qtbot, window)
+    window.latents._choose(0)
+    assert window.latents.map._picture.shape[:2] == run.latents[0].plan.shape[1:3]
+    qtbot.mouseClick(window.latents.map, LEFT, pos=window.latents.map.field.center().toPoint())
+    touched = done(window, qtbot)
+    assert touched.base is run and window.messages.text == ""
+    differ = differing(run, touched)
+    assert all(d[0].all() for d in differ.values() if d.shape[1:] == (1, 1)) and not any(
+        d[1].any() for d in differ.values()
+    )
+    assert all(d[0].any() for n, d in differ.items() if run.latents[n].kind == "gaussian")  # all levels follow
+    assert touched.changed and np.array_equal(touched.images[1], run.images[1])
 
 
 def test_undo_stays_the_sketchs(window, qtbot):
@@ -141,12 +158,13 @@ def test_keys_move_mark_touch_and_take_back(window, qtbot):
     assert only(differing(run, touched)[2], (1, 1), (1, 2)) and window.runs.history == [touched]
     for _ in range(9):
         qtbot.keyClick(map_, Qt.Key.Key_PageDown)
-    assert window.latents.anew.accessibleName().startswith("Resample level 7")
+    last = max(run.latents)
+    assert window.latents.anew.accessibleName().startswith(f"Resample level {last},")
     window.latents.strip.setFocus()
     qtbot.keyClick(window.latents.strip, Qt.Key.Key_Left)
-    assert window.latents.anew.accessibleName().startswith("Resample level 6")
+    assert window.latents.anew.accessibleName().startswith(f"Resample level {last - 1},")
     qtbot.keyClick(window.latents.strip, Qt.Key.Key_Return)
-    assert differing(touched, done(window, qtbot))[6][0].all() and len(window.runs.history) == 1
+    assert differing(touched, done(window, qtbot))[last - 1][0].all() and len(window.runs.history) == 1
 
 
 def test_a_code_pointed_at_is_told_and_framed_on_the_picture(window, qtbot):
@@ -211,9 +229,10 @@ def test_a_touch_that_joins_another_draws_again_what_that_drew(window, qtbot):
     first = latent_editor.edited(run, 1, masks[0]).fixed_latents
     second, third = (latent_editor.edited(run, 1, mask, first).fixed_latents for mask in masks[1:])
     assert second.seed == first.seed != third.seed  # where they meet, the later one draws anew
-    assert only(second.redraw[0], (5, 1), (5, 2)) and only(third.redraw[0], (5, 1), (5, 2), (5, 3))
+    one, two = (list(run.latents).index(number) for number in (1, 2))
+    assert only(second.redraw[one], (5, 1), (5, 2)) and only(third.redraw[one], (5, 1), (5, 2), (5, 3))
     level = latent_editor.edited(run, 2, None, second).fixed_latents
-    assert not level.other and only(level.redraw[0], (5, 1), (5, 2)) and level.redraw[1][0].all()
+    assert not level.other and only(level.redraw[one], (5, 1), (5, 2)) and level.redraw[two][0].all()
 
 
 def test_colour(window, qtbot):

@@ -462,7 +462,7 @@ def nested(levels: int) -> dict:
         (altered(height=None), "needs the setting 'height'"),
         (altered(d_model=96), "and its network needs F32 ["),
         (altered(d_model="wide"), "setting d_model must be a whole number from 1"),
-        (altered(fine_levels=9), "it has no tensor 'fine.4."),
+        (altered(fine_levels=9), "it has no tensor 'fine.2."),
         (altered(latent="square"), "setting latent must be one of 'gaussian', 'categorical'"),
         (altered(d_model=-1), "setting d_model must be a whole number from 1"),
         (altered(heads=0), "setting heads must be a whole number from 1 to 64"),

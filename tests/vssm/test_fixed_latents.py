@@ -52,7 +52,7 @@ def test_holding_everything_gives_the_same_picture(generators, name, given_):
     """Whatever the seed for what is drawn anew; and levels not given are drawn just as before."""
     request = requests(given_.draw)
     before, pictures = drawn(generators[name], request)
-    first = given_.draw(st.integers(1, len(before)))
+    first = given_.draw(st.sampled_from([e.level for e in before]))
     given = tuple(e.codes if e.level == first or given_.draw(st.booleans()) else None for e in before)
     held = FixedLatents(given, (None,) * len(given), given_.draw(st.integers(0, 9)), given_.draw(st.booleans()))
     after, again = drawn(generators[name], dataclasses.replace(request, fixed_latents=held))
@@ -68,15 +68,18 @@ def test_only_what_is_to_be_drawn_anew_changes(generators, name, given_):
     request = dataclasses.replace(requests(given_.draw), temperature=1.0)
     before, pictures = drawn(generators[name], request)
     rng = np.random.default_rng(given_.draw(st.integers(0, 10**6)))
-    level = given_.draw(st.integers(1, len(before)))
+    drawn_anew = given_.draw(st.sampled_from(before))
+    level = drawn_anew.level
     one_for_all, other = given_.draw(st.booleans()), given_.draw(st.booleans())
-    grid = before[level - 1].codes.shape[:3]
+    grid = drawn_anew.codes.shape[:3]
     mask = rng.random(grid[1:] if one_for_all else grid) < 0.3
     anew = tuple(mask if e.level == level else None for e in before)
     codes = tuple(e.codes for e in before)
     held = FixedLatents(codes, anew, request.seed, other)  # not the same noise, for all the same seed
     after, again = drawn(generators[name], dataclasses.replace(request, fixed_latents=held))
     mask = np.broadcast_to(mask, grid)
+    untouched = ~mask.any((1, 2))
+    same_prior = slice(None) if level else untouched  # a variable of the global code depends on those before it
     for a, b in zip(before, after, strict=True):
         changed = (a.codes != b.codes).any(-1)
         if a.level != level:
@@ -85,30 +88,33 @@ def test_only_what_is_to_be_drawn_anew_changes(generators, name, given_):
             assert not changed[~mask].any() and (changed.any() or not mask.any() or not other)
             assert changed[mask].all() or not (other or b.kind == "gaussian")
         if a.level <= level:  # nothing that the prior depends on has changed
-            assert np.array_equal(a.entropy, b.entropy)
-    untouched = ~mask.any((1, 2))
+            assert np.array_equal(a.entropy[same_prior], b.entropy[same_prior])
     assert np.array_equal(again[untouched], pictures[untouched])
     assert np.array_equal(again[:, request.prompt.known], pictures[:, request.prompt.known])
 
 
-def test_a_whole_level_drawn_anew_changes_the_picture_by_its_seed(generators):
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_whole_level_drawn_anew_changes_the_picture_by_its_seed(generators, first):
+    """Of the global code, all of it; of level 1, every position."""
     request = GenerationRequest(examples(data.MNIST)[0].prompt, 4, seed=2)
     before, pictures = drawn(generators["vssm"], request)
-    codes, everywhere = tuple(e.codes for e in before), (np.ones((7, 7), bool), *(None,) * 6)
+    codes = tuple(e.codes for e in before)
+    everywhere = tuple(np.ones(e.codes.shape[1:3], bool) if e.level == first else None for e in before)
     seen = [pictures]
     for seed in (0, 1, 1):
         held = dataclasses.replace(request, fixed_latents=FixedLatents(codes, everywhere, seed))
         seen.append(run(generators["vssm"], held).images)
     assert np.array_equal(seen[2], seen[3])
     assert all((a != b).any() for a, b in ((seen[0], seen[1]), (seen[0], seen[2]), (seen[1], seen[2])))
-    follow = dataclasses.replace(request, fixed_latents=FixedLatents((codes[0], *(None,) * 6), everywhere))
+    above = tuple(e.codes if e.level <= first else None for e in before)
+    follow = dataclasses.replace(request, fixed_latents=FixedLatents(above, everywhere))
     assert (run(generators["vssm"], follow).images != seen[1]).any()  # the levels below go with it
 
 
 def test_latents_that_cannot_be_held_are_one_sentence(generators):
     request = GenerationRequest(examples(data.MNIST)[0].prompt, 2)
-    codes = tuple(e.codes for e in drawn(generators["vssm"], request)[0])
-    nothing = (None,) * 7
+    events = drawn(generators["vssm"], request)[0]
+    codes, nothing = tuple(e.codes for e in events), (None,) * len(events)
 
     def refuses(name: str, match: str, held: FixedLatents, **changes) -> None:
         with pytest.raises(UserError, match=match):
@@ -116,16 +122,20 @@ def test_latents_that_cannot_be_held_are_one_sentence(generators):
 
     for name in set(registry.PRESETS) - set(WITH_LATENTS):
         refuses(name, "no latents", FixedLatents(codes, nothing))
-    refuses("vssm", "mode 'Parallel' only", FixedLatents(codes, nothing), sampler="chunked")
-    refuses("vssm-paper", "mode 'Parallel' only", FixedLatents(codes, nothing), sampler="sequential")
-    refuses("vssm", "7 levels", FixedLatents(codes[:6], nothing[:6]))
-    refuses("vssm", "7 levels", FixedLatents(codes, nothing[:6]))
+    refuses("vssm", "mode 'Parallel' only", FixedLatents(codes, nothing), mode="chunked")
+    refuses("vssm-paper", "mode 'Parallel' only", FixedLatents(codes, nothing), mode="sequential")
+    refuses("vssm", f"{len(events)} levels", FixedLatents(codes[:-1], nothing[:-1]))
+    refuses("vssm", f"{len(events)} levels", FixedLatents(codes, nothing[:-1]))
     refuses("vssm-paper", "1 levels", FixedLatents(codes, nothing))
-    refuses("vssm", "3 × 7 × 7 × 8 codes", FixedLatents(codes, nothing), samples=3)
-    refuses("vssm", "level 2", FixedLatents((codes[0], codes[1][..., :7], *codes[2:]), nothing))
-    refuses("vssm", "level 1", FixedLatents(codes, (np.ones((14, 14), bool), *nothing[1:])))
-    refuses("vssm", "level 1", FixedLatents(codes, (np.ones((7, 7), int), *nothing[1:])))
-    broken = codes[4].copy()
+    assert [e.level for e in events[:2]] == [0, 1]
+    refuses("vssm", "global code of VSSM has 3 × 1 × 1 × 4 codes", FixedLatents(codes, nothing), samples=3)
+    refuses("vssm", "level 1", FixedLatents((codes[0], codes[1][..., :7], *codes[2:]), nothing))
+    refuses(
+        "vssm", "level 1 of VSSM has 2 × 7 × 7 × 8 codes", FixedLatents(codes, (None, np.ones((14, 14), bool), *nothing[2:]))
+    )
+    refuses("vssm", "level 1", FixedLatents(codes, (None, np.ones((7, 7), int), *nothing[2:])))
+    broken = codes[-1].copy()
     broken[0, 0, 0, 0] = np.nan
-    refuses("vssm", "level 5", FixedLatents((*codes[:4], broken, *codes[5:]), nothing))
+    refuses("vssm", f"level {events[-1].level}", FixedLatents((*codes[:-1], broken), nothing))
+    refuses("vssm", "global code", FixedLatents((codes[0] + 0.5, *codes[1:]), nothing))
     refuses("vssm-paper", "level 1", FixedLatents((np.full((2, 7, 7, 16), 8, np.float32),), (None,)))
