@@ -289,10 +289,11 @@ def facts(weights: Sequence[Checkpoint]) -> tuple[list[str], list[list[str]]]:
     for made in weights:
         network, c = made.network, made.network.config
         grid = [(c.height // n, c.width // n, k) for n, k in _grids(c)]
+        code = ["a global code"] if getattr(c, "codes", 0) else []
         rows.append([
             results_page.title(made),
             f"{network.tokens:,}",
-            " + ".join(f"{k} of {h}×{w}" for h, w, k in grid) or results_page.NONE,
+            " + ".join([*code, *(f"{k} of {h}×{w}" for h, w, k in grid)]) or results_page.NONE,
             f"{made.scores['network_calls']:,}" if "network_calls" in made.scores else results_page.NONE,
             "exact" if network.exact else "a bound",
             "raster order" if network.prefix_only else "any known pixels",

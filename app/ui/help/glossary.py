@@ -112,6 +112,15 @@ def _latent(d: Drawing) -> None:
     d.words(70, 40, "decoder", d.t.muted, 64)
 
 
+def _global_code(d: Drawing) -> None:
+    d.cells(8, 28, 20, [[d.t.accent]])
+    d.words(0, 58, tr("code"), d.t.accent, 36)
+    d.arrow(36, 38, 54)
+    d.codes(60, 20, 9, 4)
+    d.arrow(102, 38, 118)
+    d.digit(126, 6, 8)
+
+
 def _level(d: Drawing) -> None:
     d.codes(6, 22, 16, 2)
     d.arrow(42, 38, 54)
@@ -281,6 +290,14 @@ def terms() -> dict[str, Term]:
             "Latent",
             "A variable that is drawn before the pixels, and from which they follow.",
             _latent,
+        ),
+        "code": Term(
+            tr("Global code"),
+            tr(
+                "A few classes drawn for the whole picture before all levels: roughly which picture it is to be. "
+                "Another code draws another digit."
+            ),
+            _global_code,
         ),
         "level": Term(
             "Level",
