@@ -210,7 +210,8 @@ def test_the_papers_classes_can_be_touched(window, qtbot):
 
 
 def test_stop_leaves_what_stood_and_a_second_click_joins_the_first(window, qtbot):
-    window.bar.samples.setValue(16)  # so that a touch takes long enough to be met
+    press(qtbot, window, "Ctrl+2")
+    window.bar.samples.setValue(16)  # so that a touch takes long enough to be met, on a busy machine too
     run = complete(qtbot, window)
     qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, 3))
     assert window.actions_["stop"].isEnabled()

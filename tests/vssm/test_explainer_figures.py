@@ -41,7 +41,7 @@ def test_pictures_are_made_by_the_command(few, capsys):
     assert black.mean() > 0.1 and (pixels == explainer_figures.EMPTY).all(-1).mean() > 0.1
     text = (few / "MODELS.md").read_text(encoding="utf-8")
     assert text.startswith("Before") and text.endswith("after")
-    assert "| VSSM | 196 | 1 of 7×7 + 1 of 14×14 | 9 | a bound | any known pixels |" in text
+    assert "| VSSM | 196 | a global code + 1 of 7×7 + 1 of 14×14 | 9 | a bound | any known pixels |" in text
     assert "| AS-ARM | 784 | – | 9 | exact | any known pixels |" in text
 
 

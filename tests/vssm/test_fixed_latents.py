@@ -122,8 +122,8 @@ def test_latents_that_cannot_be_held_are_one_sentence(generators):
 
     for name in set(registry.PRESETS) - set(WITH_LATENTS):
         refuses(name, "no latents", FixedLatents(codes, nothing))
-    refuses("vssm", "mode 'Parallel' only", FixedLatents(codes, nothing), mode="chunked")
-    refuses("vssm-paper", "mode 'Parallel' only", FixedLatents(codes, nothing), mode="sequential")
+    refuses("vssm", "mode 'Parallel' only", FixedLatents(codes, nothing), sampler="chunked")
+    refuses("vssm-paper", "mode 'Parallel' only", FixedLatents(codes, nothing), sampler="sequential")
     refuses("vssm", f"{len(events)} levels", FixedLatents(codes[:-1], nothing[:-1]))
     refuses("vssm", f"{len(events)} levels", FixedLatents(codes, nothing[:-1]))
     refuses("vssm-paper", "1 levels", FixedLatents(codes, nothing))
@@ -131,7 +131,9 @@ def test_latents_that_cannot_be_held_are_one_sentence(generators):
     refuses("vssm", "global code of VSSM has 3 × 1 × 1 × 4 codes", FixedLatents(codes, nothing), samples=3)
     refuses("vssm", "level 1", FixedLatents((codes[0], codes[1][..., :7], *codes[2:]), nothing))
     refuses(
-        "vssm", "level 1 of VSSM has 2 × 7 × 7 × 8 codes", FixedLatents(codes, (None, np.ones((14, 14), bool), *nothing[2:]))
+        "vssm",
+        "level 1 of VSSM has 2 × 7 × 7 × 8 codes",
+        FixedLatents(codes, (None, np.ones((14, 14), bool), *nothing[2:])),
     )
     refuses("vssm", "level 1", FixedLatents(codes, (None, np.ones((7, 7), int), *nothing[2:])))
     broken = codes[-1].copy()

@@ -114,7 +114,7 @@ def _latent(d: Drawing) -> None:
 
 def _global_code(d: Drawing) -> None:
     d.cells(8, 28, 20, [[d.t.accent]])
-    d.words(0, 58, tr("code"), d.t.accent, 36)
+    d.words(0, 58, "code", d.t.accent, 36)
     d.arrow(36, 38, 54)
     d.codes(60, 20, 9, 4)
     d.arrow(102, 38, 118)
@@ -292,11 +292,9 @@ def terms() -> dict[str, Term]:
             _latent,
         ),
         "code": Term(
-            tr("Global code"),
-            tr(
-                "A few classes drawn for the whole picture before all levels: roughly which picture it is to be. "
-                "Another code draws another digit."
-            ),
+            "Global code",
+            "A few classes drawn for the whole picture before all levels: roughly which picture it is to be. "
+            "Another code draws another digit.",
             _global_code,
         ),
         "level": Term(
