@@ -95,8 +95,9 @@ def of_scaling(points: list[Measured]) -> list[Row]:
 
 def drafts(last: Progress | Finished | None) -> Row:
     """For a model that drafts."""
-    drafted = last is not None and last.drafted
-    return {"drafted": last.drafted, "accepted": last.accepted} if drafted else {"drafted": None, "accepted": None}
+    if last is None or not last.drafted:
+        return {"drafted": None, "accepted": None}
+    return {"drafted": last.drafted, "accepted": last.accepted}
 
 
 def of_runs(runs: list[Run]) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -161,7 +162,9 @@ class DatasetSettings:
         """Do the reverse of `to_dict`; raises UserError for an unknown key, or if there is no sketch to be read."""
         if not isinstance(values, dict):
             raise UserError(f"What is saved of {dataset.title} must be a sheet.")
-        plain = {FIELDS.get(key, key): value for key, value in values.items() if key not in ("pixels", "known")}
+        plain: dict[str, Any] = {
+            str(FIELDS.get(key, key)): value for key, value in values.items() if key not in ("pixels", "known")
+        }
         plain.setdefault("ink", cls.fresh(dataset).ink)
         plain.setdefault("pixel_mode", dataset.pixel_mode)
         if isinstance(chosen := plain.get("samplers"), dict):
@@ -178,7 +181,7 @@ class DatasetSettings:
         return from_dict(cls, {**plain, "absent": set(absent), "pinned": made, "sketch": _sketch(values, dataset)})
 
 
-def _sketch(values: dict[str, object], dataset: data.DataSet) -> Sketch:
+def _sketch(values: dict[str, Any], dataset: data.DataSet) -> Sketch:
     H, W, C = dataset.shape
     try:
         pixels = np.frombuffer(b"".join(map(bytes.fromhex, values["pixels"])), np.uint8).reshape(H, W, C)

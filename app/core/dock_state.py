@@ -116,7 +116,7 @@ class _Reader:
         return found
 
     def _int(self) -> int:
-        return struct.unpack(">i", self._take(4))[0]
+        return int(struct.unpack(">i", self._take(4))[0])
 
     def _byte(self) -> int:
         return self._take(1)[0]

@@ -133,11 +133,11 @@ def _readings(text: str) -> tuple[str, str]:
     return _joined(plain), _joined(quopri.decodestring(soft.encode("utf-8", "replace")).decode("utf-8", "replace"))
 
 
-def _sound(found: re.Match | None) -> bool:
+def _sound(found: re.Match[str] | None) -> bool:
     """Whether it is a whole link, and has the check that belongs to it."""
     if found is None or len(found[0]) > MOST:
         return False
-    check = found[3]
+    check = str(found[3])
     return check == _check(found[0][: -len("/check=") - len(check)])
 
 

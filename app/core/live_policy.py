@@ -28,7 +28,7 @@ class Meter:
     had been answered and some time had passed begins a new count.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._since: float | None = None  # the first change that is not on screen
         self._new: float | None = None  # the first that no run has been asked for
         self._marks = [0.0]  # the count's beginning, and when completions came
@@ -148,7 +148,9 @@ class LivePolicy:
         if not self._busy:
             self.ask_at = now  # once the event has been dealt with, which may bring further changes
         elif self.ask_at is None:
-            patience = 0 if self._run.request.posterior else PATIENCE  # the pen is not to wait for more than a glance
+            patience = (
+                0 if self._run and self._run.request.posterior else PATIENCE
+            )  # the pen is not to wait for more than a glance
             self.ask_at = max(now, self._begun + patience)
 
     def rest(self, drawing: bool, now: float) -> None:
@@ -177,7 +179,9 @@ class LivePolicy:
     def _thinks(self) -> bool:
         """Whether the run under way is a glance that has begun and shows nothing yet, as its successor would."""
         run = self._run
-        return run.started is not None and run.progress is None and not run.request.posterior
+        if run is None or run.started is None:
+            return False
+        return run.progress is None and not run.request.posterior
 
     def _glanced(self) -> bool:
         """Whether the last run of this gesture, if it was not stopped, is but a glance."""
@@ -200,6 +204,6 @@ class LivePolicy:
         self._busy = False
         if self._pending or (self.on and self.resting and self._glanced()):
             self.ask_at = now
-        elif self.resting or not self.on or not self._run.gesture:
+        elif self.resting or not self.on or not (self._run and self._run.gesture):
             return Answer.SETTLE
         return Answer.WAIT

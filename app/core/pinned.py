@@ -47,9 +47,11 @@ class Pinned:
     @classmethod
     def of(cls, run: Run, sample: int) -> Pinned:
         """Of a finished run, the sample counted from 0."""
-        settings = run.settings
+        settings, finished = run.settings, run.finished
+        if finished is None:
+            raise ValueError("the run has not finished")
         return cls(
-            run.finished.images[sample],
+            finished.images[sample],
             run.request.prompt.known,
             run.model,
             run.title,
@@ -72,7 +74,7 @@ class Pinned:
         return hash(self._origin)
 
     @property
-    def _origin(self) -> tuple:
+    def _origin(self) -> tuple[object, ...]:
         return self.model, self.title, self.seed, self.temperature, self.sample
 
     @property
@@ -80,7 +82,7 @@ class Pinned:
         """Where it came from, in a line."""
         return f"{self.title}, seed {self.seed}, sample {self.sample}"
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, object]:
         """Plain values; image and known pixels as one PNG in base64, opaque where known."""
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("image", "known")}
         return {**plain, "png": self._png}
@@ -93,7 +95,7 @@ class Pinned:
         return base64.b64encode(file.getvalue()).decode()
 
     @classmethod
-    def from_dict(cls, values: dict, dataset: data.DataSet) -> Pinned:
+    def from_dict(cls, values: object, dataset: data.DataSet) -> Pinned:
         """The reverse of `to_dict`; raises UserError for what cannot be."""
         if not isinstance(values, dict):
             raise UserError(BROKEN.format("not a record"))
@@ -115,7 +117,7 @@ class Pinned:
         return made
 
 
-def _decoded(text: object, dataset: data.DataSet) -> dict:
+def _decoded(text: object, dataset: data.DataSet) -> dict[str, object]:
     """`image` and `known` of the PNG in base64; raises ValueError for anything else."""
     if not isinstance(text, str) or len(text) > MOST_PNG:
         raise ValueError("no picture")

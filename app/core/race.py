@@ -290,10 +290,14 @@ class Race:
         number = after - 1 + steps + (between and steps < 0)
         return self.moments[min(max(number, 0), len(self.moments) - 1)]
 
+    @cached_property
+    def _winners(self) -> list[Lane]:
+        return [lane for lane in self.ranking if self.place(lane) == 1]
+
     @property
     def winners(self) -> str:
         """The titles of those in the first place: "VSSM", "VSSM and VSSM (paper)"; empty where nobody came through."""
-        *others, last = [lane.contestant.title for lane in self.ranking if self.place(lane) == 1] or [""]
+        *others, last = [lane.contestant.title for lane in self._winners] or [""]
         return f"{', '.join(others)} and {last}" if others else last
 
     @property
@@ -305,7 +309,7 @@ class Race:
         least = self.seconds(first)
         parts = [f"{self.winners} {'tie' if self.tied(first) else 'first'} in {run.seconds(least)}"]
         for lane in self.ranking:
-            if self.place(lane) > 1:
+            if lane not in self._winners:
                 times = run.times(self.seconds(lane) / max(least, 1e-9))
                 parts.append(f"{lane.contestant.title} {times} later")
         counts = [len(times.seconds) for times in self._times.values()]
@@ -318,7 +322,8 @@ class Clock:
 
     def __init__(self, duration: float, speed: float = 1.0):
         self.duration, self.speed = duration, speed
-        self._from, self._since = 0.0, None
+        self._from = 0.0
+        self._since: float | None = None
 
     @property
     def going(self) -> bool:
@@ -373,7 +378,7 @@ class Axis:
             return share * self.duration
         if share <= self.HEAD:
             return share / self.HEAD * self.least
-        return self.least * (self.duration / self.least) ** ((share - self.HEAD) / (1 - self.HEAD))
+        return self.least * math.pow(self.duration / self.least, (share - self.HEAD) / (1 - self.HEAD))
 
     def ticks(self, most: int = 6) -> list[float]:
         """Round seconds along it."""

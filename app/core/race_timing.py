@@ -27,7 +27,7 @@ class Took:
     seconds: float
 
     @property
-    def work(self) -> tuple:
+    def work(self) -> tuple[object, ...]:
         """What is equal where two are repeats."""
         one, prompt = self.contestant, self.contestant.prompt
         sketch = prompt.known.tobytes(), (prompt.pixels * prompt.known[..., None]).tobytes()
@@ -74,14 +74,14 @@ class Bar:
 class Record:
     """Remembers times, not pictures."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._took: list[Took] = []
         self._turns = 0
 
     def add(self, race: Race) -> None:
         """Those of a race that came to their end; they ran in one turn."""
         self._turns += 1
-        self._took += [_took(lane, self._turns) for lane in race.lanes if lane.finished]
+        self._took += [took for lane in race.lanes if (took := _took(lane, self._turns))]
 
     def judge(self, race: Race) -> Race:
         """With all that is known of its contestants' times by now."""
@@ -93,14 +93,12 @@ class Record:
 
     def _repeats(self, lane: Lane) -> list[Took]:
         """What a finished contestant took then and whenever else it did the same, in their order."""
-        if not lane.finished:
-            return []
-        work = _took(lane, 0).work
-        return [one for one in self._took if one.work == work]
+        took = _took(lane, 0)
+        return [one for one in self._took if one.work == took.work] if took else []
 
     def _spread(self, lane: Lane) -> float:
         """Of the times of that model, whatever it was to do."""
-        series: dict[tuple, list[float]] = {}
+        series: dict[tuple[object, ...], list[float]] = {}
         for one in self._took:
             if (one.contestant.model, one.contestant.data) == (lane.contestant.model, lane.contestant.data):
                 series.setdefault(one.work, []).append(one.seconds)
@@ -114,11 +112,15 @@ class Record:
         made = [(lane, took) for lane in race.lanes if (took := tuple(self._repeats(lane)))]
         least = min((Bar(took).median for _, took in made), default=1.0)
         return [
-            Bar(took, Bar(took).median / max(least, 1e-9), race.place(lane), race.tied(lane)) for lane, took in made
+            Bar(took, Bar(took).median / max(least, 1e-9), race.place(lane) or 1, race.tied(lane))
+            for lane, took in made
         ]
 
 
-def _took(lane: Lane, turn: int) -> Took:
+def _took(lane: Lane, turn: int) -> Took | None:
+    """What a contestant took; None before it has come to its end."""
+    if lane.started is None or lane.finished is None:
+        return None
     return Took(turn, lane.contestant, lane.started, lane.finished, lane.end)
 
 

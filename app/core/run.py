@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -148,10 +148,11 @@ class Run:
         return f"{a_call:.1f} tokens a call · {100 * accepted / drafted:.0f} % of {drafted:,} drafts accepted"
 
     @property
-    def work(self) -> tuple:
+    def work(self) -> tuple[object, ...]:
         """Two runs are alike, and their seconds may be compared, where this is equal."""
-        started, known = self.started, self.request.prompt.known
-        return self.data, self.settings.samples, started.tokens, started.device, started.threads, known.tobytes()
+        known, started = self.request.prompt.known, self.started
+        did = (started.tokens, started.device, started.threads) if started else ()
+        return self.data, self.settings.samples, *did, known.tobytes()
 
 
 def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title) -> str:
@@ -166,7 +167,7 @@ def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title)
     latest.sort(key=lambda run: (list(registry.PRESETS).index(run.model), run.number))
     like = [run for run in latest if run.work == next(iter(newest.values())).work]
     if len(like) == 1 < len(latest):
-        rates = " · ".join(f"{name(run)} {rate(run.finished.tokens_per_second)}" for run in latest)
+        rates = " · ".join(f"{name(run)} {rate(run.finished.tokens_per_second)}" for run in latest if run.finished)
         return f"{rates} (unlike runs: rates, not seconds)"
     text = " · ".join(f"{name(run)} {seconds(run.seconds)}" for run in like)
     if len(like) < 2:
@@ -182,7 +183,7 @@ def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title)
 
 def _spread(runs: list[Run], like: Run) -> float:
     """Of the seconds of runs of that model and mode, as its repeats tell."""
-    series: dict[tuple, list[float]] = {}
+    series: dict[tuple[object, ...], list[float]] = {}
     for run in runs:
         if run.finished and run.title == like.title:
             series.setdefault(run.work, []).append(run.seconds)
@@ -212,7 +213,7 @@ def count(number: int) -> str:
     return f"{number / 1e3:.0f} k" if number >= 1000 else str(number)
 
 
-def score(scores: dict, dataset: data.DataSet = data.MNIST) -> str:
+def score(scores: Mapping[str, object], dataset: data.DataSet = data.MNIST) -> str:
     """−ELBO 88.1 nats or 3.42 bits/dim, NLL for an exact likelihood; empty where the checkpoint carries none."""
     parts = []
     whole = dataset.unit == "nats"

@@ -10,6 +10,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -54,7 +55,7 @@ class Session:
     pen: int = 3
     datasets: dict[str, DatasetSettings] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, known in (("data", data.get), ("model", registry.get)):
             value = getattr(self, name)
             known(value if isinstance(value, str) else repr(value))
@@ -81,14 +82,14 @@ class Session:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Session) and self.to_dict() == other.to_dict()
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, object]:
         """Plain values."""
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "datasets"}
         sheets = {name: settings.to_dict() for name, settings in self.datasets.items()}
         return {"format": FORMAT, **plain, "sheets": sheets}
 
     @classmethod
-    def from_dict(cls, values: dict) -> Session:
+    def from_dict(cls, values: Any) -> Session:
         """The reverse of `to_dict`, for older formats too; raises UserError for an unknown key or an impossible
         value."""
         named = values.get("format") if isinstance(values, dict) else None

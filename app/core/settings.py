@@ -89,17 +89,17 @@ class CompletionSettings:
         """Return these settings with the sampler, parameter and pixel mode that the model took, once it has begun."""
         if started is None:
             return self
-        used = {"sampler": started.sampler.name, "parameter": started.parameter or None}
-        return dataclasses.replace(self, pixel_mode=started.pixel_mode, **used)
+        return dataclasses.replace(
+            self,
+            sampler=started.sampler.name,
+            parameter=started.parameter or None,
+            pixel_mode=started.pixel_mode,
+        )
 
     @property
     def without_seed(self) -> CompletionSettings:
         """The same for any seed: runs with equal ones are repeats of one task."""
         return dataclasses.replace(self, seed=0)
-
-    def same_as(self, other: CompletionSettings) -> bool:
-        """Tell whether the two ask for the same work, if perhaps from another seed."""
-        return self.without_seed == other.without_seed
 
     def variant(self, dataset: data.DataSet) -> str:
         """Name the sampler if it is not the model's usual one, such as "sequential" or "chunked 49"; else ""."""

@@ -62,11 +62,12 @@ class Sketch:
 
     @property
     def colour(self) -> bool:
-        return self.pixels.shape[2] == 3
+        return bool(self.pixels.shape[2] == 3)
 
     @property
     def known(self) -> np.ndarray:
-        return self.region | self.touched
+        known: np.ndarray = self.region | self.touched
+        return known
 
     @property
     def prompt(self) -> Prompt:
@@ -125,7 +126,7 @@ class Sketch:
         dx, dy = bx - ax, by - ay
         along = ((self._x - ax) * dx + (self._y - ay) * dy) / max(dx * dx + dy * dy, 1e-9)
         along = along.clip(0, 1)
-        near = np.hypot(self._x - ax - along * dx, self._y - ay - along * dy) <= max(size, 1.0) / 2
+        near: np.ndarray = np.hypot(self._x - ax - along * dx, self._y - ay - along * dy) <= max(size, 1.0) / 2
         for x, y in (a, b):
             if 0 <= x < near.shape[1] and 0 <= y < near.shape[0]:
                 near[int(y), int(x)] = True
