@@ -17,8 +17,6 @@ STILL_TOO_LONG = {
     "tests/ui/test_colour.py",
     "tests/ui/test_opening.py",
     "tests/ui/test_plots.py",
-    "tests/vssm/test_bad_input.py",
-    "tests/vssm/test_models.py",
 }
 CLASSES_STILL_TOO_LONG = {"app.ui.panels.race.RacePanel"}
 
