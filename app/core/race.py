@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from app.core import run
+from app.core import formatting
 from app.core.places import Place, Times, places
 from app.core.settings import CompletionSettings
 from vssm import data
@@ -213,7 +213,8 @@ class State:
         frame, title = self.frame, self.lane.contestant.title
         place = f"{'tied for ' * self.tied}{ordinal(self.place)}, " if self.place else ""
         calls = f"{frame.calls:,} network call{'s' * (frame.calls != 1)}"
-        return f"{title}: {place}{run.seconds(self.seconds)}, {frame.tokens:,} of {self.lane.tokens:,} tokens, {calls}"
+        when, tokens = formatting.seconds(self.seconds), f"{frame.tokens:,} of {self.lane.tokens:,} tokens"
+        return f"{title}: {place}{when}, {tokens}, {calls}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -307,10 +308,10 @@ class Race:
             return ""
         first = self.ranking[0]
         least = self.seconds(first)
-        parts = [f"{self.winners} {'tie' if self.tied(first) else 'first'} in {run.seconds(least)}"]
+        parts = [f"{self.winners} {'tie' if self.tied(first) else 'first'} in {formatting.seconds(least)}"]
         for lane in self.ranking:
             if lane not in self._winners:
-                times = run.times(self.seconds(lane) / max(least, 1e-9))
+                times = formatting.times(self.seconds(lane) / max(least, 1e-9))
                 parts.append(f"{lane.contestant.title} {times} later")
         counts = [len(times.seconds) for times in self._times.values()]
         most = f"{max(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"

@@ -10,7 +10,7 @@ import dataclasses
 import statistics
 from dataclasses import dataclass
 
-from app.core import csv_export, places, run
+from app.core import csv_export, formatting, places
 from app.core.places import Times
 from app.core.race import Contestant, Lane, Race
 from vssm.sampling.events import Finished, Started
@@ -61,13 +61,13 @@ class Bar:
     def words(self) -> str:
         """0.12 s · 2.7 ×."""
         first = "tie" if self.tied else "fastest"
-        return f"{run.seconds(self.median)} · {first if self.place == 1 else run.times(self.times)}"
+        return f"{formatting.seconds(self.median)} · {first if self.place == 1 else formatting.times(self.times)}"
 
     def say(self, number: int) -> str:
         """One of the runs."""
         one = self.took[number]
         calls = one.finished.network_calls
-        text = f"{one.contestant.title}, run {number + 1} of {len(self.took)}: {run.seconds(one.seconds)}"
+        text = f"{one.contestant.title}, run {number + 1} of {len(self.took)}: {formatting.seconds(one.seconds)}"
         return f"{text}, {calls:,} network call{'s' * (calls != 1)}, seed {one.contestant.settings.seed}"
 
 

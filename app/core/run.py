@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from app.core import places
+from app.core import formatting, places
 from app.core.places import Times
 from app.core.settings import CompletionSettings
 from vssm import data
@@ -167,9 +167,11 @@ def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title)
     latest.sort(key=lambda run: (list(registry.PRESETS).index(run.model), run.number))
     like = [run for run in latest if run.work == next(iter(newest.values())).work]
     if len(like) == 1 < len(latest):
-        rates = " · ".join(f"{name(run)} {rate(run.finished.tokens_per_second)}" for run in latest if run.finished)
+        rates = " · ".join(
+            f"{name(run)} {formatting.rate(run.finished.tokens_per_second)}" for run in latest if run.finished
+        )
         return f"{rates} (unlike runs: rates, not seconds)"
-    text = " · ".join(f"{name(run)} {seconds(run.seconds)}" for run in like)
+    text = " · ".join(f"{name(run)} {formatting.seconds(run.seconds)}" for run in like)
     if len(like) < 2:
         return text
     pair = [run for run in like if run.model in PAIR and not run.variant]
@@ -177,7 +179,7 @@ def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title)
     once = [Times({0: run.seconds}, _spread(runs, run)) for run in (fast, slow)]
     if not places.ahead(*once):
         return f"{text}: {fast.title} and {slow.title} tie"
-    ratio = times(slow.seconds / max(fast.seconds, 1e-9))
+    ratio = formatting.times(slow.seconds / max(fast.seconds, 1e-9))
     return f"{text}: {fast.title} {ratio} faster" + (f" than {slow.title}" if len(like) > 2 else "")
 
 
@@ -188,38 +190,3 @@ def _spread(runs: list[Run], like: Run) -> float:
         if run.finished and run.title == like.title:
             series.setdefault(run.work, []).append(run.seconds)
     return places.spread(series.values())
-
-
-def seconds(value: float) -> str:
-    """0.008 s, 0.23 s, 12.3 s."""
-    return f"{value:.3f} s" if value < 0.0995 else f"{value:.2f} s" if value < 9.95 else f"{value:.1f} s"
-
-
-def times(ratio: float) -> str:
-    """29 ×, 3.4 ×."""
-    return f"{ratio:.0f} ×" if ratio >= 9.95 else f"{ratio:.1f} ×"
-
-
-def rate(tokens_per_second: float) -> str:
-    """98,000 tokens/s: two digits are what a single run is good for."""
-    digits = max(0, len(str(int(tokens_per_second))) - 2)
-    return f"{round(tokens_per_second, -digits):,.0f} tokens/s"
-
-
-def count(number: int) -> str:
-    """1.9 M, 850 k, 12."""
-    if number >= 999_500:
-        return f"{number / 1e6:.1f} M"
-    return f"{number / 1e3:.0f} k" if number >= 1000 else str(number)
-
-
-def score(scores: Mapping[str, object], dataset: data.DataSet = data.MNIST) -> str:
-    """−ELBO 88.1 nats or 3.42 bits/dim, NLL for an exact likelihood; empty where the checkpoint carries none."""
-    parts = []
-    whole = dataset.unit == "nats"
-    if isinstance(value := scores.get("nats" if whole else "bits_per_dim"), (int, float)):
-        name = "NLL" if scores.get("bound") == "exact" else "−ELBO" if scores.get("bound") == "elbo" else "−log p ≤"
-        parts.append(f"{name} {value:.1f} nats" if whole else f"{name} {value:.2f} {dataset.unit}")
-    if isinstance(kept := scores.get("label_kept"), (int, float)):
-        parts.append(f"label kept {100 * kept if kept <= 1 else kept:.1f} %")
-    return " · ".join(parts)

@@ -22,8 +22,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.core import formatting, session
 from app.core import link as links
-from app.core import run, session
+from app.core.formatting import printable
 from app.core.link import Link
 from app.core.race import SPEEDS, Race
 from app.core.session import Session
@@ -41,7 +42,6 @@ from app.ui.panels.sketch import SketchPanel
 from app.ui.settings_bar import SettingsBar
 from app.ui.widgets.card import label
 from app.ui.widgets.toast import Messages
-from app.ui.words import printable
 from vssm.errors import UserError
 from vssm.files import atomic, picture
 from vssm.files.image import Picture
@@ -63,11 +63,11 @@ class SpeedDialog(QDialog):
         self.race = raced
         self.setWindowTitle("Save the race")
         rows = QVBoxLayout(self)
-        rows.addWidget(label(f"The race took {run.seconds(raced.duration)}. Play it at:"))
+        rows.addWidget(label(f"The race took {formatting.seconds(raced.duration)}. Play it at:"))
         self._ways = QComboBox()
         self._ways.setAccessibleName("Speed of the animated picture")
         for speed in SPEEDS:
-            self._ways.addItem(f"{WAYS[speed]}: {run.seconds(raced.duration / speed)}", speed)
+            self._ways.addItem(f"{WAYS[speed]}: {formatting.seconds(raced.duration / speed)}", speed)
         self._ways.setCurrentIndex(SPEEDS.index(race_gif.slow(raced)))
         rows.addWidget(self._ways)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from app.core import run as runs
+from app.core import formatting
 from app.core.workspace import Workspace
 from app.engine.worker import Engine, Loaded
 from app.ui.actions import Actions
+from app.ui.widgets.card import plain_tip
 from app.ui.widgets.toast import Messages
-from app.ui.words import plain_tip
 from vssm import checkpoint
 from vssm.models import registry
 
@@ -120,8 +120,8 @@ class Models(QObject):
         loaded = self.loaded.get((name, dataset.name))
         if loaded is None:
             return f"{title} has no weights" if self.lacks(name) else f"{title} is not loaded"
-        size = f"{title}: {runs.count(loaded.parameters)} parameters"
-        return "  ·  ".join(part for part in (loaded.device, size, runs.score(loaded.scores, dataset)) if part)
+        size = f"{title}: {formatting.count(loaded.parameters)} parameters"
+        return "  ·  ".join(part for part in (loaded.device, size, formatting.score(loaded.scores, dataset)) if part)
 
     def tell(self, sentence: str, dataset: str) -> None:
         """Say why a run for that data set has failed."""

@@ -17,7 +17,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
-from app.core import run
+from app.core import formatting
 from app.core.race import SPEEDS, Race
 from app.engine.svg import from_qimage
 from app.ui import theme
@@ -148,7 +148,7 @@ class Strip(QWidget):
             runner.show_state(state, "", self._colours, False)
         self._axis.show_time(self._race, seconds, False, False)
         over = seconds >= self._race.duration
-        self._words.setText(self._race.words if over else f"{run.seconds(seconds)}{self._speed}")
+        self._words.setText(self._race.words if over else f"{formatting.seconds(seconds)}{self._speed}")
 
     def picture(self, seconds: float) -> Image.Image:
         """What it shows at that time."""

@@ -9,9 +9,10 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 from windows import LEFT, press, take
 
+from app.core.formatting import percent
 from app.core.pinned import MOST_PINNED
 from app.core.run import Run
-from app.ui.widgets.pixel_inspector import ALONE, POINT, percent, spread
+from app.ui.widgets.pixel_inspector import ALONE, POINT, spread
 from vssm import data
 from vssm.prompt import Prompt
 from vssm.sampling.events import Details, Finished, Progress, Started

@@ -22,9 +22,10 @@ from windows import LEFT, LONG, button_of, complete, press
 
 from app.core import race_timing
 from app.core.dataset_settings import fresh_prompt
+from app.core.formatting import seconds
 from app.core.race import Race
 from app.core.race_timing import Record
-from app.core.run import Run, seconds
+from app.core.run import Run
 from app.ui import theme
 from app.ui.panels.race_bars import BarsPanel
 from app.ui.panels.scaling import ScalingPanel

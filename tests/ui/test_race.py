@@ -12,8 +12,7 @@ from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QToolButton
 from windows import LEFT, LONG, choose, complete, press, take, type_in
 
-from app.core import race
-from app.core import run as runs
+from app.core import formatting, race
 from app.core.race import Axis, Clock, Contestant, Race
 from app.core.settings import CompletionSettings
 from app.ui import theme
@@ -371,7 +370,7 @@ def test_a_card_fills_in_while_its_contestant_runs(three, qtbot):
 
     qtbot.waitUntil(told, timeout=LONG)
     assert panel.running and runner.calls.text() == f"{panel.race.lanes[0].frames[-1].calls} network calls"
-    assert runner.clock.text() == runs.seconds(panel.race.lanes[0].end) and runner.place.text() == " "
+    assert runner.clock.text() == formatting.seconds(panel.race.lanes[0].end) and runner.place.text() == " "
     assert runner.picture.grab().toImage() != empty
     window.engine.go_on()
     qtbot.waitUntil(lambda: not panel.running, timeout=LONG)
@@ -458,7 +457,7 @@ def test_drafts_are_coloured_round_by_round(three, qtbot):
         panel.put(frame.seconds)
         assert panel.runners[0].note.text().endswith("drafts stood")
         assert f"{frame.tokens} of {made.lanes[0].tokens} tokens" in panel.runners[0].accessibleName()
-        assert panel.axis.accessibleDescription().startswith(runs.seconds(frame.seconds))
+        assert panel.axis.accessibleDescription().startswith(formatting.seconds(frame.seconds))
     for colours in (theme.LIGHT, theme.DARK):
         window.choose_theme("dark" if colours.dark else "light")
         assert colours.model("asarm") in panel.runners[0].name.styleSheet()

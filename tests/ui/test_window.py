@@ -11,8 +11,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFileDialog, QLineEdit
 from windows import LEFT, LONG, accept, choose, complete, figure, model_button, plain, press, said, take, type_in
 
+from app.core import formatting, session
 from app.core import run as runs
-from app.core import session
 from app.core.dataset_settings import fresh_prompt
 from app.core.run import Run
 from app.ui import actions
@@ -112,7 +112,7 @@ def test_return_completes_and_leaves_known_pixels_alone(window, qtbot, name):
     assert run.finished.images.shape == (4, *data.MNIST.shape) and run.filled.all()
     assert (run.finished.images[:, prompt.known] == prompt.pixels[prompt.known]).all()
     assert run.finished.images[:, ~prompt.known].any()  # it drew something
-    assert runs.seconds(run.finished.seconds + run.finished.prompt_seconds) == figure(window, "seconds")
+    assert formatting.seconds(run.finished.seconds + run.finished.prompt_seconds) == figure(window, "seconds")
     assert figure(window, "calls") == str(run.finished.network_calls)
     assert window.messages.text == ""
     assert bool(run.latents) == bool(run.started.num_levels) == window.latents.view.isVisible()
@@ -166,9 +166,10 @@ def test_earlier_runs_are_kept_and_compared(window, qtbot):
     fast = complete(qtbot, window)
     press(qtbot, window, "2")
     slow = complete(qtbot, window)
-    ratio = runs.times(slow.seconds / fast.seconds)
+    ratio = formatting.times(slow.seconds / fast.seconds)
     assert plain(window.timing.words.text()) == (
-        f"● VSSM {runs.seconds(fast.seconds)} · ■ Transformer {runs.seconds(slow.seconds)}: VSSM {ratio} faster"
+        f"● VSSM {formatting.seconds(fast.seconds)} · ■ Transformer {formatting.seconds(slow.seconds)}: "
+        f"VSSM {ratio} faster"
     )
     assert len(window.timing._curves) == 2
     thumbs = [w for w in window.completion._earlier_row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
@@ -487,7 +488,9 @@ def test_latents_move_the_curve_until_pixels_do():
 
 
 def test_scores_and_counts():
-    assert runs.score({}) == ""
-    assert runs.score({"nats": 88.06, "bound": "elbo"}) == "−ELBO 88.1 nats"
-    assert runs.score({"nats": 82.5, "bound": "exact", "label_kept": 0.678}) == "NLL 82.5 nats · label kept 67.8 %"
-    assert [runs.count(n) for n in (12, 850_000, 1_900_000)] == ["12", "850 k", "1.9 M"]
+    assert formatting.score({}) == ""
+    assert formatting.score({"nats": 88.06, "bound": "elbo"}) == "−ELBO 88.1 nats"
+    assert (
+        formatting.score({"nats": 82.5, "bound": "exact", "label_kept": 0.678}) == "NLL 82.5 nats · label kept 67.8 %"
+    )
+    assert [formatting.count(n) for n in (12, 850_000, 1_900_000)] == ["12", "850 k", "1.9 M"]

@@ -11,9 +11,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QApplication
 from windows import LEFT, LONG, button_of, choose, complete, figure, model_button, plain, press, said, take, type_in
 
-from app.core import run as runs
-from app.core import session
-from app.ui.widgets import pixel_inspector
+from app.core import formatting, session
 from vssm import checkpoint, data
 from vssm.files.examples import examples
 from vssm.models import registry
@@ -61,7 +59,7 @@ def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
         usual = complete_in(qtbot, window, "vssm")
         assert usual.variant == "" and said(window).startswith("● VSSM · ")
         legend = plain(window.timing.words.text())
-        assert legend.startswith("● VSSM 0") and f"◇ AS-ARM masked 5 {runs.seconds(run.seconds)}" in legend
+        assert legend.startswith("● VSSM 0") and f"◇ AS-ARM masked 5 {formatting.seconds(run.seconds)}" in legend
         row = window.completion._earlier_row
         thumbs = [w for w in row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
         assert [w.text().split("\n")[1] for w in thumbs] == ["", "masked 5"]
@@ -235,7 +233,7 @@ def test_every_pixel_tells_how_likely_it_was_and_a_sample_becomes_the_sketch(win
     scale = picture.field().width() / 28
     spot = picture.field().topLeft() + QPointF((x + 0.5) * scale, (y + 0.5) * scale)
     qtbot.mouseMove(picture, spot.toPoint())
-    share = pixel_inspector.percent(float(np.exp(details.log_probability[0, y, x])))
+    share = formatting.percent(float(np.exp(details.log_probability[0, y, x])))
     calls = run.finished.network_calls
     said = window.completion.readout.text
     assert said.startswith(f"ink, {share} likely · row {y + 1}, column {x + 1}\ncall {calls} of {calls} · at ")

@@ -7,12 +7,12 @@ from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
-from app.core import run as runs
+from app.core import formatting
 from app.core.pinned import MOST_PINNED, Pinned
 from app.core.run import Run
 from app.ui import theme
 from app.ui.widgets import picture
-from app.ui.widgets.card import Card, OneLine, label
+from app.ui.widgets.card import Card, OneLine, label, plain_tip
 from app.ui.widgets.pixel_inspector import (
     ALONE,
     LEAST,
@@ -25,7 +25,6 @@ from app.ui.widgets.pixel_inspector import (
 )
 from app.ui.widgets.placeholder import Placeholder
 from app.ui.widgets.thumbnail_gallery import ThumbnailGallery
-from app.ui.words import plain_tip
 from vssm import data
 from vssm.models import registry
 from vssm.prompt_advice import advise
@@ -197,14 +196,14 @@ class CompletionPanel(Card):
         name = f"{theme.sign(run.model, not run.variant)} {run.title}"
         self._model.setText(" · ".join(part for part in (name, run.state or sample) if part))
         self._model.setStyleSheet(f"color: {colours.model(run.model)}")
-        self._figures["seconds"].setText(runs.seconds(run.seconds) if run.points else "–")
+        self._figures["seconds"].setText(formatting.seconds(run.seconds) if run.points else "–")
         self._figures["calls"].setText(f"{run.network_calls:,}" if run.points else "–")
         rate = run.tokens / run.seconds if run.tokens and run.seconds else 0
-        self._figures["rate"].setText(runs.rate(rate).removesuffix(" tokens/s") if rate else "–")
+        self._figures["rate"].setText(formatting.rate(rate).removesuffix(" tokens/s") if rate else "–")
         if run.finished and run.finished.prompt_seconds:
             self._figures["seconds"].setToolTip(
-                f"{runs.seconds(run.finished.prompt_seconds)} for reading the prompt, "
-                f"{runs.seconds(run.finished.seconds)} for writing the pixels"
+                f"{formatting.seconds(run.finished.prompt_seconds)} for reading the prompt, "
+                f"{formatting.seconds(run.finished.seconds)} for writing the pixels"
             )
         self.pixels.setText(MIXTURE if run.images.shape[-1] == 3 else INK)
         self.pixels.setVisible(run.mean)
@@ -362,14 +361,13 @@ class CompletionPanel(Card):
                 QIcon(picture.thumbnail(run.images[run.sample_index], known, run.filled[run.sample_index], THUMB))
             )
             thumb.setIconSize(QSize(THUMB, THUMB))
-            seconds = f"{theme.sign(run.model, not run.variant)} {runs.seconds(run.seconds)}"
+            seconds = f"{theme.sign(run.model, not run.variant)} {formatting.seconds(run.seconds)}"
             thumb.setText("\n".join([seconds, run.variant][:lines]))
             thumb.setStyleSheet(f"color: {colours.model(run.model)}")
             thumb.setCheckable(True)
             thumb.setChecked(run is self.run)
-            words = (
-                f"{run.title}, {run.settings.samples} samples, {runs.seconds(run.seconds)}, seed {run.settings.seed}"
-            )
+            took = formatting.seconds(run.seconds)
+            words = f"{run.title}, {run.settings.samples} samples, {took}, seed {run.settings.seed}"
             thumb.setToolTip(plain_tip(f"Look at this run again: {words}"))
             thumb.setAccessibleName(f"Earlier run: {words}")
             thumb.setProperty("number", run.number)

@@ -17,13 +17,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.core import formatting
 from app.core.run import Run
 from app.ui import theme
 from app.ui.widgets import picture
-from app.ui.widgets.card import Card, OneLine, label
+from app.ui.widgets.card import Card, OneLine, label, plain_tip
 from app.ui.widgets.latent_map import KEYS, LatentMap, LevelStrip, level_name
 from app.ui.widgets.number_field import WholeField
-from app.ui.words import plain_tip
 from vssm.models import registry
 
 SCALE = 40, 16  # of the colours of the scale, in pixels
@@ -264,7 +264,7 @@ class LatentPanel(Card):
         words = f"{grid.shape[0]}×{grid.shape[1]} codes"
         if self.what.currentText() == "values":
             return f"{words} · variable {self._variable(self._level) + 1}"
-        return f"{words} · {_nats(np.nansum(grid))} nats"
+        return f"{words} · {formatting.nats(np.nansum(grid))} nats"
 
     # --- editing
 
@@ -331,7 +331,7 @@ class LatentPanel(Card):
             where = "the whole picture's code: click to draw another"
         else:
             where = f"row {y + 1}, column {x + 1}: {what}"
-        return [where, f"entropy {_nats(entropy / math.log(2))} bits"]
+        return [where, f"entropy {formatting.nats(entropy / math.log(2))} bits"]
 
     def _nothing(self, run: Run | None) -> str:
         """Why there is nothing to see; empty where there is."""
@@ -369,7 +369,7 @@ class LatentPanel(Card):
         shown = []
         for view in list(VIEWS)[1:]:
             if maps := self._maps(run, view):
-                shown.append(f"{view.removesuffix(' entropy')} {_nats(sum(map(np.nansum, maps.values())))}")
+                shown.append(f"{view.removesuffix(' entropy')} {formatting.nats(sum(map(np.nansum, maps.values())))}")
         return " · ".join(shown) + " nats"
 
     def _show_scale(self, view: str, palette: np.ndarray, classes: int, ends: tuple[float, float], plan: bool) -> None:
@@ -377,7 +377,7 @@ class LatentPanel(Card):
         self._scale.setVisible(not (plan and view == "values"))
         classes = classes if view == "values" else 0
         self._scale.setToolTip(f"Classes 1 to {classes}" if classes else "Values" if view == "values" else "In nats")
-        texts = ("1", f"{classes}") if classes else (_signed(ends[0]), _signed(ends[1]))
+        texts = ("1", f"{classes}") if classes else (formatting.signed(ends[0]), formatting.signed(ends[1]))
         steps = classes or SCALE[0]
         left, right = (self.fontMetrics().horizontalAdvance(text) + 4 for text in texts)
         made = QPixmap((left + SCALE[0] + right) * 2, SCALE[1] * 2)
@@ -393,14 +393,3 @@ class LatentPanel(Card):
         painter.drawText(QRectF(left + SCALE[0] + 4, 0, right, SCALE[1]), Qt.AlignmentFlag.AlignVCenter, texts[1])
         painter.end()
         self._scale.setPixmap(made)
-
-
-def _nats(value: float) -> str:
-    """22.6, 10,712."""
-    value = round(float(value), 1) + 0.0  # no −0.0
-    return (f"{value:.1f}" if abs(value) < 999.5 else f"{value:,.0f}").replace("-", "−")
-
-
-def _signed(value: float) -> str:
-    """−3, 0.4, 12: short enough for the scale."""
-    return f"{round(value, 1) + 0.0:.1f}".removesuffix(".0").replace("-", "−")

@@ -26,16 +26,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.core import race, race_timing, run
+from app.core import formatting, race, race_timing
 from app.core.race import Axis, Clock, Contestant, Frame, Race, State
 from app.ui import theme
 from app.ui.panels.latents import enlarge, paint, sequential
 from app.ui.panels.race_bars import BarsPanel
 from app.ui.widgets import picture
-from app.ui.widgets.card import Card, OneLine, button, label, named
+from app.ui.widgets.card import Card, OneLine, button, label, named, plain_tip
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.plot import Seconds
-from app.ui.words import plain_tip
 from vssm.sampling.events import Event
 
 FRAME = 33  # milliseconds between two paintings of a replay
@@ -79,7 +78,7 @@ class Past:
     def title(self) -> str:
         """Who won it, in short."""
         first = self.race.ranking[0] if self.race.ranking else None
-        won = f"{self.race.winners} {run.seconds(first.end)}" if first else "stopped"
+        won = f"{self.race.winners} {formatting.seconds(first.end)}" if first else "stopped"
         return f"Race {self.number}: {won}"
 
 
@@ -191,7 +190,7 @@ class Runner(QFrame):
         self.place.setText(
             race.short(state.place, state.tied) if state.place else " "
         )  # so that the line keeps its height
-        self.clock.setText(said or run.seconds(state.seconds))
+        self.clock.setText(said or formatting.seconds(state.seconds))
         self.tokens.setText(f"{frame.tokens:,} of {lane.tokens:,} tokens")
         self.calls.setText(f"{frame.calls:,} network call{'s' * (frame.calls != 1)}")
         self.note.setText(self._note(frame))
@@ -259,7 +258,7 @@ class TimeAxis(QSlider):
         self.setValue(round(self.axis.share(seconds) * STEPS))
         self.blockSignals(False)
         if resting:
-            self.setAccessibleDescription(f"{run.seconds(seconds)} of {run.seconds(self.axis.duration)}")
+            self.setAccessibleDescription(f"{formatting.seconds(seconds)} of {formatting.seconds(self.axis.duration)}")
         self.update()
 
     def words_at(self, place: QPointF) -> str:
@@ -822,4 +821,4 @@ class RacePanel(Card):
                 lane = state.lane
                 state = State(lane, lane.frames[-1], lane.end, raced.place(lane), raced.tied(lane))
             runner.show_state(state, self._said(i), self._theme, resting)
-        self.time.setText(run.seconds(seconds))
+        self.time.setText(formatting.seconds(seconds))

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedLayout, QToolButton, QWidget
 
 from app.core import csv_export
-from app.core.run import seconds, times
+from app.core.formatting import seconds, times
 from app.ui import theme
 from app.ui.widgets.card import Card, OneLine, label
 from app.ui.widgets.plot import STYLES, Curve, Plot, Seconds

@@ -12,9 +12,8 @@ from app.core.sketch import COLOUR_TOOLS, SIZES, TOOLS
 from app.ui.actions import Actions
 from app.ui.widgets import picture
 from app.ui.widgets.canvas import Canvas
-from app.ui.widgets.card import Card, button, label
+from app.ui.widgets.card import Card, button, label, plain_tip
 from app.ui.widgets.palette import COLOURS, Palette, name, swatch
-from app.ui.words import plain_tip
 from vssm import data, prompt_advice
 from vssm.files.examples import examples
 from vssm.prompt import Prompt

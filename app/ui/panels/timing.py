@@ -11,7 +11,8 @@ from PySide6.QtGui import QAction, QColor
 from PySide6.QtWidgets import QCheckBox
 
 from app.core import csv_export
-from app.core.run import Run, compare, seconds
+from app.core.formatting import seconds
+from app.core.run import Run, compare
 from app.ui import theme
 from app.ui.widgets.card import Card, button, label
 from app.ui.widgets.plot import STYLES, Curve, Plot, Seconds

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QAction, QPainter
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QAction, QPainter, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from app.ui.words import plain_tip
+from app.core.formatting import printable
 
 HEAD = 30  # so that the titles of neighbours stand on one line, with buttons beside them or without
 
@@ -116,3 +115,10 @@ def announce(widget: QWidget, text: str, urgent: bool = False) -> None:
     politeness = QAccessible.AnnouncementPoliteness
     told.setPoliteness(politeness.Assertive if urgent else politeness.Polite)
     QAccessible.updateAccessibility(told)
+
+
+def plain_tip(text: str) -> str:
+    """A tooltip that shows this text as it is. Qt takes a tooltip for HTML where it looks like it, and HTML from a file
+    of somebody else can name any file to be read."""
+    text = printable(text)
+    return Qt.convertFromPlainText(text) if Qt.mightBeRichText(text) else text

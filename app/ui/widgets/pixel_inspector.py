@@ -10,12 +10,11 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
-from app.core import run as runs
+from app.core import formatting
 from app.core.run import Run
 from app.ui.widgets import picture
-from app.ui.widgets.card import OneLine, label
+from app.ui.widgets.card import OneLine, label, plain_tip
 from app.ui.widgets.keys import Keys
-from app.ui.words import plain_tip
 
 SPREAD = np.array((255, 92, 168))  # on a grey picture, unlike gold and white
 DIM = 0.45  # of the picture under the spread
@@ -46,16 +45,6 @@ def overlaid(colours: np.ndarray, apart: np.ndarray, most: float) -> np.ndarray:
     return (grey + (SPREAD - grey) * share).round().astype(np.uint8)
 
 
-def percent(share: float) -> str:
-    """97 %, 99.7 %, 0.3 %."""
-    value = 100 * share
-    if value >= 99.95:
-        return "> 99.9 %"
-    if value < 0.05:
-        return "< 0.1 %"
-    return f"{value:.0f} %" if 1 <= value <= 99 else f"{value:.1f} %"
-
-
 def figures(run: Run, x: int, y: int) -> tuple[str, str]:
     """What is to be said of a pixel of the sample shown, in two lines: what it is, how likely, and where; when it
     came."""
@@ -71,7 +60,7 @@ def figures(run: Run, x: int, y: int) -> tuple[str, str]:
     if details is not None:
         call, calls = int(details.order[run.sample_index, y, x]), run.network_calls
         parts = [f"call {call:,} of {calls:,}"]
-        parts += [f"at {runs.seconds(float(details.seconds[run.sample_index, y, x]))}"]
+        parts += [f"at {formatting.seconds(float(details.seconds[run.sample_index, y, x]))}"]
     if K > 1 and run.filled[:, y, x].all():
         parts.append(f"spread {spread(run.images[:, y : y + 1, x : x + 1])[0, 0]:.2f}")
     return f"{likely} · {place}", " · ".join(parts)
@@ -81,11 +70,11 @@ def _likely(value: np.ndarray, log_probability: float, run: Run) -> str:
     """A pixel's value and how likely the model found it; of means, what they say of the pixel."""
     if len(value) == 1:
         if run.mean:
-            return f"ink {percent(value[0] / 255)} likely"
+            return f"ink {formatting.percent(value[0] / 255)} likely"
         name = "ink" if value[0] else "no ink"
         if np.isnan(log_probability):
             return name
-        return f"{name}, {percent(math.exp(log_probability))} likely"
+        return f"{name}, {formatting.percent(math.exp(log_probability))} likely"
     if run.mean:
         return "mean colour"
     if np.isnan(log_probability):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from app.core import run
+from app.core import formatting
 from app.ui.widgets import picture
-from app.ui.widgets.card import label
-from app.ui.words import plain_tip
+from app.ui.widgets.card import label, plain_tip
 from vssm.models import registry
 from vssm.reports.precomputed import PrecomputedExample
 
@@ -47,7 +46,7 @@ class Placeholder(QWidget):
         self.picture.show_picture(picture.compose(example.image[None], known, known | True)[0], known)
         title, taken = (
             registry.get(example.model).title,
-            run.seconds(example.seconds).replace(" ", "\N{NO-BREAK SPACE}"),
+            formatting.seconds(example.seconds).replace(" ", "\N{NO-BREAK SPACE}"),
         )
         self.words.setText(EXAMPLE.format(title, taken, example.machine))
         self.picture.setToolTip(plain_tip(self.words.text()))

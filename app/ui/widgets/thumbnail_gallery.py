@@ -14,8 +14,8 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app.ui.widgets import picture
+from app.ui.widgets.card import plain_tip
 from app.ui.widgets.keys import PRESS, RETURN, Keys
-from app.ui.words import plain_tip
 
 GAP = 6  # between pictures
 OUTLINED = 40  # the least width of a picture for an outline to leave something of it

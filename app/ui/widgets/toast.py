@@ -6,9 +6,9 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
 
+from app.core.formatting import printable
 from app.ui import error_report
 from app.ui.widgets.card import announce, label
-from app.ui.words import printable
 
 MOST = 3  # at a time
 STAY = 6000  # milliseconds that a note stays, and longer where somebody reads it
