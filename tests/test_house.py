@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import floor_plan
+
 ROOT = Path(__file__).parent.parent
 MOST_LINES, MOST_CLASS_LINES = 600, 400
 FLOORS = ("app.core", "app.engine", "app.ui")  # from the lowest; the door (app.application, …) is above them
@@ -128,3 +130,8 @@ def test_every_room_of_the_plan_is_a_package():
         for path in sorted((ROOT / folder).rglob("*.py")):
             assert (path.parent / "__init__.py").exists(), path
     assert importlib.util.find_spec("app.core.session")
+
+
+def test_the_floor_plan_is_that_of_the_imports():
+    """After new imports between rooms: `python -m tools.floor_plan`."""
+    assert floor_plan.PICTURE.read_text("utf-8") == floor_plan.picture()

@@ -514,10 +514,10 @@ def _scaling(file: Path) -> list[str]:
 
 
 def readme(text: str, weights: dict[str, list[Checkpoint]]) -> str:
-    """Return README's text with new tables of results, one for each data set; raises UserError if the marks around them
+    """Return README's text with a new table of results, of the first data set; raises UserError if the marks around it
     are missing."""
-    tables = [f"### {data.get(name).title}\n\n{markdown(*summary(found, True))}" for name, found in weights.items()]
-    return between(MARKS, text, tables, "README.md")
+    name, found = next(iter(weights.items()))
+    return between(MARKS, text, [f"### {data.get(name).title}\n\n{markdown(*summary(found, True))}"], "README.md")
 
 
 # --- sheets ---------------------------------------------------------------------------------------------------------

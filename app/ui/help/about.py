@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import vssm
 from vssm.models import registry
 
-ABOUT = """<h3>VSSM Sketchpad</h3>
+ABOUT = """<h3>VSSM Sketchpad {}</h3>
 <p>Sketch part of a picture; models complete it while you watch:</p><ul>{}</ul>
 <p>After Lambrechts, Claes, Geurts and Ernst, <i>Parallelizing Autoregressive Generation with Variational State Space
 Models</i>, <a href="https://arxiv.org/abs/2407.08415">arXiv 2407.08415</a>, and Guo and Ermon, <i>Reviving Any-Subset
@@ -16,4 +17,4 @@ has none, is under the SIL Open Font Licence.</p>"""
 def page() -> str:
     """The page as HTML."""
     rows = (f"<li><b>{preset.title}</b>: {preset.about}</li>" for preset in registry.PRESETS.values())
-    return ABOUT.format("".join(rows))
+    return ABOUT.format(vssm.__version__, "".join(rows))
