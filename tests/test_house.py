@@ -61,7 +61,6 @@ def test_the_library_knows_neither_qt_nor_the_window():
     assert not broken(modules("vssm"), *QT, "app", "tools")
 
 
-@pytest.mark.xfail(strict=True, reason="csv_export reads Qt's version")
 def test_the_core_knows_nothing_of_qt():
     assert not broken(modules("app/core"), *QT)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import datetime
 import functools
+import importlib.metadata
 import io
 from collections.abc import Iterable
 
@@ -35,11 +36,9 @@ def text(rows: list[Row]) -> str:
 @functools.cache
 def circumstances() -> Row:
     """The machine, and what runs on it."""
-    import PySide6
-
     from vssm.evaluation import benchmark  # loads torch
 
-    return {"version": __version__, **benchmark.machine(), "pyside": PySide6.__version__}
+    return {"version": __version__, **benchmark.machine(), "pyside": importlib.metadata.version("PySide6-Essentials")}
 
 
 def dated(rows: Iterable[Row]) -> list[Row]:

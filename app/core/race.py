@@ -121,7 +121,7 @@ class Frame:
 
 
 @dataclass(frozen=True, eq=False)
-class Lane:
+class Track:
     """What is recorded of a contestant. frames: the first of them is the prompt, before any call."""
 
     contestant: Contestant
@@ -130,13 +130,13 @@ class Lane:
     finished: Finished | None = None
 
     @classmethod
-    def of(cls, contestant: Contestant) -> Lane:
+    def of(cls, contestant: Contestant) -> Track:
         prompt = contestant.prompt
         picture = prompt.pixels * prompt.known[..., None].astype(np.uint8)
         nothing = np.zeros_like(prompt.known)
         return cls(contestant, (Frame(0.0, 0, 0, picture, prompt.known, nothing),))
 
-    def add(self, event: Event) -> Lane:
+    def add(self, event: Event) -> Track:
         """With what an event tells. A call may tell of latents and of pixels: these are one frame."""
         last = self.frames[-1]
         match event:
@@ -197,7 +197,7 @@ class State:
     """A contestant at a time. seconds: on its own clock, which stops at its end. place: from 1, once it is through;
     tied where others share it."""
 
-    lane: Lane
+    track: Track
     frame: Frame
     seconds: float
     place: int | None
@@ -210,78 +210,78 @@ class State:
     @property
     def words(self) -> str:
         """For a person who does not see the card."""
-        frame, title = self.frame, self.lane.contestant.title
+        frame, title = self.frame, self.track.contestant.title
         place = f"{'tied for ' * self.tied}{ordinal(self.place)}, " if self.place else ""
         calls = f"{frame.calls:,} network call{'s' * (frame.calls != 1)}"
-        when, tokens = formatting.seconds(self.seconds), f"{frame.tokens:,} of {self.lane.tokens:,} tokens"
+        when, tokens = formatting.seconds(self.seconds), f"{frame.tokens:,} of {self.track.tokens:,} tokens"
         return f"{title}: {place}{when}, {tokens}, {calls}"
 
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """lanes: in the order in which the contestants run. known: what is known of each one's times from other turns at
+    """tracks: in the order in which the contestants run. known: what is known of each one's times from other turns at
     the same task; these decide with the race's own who is ahead of whom."""
 
-    lanes: tuple[Lane, ...]
+    tracks: tuple[Track, ...]
     known: tuple[Times, ...] = ()
 
     @classmethod
     def of(cls, contestants: tuple[Contestant, ...]) -> Race:
-        return cls(tuple(map(Lane.of, contestants)))
+        return cls(tuple(map(Track.of, contestants)))
 
     def add(self, number: int, event: Event) -> Race:
         """With an event of the contestant of that number."""
-        lane = self.lanes[number].add(event)
-        return dataclasses.replace(self, lanes=(*self.lanes[:number], lane, *self.lanes[number + 1 :]))
+        track = self.tracks[number].add(event)
+        return dataclasses.replace(self, tracks=(*self.tracks[:number], track, *self.tracks[number + 1 :]))
 
     @property
     def duration(self) -> float:
         """Seconds of the common axis: of the slowest."""
-        return max((lane.end for lane in self.lanes), default=0.0)
+        return max((track.end for track in self.tracks), default=0.0)
 
     @cached_property
-    def _times(self) -> dict[Lane, Times]:
+    def _times(self) -> dict[Track, Times]:
         """Of those that came to their end, in all turns."""
-        known = self.known or (Times(),) * len(self.lanes)
+        known = self.known or (Times(),) * len(self.tracks)
         return {
-            lane: Times({**times.seconds, OWN: lane.end}, times.spread)
-            for lane, times in zip(self.lanes, known, strict=True)
-            if lane.finished
+            track: Times({**times.seconds, OWN: track.end}, times.spread)
+            for track, times in zip(self.tracks, known, strict=True)
+            if track.finished
         }
 
     @cached_property
-    def _places(self) -> dict[Lane, Place]:
+    def _places(self) -> dict[Track, Place]:
         return dict(zip(self._times, places(list(self._times.values())), strict=True))
 
     @cached_property
-    def ranking(self) -> list[Lane]:
+    def ranking(self) -> list[Track]:
         """Those that came to their end, the fastest first."""
-        return sorted(self._times, key=lambda lane: (self._places[lane].number, self.seconds(lane)))
+        return sorted(self._times, key=lambda track: (self._places[track].number, self.seconds(track)))
 
-    def seconds(self, lane: Lane) -> float:
+    def seconds(self, track: Track) -> float:
         """What one that came to its end takes: the median of all its turns."""
-        return self._times[lane].median
+        return self._times[track].median
 
-    def place(self, lane: Lane) -> int | None:
+    def place(self, track: Track) -> int | None:
         """From 1; contestants too close to tell share one. None for one that has not come to its end."""
-        return self._places[lane].number if lane.finished else None
+        return self._places[track].number if track.finished else None
 
-    def tied(self, lane: Lane) -> bool:
+    def tied(self, track: Track) -> bool:
         """Whether others share its place."""
-        return bool(lane.finished) and self._places[lane].tied
+        return bool(track.finished) and self._places[track].tied
 
     @cached_property
     def moments(self) -> list[float]:
         """Every second at which a frame of any contestant begins, and 0."""
-        return sorted({frame.seconds for lane in self.lanes for frame in lane.frames})
+        return sorted({frame.seconds for track in self.tracks for frame in track.frames})
 
     def at(self, seconds: float) -> tuple[State, ...]:
         """What everybody had at a time on the common axis."""
         made = []
-        for lane in self.lanes:
-            through = lane.end <= seconds
-            place, tied = (self.place(lane), self.tied(lane)) if through else (None, False)
-            made.append(State(lane, lane.frame(seconds), min(max(seconds, 0.0), lane.end), place, tied))
+        for track in self.tracks:
+            through = track.end <= seconds
+            place, tied = (self.place(track), self.tied(track)) if through else (None, False)
+            made.append(State(track, track.frame(seconds), min(max(seconds, 0.0), track.end), place, tied))
         return tuple(made)
 
     def step(self, seconds: float, steps: int) -> float:
@@ -292,13 +292,13 @@ class Race:
         return self.moments[min(max(number, 0), len(self.moments) - 1)]
 
     @cached_property
-    def _winners(self) -> list[Lane]:
-        return [lane for lane in self.ranking if self.place(lane) == 1]
+    def _winners(self) -> list[Track]:
+        return [track for track in self.ranking if self.place(track) == 1]
 
     @property
     def winners(self) -> str:
         """The titles of those in the first place: "VSSM", "VSSM and VSSM (paper)"; empty where nobody came through."""
-        *others, last = [lane.contestant.title for lane in self._winners] or [""]
+        *others, last = [track.contestant.title for track in self._winners] or [""]
         return f"{', '.join(others)} and {last}" if others else last
 
     @property
@@ -309,16 +309,16 @@ class Race:
         first = self.ranking[0]
         least = self.seconds(first)
         parts = [f"{self.winners} {'tie' if self.tied(first) else 'first'} in {formatting.seconds(least)}"]
-        for lane in self.ranking:
-            if lane not in self._winners:
-                times = formatting.times(self.seconds(lane) / max(least, 1e-9))
-                parts.append(f"{lane.contestant.title} {times} later")
+        for track in self.ranking:
+            if track not in self._winners:
+                times = formatting.times(self.seconds(track) / max(least, 1e-9))
+                parts.append(f"{track.contestant.title} {times} later")
         counts = [len(times.seconds) for times in self._times.values()]
         most = f"{max(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
         return "; ".join(parts) + (f" (medians of {most} runs)" if max(counts) > 1 else "")
 
 
-class Clock:
+class PlaybackClock:
     """Where a replay stands on the axis, by whatever clock it is given the readings of."""
 
     def __init__(self, duration: float, speed: float = 1.0):

@@ -1,4 +1,4 @@
-"""What contestants took in all races of a sitting, and what may be said of repeats. No Qt.
+"""What contestants took in all races of a session, and what may be said of repeats. No Qt.
 
 Repeats are runs of one model by one sampler on one prompt, at one temperature, on one device with as many threads; the
 seed may differ. Each runs alone on the clock, so that who else took part makes no difference.
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from app.core import csv_export, formatting, places
 from app.core.places import Times
-from app.core.race import Contestant, Lane, Race
+from app.core.race import Contestant, Race, Track
 from vssm.sampling.events import Finished, Started
 
 
 @dataclass(frozen=True, eq=False)
-class Took:
+class TimedRun:
     """A contestant's run. seconds: to its end, as in the race. turn: in which others ran, too; from 1."""
 
     turn: int
@@ -40,7 +40,7 @@ class Bar:
     """All repeats of a contestant's run in a race, in their order. times: how often the least median goes into its.
     place: in the race, from 1; tied where others share it."""
 
-    took: tuple[Took, ...]
+    took: tuple[TimedRun, ...]
     times: float = 1.0
     place: int = 1
     tied: bool = False
@@ -71,36 +71,36 @@ class Bar:
         return f"{text}, {calls:,} network call{'s' * (calls != 1)}, seed {one.contestant.settings.seed}"
 
 
-class Record:
+class TimingLog:
     """Remembers times, not pictures."""
 
     def __init__(self) -> None:
-        self._took: list[Took] = []
+        self._runs: list[TimedRun] = []
         self._turns = 0
 
     def add(self, race: Race) -> None:
         """Those of a race that came to their end; they ran in one turn."""
         self._turns += 1
-        self._took += [took for lane in race.lanes if (took := _took(lane, self._turns))]
+        self._runs += [took for track in race.tracks if (took := _timed_run(track, self._turns))]
 
     def judge(self, race: Race) -> Race:
         """With all that is known of its contestants' times by now."""
         known = tuple(
-            Times({one.turn: one.seconds for one in self._repeats(lane) if one.finished is not lane.finished}, spread)
-            for lane, spread in zip(race.lanes, map(self._spread, race.lanes), strict=True)
+            Times({one.turn: one.seconds for one in self._repeats(track) if one.finished is not track.finished}, spread)
+            for track, spread in zip(race.tracks, map(self._spread, race.tracks), strict=True)
         )
         return race if known == race.known else dataclasses.replace(race, known=known)
 
-    def _repeats(self, lane: Lane) -> list[Took]:
+    def _repeats(self, track: Track) -> list[TimedRun]:
         """What a finished contestant took then and whenever else it did the same, in their order."""
-        took = _took(lane, 0)
-        return [one for one in self._took if one.work == took.work] if took else []
+        took = _timed_run(track, 0)
+        return [one for one in self._runs if one.work == took.work] if took else []
 
-    def _spread(self, lane: Lane) -> float:
+    def _spread(self, track: Track) -> float:
         """Of the times of that model, whatever it was to do."""
         series: dict[tuple[object, ...], list[float]] = {}
-        for one in self._took:
-            if (one.contestant.model, one.contestant.data) == (lane.contestant.model, lane.contestant.data):
+        for one in self._runs:
+            if (one.contestant.model, one.contestant.data) == (track.contestant.model, track.contestant.data):
                 series.setdefault(one.work, []).append(one.seconds)
         return places.spread(series.values())
 
@@ -109,19 +109,19 @@ class Record:
         if race is None:
             return []
         race = self.judge(race)
-        made = [(lane, took) for lane in race.lanes if (took := tuple(self._repeats(lane)))]
+        made = [(track, took) for track in race.tracks if (took := tuple(self._repeats(track)))]
         least = min((Bar(took).median for _, took in made), default=1.0)
         return [
-            Bar(took, Bar(took).median / max(least, 1e-9), race.place(lane) or 1, race.tied(lane))
-            for lane, took in made
+            Bar(took, Bar(took).median / max(least, 1e-9), race.place(track) or 1, race.tied(track))
+            for track, took in made
         ]
 
 
-def _took(lane: Lane, turn: int) -> Took | None:
+def _timed_run(track: Track, turn: int) -> TimedRun | None:
     """What a contestant took; None before it has come to its end."""
-    if lane.started is None or lane.finished is None:
+    if track.started is None or track.finished is None:
         return None
-    return Took(turn, lane.contestant, lane.started, lane.finished, lane.end)
+    return TimedRun(turn, track.contestant, track.started, track.finished, track.end)
 
 
 def words(bars: list[Bar]) -> str:
@@ -162,11 +162,13 @@ def frames(race: Race | None) -> list[csv_export.Row]:
     """A row a network call of a race: what stood after it."""
     return csv_export.dated(
         {
-            **csv_export.asked(lane.contestant.data, lane.contestant.settings, lane.contestant.prompt, lane.started),
+            **csv_export.asked(
+                track.contestant.data, track.contestant.settings, track.contestant.prompt, track.started
+            ),
             "network_calls": frame.calls,
             "total_seconds": frame.seconds,
             "tokens_done": frame.tokens,
         }
-        for lane in (race.lanes if race else ())
-        for frame in lane.frames[1:]
+        for track in (race.tracks if race else ())
+        for frame in track.frames[1:]
     )

@@ -124,7 +124,7 @@ class Strip(QWidget):
         rows = QVBoxLayout(self)
         rows.setContentsMargins(GAP, GAP, GAP, GAP)
         cards = QHBoxLayout()
-        self._runners = [Runner(lane.contestant) for lane in race.lanes]
+        self._runners = [Runner(track.contestant) for track in race.tracks]
         for runner in self._runners:
             high = len(runner.contestant.request.prompt.known)
             side = max(1, SIDE // high) * high

@@ -103,7 +103,7 @@ def raced_window(no_threads_left, qtbot, tmp_path):
     for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
         press(qtbot, window, "V")
         made = lasting(0.3)
-        window.race.begin(tuple(lane.contestant for lane in made.lanes))
+        window.race.begin(tuple(track.contestant for track in made.tracks))
         window.race.race = made
         window.race.stopping()
         assert window.actions_["save_race"].isEnabled()

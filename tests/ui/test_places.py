@@ -97,23 +97,27 @@ def test_a_few_repeats_that_differ_much_make_ties():
 def one_race(a: float, b: float, c: float) -> race.Race:
     made = race.Race.of(tuple(contestant(name) for name in ("vssm", "vssm-paper", "transformer")))
     for number, seconds in enumerate((a, b, c)):
-        for event in events(made.lanes[number].contestant, [seconds], [12]):
+        for event in events(made.tracks[number].contestant, [seconds], [12]):
             made = made.add(number, event)
     return made
 
 
 def test_what_is_said_of_a_race_gets_sure_with_repeats():
-    record = race_timing.Record()
+    record = race_timing.TimingLog()
     first = one_race(0.0140, 0.0147, 0.7)
     record.add(first)
     judged = record.judge(first)
-    assert [judged.place(lane) for lane in judged.lanes] == [1, 1, 3]
+    assert [judged.place(track) for track in judged.tracks] == [1, 1, 3]
     assert judged.words.endswith(" tie in 0.014 s; Transformer 50 × later") and " and " in judged.winners
     for turn in range(6):
         load = 1 + turn / 10
         record.add(one_race(0.0140 * load, 0.0147 * load, 0.7 * load))
     judged = record.judge(first)
-    assert [(judged.place(lane), judged.tied(lane)) for lane in judged.lanes] == [(1, False), (2, False), (3, False)]
+    assert [(judged.place(track), judged.tied(track)) for track in judged.tracks] == [
+        (1, False),
+        (2, False),
+        (3, False),
+    ]
     assert judged.words.startswith("VSSM first in 0.017 s; ") and judged.words.endswith("(medians of 7 runs)")
     assert record.judge(judged) is judged
     rows = list(csv.DictReader(io.StringIO(csv_export.text(race_timing.table(record.bars(first))))))
@@ -128,7 +132,7 @@ def test_a_tie_is_shown_on_cards_bars_csv_and_in_the_animated_picture(bare, qtbo
     panel.offer("mnist", [], set())
     panel.resize(900, 600)
     panel.show()
-    asked = [lane.contestant for lane in one_race(1, 1, 1).lanes]
+    asked = [track.contestant for track in one_race(1, 1, 1).tracks]
     with qtbot.waitSignal(panel.asked):
         panel.begin(tuple(asked))
     for number, seconds in enumerate((0.0140, 0.0142, 0.7)):

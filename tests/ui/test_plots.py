@@ -24,7 +24,7 @@ from app.core import race_timing
 from app.core.dataset_settings import fresh_prompt
 from app.core.formatting import seconds
 from app.core.race import Race
-from app.core.race_timing import Record
+from app.core.race_timing import TimingLog
 from app.core.run import Run
 from app.ui import theme
 from app.ui.panels.race_bars import BarsPanel
@@ -496,7 +496,7 @@ def race_of(*took: tuple[str, float], seed: int = 0, temperature: float = 1.0) -
 
 
 def test_repeats_are_runs_of_the_same_work_by_whatever_seed():
-    record = Record()
+    record = TimingLog()
     first = race_of(("vssm", 0.01), ("transformer", 0.3))
     record.add(first)
     assert [bar.words for bar in record.bars(first)] == ["0.010 s · fastest", "0.30 s · 30 ×"]
@@ -526,7 +526,7 @@ def bars(qtbot, clipboard):
 
 
 def test_bars_have_the_median_the_spread_and_every_run(bars, qtbot):
-    record, plot = Record(), bars.plot
+    record, plot = TimingLog(), bars.plot
     first = race_of(("vssm", 0.01), ("transformer", 0.3))
     for race in (first, race_of(("vssm", 0.03), ("transformer", 0.5)), race_of(("vssm", 0.02), ("transformer", 0.4))):
         record.add(race)
@@ -557,7 +557,7 @@ def test_bars_have_the_median_the_spread_and_every_run(bars, qtbot):
 
 
 def test_bars_of_like_times_begin_at_nothing_and_one_run_has_no_spread(bars):
-    record, race = Record(), race_of(("transformer", 0.3), ("mamba", 0.2))
+    record, race = TimingLog(), race_of(("transformer", 0.3), ("mamba", 0.2))
     record.add(race)
     bars.show_bars(record.bars(race), race)
     assert bars.plot.logs == (False, False) and ranges(bars.plot)[0, 0] == 0
@@ -586,18 +586,18 @@ def test_the_timing_is_repeated_and_the_pictures_stay(two, qtbot):
     assert panel.repeating and window.actions_["stop"].isEnabled() and not window.actions_["repeat_race"].isEnabled()
     assert "is on the clock (turn 1 of 2)" in panel.bars.state.text()
     qtbot.waitUntil(lambda: not panel.repeating, timeout=LONG)
-    assert panel.race.lanes == made.lanes and "median of 3 runs" in panel.bars.words.text()
+    assert panel.race.tracks == made.tracks and "median of 3 runs" in panel.bars.words.text()
     seconds_of = [bar.seconds for bar in panel.bars._bars]
-    assert [s[0] for s in seconds_of] == [lane.end for lane in made.lanes] and len(set(seconds_of[0])) > 1
+    assert [s[0] for s in seconds_of] == [track.end for track in made.tracks] and len(set(seconds_of[0])) > 1
     assert panel.bars.state.text() == "" and not window.actions_["stop"].isEnabled()
-    axis, lane = panel.axis, made.lanes[1]
+    axis, track = panel.axis, made.tracks[1]
     press(qtbot, window, "Shift+T")  # pictures again
     assert axis.isVisible() and panel.replayable
     QApplication.processEvents()
     field = axis._field()
     y = field.top() + 0.75 * field.height()
-    assert axis.words_at(QPointF(field.left() + 1, y)).startswith(f"{lane.contestant.title}: ")
-    end = field.left() + axis.axis.share(lane.end) * field.width()
+    assert axis.words_at(QPointF(field.left() + 1, y)).startswith(f"{track.contestant.title}: ")
+    end = field.left() + axis.axis.share(track.end) * field.width()
     said = axis.words_at(QPointF(min(end + 0.5, field.right()), y))
     assert "112 of 112 tokens" in said and axis.words_at(QPointF(end, field.bottom() + 15)) == ""
 
@@ -612,7 +612,7 @@ def test_repeating_is_stopped_by_key_and_given_up_for_a_completion(two, qtbot):
     qtbot.waitUntil(lambda: panel._turn > 1, timeout=LONG)
     press(qtbot, window, "Escape")
     qtbot.waitUntil(lambda: not panel.repeating, timeout=LONG)
-    assert panel.race.lanes == made.lanes and 1 < len(panel.bars._bars[0].took) < 50
+    assert panel.race.tracks == made.tracks and 1 < len(panel.bars._bars[0].took) < 50
     assert panel.words.text() == panel.race.words
     press(qtbot, window, "Ctrl+Shift+R")
     assert panel.repeating

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QToolButton
 from windows import LEFT, LONG, choose, complete, press, take, type_in
 
 from app.core import formatting, race
-from app.core.race import Axis, Clock, Contestant, Race
+from app.core.race import Axis, Contestant, PlaybackClock, Race
 from app.core.settings import CompletionSettings
 from app.ui import theme
 from app.ui.panels.race import TINTS, colours_of
@@ -77,7 +77,7 @@ def races(draw) -> Race:
 
 
 def same(a: race.State, b: race.State) -> bool:
-    return (a.frame, a.seconds, a.place, a.lane) == (b.frame, b.seconds, b.place, b.lane)
+    return (a.frame, a.seconds, a.place, a.track) == (b.frame, b.seconds, b.place, b.track)
 
 
 # --- what a race says
@@ -95,10 +95,10 @@ def test_at_any_time(made, times):
     for t, before in zip(sorted(times, reverse=True), reversed(there), strict=True):  # back again
         assert all(same(a, b) for a, b in zip(before, made.at(t), strict=True))
     for state in itertools.chain(*there):
-        assert state.frame.seconds <= max(state.seconds, 0) and state.seconds <= state.lane.end
+        assert state.frame.seconds <= max(state.seconds, 0) and state.seconds <= state.track.end
     for state in made.at(made.duration):
-        end = state.lane.finished
-        assert state.done == (end is not None) and state.frame is state.lane.frames[-1]
+        end = state.track.finished
+        assert state.done == (end is not None) and state.frame is state.track.frames[-1]
         if end is not None:
             assert np.array_equal(state.frame.picture, end.images[0]) and state.frame.filled.all()
             assert (state.frame.tokens, state.frame.calls) == (end.tokens, end.network_calls)
@@ -129,7 +129,7 @@ def test_places_and_words():
         (one, events(one, [0.05, 0.08, 0.1], [12], levels=2)),
         (three, events(three, [0.5, 0.9], [1, 2], end=False)),
     )
-    assert [made.place(lane) for lane in made.lanes] == [2, 1, None]
+    assert [made.place(track) for track in made.tracks] == [2, 1, None]
     assert made.words == "VSSM first in 0.10 s; Transformer 37 × later" and made.duration == 3.7
     assert [s.place for s in made.at(1.0)] == [None, 1, None]
     assert [s.words for s in made.at(3.7)] == [
@@ -140,7 +140,7 @@ def test_places_and_words():
     level = made.at(0.06)[1].frame
     assert (level.level.number, level.level.levels, level.tokens, level.calls) == (1, 2, 0, 1)
     tie = raced((one, events(one, [1.0], [12])), (two, events(two, [1.0], [12])), (three, events(three, [2.0], [12])))
-    assert [tie.place(lane) for lane in tie.lanes] == [1, 1, 3]
+    assert [tie.place(track) for track in tie.tracks] == [1, 1, 3]
     assert tie.words == "VSSM and Transformer tie in 1.00 s; Mamba 2.0 × later"
     assert [s.words.partition(",")[0] for s in tie.at(2.0)] == [
         "VSSM: tied for first",
@@ -153,9 +153,9 @@ def test_places_and_words():
 def test_a_call_that_tells_of_latents_and_pixels_is_one_frame():
     asked = contestant("vssm-paper")
     _, latents, progress, finished = events(asked, [0.1, 0.1], [12], levels=1)
-    lane = raced((asked, [latents, Progress(0.1, 12, 1, progress.images, progress.filled), finished])).lanes[0]
-    assert [(f.calls, f.tokens) for f in lane.frames] == [(0, 0), (1, 12)] and lane.frames[1].level.number == 1
-    assert lane.frames[1].fresh.sum() == 12
+    track = raced((asked, [latents, Progress(0.1, 12, 1, progress.images, progress.filled), finished])).tracks[0]
+    assert [(f.calls, f.tokens) for f in track.frames] == [(0, 0), (1, 12)] and track.frames[1].level.number == 1
+    assert track.frames[1].fresh.sum() == 12
 
 
 def test_a_race_is_of_one_sample_with_every_call_told():
@@ -193,7 +193,7 @@ def test_the_axis_there_and_back(duration, logarithmic, least, share):
 
 
 def test_the_clock_of_a_replay():
-    clock = Clock(10.0)
+    clock = PlaybackClock(10.0)
     assert clock.at(100.0) == 0 and not clock.going
     clock.go(100.0)
     assert clock.at(104.0) == 4
@@ -223,22 +223,22 @@ def test_recordings_of_the_shipped_weights(name, mode):
     generator = Generator(checkpoint.load(checkpoint.shipped(name, "mnist")), torch.device("cpu"))
     prompt = examples(data.MNIST)[0].prompt.with_rows(20)
     asked = Contestant("mnist", CompletionSettings(name, mode, seed=3), prompt)
-    lane = raced((asked, list(generator.generate(asked.request)))).lanes[0]
-    assert [f.calls for f in lane.frames] == list(range(lane.finished.network_calls + 1))
-    assert lane.frames[-1].tokens == lane.tokens == lane.finished.tokens
-    assert lane.end == pytest.approx(lane.finished.seconds + lane.finished.prompt_seconds)
-    assert sum(f.fresh.sum() for f in lane.frames) == lane.tokens
-    assert sum(f.picture.nbytes + f.filled.nbytes + f.fresh.nbytes for f in lane.frames) < 1e6
+    track = raced((asked, list(generator.generate(asked.request)))).tracks[0]
+    assert [f.calls for f in track.frames] == list(range(track.finished.network_calls + 1))
+    assert track.frames[-1].tokens == track.tokens == track.finished.tokens
+    assert track.end == pytest.approx(track.finished.seconds + track.finished.prompt_seconds)
+    assert sum(f.fresh.sum() for f in track.frames) == track.tokens
+    assert sum(f.picture.nbytes + f.filled.nbytes + f.fresh.nbytes for f in track.frames) < 1e6
     if mode == "assd":
-        rounds = [f.marks for f in lane.frames if f.marks is not None]
+        rounds = [f.marks for f in track.frames if f.marks is not None]
         assert (
             sum(m.drafted.sum() for m in rounds)
             + sum(  # the last draft may stand without being verified
                 m.accepted.sum() for m, before in zip(rounds[1:], rounds, strict=False) if not before.drafted.any()
             )
-            == lane.finished.drafted
+            == track.finished.drafted
         )
-        assert sum(m.accepted.sum() for m in rounds) == lane.finished.accepted
+        assert sum(m.accepted.sum() for m in rounds) == track.finished.accepted
 
 
 # --- in the window
@@ -300,7 +300,7 @@ def tick(qtbot, box) -> None:
 
 def under_way(window):
     """For qtbot.waitUntil: whether the second contestant has drawn some pixels."""
-    return lambda: window.race.race.lanes[1].frames[-1].tokens > 5
+    return lambda: window.race.race.tracks[1].frames[-1].tokens > 5
 
 
 def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
@@ -321,23 +321,23 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     qtbot.waitUntil(over, timeout=LONG)
     assert any(words == "Transformer is on the clock" for words, _ in seen)
     made = panel.race
-    assert [lane.contestant.model for lane in made.lanes] == ["vssm", "transformer", "asarm"]
-    asked = [lane.contestant.request for lane in made.lanes]
+    assert [track.contestant.model for track in made.tracks] == ["vssm", "transformer", "asarm"]
+    asked = [track.contestant.request for track in made.tracks]
     assert {(r.seed, r.temperature, r.samples, r.every) for r in asked} == {(window.bar.seed.value(), 0.9, 1, 0)}
     assert all(np.array_equal(r.prompt.known, window.canvas.sketch.known) for r in asked)
-    assert [len(lane.frames) for lane in made.lanes][:2] == [9, 114]
+    assert [len(track.frames) for track in made.tracks][:2] == [9, 114]
     assert window.runs.history == [] and window.messages.text == ""
     qtbot.waitUntil(lambda: not panel.playing, timeout=LONG)  # at true speed, to its end
     assert panel.seconds == made.duration and panel.runners[0].place.text() == "1st"
-    assert [r.place.text() for r in panel.runners] == [race.short(made.place(x), made.tied(x)) for x in made.lanes]
+    assert [r.place.text() for r in panel.runners] == [race.short(made.place(x), made.tied(x)) for x in made.tracks]
     assert panel.words.text() == panel.words.accessibleName() == made.words and " first in " in made.words
     assert " × later" in made.words  # of the slower two, which may be too close to tell
-    for runner, lane in zip(panel.runners, made.lanes, strict=True):
-        place, prompt = race.ordinal(made.place(lane)), asked[0].prompt
-        place = f"tied for {place}" if made.tied(lane) else place
-        assert runner.accessibleName().startswith(f"{lane.contestant.title}: {place}, ")
+    for runner, track in zip(panel.runners, made.tracks, strict=True):
+        place, prompt = race.ordinal(made.place(track)), asked[0].prompt
+        place = f"tied for {place}" if made.tied(track) else place
+        assert runner.accessibleName().startswith(f"{track.contestant.title}: {place}, ")
         assert "112 of 112 tokens" in runner.accessibleName()
-        assert (lane.finished.images[0, prompt.known] == prompt.pixels[prompt.known]).all()
+        assert (track.finished.images[0, prompt.known] == prompt.pixels[prompt.known]).all()
     run = complete(qtbot, window)  # and back to completions
     assert run.finished is not None and window.completion.isVisible() and not panel.isVisible()
     press(qtbot, window, "V")
@@ -365,12 +365,12 @@ def test_a_card_fills_in_while_its_contestant_runs(three, qtbot):
     empty = runner.picture.grab().toImage()
 
     def told():
-        tokens = panel.race.lanes[0].frames[-1].tokens
+        tokens = panel.race.tracks[0].frames[-1].tokens
         return tokens >= 9 and runner.tokens.text().startswith(f"{tokens} of ")
 
     qtbot.waitUntil(told, timeout=LONG)
-    assert panel.running and runner.calls.text() == f"{panel.race.lanes[0].frames[-1].calls} network calls"
-    assert runner.clock.text() == formatting.seconds(panel.race.lanes[0].end) and runner.place.text() == " "
+    assert panel.running and runner.calls.text() == f"{panel.race.tracks[0].frames[-1].calls} network calls"
+    assert runner.clock.text() == formatting.seconds(panel.race.tracks[0].end) and runner.place.text() == " "
     assert runner.picture.grab().toImage() != empty
     window.engine.go_on()
     qtbot.waitUntil(lambda: not panel.running, timeout=LONG)
@@ -395,10 +395,10 @@ def test_the_replay_by_keys_and_mouse(three, qtbot):
     press(qtbot, window, "Shift+Right")
     assert looks(window) == found[1]
     said = []
-    for frame in made.lanes[0].frames[1:]:
+    for frame in made.tracks[0].frames[1:]:
         panel.put(frame.seconds)
         said.append((panel.runners[0].note.text(), panel.runners[0].tokens.text()))
-    levels = made.lanes[0].started.num_levels
+    levels = made.tracks[0].started.num_levels
     drawn = ["global code", *(f"level {i} of {levels}" for i in range(1, levels + 1))]
     assert said == [
         (f"entropy of {what}" if i else "entropy of the global code", "0 of 112 tokens") for i, what in enumerate(drawn)
@@ -445,8 +445,8 @@ def test_drafts_are_coloured_round_by_round(three, qtbot):
     made = run_race(qtbot, window)
     rest(qtbot, window)
     assert panel.legend.isVisible() and all(name in panel.legend.text() for name in TINTS)
-    known = made.lanes[0].contestant.request.prompt.known
-    frames = [f for f in made.lanes[0].frames if f.marks is not None]
+    known = made.tracks[0].contestant.request.prompt.known
+    frames = [f for f in made.tracks[0].frames if f.marks is not None]
     drafting = next(f for f in frames if f.marks.drafted.any())
     verified = next(f for f in frames if f.marks.rejected.any())
     for frame, names in ((drafting, ["drafted"]), (verified, ["accepted", "redrawn", "rejected"])):
@@ -456,7 +456,7 @@ def test_drafts_are_coloured_round_by_round(three, qtbot):
         assert not set().union(*shades) & {(v, v, v) for v in (0, 255)}  # as no pixel that stands
         panel.put(frame.seconds)
         assert panel.runners[0].note.text().endswith("drafts stood")
-        assert f"{frame.tokens} of {made.lanes[0].tokens} tokens" in panel.runners[0].accessibleName()
+        assert f"{frame.tokens} of {made.tracks[0].tokens} tokens" in panel.runners[0].accessibleName()
         assert panel.axis.accessibleDescription().startswith(formatting.seconds(frame.seconds))
     for colours in (theme.LIGHT, theme.DARK):
         window.choose_theme("dark" if colours.dark else "light")
@@ -471,7 +471,7 @@ def test_escape_stops_and_another_race_begins_anew(three, qtbot):
     press(qtbot, window, "Escape")
     assert not window.actions_["stop"].isEnabled() and panel.words.text() == "Stopping …"
     qtbot.waitUntil(lambda: not panel.running, timeout=LONG)
-    first, second, third = panel.race.lanes
+    first, second, third = panel.race.tracks
     assert first.finished and second.finished is None and 5 < second.frames[-1].tokens < 784 and not third.begun
     assert panel.words.text().startswith("Stopped. VSSM first in") and not panel.playing
     assert [r.clock.text() for r in panel.runners][1:] == ["stopped", "stopped"]
@@ -479,7 +479,7 @@ def test_escape_stops_and_another_race_begins_anew(three, qtbot):
     press(qtbot, window, "Shift+R")
     qtbot.waitUntil(under_way(window), timeout=LONG)
     press(qtbot, window, "Shift+R")  # in the middle of it
-    assert panel.race.lanes[0].frames[1:] == () and panel.running
+    assert panel.race.tracks[0].frames[1:] == () and panel.running
     qtbot.waitUntil(under_way(window), timeout=LONG)
     assert complete(qtbot, window).finished is not None  # which gives the race up
     assert not panel.running and not panel.isVisible()
@@ -522,9 +522,9 @@ def test_samplers_are_those_chosen_and_who_fails_does_not_hold_up_the_rest(no_th
         for _ in range(3):
             press(qtbot, window, "M")
         made = run_race(qtbot, window)
-        assert [lane.contestant.title for lane in made.lanes] == ["VSSM", "Transformer", "AS-ARM masked 16"]
-        assert [bool(lane.finished) for lane in made.lanes] == [True, False, True]
-        assert made.lanes[2].finished.sampler == "masked" and made.lanes[2].finished.parameter == 16
+        assert [track.contestant.title for track in made.tracks] == ["VSSM", "Transformer", "AS-ARM masked 16"]
+        assert [bool(track.finished) for track in made.tracks] == [True, False, True]
+        assert made.tracks[2].finished.sampler == "masked" and made.tracks[2].finished.parameter == 16
         assert window.messages.text and window.race.runners[1].clock.text() == "failed"
         rest(qtbot, window)
 

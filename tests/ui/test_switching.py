@@ -80,7 +80,7 @@ def test_what_contestants_came_to_is_kept_when_a_race_is_given_up(two, qtbot, ho
     window, panel = two, two.race
     press(qtbot, window, "Ctrl+D")
     press(qtbot, window, "Shift+R")
-    qtbot.waitUntil(lambda: panel.race.lanes[1].frames[-1].tokens > 5, timeout=LONG)
+    qtbot.waitUntil(lambda: panel.race.tracks[1].frames[-1].tokens > 5, timeout=LONG)
     if how == "switch":
         press(qtbot, window, "Ctrl+2")
         assert panel.race is None
@@ -91,8 +91,8 @@ def test_what_contestants_came_to_is_kept_when_a_race_is_given_up(two, qtbot, ho
         press(qtbot, window, "Shift+R")
         assert panel.running
     (past,) = panel.past["mnist"]
-    assert past.stopped and [bool(lane.finished) for lane in past.race.lanes] == [True, False]
-    assert len(panel._timed._took) == 1
+    assert past.stopped and [bool(track.finished) for track in past.race.tracks] == [True, False]
+    assert len(panel._timed._runs) == 1
     press(qtbot, window, "Escape")
     qtbot.waitUntil(lambda: not panel.running and window.racing.number is None, timeout=LONG)
 

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.core import formatting, race, race_timing
-from app.core.race import Axis, Clock, Contestant, Frame, Race, State
+from app.core.race import Axis, Contestant, Frame, PlaybackClock, Race, State
 from app.ui import theme
 from app.ui.panels.latents import enlarge, paint, sequential
 from app.ui.panels.race_bars import BarsPanel
@@ -177,13 +177,13 @@ class Runner(QFrame):
     def show_state(self, state: State, said: str, colours: theme.Theme, resting: bool) -> None:
         """said: a word on a contestant that has not come to its end; empty for a replay. resting: whether this stays
         for a while, so that a screen reader may read it out."""
-        frame, lane = state.frame, state.lane
+        frame, track = state.frame, state.track
         known = self.contestant.request.prompt.known
         level = frame.level if frame.tokens == 0 else None
         if level is None:
             self.picture.show_frame(frame, known)
         else:
-            every = np.concatenate([f.level.entropy.ravel() for f in lane.frames if f.level is not None])
+            every = np.concatenate([f.level.entropy.ravel() for f in track.frames if f.level is not None])
             low, high = float(np.nanmin(every)), float(np.nanmax(every))
             shares = (level.entropy - low) / max(high - low, 1e-6) * 255
             self.picture.show_level(frame, known, shares, sequential(colours))
@@ -191,7 +191,7 @@ class Runner(QFrame):
             race.short(state.place, state.tied) if state.place else " "
         )  # so that the line keeps its height
         self.clock.setText(said or formatting.seconds(state.seconds))
-        self.tokens.setText(f"{frame.tokens:,} of {lane.tokens:,} tokens")
+        self.tokens.setText(f"{frame.tokens:,} of {track.tokens:,} tokens")
         self.calls.setText(f"{frame.calls:,} network call{'s' * (frame.calls != 1)}")
         self.note.setText(self._note(frame))
         name = f"{state.words}, {said}" if said else state.words
@@ -239,7 +239,7 @@ class TimeAxis(QSlider):
 
     @property
     def _rows(self) -> int:
-        return len(self._race.lanes) if self._race else 1
+        return len(self._race.tracks) if self._race else 1
 
     def retheme(self, colours: theme.Theme) -> None:
         self._theme = colours
@@ -252,7 +252,7 @@ class TimeAxis(QSlider):
         if self._rows != before:
             self.setMaximumHeight(HIGH * self._rows + FOOT + 8)
             self.updateGeometry()
-        first = [lane.frames[1].seconds for lane in raced.lanes if len(lane.frames) > 1] if raced else []
+        first = [track.frames[1].seconds for track in raced.tracks if len(track.frames) > 1] if raced else []
         self.axis = Axis(raced.duration if raced else 1.0, logarithmic, min(first, default=1e-3))
         self.blockSignals(True)
         self.setValue(round(self.axis.share(seconds) * STEPS))
@@ -264,9 +264,9 @@ class TimeAxis(QSlider):
     def words_at(self, place: QPointF) -> str:
         """What the contestant of that row had at that time; empty beside the rows."""
         field = self._field()
-        lanes = self._race.lanes if self._race else ()
-        row = math.floor((place.y() - field.top()) / field.height() * len(lanes))
-        if not 0 <= row < len(lanes) or not field.left() <= place.x() <= field.right():
+        tracks = self._race.tracks if self._race else ()
+        row = math.floor((place.y() - field.top()) / field.height() * len(tracks))
+        if not 0 <= row < len(tracks) or not field.left() <= place.x() <= field.right():
             return ""
         seconds = self.axis.seconds((place.x() - field.left()) / field.width())
         return self._race.at(seconds)[row].words
@@ -325,23 +325,23 @@ class TimeAxis(QSlider):
             wide = self.fontMetrics().horizontalAdvance(text)
             left = min(max(x - wide / 2, 0), self.width() - wide)
             painter.drawText(QPointF(left, self.height() - 4), text)
-        lanes = self._race.lanes if self._race else ()
-        for i, lane in enumerate(lanes):
-            y = field.top() + (i + 0.5) * field.height() / len(lanes)
-            colour = QColor(t.model(lane.contestant.model))
-            end = field.left() + self.axis.share(lane.end) * field.width()
-            here = field.left() + self.axis.share(min(lane.end, self._now)) * field.width()
+        tracks = self._race.tracks if self._race else ()
+        for i, track in enumerate(tracks):
+            y = field.top() + (i + 0.5) * field.height() / len(tracks)
+            colour = QColor(t.model(track.contestant.model))
+            end = field.left() + self.axis.share(track.end) * field.width()
+            here = field.left() + self.axis.share(min(track.end, self._now)) * field.width()
             faint = QColor(colour)
             faint.setAlphaF(0.35)
             painter.setPen(QPen(faint, 2))
             painter.drawLine(QPointF(field.left(), y), QPointF(end, y))
             painter.setPen(
-                QPen(colour, max(4, field.height() / len(lanes) / 3), Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap)
+                QPen(colour, max(4, field.height() / len(tracks) / 3), Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap)
             )
             painter.drawLine(QPointF(field.left(), y), QPointF(here, y))
-            if lane.finished:
+            if track.finished:
                 painter.setPen(QPen(colour, 1.5))
-                painter.setBrush(colour if self._now >= lane.end else QColor(t.card))
+                painter.setBrush(colour if self._now >= track.end else QColor(t.card))
                 painter.drawEllipse(QPointF(end, y), 3.5, 3.5)
         x = field.left() + self.axis.share(self._now) * field.width()
         painter.setPen(QPen(QColor(t.text), 1.5))
@@ -370,8 +370,8 @@ class RacePanel(Card):
         self._turn = self._turns = 0  # of such repeats
         self._quit = False  # whether no more of them are wanted
         self._barred = False  # whether bars are shown
-        self._timed = race_timing.Record()
-        self._clock = Clock(0.0)
+        self._timed = race_timing.TimingLog()
+        self._clock = PlaybackClock(0.0)
         self._theme = theme.LIGHT
         self._absent: set[str] = set()  # models not ticked
         self._offered: list[Offer] = []
@@ -515,7 +515,7 @@ class RacePanel(Card):
             self._row.removeWidget(runner)
             runner.hide()
             runner.deleteLater()
-        self.runners = [Runner(lane.contestant) for lane in self.race.lanes]
+        self.runners = [Runner(track.contestant) for track in self.race.tracks]
         for runner in self.runners:
             runner.retheme(self._theme)
             self._row.addWidget(runner, 1)
@@ -525,7 +525,7 @@ class RacePanel(Card):
         self._under_way = True
         if not self.repeating:  # else there is nothing to paint
             self._timer.start(SELDOM)
-        self.asked.emit((self._again or self.race).lanes[self._number].contestant)
+        self.asked.emit((self._again or self.race).tracks[self._number].contestant)
 
     def add(self, event: Event) -> None:
         if self._under_way and self.repeating:
@@ -539,7 +539,7 @@ class RacePanel(Card):
             return
         self._under_way = False
         self._timer.stop()
-        if self._ending or self._number + 1 == len((self._again or self.race).lanes):
+        if self._ending or self._number + 1 == len((self._again or self.race).tracks):
             self._conclude()
             return
         self._number += 1
@@ -567,7 +567,7 @@ class RacePanel(Card):
 
     def _finish(self) -> None:
         self.running = self._under_way = False
-        self._clock = Clock(self.race.duration, self.speed.currentData())
+        self._clock = PlaybackClock(self.race.duration, self.speed.currentData())
         if self.race.duration > 0:
             past = self.past.setdefault(self._data, [])
             past.append(Past(past[-1].number + 1 if past else 1, self.race, self._stopping))
@@ -624,7 +624,7 @@ class RacePanel(Card):
         self.hold()
         past = self.past[self._data][number]
         self.race, self._stopping = past.race, past.stopped
-        self._clock = Clock(self.race.duration, self.speed.currentData())
+        self._clock = PlaybackClock(self.race.duration, self.speed.currentData())
         self._clock.put(self.race.duration, time.perf_counter())
         self._deal()
         self._show_bars()
@@ -649,7 +649,7 @@ class RacePanel(Card):
         self.changed.emit()
 
     def _begin_turn(self) -> None:
-        self._again = Race.of(tuple(lane.contestant for lane in self.race.lanes if lane.finished))
+        self._again = Race.of(tuple(track.contestant for track in self.race.tracks if track.finished))
         self._turn, self._number = self._turn + 1, 0
         self._show_bars()
         self._start.start()
@@ -679,7 +679,7 @@ class RacePanel(Card):
         """Of the repeats."""
         if not self.repeating:
             return ""
-        title = self._again.lanes[self._number].contestant.title
+        title = self._again.tracks[self._number].contestant.title
         return "Stopping …" if self._quit else f"{title} is on the clock (turn {self._turn} of {self._turns})"
 
     # --- the replay
@@ -771,8 +771,8 @@ class RacePanel(Card):
 
     def _said(self, number: int) -> str:
         """In place of the clock of a contestant that has not come to its end."""
-        lane = self.race.lanes[number]
-        if lane.finished or (self.running and number == self._number and lane.begun):
+        track = self.race.tracks[number]
+        if track.finished or (self.running and number == self._number and track.begun):
             return ""
         if self.running and not self._stopping:
             return "ready …" if number >= self._number else "failed"
@@ -782,8 +782,8 @@ class RacePanel(Card):
         if self.race is None:
             return ""
         if self.running:
-            title = self.race.lanes[self._number].contestant.title
-            turn = f"{title} is on the clock ({self._number + 1} of {len(self.race.lanes)})"
+            title = self.race.tracks[self._number].contestant.title
+            turn = f"{title} is on the clock ({self._number + 1} of {len(self.race.tracks)})"
             return "Stopping …" if self._stopping else f"{turn}. {self.race.words}" if self.race.words else turn
         words = self.race.words
         if self._stopping:
@@ -812,13 +812,13 @@ class RacePanel(Card):
             one.setVisible(raced is not None and not barred)
         resting = not (self.running or self.playing)
         self.axis.show_time(raced, seconds, self.log.isChecked(), resting)
-        drafted = raced is not None and any(lane.frames[-1].drafted for lane in raced.lanes)
+        drafted = raced is not None and any(track.frames[-1].drafted for track in raced.tracks)
         self.legend.setVisible(drafted and not barred)
         if raced is None or barred:
             return
         for i, (runner, state) in enumerate(zip(self.runners, raced.at(seconds), strict=True)):
             if self.running:  # each has its own time still
-                lane = state.lane
-                state = State(lane, lane.frames[-1], lane.end, raced.place(lane), raced.tied(lane))
+                track = state.track
+                state = State(track, track.frames[-1], track.end, raced.place(track), raced.tied(track))
             runner.show_state(state, self._said(i), self._theme, resting)
         self.time.setText(formatting.seconds(seconds))
