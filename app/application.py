@@ -35,9 +35,7 @@ def main(argv: list[str] | None = None, watch: Callable = lambda window: None) -
             import vssm.cli.demo
 
             return vssm.cli.demo.main()
-        if sys.platform == "win32":
-            with contextlib.suppress(ImportError, OSError):  # which the window will tell
-                import torch  # noqa: F401 - before Qt: the other order fails to load its libraries
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as long as there is no window that could be closed
         from PySide6 import QtWidgets  # noqa: F401 - here, so that a library it lacks is told in a sentence
 
         display.require_platform(asked.qt)
@@ -81,16 +79,14 @@ def _run(argv: list[str], given: str, watch: Callable) -> int:
         except Exception:
             sys.excepthook(*sys.exc_info())  # as later, in the event loop: it is told, and the program lives on
     for end in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(end, lambda *_: window.close())
+        signal.signal(end, lambda *_: QTimer.singleShot(0, window.close))  # not in the middle of a painting
     beat = QTimer(interval=250)
     beat.timeout.connect(lambda: None)  # lets Python see the signal
     beat.start()
-    gc.disable()  # looking through all that torch brings would hold the window up again and again
+    gc.disable()  # looking through all that has been loaded would hold the window up again and again
     window.models.settled.connect(settle)
     code = app.exec()
     sys.excepthook = hook
-    if not window.tidy_exit:
-        return _end(code)  # a network call still under way: a thread in it must not be destroyed
     return code
 
 

@@ -15,6 +15,7 @@ import torch  # noqa: F401 - before Qt
 from PySide6.QtCore import QEvent, QPoint, Qt, QThread
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+from threaded import Thread
 
 import app  # noqa: F401 - before Qt is used
 
@@ -89,7 +90,7 @@ def opened(qtbot, state, folder=None):
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
     application.prepare(QApplication.instance())
     gc.disable()  # as the program does
-    window = Window(state, folder)
+    window = Window(state, folder, link=Thread())
     window.resize(1280, 760)
     qtbot.addWidget(window)
     with qtbot.waitExposed(window):

@@ -14,10 +14,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app import application
+from app.core import csv_export
 from app.ui.image_import import Opener
 from app.ui.main_window import Window
 
-WHOLE = "closed_early", "begun", "cannot_be_shown", "cannot_be_opened", "fails_in_its_first_moments"
+WHOLE = "closed_early", "begun", "stays", "cannot_be_shown", "cannot_be_opened", "fails_in_its_first_moments"
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -75,6 +76,8 @@ def asked_early(folder: Path) -> dict:
     run = window.runs.history[-1]
     saw |= {"ink": bool(prompt.pixels[5, 9:19].all()), "same": bool((run.request.prompt.pixels == prompt.pixels).all())}
     saw |= {"later": window.messages.text, "shown": window.completion._hint.isVisible(), "samples": len(run.images)}
+    csv_export.circumstances()
+    saw["heavy_after"] = heavy()
     window.close()
     return saw
 
@@ -84,9 +87,9 @@ def closed_early(folder: Path) -> dict:
     saw, look = {}, QTimer(interval=5)
 
     def leave(window) -> None:
-        if heavy() and not saw:
+        if window.engine.process_id and not saw:
             stroke(window)
-            saw.update(heavy=heavy(), ready=window.models.are_ready)
+            saw.update(ready=window.models.are_ready)
             print(json.dumps(saw), flush=True)  # this process may end with the window
             window.close()
 
@@ -96,7 +99,24 @@ def closed_early(folder: Path) -> dict:
 
     os.environ["VSSM_STATE"] = str(folder / "sitting.json")
     application.main(sys.argv[:1], watch)
-    return saw | {"waited": True}  # else the process has ended within
+    return saw
+
+
+def stays(folder: Path) -> dict:
+    """The whole program; tells the number of its worker as soon as that is loading, or ready."""
+    loading, look = sys.argv[3] == "loading", QTimer(interval=5)
+
+    def tell(window) -> None:
+        if window.engine.process_id and (loading or window.models.are_ready):
+            print(window.engine.process_id, flush=True)
+            look.stop()
+
+    def watch(window) -> None:
+        look.timeout.connect(lambda: tell(window))
+        look.start()
+
+    os.environ["VSSM_STATE"] = str(folder / "sitting.json")
+    sys.exit(application.main(sys.argv[:1], watch))
 
 
 def begun(folder: Path) -> dict:
@@ -166,4 +186,3 @@ if __name__ == "__main__":
     if sys.argv[1] not in WHOLE:
         program = application.prepare(QApplication([]))
     print(json.dumps(globals()[sys.argv[1]](Path(sys.argv[2]))), flush=True)
-    os._exit(0)  # a thread may still be loading torch

@@ -86,9 +86,10 @@ def test_what_measures_the_program_is_no_part_of_it():
     assert not broken(modules("app", "vssm"), "tools", "tests")
 
 
-@pytest.mark.xfail(strict=True, reason="the models still run in the window's process")
 def test_the_window_never_loads_torch():
-    assert not broken(modules("app"), "torch", "torchvision")
+    """What it loads of the library at the first need is looked at where a completion has been made (test_startup)."""
+    windows = {name: tree for name, tree in modules("app").items() if name != "app.engine.worker"}
+    assert not broken(windows, "torch", "torchvision")
 
 
 def test_no_file_is_too_long():

@@ -6,6 +6,7 @@ reading what the rounds before it drew.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -83,3 +84,17 @@ def preset(name: str, title: str) -> registry.Preset:
 
 
 PRESET = preset("toy", "Toy")
+
+
+class Stuck(Toy):
+    """Prints, and at one temperature never comes back."""
+
+    def complete(self, values: Tensor, known: Tensor, params: SamplingParams) -> Iterator[SamplingStep]:
+        print(PRINTED, flush=True)
+        if params.temperature == STUCK_AT:
+            time.sleep(10**6)
+        yield from super().complete(values, known, params)
+
+
+PRINTED, STUCK_AT = "a model prints this", 9.0
+STUCK = registry.Preset("stuck", "Stuck", "never comes back", "toy:Stuck", lr=1e-3)

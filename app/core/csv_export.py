@@ -14,6 +14,7 @@ import importlib.metadata
 import io
 from collections.abc import Iterable
 
+from app.core import model_facts
 from app.core.run import Run
 from app.core.settings import CompletionSettings
 from vssm import __version__
@@ -36,9 +37,7 @@ def text(rows: list[Row]) -> str:
 @functools.cache
 def circumstances() -> Row:
     """The machine, and what runs on it."""
-    from vssm.evaluation import benchmark  # loads torch
-
-    return {"version": __version__, **benchmark.machine(), "pyside": importlib.metadata.version("PySide6-Essentials")}
+    return {"version": __version__, **model_facts.machine(), "pyside": importlib.metadata.version("PySide6-Essentials")}
 
 
 def dated(rows: Iterable[Row]) -> list[Row]:

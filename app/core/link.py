@@ -66,7 +66,7 @@ class Link:
 
     def require_possible(self) -> None:
         """Raise UserError for a sampler, a parameter or a pixel mode that the model does not have: the completion would
-        be another. This loads the model's code."""
+        be another."""
         settings, dataset = self.settings, data.get(self.data)
         offered = {sampler.name: sampler for sampler in samplers(settings.model, dataset)}
         sampler = offered.get(settings.sampler or "")

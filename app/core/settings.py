@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from app.core import model_facts
 from app.core.validation import is_name, is_number, is_whole, require
 from vssm import data
 from vssm.config import from_dict
@@ -113,13 +114,13 @@ class CompletionSettings:
 
 
 def samplers(model: str, dataset: data.DataSet) -> tuple[Sampler, ...]:
-    """Return a model's samplers, the usual one first. This loads the model's code."""
-    return registry.get(model).samplers(dataset)
+    """Return a model's samplers, the usual one first."""
+    return model_facts.samplers(model, dataset.name)
 
 
 def pixel_modes(model: str) -> tuple[str, ...]:
-    """Return the ways in which a model can show pixels, the usual one first. This loads the model's code."""
-    return getattr(registry.get(model).network, "pixel_modes", ("sampled",))
+    """Return the ways in which a model can show pixels, the usual one first."""
+    return model_facts.pixel_modes(model)
 
 
 def check_sampler(model: str, sampler: object, parameter: object, dataset: data.DataSet) -> None:

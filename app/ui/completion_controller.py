@@ -14,7 +14,7 @@ from app.core.pinned import Pinned
 from app.core.run import Run
 from app.core.settings import CompletionSettings
 from app.core.workspace import Workspace
-from app.engine.worker import Engine
+from app.engine.engine import Engine
 from app.ui import actions, theme
 from app.ui.live import LiveFollower
 from app.ui.models import Models

@@ -30,7 +30,7 @@ from app.core.race import SPEEDS, Race
 from app.core.session import Session
 from app.core.workspace import Workspace
 from app.engine.autosave import Keeper
-from app.engine.worker import Engine
+from app.engine.engine import Engine
 from app.ui import race_gif, theme
 from app.ui.actions import Actions
 from app.ui.completion_controller import CompletionController

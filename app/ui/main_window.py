@@ -23,8 +23,8 @@ from app.core.session import Session
 from app.core.sketch import COLOUR_TOOLS
 from app.core.workspace import Workspace
 from app.engine.autosave import Keeper
+from app.engine.engine import Engine, Link
 from app.engine.preferences import Preferences
-from app.engine.worker import Engine
 from app.ui import actions, tab_order, theme
 from app.ui.completion_controller import CompletionController
 from app.ui.docks import Docks, Room
@@ -49,28 +49,30 @@ from app.ui.widgets.plot import Plot
 from app.ui.widgets.toast import Messages
 from vssm import checkpoint, data
 
-PATIENCE, LOADING = 8000, 300  # milliseconds for the inference thread to end; while torch is being loaded
-
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
 
 class Window(QMainWindow):
     """state: the file of the session; or keeper: what keeps it. folder: where the checkpoints lie, where not in their
-    usual place."""
+    usual place. link: to the worker that runs the models, by default a process."""
 
-    def __init__(self, state: Path | None = None, folder: Path | None = None, keeper: Keeper | None = None):
+    def __init__(
+        self,
+        state: Path | None = None,
+        folder: Path | None = None,
+        keeper: Keeper | None = None,
+        link: Link | None = None,
+    ):
         super().__init__()
         self.keeper = keeper or Keeper(state or session.default_path(), self)
         self.preferences = Preferences(self.keeper.path.parent)
         self._session = restored = self.preferences.apply(self.keeper.restored)
         self._theme_name = restored.theme
         self.theme = theme.LIGHT
-        self.tidy_exit = True  # False where the inference thread could not be ended in time when the window closed
-        self._painted = False
         self._dialog: QWidget | None = None
         self._selected: dict[str, Run | None] = {}  # by data set, while another one is shown
         self.setAcceptDrops(True)
-        self._make_parts(folder or checkpoint.SHIPPED)
+        self._make_parts(folder or checkpoint.SHIPPED, link)
         self._make_controllers()
         self._lay_out()
         self._fill_in(restored)
@@ -89,13 +91,14 @@ class Window(QMainWindow):
             self.messages.say(self.keeper.apart, "note")
         self.keeper.begin(self.session, self._busy)
         self.canvas.setFocus()
-        QTimer.singleShot(0, self.models.prepare)  # once the window is on screen
+        QTimer.singleShot(0, self.engine.start)  # which loads the models beside the first painting
+        QTimer.singleShot(0, self.models.prepare)
 
     # --- building
 
-    def _make_parts(self, folder: Path) -> None:
+    def _make_parts(self, folder: Path, link: Link | None) -> None:
         self.workspace = Workspace(self._session)
-        self.engine = Engine(folder, self)
+        self.engine = Engine(folder, self, link)
         self.actions_ = actions.Actions(self)
         self.messages = Messages(self)
         self.messages.turn_to(self.workspace.data.name)
@@ -207,12 +210,6 @@ class Window(QMainWindow):
         return QSize(1280, 760)
 
     # --- the models
-
-    def paintEvent(self, event) -> None:
-        super().paintEvent(event)
-        if not self._painted:
-            self._painted = True
-            QTimer.singleShot(0, self.engine.start)  # once all of the window is on screen
 
     @Slot()
     def _models_ready(self) -> None:
@@ -369,14 +366,14 @@ class Window(QMainWindow):
         return self.canvas.drawing or not (self.runs.running is self.racing.number is self.measuring.number is None)
 
     def closeEvent(self, event) -> None:
-        """Leave: whatever goes wrong on the way, the session is kept, the thread ends, and nobody is heard any more."""
+        """Leave: whatever goes wrong on the way, the session is kept, the worker ends, and nobody is heard any more."""
         if not self.engine.closed:
             with contextlib.ExitStack() as steps:  # the last one first
                 for one in (self, self.models, self.runs, self.measuring, self.racing, self.tour):  # late signals
                     steps.callback(QCoreApplication.removePostedEvents, one, QEvent.Type.MetaCall)
                 steps.callback(self.keeper.close)
                 steps.callback(self._remember)
-                steps.callback(self._end_thread)
+                steps.callback(self.engine.close)
                 steps.callback(self._end_the_rest)
                 if not self.files.may_leave():
                     steps.pop_all()
@@ -393,7 +390,3 @@ class Window(QMainWindow):
             dialog.close()
         self.runs.close()
         self.race.forget()
-
-    def _end_thread(self) -> None:
-        loading = not (self.models.are_ready or self.models.unready)  # which cannot be given up, and loses nothing
-        self.tidy_exit = self.engine.close(LOADING if loading else PATIENCE)

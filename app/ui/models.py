@@ -10,7 +10,8 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from app.core import formatting
 from app.core.workspace import Workspace
-from app.engine.worker import Engine, Loaded
+from app.engine.engine import Engine
+from app.engine.messages import Loaded
 from app.ui.actions import Actions
 from app.ui.widgets.card import plain_tip
 from app.ui.widgets.toast import Messages

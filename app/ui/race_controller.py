@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from app.core.race import Contestant
 from app.core.workspace import Workspace
-from app.engine.worker import Engine
+from app.engine.engine import Engine
 from app.ui.actions import Actions
 from app.ui.docks import Docks
 from app.ui.models import Models

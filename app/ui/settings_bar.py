@@ -130,7 +130,7 @@ class SettingsBar(QFrame):
         self.show_samplers()
 
     def settings(self, model: str | None = None) -> CompletionSettings:
-        """How a model, by default the chosen one, completes next. This loads the model's code."""
+        """How a model, by default the chosen one, completes next."""
         work = self._workspace
         return work.dataset_settings.completion(model or work.model, self.samples.value(), self.seed.value(), work.data)
 

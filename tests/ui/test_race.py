@@ -510,7 +510,7 @@ def test_closing_in_the_middle_of_a_race(three, qtbot):
     press(qtbot, three, "Shift+R")
     qtbot.waitUntil(under_way(three), timeout=LONG)
     press(qtbot, three, "Ctrl+Q")
-    assert not three.isVisible() and three.tidy_exit and running_threads() == []
+    assert not three.isVisible() and running_threads() == []
 
 
 def test_samplers_are_those_chosen_and_who_fails_does_not_hold_up_the_rest(no_threads_left, qtbot, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from conftest import bury
 from making import sketched
 from test_docks import CRAFTED, layout
+from threaded import Thread
 from windows import LEFT, LONG, button_of, complete, press, take
 
 from app.core import session
@@ -58,6 +59,7 @@ def test_the_window_needs_no_torch(tmp_path):
 def test_what_is_drawn_and_asked_before_torch_is_there_is_done(tmp_path):
     saw = started("asked_early", tmp_path)
     assert saw["heavy"] == [] and not saw["ready"] and saw["runs"] == 0
+    assert saw["heavy_after"] == []  # nor is torch there when a run has finished: it is in the models' process
     assert "Loading the models" in saw["said"] and saw["stop"]
     assert saw["example"].startswith("Example, made beforehand by VSSM in 0.")
     assert saw["ink"] and saw["same"] and saw["samples"] == 4
@@ -74,10 +76,19 @@ def test_without_torch_one_can_draw_and_save(tmp_path):
     assert session.load(tmp_path / "sitting.json").datasets["mnist"].sketch.pixels[5, 9:19].all()
 
 
+def test_where_loading_torch_ends_the_process_it_is_told(tmp_path):
+    """And not tried for ever."""
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGABRT)\n")
+    saw = started("without_torch", tmp_path, libraries=tmp_path)
+    assert "ended unexpectedly (" in saw["said"] and "install the program anew" in saw["said"]
+    assert saw["status"] == "The models cannot be loaded" and saw["runs"] == 0
+
+
 def test_the_program_can_be_closed_while_torch_is_loaded(tmp_path):
     """Nothing waits for that, and the sketch is kept."""
     saw = started("closed_early", tmp_path)
-    assert "torch" in saw["heavy"] and not saw["ready"] and "waited" not in saw
+    assert not saw["ready"]
     assert session.load(tmp_path / "sitting.json").datasets["mnist"].sketch.pixels[5, 9:19].all()
 
 
@@ -152,9 +163,9 @@ def test_a_fault_in_the_first_moments_is_told_in_the_window(tmp_path):
 
 @pytest.fixture
 def early(no_threads_left, qtbot, tmp_path):
-    """A window that has not been painted yet: nothing is being loaded before the event loop is reached."""
+    """A window that has just been made: nothing is being loaded before the event loop is reached."""
     bury()
-    made = Window(tmp_path / "sitting.json")
+    made = Window(tmp_path / "sitting.json", link=Thread())
     made.resize(1280, 760)
     qtbot.addWidget(made)
     made.show()
@@ -216,7 +227,7 @@ def test_a_mode_that_the_model_does_not_have_gives_way_to_its_usual_one(qtbot, t
     saved["sheets"]["mnist"]["modes"] = {"asarm": ["backwards", 3], "transformer": ["sequential", 3]}
     (tmp_path / "sitting.json").write_text(json.dumps(saved))
     bury()
-    window = Window(tmp_path / "sitting.json", tmp_path)
+    window = Window(tmp_path / "sitting.json", tmp_path, link=Thread())
     qtbot.addWidget(window)
     window.show()
     qtbot.waitUntil(lambda: window.models.are_ready, timeout=LONG)
@@ -271,7 +282,7 @@ def test_who_has_drawn_before_is_shown_no_example(qtbot, tmp_path, no_threads_le
     sheet = sketched(Prompt(np.full((28, 28, 1), 255, np.uint8), fresh_prompt(data.MNIST).known))
     session.save(session.Session(datasets={"mnist": sheet}), tmp_path / "sitting.json")
     bury()
-    window = Window(tmp_path / "sitting.json", tmp_path)
+    window = Window(tmp_path / "sitting.json", tmp_path, link=Thread())
     qtbot.addWidget(window)
     hint = window.completion._hint
     assert hint.example is None and "Sketch something" in hint.words.text() and not hint.picture.isVisibleTo(hint)

@@ -9,6 +9,7 @@ from test_race import nearly_whole, rest, run_race
 from test_worker import Ear, request, started
 from windows import LONG, choose, complete, press, take
 
+from app.engine.messages import Dropped, Failed
 from app.engine.worker import Worker
 from app.ui.widgets.toast import Toast
 from vssm import checkpoint, data
@@ -158,9 +159,8 @@ def test_a_chain_for_a_set_no_longer_shown_ends(qtbot, no_threads_left):
 
 def test_what_is_dropped_is_told(tmp_path, qtbot):
     """For want of memory, or for another device."""
-    worker = Worker(checkpoint.SHIPPED)
     told = []
-    worker.dropped.connect(lambda: told.append(len(worker._generators)))
+    worker = Worker(checkpoint.SHIPPED, lambda one: told.append(len(worker._generators)) if one == Dropped() else None)
     worker._generator("vssm", "mnist")
 
     def too_much():
@@ -169,7 +169,7 @@ def test_what_is_dropped_is_told(tmp_path, qtbot):
     worker._guard(1, too_much)
     assert told == [0]
     worker._generator("vssm", "mnist")
-    worker.use("cpu")
+    worker._device = "cpu"
     made = worker._generator("vssm", "mnist")
     assert told == [0] and worker._generator("vssm", "mnist") is made
     worker._where = "elsewhere"
@@ -184,9 +184,9 @@ def test_late_signals_meet_nobody(two, qtbot):
     window = two
     take(qtbot, window, 0)
     complete(qtbot, window)
-    worker = window.engine._worker
+    link = window.engine._link
     for _ in range(3):  # from another thread, as the worker's own signals come: they wait for the window
-        thread = threading.Thread(target=worker.failed.emit, args=(0, "Too late."))
+        thread = threading.Thread(target=link.heard.emit, args=(Failed(0, "Too late."),))
         thread.start()
         thread.join()
     window.close()

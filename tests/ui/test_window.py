@@ -262,7 +262,7 @@ def test_closing_in_the_middle_of_a_run(window, qtbot, draw):
     run = window.runs.history[-1]
     qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
     press(qtbot, window, "Ctrl+Q")
-    assert not window.isVisible() and window.tidy_exit and running_threads() == []
+    assert not window.isVisible() and running_threads() == []
     saved = session.load(window.keeper.path)
     assert saved.model == "transformer" and saved.dataset_settings.sketch.pixels[3, 5] == 255
 
@@ -270,7 +270,7 @@ def test_closing_in_the_middle_of_a_run(window, qtbot, draw):
 def test_closing_at_once(tmp_path, qtbot, no_threads_left):
     for window in opened(qtbot, tmp_path / "sitting.json"):
         window.close()
-        assert window.tidy_exit
+        assert window.engine.closed
 
 
 def test_a_sitting_comes_back(tmp_path, qtbot, draw, no_threads_left):

@@ -141,7 +141,7 @@ def test_closing_while_paused(window, qtbot):
     begin(qtbot, window)
     pause(qtbot, window)
     press(qtbot, window, "Ctrl+Q")
-    assert not window.isVisible() and window.tidy_exit and running_threads() == []
+    assert not window.isVisible() and running_threads() == []
 
 
 # --- what is said of a run

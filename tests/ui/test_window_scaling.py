@@ -223,7 +223,7 @@ def test_closing_in_the_middle_leaves_no_thread(long, window, qtbot):
     measure(qtbot, window)
     qtbot.waitUntil(lambda: "T = 16,384" in window.scaling.state.text(), timeout=LONG)
     press(qtbot, window, "Ctrl+Q")
-    assert window.tidy_exit and window.engine.closed
+    assert window.engine.closed
 
 
 def test_what_cannot_be_measured_is_a_sentence(tiny, window, qtbot):
