@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+from pathlib import Path
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is: a core has a process of its own
@@ -108,6 +109,43 @@ def bare(request, qapp, tmp_path_factory):
         yield window
     window.deleteLater()  # now and here: Python might do it in another thread
     QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
+def mnist(no_threads_left, qtbot, tmp_path, clipboard):
+    """A window without weights, which is quick, for one test."""
+    yield from opened(qtbot, tmp_path / "sitting.json", tmp_path)
+
+
+@pytest.fixture
+def colour(mnist, qtbot):
+    """The same, turned to CIFAR-10."""
+    qtbot.keyClick(mnist, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    mnist.messages.clear()
+    return mnist
+
+
+@pytest.fixture
+def refuse(capsys, tmp_path):
+    """refuse(*words, says=...): the command must end with 2, say so in one sentence and write nothing."""
+
+    from commands import vssm
+
+    def check(*command, says: str) -> None:
+        before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+        code = vssm(*command)
+        out, err = capsys.readouterr()
+        assert (code, out) == (2, ""), err
+        assert err.count("\n") == 1 and err.endswith(".\n") and "Traceback" not in err, err
+        assert says in err, err
+        assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
+
+    return check
+
+
+@pytest.fixture
+def out(tmp_path) -> Path:
+    return tmp_path / "out.png"
 
 
 @pytest.fixture

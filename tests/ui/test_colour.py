@@ -29,20 +29,6 @@ RIGHT, SHIFT, ALT = Qt.MouseButton.RightButton, Qt.KeyboardModifier.ShiftModifie
 RED, SKY = COLOURS["Red"], COLOURS["Sky"]
 
 
-@pytest.fixture
-def mnist(no_threads_left, qtbot, tmp_path, clipboard):
-    """The window without weights, which is quick."""
-    yield from opened(qtbot, tmp_path / "sitting.json", tmp_path)
-
-
-@pytest.fixture
-def colour(mnist, qtbot):
-    """The same, turned to CIFAR-10."""
-    press(qtbot, mnist, "Ctrl+2")
-    mnist.messages.clear()
-    return mnist
-
-
 def click(qtbot, window, x, y, button=LEFT, modifiers=Qt.KeyboardModifier.NoModifier) -> None:
     """On a pixel."""
     qtbot.mouseClick(window.canvas, button, modifiers, at(window.canvas, x, y))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import at, opened
+from conftest import at
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps
@@ -30,20 +30,6 @@ from vssm.files import image as images
 from vssm.files.image import Picture
 from vssm.files.ink import stroke_width
 from vssm.prompt import Prompt
-
-
-@pytest.fixture
-def mnist(no_threads_left, qtbot, tmp_path, clipboard):
-    """The window without weights, which is quick."""
-    yield from opened(qtbot, tmp_path / "sitting.json", tmp_path)
-
-
-@pytest.fixture
-def colour(mnist, qtbot):
-    """The same, turned to CIFAR-10."""
-    press(qtbot, mnist, "Ctrl+2")
-    mnist.messages.clear()
-    return mnist
 
 
 def pixel(window, x, y) -> tuple[int, ...]:
