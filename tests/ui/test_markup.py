@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QApplication, QLabel, QToolTip
 from windows import LONG, plain
 
 from app.core.session import Session
-from app.ui import words
 from app.ui.crop_dialog import CropDialog
+from app.ui.widgets.card import plain_tip
 from vssm.errors import UserError
 
 IMAGE = '<img src="{}"> <b>bold</b>'
@@ -99,7 +99,7 @@ def test_markup_in_the_name_of_a_picture_is_text(bare, qtbot, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "plain", "1 < 2 > 0", "a & b", "<b>x</b>\nmore  space", "<img src='/dev/zero'>"])
 def test_a_tip_reads_as_it_was_given(text):
-    tip = words.plain_tip(text)
+    tip = plain_tip(text)
     read = plain(tip).replace("\N{NO-BREAK SPACE}", " ") if Qt.mightBeRichText(tip) else tip
     assert read == text
 
