@@ -140,8 +140,10 @@ def settle() -> None:
     gc.disable()
     gc.freeze()
     app = QCoreApplication.instance()
+    assert app is not None
     if app.findChild(QTimer, COLLECTOR) is None:
-        collector = QTimer(app, objectName=COLLECTOR, interval=1000)
+        collector = QTimer(app, interval=1000)
+        collector.setObjectName(COLLECTOR)
         collector.timeout.connect(collect)
         collector.start()
 

@@ -148,7 +148,8 @@ class Recorder:
     """Grabs the window every so many milliseconds, with a pointer painted where the mouse is."""
 
     def __init__(self, stage: Stage):
-        self._stage, self.frames = stage, []
+        self._stage = stage
+        self.frames: list[tuple[float, np.ndarray]] = []
         self._timer = QTimer(stage.window, interval=EVERY)
         self._timer.timeout.connect(self.grab)
         self._timer.start()

@@ -55,7 +55,8 @@ class Cropper(QWidget):
         self.most = min(image.width / self._aspect, image.height)  # of the height of the frame
         self.least = min(LEAST, self.most)
         self.high = self.most
-        self.x, self.y = (image.width - self.wide) / 2, (image.height - self.high) / 2
+        self.left, self.top = (image.width - self.wide) / 2, (image.height - self.high) / 2
+        self._before = self.left, self.top, self.high  # the frame when it was taken
         self._drag = "", QPointF(), QRectF()  # what is held, where it was taken, the frame then
 
     def sizeHint(self) -> QSize:
@@ -71,8 +72,8 @@ class Cropper(QWidget):
     @property
     def box(self) -> images.Box:
         """What is cut out, in pixels of the picture."""
-        right, bottom = min(self.x + self.wide, self._size[0]), min(self.y + self.high, self._size[1])
-        return self.x, self.y, right, bottom
+        right, bottom = min(self.left + self.wide, self._size[0]), min(self.top + self.high, self._size[1])
+        return self.left, self.top, right, bottom
 
     def field(self) -> QRectF:
         """Where the picture lies in the widget."""
@@ -87,21 +88,23 @@ class Cropper(QWidget):
     def frame(self) -> QRectF:
         """Where the crop lies in the widget."""
         field, scale = self.field(), self.scale
-        return QRectF(field.left() + self.x * scale, field.top() + self.y * scale, self.wide * scale, self.high * scale)
+        return QRectF(
+            field.left() + self.left * scale, field.top() + self.top * scale, self.wide * scale, self.high * scale
+        )
 
     def place(self, x: float, y: float, high: float) -> None:
         """Put the frame there, as far as it lies in the picture."""
         self.high = min(max(high, self.least), self.most)
-        self.x = min(max(x, 0.0), self._size[0] - self.wide)
-        self.y = min(max(y, 0.0), self._size[1] - self.high)
+        self.left = min(max(x, 0.0), self._size[0] - self.wide)
+        self.top = min(max(y, 0.0), self._size[1] - self.high)
         self.update()
         self.changed.emit()
 
     def resize_to(self, high: float) -> None:
         """The same middle, another size."""
         high = min(max(high, self.least), self.most)
-        x = self.x + (self.wide - high * self._aspect) / 2
-        self.place(x, self.y + (self.high - high) / 2, high)
+        x = self.left + (self.wide - high * self._aspect) / 2
+        self.place(x, self.top + (self.high - high) / 2, high)
 
     def _held(self, point: QPointF) -> str:
         """Edges near that point, as letters of l, r, t, b; "m" inside, "" outside."""
@@ -125,13 +128,13 @@ class Cropper(QWidget):
     def pointer_pressed(self, contact: Contact) -> bool:
         if contact.button != Qt.MouseButton.LeftButton:
             return False
-        self._before = self.x, self.y, self.high
+        self._before = self.left, self.top, self.high
         held = self._held(contact.position)
         if not held:  # outside: the frame comes there, and is held by its middle
             spot = (contact.position - self.field().topLeft()) / self.scale
             self.place(spot.x() - self.wide / 2, spot.y() - self.high / 2, self.high)
             held = "m"
-        self._drag = held, contact.position, QRectF(self.x, self.y, self.wide, self.high)
+        self._drag = held, contact.position, QRectF(self.left, self.top, self.wide, self.high)
         return True
 
     def mouseMoveEvent(self, event) -> None:
@@ -190,7 +193,7 @@ class Cropper(QWidget):
         }
         if event.key() in moves:
             dx, dy = moves[event.key()]
-            self.place(self.x + dx, self.y + dy, self.high)
+            self.place(self.left + dx, self.top + dy, self.high)
         elif event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
             self.resize_to(self.high * 1.1)
         elif event.key() == Qt.Key.Key_Minus:
@@ -315,11 +318,13 @@ class CropDialog(QDialog):
         """The part that is used, at the data set's size."""
         image, box, invert = self.brought.image, self.cropper.box, self.invert.isChecked()
         if self._data.num_values == 2 and self.centre.isChecked():
-            return images.cut_centred(image.crop(tuple(round(edge) for edge in box)), invert)
+            left, top, right, bottom = (round(edge) for edge in box)
+            return images.cut_centred(image.crop((left, top, right, bottom)), invert)
         return images.cut(image, box, self._data, invert)
 
     @Slot()
     def _turn(self) -> None:
+        assert self._other is not None
         self.other_data.emit(self._other.name)
 
     @Slot()

@@ -96,7 +96,9 @@ class Docks(QMainWindow):
         self.setCorner(Qt.Corner.BottomLeftCorner, AREAS["left"])
         self.setCorner(Qt.Corner.BottomRightCorner, AREAS["right"])
         self.setCentralWidget(middle)
-        self.layout().setSizeConstraint(QLayout.SizeConstraint.SetMinimumSize)  # a scroll area alone comes late
+        layout = self.layout()
+        assert layout is not None
+        layout.setSizeConstraint(QLayout.SizeConstraint.SetMinimumSize)  # a scroll area alone comes late
         self._canvas, self._actions = canvas, actions
         self.arrangement = PANELS
         self._kept: dict[str, dock_state.Arrangement] = {}  # the other arrangements
@@ -235,7 +237,7 @@ class Docks(QMainWindow):
         present = self._kept.pop(self.arrangement, None)
         if whole and present is None:  # nobody has changed this one
             self._begin()
-        elif not whole or not self._restore(*present):
+        elif present is None or not self._restore(*present):
             self.reset()
             return
         self._text = layout
@@ -305,7 +307,9 @@ class Docks(QMainWindow):
     def _landed(self, floating: bool) -> None:
         """Bring a panel that comes back among tabs to the front, once Qt has put it there."""
         if self._heeding and not floating:
-            QTimer.singleShot(0, self.sender().raise_)
+            dock = self.sender()
+            assert isinstance(dock, Dock)
+            QTimer.singleShot(0, dock.raise_)
 
     @Slot()
     def _toggled(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from PySide6.QtCore import QMimeData, QObject, QProcess, QProcessEnvironment, QTimer, QUrl, Signal, Slot
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QPixmap
 
 from app.core import link as links
 from app.core.content import Kind, look, shown, text_of
@@ -97,6 +97,7 @@ class Opener(QObject):
             self.open_path(files[0])
             self._leave(shown(Path(files[0])), len(urls) - 1)
         elif raw is not None:
+            assert mime is not None
             self._decode(f"The picture {place}", content=bytes(mime.data(raw).data()))
         elif mime is not None and mime.hasImage():
             self._take(mime.imageData(), f"The picture {place}")
@@ -130,7 +131,7 @@ class Opener(QObject):
 
     # --- pictures
 
-    def _take(self, image: object, name: str) -> None:
+    def _take(self, image: QImage | QPixmap, name: str) -> None:
         """A picture that Qt has decoded already."""
         image = image if isinstance(image, QImage) else image.toImage()
         try:

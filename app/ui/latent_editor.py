@@ -26,6 +26,7 @@ def uneditable(run: Run) -> str:
     """One sentence where the latents of a run cannot be touched; else empty."""
     if run.finished is None:
         return "Latents can be touched as soon as the run has finished."
+    assert run.started is not None
     if not run.started.sampler.can_fix_latents:
         able = next((m.title for m in samplers(run.model, data.get(run.data)) if m.can_fix_latents), "")
         return f"Latents can be touched in the mode {able} only: choose it, and complete again."
@@ -81,6 +82,7 @@ class LatentEditor(QObject):
         if self._models.wait(self._edit, level, anew):
             return
         run, running = self._runs.selected_run, self._runs.running
+        assert run is not None  # the panel shows its latents
         if sentence := uneditable(run) or self._models.lacks(run.model) or self._taken_up:
             self._messages.say(sentence, "note")
             return

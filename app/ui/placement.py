@@ -46,6 +46,7 @@ class Placement(QObject):
         self._soon.timeout.connect(self.fit_all)
         window.installEventFilter(self)
         application = QGuiApplication.instance()
+        assert isinstance(application, QGuiApplication)
         application.focusWindowChanged.connect(self._soon.start)  # a dialog has opened, perhaps
         application.screenAdded.connect(self._follow)
         application.screenRemoved.connect(self._soon.start)

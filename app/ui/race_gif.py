@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,9 @@ def moments(race: Race, speed: float) -> tuple[list[float], list[int]]:
     ]
 
 
-def race_pictures(race: Race, speed: float = 1.0, colours: theme.Theme = theme.LIGHT) -> Iterator[Image.Image]:
+def race_pictures(
+    race: Race, speed: float = 1.0, colours: theme.Theme = theme.LIGHT
+) -> Generator[Image.Image, None, None]:
     """The pictures at `moments`, RGB and all of one size. Needs a QApplication that wears these colours; one that wears
     none is dressed."""
     strip = Strip(race, speed, colours)
@@ -93,7 +95,9 @@ def write(
         )
 
 
-def _reduced(race: Race, speed: float, colours: theme.Theme, told: Callable[[int], None]) -> Iterator[Image.Image]:
+def _reduced(
+    race: Race, speed: float, colours: theme.Theme, told: Callable[[int], None]
+) -> Generator[Image.Image, None, None]:
     """The pictures in one set of few colours, found on a handful of them; transparent where one is as that before."""
     handful = list(race_pictures(race, race.duration / (HANDFUL * INTERVAL / 1000) or 1.0, colours))
     w, h = handful[0].size
@@ -101,13 +105,15 @@ def _reduced(race: Race, speed: float, colours: theme.Theme, told: Callable[[int
     for i, one in enumerate(handful):
         together.paste(one, (0, i * h))
     tints = together.quantize(TINTS, Image.Quantize.MEDIANCUT)
+    colour_table = tints.getpalette()
+    assert colour_table is not None
     before = np.full((h, w), TINTS, np.uint8)
     with contextlib.closing(race_pictures(race, speed, colours)) as pictures:
         for number, picture in enumerate(pictures, 1):
             told(number)
             now = np.asarray(picture.quantize(palette=tints, dither=Image.Dither.NONE))
             made = Image.fromarray(np.where(now == before, np.uint8(TINTS), now), "P")
-            made.putpalette(tints.getpalette())
+            made.putpalette(colour_table)
             yield made
             before = now
 
@@ -117,7 +123,9 @@ class Strip(QWidget):
 
     def __init__(self, race: Race, speed: float, colours: theme.Theme):
         super().__init__()
-        if not QApplication.instance().styleSheet():
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        if not application.styleSheet():
             theme.apply(colours)
         self._race, self._speed, self._colours = race, SPEED.get(speed, ""), colours
         self.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)

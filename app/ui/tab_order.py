@@ -25,6 +25,7 @@ def _to_be_seen(one: QWidget, window: QWidget) -> bool:
     """Whether it lies within all that it is in, or can be scrolled there; a panel behind others does not."""
     while one is not window:
         above = one.parentWidget()
+        assert above is not None  # the window is above all of its widgets
         scrolled = isinstance(above.parentWidget(), QAbstractScrollArea)
         if not (scrolled or above.rect().intersects(one.geometry())):
             return False

@@ -130,7 +130,9 @@ def apply(theme: Theme) -> None:
     for one in (role.WindowText, role.Text, role.ButtonText):
         palette.setColor(QPalette.ColorGroup.Disabled, one, faint)
     QApplication.setPalette(palette)
-    QApplication.instance().setStyleSheet(_style_sheet(theme))
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    application.setStyleSheet(_style_sheet(theme))
 
 
 def _style_sheet(t: Theme) -> str:

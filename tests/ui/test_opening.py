@@ -202,7 +202,7 @@ def test_the_frame_is_moved_and_resized_by_mouse_wheel_and_keys(colour, tmp_path
     qtbot.keyClick(dialog.size_, Qt.Key.Key_Home)
     assert cropper.high == pytest.approx(8)
     qtbot.keyClick(dialog.size_, Qt.Key.Key_End)
-    assert cropper.box == (cropper.x, 0, cropper.x + 200, 200)
+    assert cropper.box == (cropper.left, 0, cropper.left + 200, 200)
     shown = dialog.prompt.pixels
     accept(qtbot, colour)
     assert np.array_equal(colour.canvas.sketch.pixels, shown)
@@ -234,7 +234,7 @@ def test_the_frame_never_leaves_the_picture(qapp, size, moves):
         elif kind == "size":
             cropper.resize_to(c)
         else:
-            cropper._pull(held, QPointF(a, b), QRectF(cropper.x, cropper.y, cropper.wide, cropper.high))
+            cropper._pull(held, QPointF(a, b), QRectF(cropper.left, cropper.top, cropper.wide, cropper.high))
         left, top, right, bottom = cropper.box
         assert 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]
         assert right - left == pytest.approx(bottom - top)

@@ -428,8 +428,8 @@ def tag(term: Term, colours: theme.Theme) -> str:
     """Its picture as HTML."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image(term, colours).save(buffer, "PNG")
-    data = buffer.data().toBase64().data().decode()
+    image(term, colours).save(buffer, b"PNG")
+    data = bytes(buffer.data().toBase64().data()).decode()
     return f'<img width="{WIDE}" height="{HIGH}" src="data:image/png;base64,{data}">'
 
 

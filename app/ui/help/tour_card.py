@@ -86,7 +86,9 @@ class TourCard(QFrame):
         return made
 
     def sizeHint(self) -> QSize:
-        return QSize(WIDE, self.layout().totalHeightForWidth(WIDE))
+        layout = self.layout()
+        assert layout is not None
+        return QSize(WIDE, layout.totalHeightForWidth(WIDE))
 
     def retheme(self, colours: theme.Theme) -> None:
         self.outline.colour = colours.accent

@@ -147,7 +147,9 @@ class CompletionPanel(Card):
 
     def figure(self, name: str) -> list[QLabel]:
         """A figure, and what it is."""
-        return self._figures[name].parentWidget().findChildren(QLabel)
+        row = self._figures[name].parentWidget()
+        assert row is not None
+        return row.findChildren(QLabel)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
@@ -254,6 +256,7 @@ class CompletionPanel(Card):
     def _show_samples(self, drawn: np.ndarray) -> None:
         """All of them, [K, H, W, 3]; a single one is seen large enough."""
         run, K = self.run, len(drawn) if len(drawn) > 1 else 0
+        assert run is not None
         pins = {i for i in range(K) if self._pins and self._result(i) in self._pins}
         names = [f"Sample {i + 1} of {K}" for i in range(K)]
         tips = [f"{name}, pinned" if i in pins else name for i, name in enumerate(names)]

@@ -57,24 +57,27 @@ def enlarge(map_: np.ndarray, side: int) -> np.ndarray:
     return map_[np.arange(side) * h // side][:, np.arange(side) * w // side]
 
 
+def _rgb(colour: QColor) -> tuple[int, int, int]:
+    return colour.red(), colour.green(), colour.blue()
+
+
 def diverging(colours: theme.Theme) -> np.ndarray:
     """[256, 3] uint8: low, zero, high."""
-    stops = np.array([QColor(c).getRgb()[:3] for c in (colours.low, colours.zero, colours.high)], float)
+    stops = np.array([_rgb(QColor(c)) for c in (colours.low, colours.zero, colours.high)], np.float64)
     at = np.linspace(0, 2, 256)
     return np.stack([np.interp(at, [0, 1, 2], stops[:, i]) for i in range(3)], 1).astype(np.uint8)
 
 
 def sequential(colours: theme.Theme) -> np.ndarray:
     """[256, 3] uint8: nothing to high."""
-    ends = [QColor(c).getRgb()[:3] for c in (colours.line, colours.high)]
-    return np.linspace(*ends, 256).round().astype(np.uint8)
+    return np.linspace(_rgb(QColor(colours.line)), _rgb(QColor(colours.high)), 256).round().astype(np.uint8)
 
 
 def class_colours(classes: int) -> np.ndarray:
     """[classes, 3] uint8: colours after Okabe and Ito; for more classes than they are, lighter and darker ones too."""
     made = [QColor(CLASS_COLOURS[i % len(CLASS_COLOURS)]) for i in range(classes)]
     shades = (100, 150, 65)  # in per cent of lightness
-    return np.array([c.lighter(shades[i // len(CLASS_COLOURS) % 3]).getRgb()[:3] for i, c in enumerate(made)], np.uint8)
+    return np.array([_rgb(c.lighter(shades[i // len(CLASS_COLOURS) % 3])) for i, c in enumerate(made)], np.uint8)
 
 
 def paint(shares: np.ndarray, palette: np.ndarray) -> np.ndarray:
@@ -177,7 +180,9 @@ class LatentPanel(Card):
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        self.layout().activate()
+        layout = self.layout()
+        assert layout is not None
+        layout.activate()
         self.map.setMaximumWidth(max(90, self._stack.parentWidget().height()))  # more it cannot use, the strip can
 
     def retheme(self, colours: theme.Theme) -> None:
@@ -194,8 +199,8 @@ class LatentPanel(Card):
         self.what.setToolTip(VIEWS[view])
         self.what.setEnabled(bool(run and run.latents))
         message = self._nothing(run)
-        maps = {} if message else self._maps(run, view)
-        if not maps:
+        maps = {} if message or run is None else self._maps(run, view)
+        if run is None or not maps:
             self._message.setText(message or LATER)
             self._stack.setCurrentWidget(self._message)
             self._scale.hide()
@@ -209,6 +214,7 @@ class LatentPanel(Card):
         self.variable.setEnabled(view == "values" and event.plan is None)
         self.variable.setMaximum(event.codes.shape[-1])
         self.pictures = {level: self._painted(run, view, level, grid) for level, grid in maps.items()}
+        assert run.started is not None
         many = run.started.num_levels > 1
         self.strip.show_levels(self.pictures if many else {}, self._level, self._theme)
         self.map.show_level(self.pictures[self._level], maps[self._level].shape[:2], self._openness(), self._theme)
@@ -236,6 +242,7 @@ class LatentPanel(Card):
 
     def _variable(self, level: int) -> int:
         """Which variable is shown of that level, from 0."""
+        assert self._run is not None
         event = self._run.latents[level]
         if self.variable.value():
             return min(self.variable.value(), event.codes.shape[-1]) - 1
@@ -248,6 +255,7 @@ class LatentPanel(Card):
 
     def _openness(self) -> np.ndarray | None:
         """Of the dots on the level shown, from its least entropy to its largest; 0 where nothing is drawn yet."""
+        assert self._run is not None
         entropy = self._run.latents[self._level].entropy[self._run.sample_index]
         if not self.dots.isChecked() or np.isnan(entropy).all() or entropy.size == 1:
             return None
@@ -256,6 +264,7 @@ class LatentPanel(Card):
 
     def _title(self, maps: dict[int, np.ndarray]) -> str:
         """Of the level shown large: its grid, and which variable or what sum."""
+        assert self._run is not None
         grid = maps[self._level]
         event = self._run.latents[self._level]
         if event.plan is not None and self.what.currentText() == "values":
@@ -293,6 +302,7 @@ class LatentPanel(Card):
         self._cell = cell
         part = None
         if cell is not None:
+            assert self._run is not None
             (h, w), (y, x) = self._run.latents[self._level].entropy.shape[1:], cell
             part = QRectF(x / w, y / h, 1 / w, 1 / h)
         self.pointed.emit(part)
@@ -301,7 +311,7 @@ class LatentPanel(Card):
     def _tell(self) -> None:
         """Of the code that is looked at, else of all levels; and what the last edit has changed."""
         run = self._run
-        if self._nothing(run):
+        if run is None or self._nothing(run):
             self.sums.setText("")
             self.sums.hide()
             return

@@ -68,7 +68,7 @@ class SketchPanel(Card):
         if colour:
             outlined = np.full((12, 12, 3), (120, 150, 110), np.uint8)
             outlined[[0, 1, -2, -1]] = outlined[:, [0, 1, -2, -1]] = picture.GOLD
-            swatches = (
+            swatches: tuple[tuple[QImage, str, str], ...] = (
                 (picture.qimage(outlined), "known, outlined", "Known pixels: the models keep them as they are"),
                 (hatched, "unknown", "Unknown pixels: the models fill them"),
             )
@@ -237,7 +237,7 @@ class SketchPanel(Card):
 
     @Slot(QColor)
     def _colour_chosen(self, colour: QColor) -> None:
-        self.use(colour.getRgb()[:3], True)
+        self.use((colour.red(), colour.green(), colour.blue()), True)
 
     @Slot(tuple)
     def _picked(self, ink: tuple[int, ...]) -> None:
@@ -301,6 +301,6 @@ class SketchPanel(Card):
 def _empty(row: QHBoxLayout) -> None:
     """Take everything out of it."""
     while item := row.takeAt(0):
-        if item.widget():
-            item.widget().hide()  # deleted only when the event loop is reached
-            item.widget().deleteLater()
+        if widget := item.widget():
+            widget.hide()  # deleted only when the event loop is reached
+            widget.deleteLater()

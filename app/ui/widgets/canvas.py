@@ -301,21 +301,21 @@ class Canvas(picture.Picture):
             left, top, right, bottom = self.sketch.box(*self._trail)
             picture.paint_rim(painter, QRectF(left, top, right - left, bottom - top), field, scale, self._away)
         elif self._hover is not None and field.contains(self._hover):
-            self._paint_pen(painter, field, scale)
+            self._paint_pen(painter, self._hover, field, scale)
         if self.hasFocus() and self._by_keys:
-            picture.paint_rim(painter, QRectF(*self._cell, 1, 1), field, scale, True)
+            picture.paint_rim(painter, QRectF(self._cell[0], self._cell[1], 1, 1), field, scale, True)
         if self.dropping:
             painter.setPen(QPen(QColor(picture.OUTLINE), 4))
             painter.drawRect(field.adjusted(2, 2, -2, -2))
 
-    def _paint_pen(self, painter: QPainter, field: QRectF, scale: float) -> None:
+    def _paint_pen(self, painter: QPainter, at: QPointF, field: QRectF, scale: float) -> None:
         """The circle that the pen covers, or for tools without a width the pixel."""
         if self._tool in STROKES:
             for colour, width in ((QColor(0, 0, 0, 150), 2.6), (QColor(255, 255, 255, 220), 1.2)):
                 painter.setPen(QPen(colour, width))
-                painter.drawEllipse(self._hover, self.pen * scale / 2, self.pen * scale / 2)
+                painter.drawEllipse(at, self.pen * scale / 2, self.pen * scale / 2)
         else:
-            x, y = (math.floor(v) for v in self.to_pixels(self._hover))
+            x, y = (math.floor(v) for v in self.to_pixels(at))
             picture.paint_rim(painter, QRectF(x, y, 1, 1), field, scale, False)
 
     def _paint_tag(self, painter: QPainter, field: QRectF) -> None:

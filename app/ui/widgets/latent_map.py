@@ -192,7 +192,8 @@ class LatentMap(QWidget):
                     painter.drawEllipse(QPointF((x + 0.5) * side, (y + 0.5) * side), *[DOT * side * share / 2] * 2)
         if self._over or self.hasFocus():
             rows, columns = np.nonzero(self.marked)
-            box = QRectF(columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+            left, top = int(columns.min()), int(rows.min())
+            box = QRectF(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
             painter.setBrush(Qt.BrushStyle.NoBrush)
             draw.paint_rim(painter, box, field, side, True)
 

@@ -152,6 +152,7 @@ class Picture(QWidget):
 
     def to_pixels(self, position: QPointF) -> tuple[float, float]:
         """A point of the widget as (x, y) in pixels of the picture."""
+        assert self._image is not None
         field = self.field()
         scale = field.width() / self._image.width()
         return (position.x() - field.left()) / scale, (position.y() - field.top()) / scale

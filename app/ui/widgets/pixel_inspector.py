@@ -118,6 +118,7 @@ class InspectedPicture(picture.Picture):
 
     def _within(self) -> tuple[int, int]:
         """The keyboard's pixel, held within a picture that may be another."""
+        assert self._image is not None
         return min(self._cell[0], self._image.width() - 1), min(self._cell[1], self._image.height() - 1)
 
     def mouseMoveEvent(self, event) -> None:
@@ -141,12 +142,14 @@ class InspectedPicture(picture.Picture):
 
     def _step(self, dx: int, dy: int) -> None:
         """To a pixel beside the keyboard's."""
+        assert self._image is not None
         x, y = self._within()
         self._cell = min(max(x + dx, 0), self._image.width() - 1), min(max(y + dy, 0), self._image.height() - 1)
         self._look(self._cell)
 
     def paint_over(self, painter: QPainter, field: QRectF) -> None:
         if self.at is not None:
+            assert self._image is not None
             scale = field.width() / self._image.width()
             picture.paint_rim(painter, QRectF(*self.at, 1, 1), field, scale, self.hasFocus())
 

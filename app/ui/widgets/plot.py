@@ -274,7 +274,7 @@ class Plot(pg.PlotWidget):
         ]
         for words in self._written:
             text = f"Save CSV, {words}…" if words else "Save CSV…"
-            self._exports.append(menu.addAction(text, lambda words=words: self.save("csv", words)))
+            self._exports.append(menu.addAction(text, partial(self.save, "csv", words)))
         menu.aboutToShow.connect(self._enable)
         return menu
 
@@ -536,6 +536,7 @@ class Plot(pg.PlotWidget):
         try:
             atomic.require_suffix(path, tuple(f".{kind}" for kind in KINDS))
             kind = path.rpartition(".")[2].lower()
+            assert self._dialog is not None
             atomic.write_bytes(path, self._content(kind, self._dialog.property("words")))
         except UserError as error:
             self.said.emit(str(error), "error")

@@ -40,7 +40,7 @@ def png(plot: pg.PlotWidget, caption: str, colours: theme.Theme) -> bytes:
     into = QBuffer()
     into.open(QIODevice.OpenModeFlag.WriteOnly)
     pixels(plot, caption, colours).save(into, "PNG")
-    return into.data().data()
+    return bytes(into.data().data())
 
 
 def svg(plot: pg.PlotWidget, caption: str, colours: theme.Theme) -> bytes:

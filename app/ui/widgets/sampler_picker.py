@@ -105,4 +105,5 @@ class SamplerPicker(QWidget):
 
     @Slot(int)
     def _count(self, number: int) -> None:
+        assert self._offered is not None
         self.chosen.emit(self._offered.name, number)

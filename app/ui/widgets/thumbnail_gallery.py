@@ -40,7 +40,10 @@ class ThumbnailGallery(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMouseTracking(True)
         self._images: list[QImage] = []
-        self._lines, self._tips, self._pins, self._frames = [], [], set(), []
+        self._frames: list[str] = []
+        self._tips: list[str] = []
+        self._pins: set[int] = set()
+        self._lines: list | tuple = ()
         self._current, self._pointed, self._marked = 0, -1, True
         self._describe()
         does = {
