@@ -99,7 +99,7 @@ class Docks(QMainWindow):
         layout = self.layout()
         assert layout is not None
         layout.setSizeConstraint(QLayout.SizeConstraint.SetMinimumSize)  # a scroll area alone comes late
-        self._canvas, self._actions = canvas, actions
+        self._middle, self._canvas, self._actions = middle, canvas, actions
         self.arrangement = PANELS
         self._kept: dict[str, dock_state.Arrangement] = {}  # the other arrangements
         self._shares = dict(SHARES)
@@ -380,8 +380,8 @@ class Docks(QMainWindow):
         """The sketch and all docks in sight, from the left, each column from the top."""
         docks = [dock for dock in self.docks.values() if dock.isVisible()]
         floating = [dock for dock in docks if dock.isFloating()]
-        docked = [self.centralWidget(), *(dock for dock in docks if not dock.isFloating() and dock.x() >= 0)]
-        return sorted(docked, key=lambda one: (one.x(), one.y())) + floating
+        docked: list[QWidget] = [self._middle, *(dock for dock in docks if not dock.isFloating() and dock.x() >= 0)]
+        return [*sorted(docked, key=lambda one: (one.x(), one.y())), *floating]
 
     def close_current(self) -> None:
         if dock := self.current:
@@ -391,6 +391,7 @@ class Docks(QMainWindow):
         if dock := self.current:
             focus = QApplication.focusWidget()  # lost with the change of window
             dock.setFloating(not dock.isFloating())
+            assert focus is not None  # it lies in the dock
             focus.window().activateWindow()
             focus.setFocus()
 
@@ -399,6 +400,7 @@ class Docks(QMainWindow):
             focus = QApplication.focusWidget()
             dock.setFloating(False)
             self.addDockWidget(AREAS[where], dock)
+            assert focus is not None
             focus.setFocus()
 
     def size_current(self, how: str) -> None:
@@ -423,6 +425,7 @@ class Room(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setWidgetResizable(True)
         self.setWidget(docks)
+        self._docks = docks
         for kind in (QAbstractSlider, QAbstractSpinBox, QComboBox):
             for one in docks.findChildren(kind):
                 one.installEventFilter(self)
@@ -433,23 +436,23 @@ class Room(QScrollArea):
             event.type() == QEvent.Type.Wheel
             and not watched.hasFocus()
             and self.verticalScrollBar().maximum() > 0
-            and self.widget().isAncestorOf(watched)  # else it lies in a floating panel
+            and self._docks.isAncestorOf(watched)  # else it lies in a floating panel
         )
         if passing:
             event.ignore()
         return passing or super().eventFilter(watched, event)
 
     def resizeEvent(self, event) -> None:
-        self.widget().fit(self.width())  # whether bars are shown or not
+        self._docks.fit(self.width())  # whether bars are shown or not
         super().resizeEvent(event)
 
     def step(self, by: int) -> None:
         """Give the focus to the next part of the window, wherever it is scrolled to."""
-        self.widget().step(by)
+        self._docks.step(by)
         self.reveal()
 
     def reveal(self) -> None:
         """Scroll to what has the focus, for those who went there by keys."""
         widget = QApplication.focusWidget()
-        if self.widget().isAncestorOf(widget):
+        if widget is not None and self._docks.isAncestorOf(widget):
             self.ensureWidgetVisible(widget)

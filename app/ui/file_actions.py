@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
@@ -46,7 +46,6 @@ from vssm.errors import UserError
 from vssm.files import atomic, picture
 from vssm.files.image import Picture
 from vssm.prompt import Prompt
-from vssm.sampling.events import Finished
 
 SESSIONS = "Sittings (*.json);;All files (*)"
 ANIMATIONS = "Animated pictures (*.gif)"
@@ -172,6 +171,7 @@ class FileActions(QObject):
     @Slot(str)
     def _offer_part_for(self, name: str) -> None:
         """The same picture for another data set."""
+        assert isinstance(self.dialog, CropDialog)
         brought = self.dialog.brought
         self.dialog.reject()
         self._actions.choose("choose_data", name)
@@ -179,6 +179,7 @@ class FileActions(QObject):
 
     @Slot()
     def _take_part(self) -> None:
+        assert isinstance(self.dialog, CropDialog)
         self._sketch.give(self.dialog.prompt, "picture")
         self._sketch.canvas.setFocus()
 
@@ -187,12 +188,12 @@ class FileActions(QObject):
         kind = event.type()
         if kind in (QEvent.Type.DragEnter, QEvent.Type.DragLeave, QEvent.Type.Drop):
             takes = kind == QEvent.Type.DragEnter and QApplication.activeModalWidget() is None
-            takes = takes and Opener.takes(event.mimeData())
+            takes = takes and isinstance(event, QDropEvent) and Opener.takes(event.mimeData())
             self._sketch.canvas.show_dropping(takes)
-            if takes or kind == QEvent.Type.Drop:
+            if isinstance(event, QDropEvent) and (takes or kind == QEvent.Type.Drop):
                 event.setDropAction(Qt.DropAction.CopyAction)
                 event.accept()
-            if kind == QEvent.Type.Drop:
+            if isinstance(event, QDropEvent) and kind == QEvent.Type.Drop:
                 self.opener.open_mime(event.mimeData(), "in what was dropped")
             return True
         return False
@@ -201,21 +202,18 @@ class FileActions(QObject):
 
     @Slot()
     def save_one(self) -> None:
-        if self._finished:
-            self._ask_picture("completion.png", self._finished.images[[self._runs.selected_run.sample_index]])
+        run = self._runs.selected_run
+        if run and run.finished:
+            self._ask_picture("completion.png", run.finished.images[[run.sample_index]])
 
     @Slot()
     def save_all(self) -> None:
         """The prompt, in which unknown pixels are grey, and then all samples."""
-        if self._finished:
-            prompt = self._runs.selected_run.request.prompt
+        run = self._runs.selected_run
+        if run and run.finished:
+            prompt = run.request.prompt
             given = np.where(prompt.known[..., None], prompt.pixels, np.uint8(128))
-            self._ask_picture("samples.png", np.concatenate([given[None], self._finished.images]))
-
-    @property
-    def _finished(self) -> Finished | None:
-        """What the run shown has come to, if it has."""
-        return self._runs.selected_run.finished if self._runs.selected_run else None
+            self._ask_picture("samples.png", np.concatenate([given[None], run.finished.images]))
 
     def _ask_picture(self, name: str, images: np.ndarray) -> None:
         self._to_save = images
@@ -352,7 +350,7 @@ class FileActions(QObject):
             self._messages.say(str(error), "answer")
             return
         self._messages.supersede()
-        before = self._unchecked[1] if self._unchecked_stands else self._session()
+        before = self._unchecked[1] if self._unchecked and self._unchecked_stands else self._session()
         self.use_link(link)
         if (
             not self._models.are_ready
@@ -402,6 +400,7 @@ class FileActions(QObject):
     def save_race(self) -> None:
         """Ask how fast it is to be played, then for a file."""
         if self._race.replayable:
+            assert self._race.race is not None
             dialog = SpeedDialog(self._race.race, self._window)
             dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
             dialog.accepted.connect(self._ask_race_file)
@@ -410,6 +409,7 @@ class FileActions(QObject):
 
     @Slot()
     def _ask_race_file(self) -> None:
+        assert isinstance(self.dialog, SpeedDialog)
         self._animated = self.dialog.race, self.dialog.speed
         self._ask_file("Save the race", "race.gif", ANIMATIONS, self._write_race)
 

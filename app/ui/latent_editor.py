@@ -87,7 +87,7 @@ class LatentEditor(QObject):
             self._messages.say(sentence, "note")
             return
         same = running is not None and running.base is run and not running.stopping
-        request = edited(run, level, anew, running.request.fixed_latents if same else None)
+        request = edited(run, level, anew, running.request.fixed_latents if running is not None and same else None)
         self._runs.start(run.data, run.settings, request, sample_index=run.sample_index, base=run)
 
     @property

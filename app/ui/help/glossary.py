@@ -493,4 +493,6 @@ def explain(window) -> None:
     give("latent", latents.name)
     for action in window.actions_.choices("choose_model"):
         if action.data() in MODELS:
-            give(MODELS[action.data()], button_of(action))
+            button = button_of(action)
+            assert button is not None
+            give(MODELS[action.data()], button)

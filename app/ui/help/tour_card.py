@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QToolButton, QVBoxLayout, QWidget
 
 from app.ui import theme
 from app.ui.help.tour import Tour
@@ -48,7 +48,7 @@ class Outline(QWidget):
 class TourCard(QFrame):
     """Offers the tour, then shows its steps with a tick at each that is done."""
 
-    def __init__(self, tour: Tour, window: QWidget):
+    def __init__(self, tour: Tour, window: QMainWindow):
         super().__init__(window)
         self.setObjectName("tour")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)

@@ -25,7 +25,9 @@ class Keys(QObject):
         when: Callable[[], object] = lambda: True,
     ):
         super().__init__(widget)
-        self._does, self._shifted, self._once, self._when = does, shifted or {}, once, when
+        self._does = {int(key): do for key, do in does.items()}  # not every key that is pressed has a name
+        self._shifted = {int(key): do for key, do in (shifted or {}).items()}
+        self._once, self._when = once, when
         widget.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

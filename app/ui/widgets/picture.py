@@ -7,6 +7,8 @@ large, what stands open is hatched, finer than any pixel, so that it is never ta
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPen, QPixmap
@@ -69,7 +71,7 @@ def outline(mask: np.ndarray) -> list[QLineF]:
     return across + down
 
 
-def paint_outline(painter: QPainter, lines: list[QLineF], field: QRectF, scale: float, width: float = 1.5) -> None:
+def paint_outline(painter: QPainter, lines: Sequence[QLineF], field: QRectF, scale: float, width: float = 1.5) -> None:
     """Gold on a dark line, so that it is seen on any colour; `scale` screen pixels a pixel."""
     painter.save()
     painter.setClipRect(field)

@@ -230,7 +230,7 @@ class Plot(pg.PlotWidget):
         self.button.clicked.connect(self._open_menu)
         self._cornered = False
         nearer, further = partial(self.zoom_box.scaleBy, (1 / STEP,) * 2), partial(self.zoom_box.scaleBy, (STEP,) * 2)
-        does = {
+        does: dict[Qt.Key, Callable[[], object]] = {
             Qt.Key.Key_Plus: nearer,
             Qt.Key.Key_Equal: nearer,
             Qt.Key.Key_Minus: further,
@@ -240,7 +240,7 @@ class Plot(pg.PlotWidget):
             Qt.Key.Key_Up: partial(self.turn, -1),
             Qt.Key.Key_Down: partial(self.turn, 1),
         }
-        shifted = {
+        shifted: dict[Qt.Key, Callable[[], object]] = {
             Qt.Key.Key_Plus: nearer,  # which may need Shift
             Qt.Key.Key_Left: partial(self.zoom_box.shift, -SHARE, 0),
             Qt.Key.Key_Right: partial(self.zoom_box.shift, SHARE, 0),

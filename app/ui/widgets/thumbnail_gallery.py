@@ -7,9 +7,10 @@ right button unpin. What these words mean is up to whoever listens.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -43,7 +44,7 @@ class ThumbnailGallery(QWidget):
         self._frames: list[str] = []
         self._tips: list[str] = []
         self._pins: set[int] = set()
-        self._lines: list | tuple = ()
+        self._lines: Sequence[QLineF] = ()
         self._current, self._pointed, self._marked = 0, -1, True
         self._describe()
         does = {
@@ -78,7 +79,7 @@ class ThumbnailGallery(QWidget):
         frames: list[str],
         tips: list[str],
         pins: set[int],
-        lines: list | tuple = (),
+        lines: Sequence[QLineF] = (),
         marked: bool = True,
     ) -> None:
         """colours: [H, W, 3] each. frames, tips: of each, the colour of the frame it takes when current and what is

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QFrame,
+    QHBoxLayout,
+    QMainWindow,
+    QPlainTextEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.core.formatting import printable
 from app.ui import error_report
@@ -14,6 +23,11 @@ MOST = 3  # at a time
 STAY = 6000  # milliseconds that a note stays, and longer where somebody reads it
 WIDE, OFF = 560, 12  # pixels: of a message at most, and from the edges
 DETAILS = 150  # pixels
+
+
+def _has_focus_in(widget: QWidget) -> bool:
+    focus = QApplication.focusWidget()
+    return focus is not None and (focus is widget or widget.isAncestorOf(focus))
 
 
 class Toast(QFrame):
@@ -73,7 +87,7 @@ class Toast(QFrame):
     @property
     def read(self) -> bool:
         """Whether somebody has the mouse or the keyboard's focus on it."""
-        return self.underMouse() or self.isAncestorOf(QApplication.focusWidget()) or self.hasFocus()
+        return self.underMouse() or _has_focus_in(self)
 
     @Slot()
     def _go(self) -> None:
@@ -105,8 +119,9 @@ class Messages(QWidget):
     """A stack of messages over the lower right corner of `over`, the latest at the bottom. The last few are seen; an
     earlier one comes back when one of these is closed, so that none is lost unread."""
 
-    def __init__(self, over: QWidget):
+    def __init__(self, over: QMainWindow):
         super().__init__(over)
+        self._window = over
         self.setAccessibleName("Messages")
         self.toasts: list[Toast] = []  # seen or not
         self._about = ""  # the data set in front of the person
@@ -186,12 +201,14 @@ class Messages(QWidget):
 
     @Slot()
     def _closed(self) -> None:
-        self._take(self.sender())
+        toast = self.sender()
+        assert isinstance(toast, Toast)
+        self._take(toast)
         self.place()
 
     def _take(self, toast: Toast) -> None:
-        if toast.hasFocus() or toast.isAncestorOf(QApplication.focusWidget()):
-            (self._before or self.parentWidget()).setFocus()
+        if _has_focus_in(toast):
+            (self._before or self._window).setFocus()
         toast.end.stop()
         self.toasts.remove(toast)
         self._rows.removeWidget(toast)
@@ -205,7 +222,7 @@ class Messages(QWidget):
         for one in self.toasts:
             one.setVisible(one in seen)
         self.setVisible(bool(seen))
-        over = self.parentWidget()
+        over = self._window
         wide = min(WIDE, over.width() - 2 * OFF)
         high = self._rows.totalHeightForWidth(wide) if seen else 0
         foot = over.statusBar().height() + OFF
