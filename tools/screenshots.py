@@ -81,8 +81,7 @@ class Stage:
             wait(10)
 
     def press(self, keys: str) -> None:
-        combination = QKeySequence(keys)[0]
-        QTest.keyClick(self.window, combination.key(), combination.keyboardModifiers())
+        QTest.keySequence(self.window, QKeySequence(keys))
 
     def click(self, widget: QWidget, share: float = 0.5) -> None:
         """Go to a widget, as far along it as `share`, and click."""

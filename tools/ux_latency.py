@@ -206,8 +206,7 @@ class Bench:
         self.until(lambda: time.perf_counter() >= end)
 
     def press(self, keys: str) -> None:
-        combination = QKeySequence(keys)[0]
-        QTest.keyClick(self.window, combination.key(), combination.keyboardModifiers())
+        QTest.keySequence(self.window, QKeySequence(keys))
 
     def idle(self) -> bool:
         return self.window.runs.running is None and not self.window.runs._later.isActive()
@@ -239,7 +238,7 @@ class Bench:
             self.until(self.idle)
             self.wait(0.3)
             pen = Pen(window, stroke(window.canvas, turn))
-            self.until(lambda p=pen: p.done)
+            self.until(lambda: pen.done)  # noqa: B023 -- called before the next turn
             pen.lift()
             found.append(pen)
             self.until(lambda: self.idle() and window.live.policy.resting)
@@ -280,10 +279,10 @@ class Bench:
         here, there = [], []
         for _ in range(self.rounds):
             self.complete()
-            here.append(self.window.runs.selected_run.seconds)
-            finished = run(
-                alone, dataclasses.replace(self.window.runs.selected_run.request, every=math.inf, details=False)
-            )
+            shown = self.window.runs.selected_run
+            assert shown is not None
+            here.append(shown.seconds)
+            finished = run(alone, dataclasses.replace(shown.request, every=math.inf, details=False))
             there.append(finished.seconds + finished.prompt_seconds)
         name = f"{data.get(dataset).title}, {registry.get(model).title}"
         note = f"{min(here):.3f} s against {min(there):.3f} s"
@@ -294,7 +293,9 @@ class Bench:
         self.choose(dataset, model, 4)
         self.press("Ctrl+D")
         self.complete()
-        took = self.window.runs.selected_run.seconds
+        shown = self.window.runs.selected_run
+        assert shown is not None
+        took = shown.seconds
         waits = []
         for i in range(8 * self.rounds):
             self.press("Return")
@@ -330,6 +331,7 @@ class Bench:
         window = self.window
         self.press("Return")
         run = window.runs.running
+        assert run is not None
         self.until(lambda: run.started is not None)
         self.press("Escape")
         self.until(self.idle)
@@ -342,7 +344,8 @@ class Bench:
             self.press("Ctrl+D")
             self.press("Return")
             run = self.window.runs.running
-            self.until(lambda r=run: bool(r.points))
+            assert run is not None
+            self.until(lambda: bool(run.points))  # noqa: B023 -- called before the next turn
             begun = time.perf_counter()
             self.window.close()
             waits.append(time.perf_counter() - begun)

@@ -116,6 +116,7 @@ class SettingsBar(QFrame):
         """Offer those of the chosen model, and how it can show pixels."""
         model = self._workspace.model
         chosen = self.settings()
+        assert chosen.sampler is not None and chosen.pixel_mode is not None  # the data set's settings fill them in
         self.modes.offer(samplers(model, self._workspace.data), chosen.sampler, chosen.parameter)
         self.modes.offer_pixels(pixel_modes(model), chosen.pixel_mode)
 

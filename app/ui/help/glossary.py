@@ -246,7 +246,8 @@ def _nats(d: Drawing) -> None:
 
 def _mean(d: Drawing) -> None:
     noise = np.random.default_rng(4).random((8, 8))
-    low, high = np.array(QColor(d.t.low).getRgb()[:3]), np.array(QColor(d.t.high).getRgb()[:3])
+    ends = QColor(d.t.low), QColor(d.t.high)
+    low, high = (np.array((end.red(), end.green(), end.blue())) for end in ends)
 
     def grid(x: float, share: np.ndarray) -> None:
         rgb = (low + (high - low) * share[..., None]).astype(int)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
 from app.ui.widgets.card import button_of
 from vssm.sampling.events import Finished
+
+if TYPE_CHECKING:
+    from app.ui.main_window import Window
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Step:
     name: str
     title: str
     text: str
-    where: Callable[[QWidget], QWidget | None]
+    where: Callable[[Window], QWidget | None]
 
 
 def steps() -> tuple[Step, ...]:

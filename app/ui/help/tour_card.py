@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.ui import theme
 from app.ui.help.tour import Tour
 from app.ui.widgets.card import announce, label
+
+if TYPE_CHECKING:
+    from app.ui.main_window import Window
 
 WIDE, OFF = 300, 18  # pixels: of the card, and from the edges
 RIM, AWAY = 3, 6  # pixels: of the outline, and its distance
@@ -48,7 +53,7 @@ class Outline(QWidget):
 class TourCard(QFrame):
     """Offers the tour, then shows its steps with a tick at each that is done."""
 
-    def __init__(self, tour: Tour, window: QMainWindow):
+    def __init__(self, tour: Tour, window: Window):
         super().__init__(window)
         self.setObjectName("tour")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)

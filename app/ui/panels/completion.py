@@ -223,7 +223,7 @@ class CompletionPanel(Card):
         colour = run.images.shape[-1] == 3
         self._apart = None
         if self._spread and run.settings.samples > 1:
-            stands = filled.all(0)
+            stands = np.asarray(filled.all(0))
             self._apart = np.where(stands, spread(run.images), 0)
             drawn = np.where(stands[..., None], overlaid(drawn, self._apart, self._most), drawn)
         self.picture.show_picture(drawn, known, filled[run.sample_index] if colour else None)
