@@ -429,7 +429,7 @@ def tag(term: Term, colours: theme.Theme) -> str:
     """Its picture as HTML."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image(term, colours).save(buffer, b"PNG")
+    image(term, colours).save(buffer, "PNG")  # type: ignore[call-overload]  # the stub asks for bytes, Qt refuses them
     data = bytes(buffer.data().toBase64().data()).decode()
     return f'<img width="{WIDE}" height="{HIGH}" src="data:image/png;base64,{data}">'
 
