@@ -21,8 +21,9 @@ from app.core import formatting
 from app.core.race import SPEEDS, Race
 from app.engine.svg import from_qimage
 from app.ui import theme
-from app.ui.panels.race import Runner, TimeAxis
 from app.ui.widgets.card import OneLine
+from app.ui.widgets.race_card import RaceCard
+from app.ui.widgets.time_axis import TimeAxis
 from vssm.errors import UserError
 from vssm.files import atomic
 
@@ -132,16 +133,16 @@ class Strip(QWidget):
         rows = QVBoxLayout(self)
         rows.setContentsMargins(GAP, GAP, GAP, GAP)
         cards = QHBoxLayout()
-        self._runners = [Runner(track.contestant) for track in race.tracks]
-        for runner in self._runners:
-            high = len(runner.contestant.request.prompt.known)
+        self._cards = [RaceCard(track.contestant) for track in race.tracks]
+        for card in self._cards:
+            high = len(card.contestant.request.prompt.known)
             side = max(1, SIDE // high) * high
-            runner.setFixedWidth(side + 14)
-            runner.picture.setFixedSize(side, side)
-            runner.place.setMinimumWidth(runner.place.fontMetrics().horizontalAdvance("4th") * 2)  # before it has come
-            runner.place.setAlignment(Qt.AlignmentFlag.AlignRight)
-            runner.retheme(colours)
-            cards.addWidget(runner)
+            card.setFixedWidth(side + 14)
+            card.picture.setFixedSize(side, side)
+            card.place.setMinimumWidth(card.place.fontMetrics().horizontalAdvance("4th") * 2)  # before it has come
+            card.place.setAlignment(Qt.AlignmentFlag.AlignRight)
+            card.retheme(colours)
+            cards.addWidget(card)
         rows.addLayout(cards)
         self._axis = TimeAxis()
         self._axis.retheme(colours)
@@ -152,8 +153,8 @@ class Strip(QWidget):
         self.show()
 
     def _show(self, seconds: float) -> None:
-        for runner, state in zip(self._runners, self._race.at(seconds), strict=True):
-            runner.show_state(state, "", self._colours, False)
+        for card, state in zip(self._cards, self._race.at(seconds), strict=True):
+            card.show_state(state, "", self._colours, False)
         self._axis.show_time(self._race, seconds, False, False)
         over = seconds >= self._race.duration
         self._words.setText(self._race.words if over else f"{formatting.seconds(seconds)}{self._speed}")

@@ -17,8 +17,8 @@ from windows import plain, press
 from app.ui import actions, theme
 from app.ui.help import glossary
 from app.ui.panels import timing
-from app.ui.panels.race import TINTS
 from app.ui.widgets.card import button_of
+from app.ui.widgets.race_card import TINTS
 from vssm.models import registry
 
 

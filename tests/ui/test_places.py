@@ -144,8 +144,8 @@ def test_a_tie_is_shown_on_cards_bars_csv_and_in_the_animated_picture(bare, qtbo
     panel.ended()
     panel.hold()
     panel.put(panel.race.duration)
-    assert [runner.place.text() for runner in panel.runners] == ["=1st", "=1st", "3rd"]
-    assert "tied for first" in panel.runners[0].accessibleName()
+    assert [runner.place.text() for runner in panel.cards] == ["=1st", "=1st", "3rd"]
+    assert "tied for first" in panel.cards[0].accessibleName()
     assert " tie in 0.014 s; Transformer 50 × later" in panel.words.text() and panel.past["mnist"][0].title.count(
         " and "
     )
@@ -156,7 +156,7 @@ def test_a_tie_is_shown_on_cards_bars_csv_and_in_the_animated_picture(bare, qtbo
     strip = race_gif.Strip(panel.race, 1.0, theme.LIGHT)
     qtbot.addWidget(strip)
     strip._show(panel.race.duration)
-    assert [runner.place.text() for runner in strip._runners] == ["=1st", "=1st", "3rd"]
+    assert [runner.place.text() for runner in strip._cards] == ["=1st", "=1st", "3rd"]
     assert strip._words.text() == panel.race.words
 
 

@@ -16,7 +16,7 @@ from app.core import formatting, race
 from app.core.race import Axis, Contestant, PlaybackClock, Race
 from app.core.settings import CompletionSettings
 from app.ui import theme
-from app.ui.panels.race import TINTS, colours_of
+from app.ui.widgets.race_card import TINTS, colours_of
 from vssm import checkpoint, data
 from vssm.files.examples import examples
 from vssm.models import registry
@@ -289,7 +289,7 @@ def looks(window) -> list:
     """All that the cards show."""
     return [
         (r.clock.text(), r.place.text(), r.tokens.text(), r.calls.text(), r.note.text(), r.picture.grab().toImage())
-        for r in window.race.runners
+        for r in window.race.cards
     ]
 
 
@@ -315,7 +315,7 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     seen = set()
 
     def over():
-        seen.add((panel.words.text().partition(" (")[0], panel.runners[1].calls.text()))
+        seen.add((panel.words.text().partition(" (")[0], panel.cards[1].calls.text()))
         return not panel.running
 
     qtbot.waitUntil(over, timeout=LONG)
@@ -328,11 +328,11 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     assert [len(track.frames) for track in made.tracks][:2] == [9, 114]
     assert window.runs.history == [] and window.messages.text == ""
     qtbot.waitUntil(lambda: not panel.playing, timeout=LONG)  # at true speed, to its end
-    assert panel.seconds == made.duration and panel.runners[0].place.text() == "1st"
-    assert [r.place.text() for r in panel.runners] == [race.short(made.place(x), made.tied(x)) for x in made.tracks]
+    assert panel.seconds == made.duration and panel.cards[0].place.text() == "1st"
+    assert [r.place.text() for r in panel.cards] == [race.short(made.place(x), made.tied(x)) for x in made.tracks]
     assert panel.words.text() == panel.words.accessibleName() == made.words and " first in " in made.words
     assert " × later" in made.words  # of the slower two, which may be too close to tell
-    for runner, track in zip(panel.runners, made.tracks, strict=True):
+    for runner, track in zip(panel.cards, made.tracks, strict=True):
         place, prompt = race.ordinal(made.place(track)), asked[0].prompt
         place = f"tied for {place}" if made.tied(track) else place
         assert runner.accessibleName().startswith(f"{track.contestant.title}: {place}, ")
@@ -361,7 +361,7 @@ def test_a_card_fills_in_while_its_contestant_runs(three, qtbot):
 
     window.engine.happened.connect(hold, Qt.ConnectionType.DirectConnection)
     press(qtbot, window, "Shift+R")
-    (runner,) = panel.runners
+    (runner,) = panel.cards
     empty = runner.picture.grab().toImage()
 
     def told():
@@ -383,7 +383,7 @@ def test_the_replay_by_keys_and_mouse(three, qtbot):
     rest(qtbot, window)
     assert axis.hasFocus()
     qtbot.keyClick(axis, Qt.Key.Key_Home)
-    assert panel.seconds == 0 and all(r.tokens.text() == "0 of 112 tokens" for r in panel.runners)
+    assert panel.seconds == 0 and all(r.tokens.text() == "0 of 112 tokens" for r in panel.cards)
     found = []
     for moment in made.moments[1:10]:
         qtbot.keyClick(axis, Qt.Key.Key_Right)
@@ -397,7 +397,7 @@ def test_the_replay_by_keys_and_mouse(three, qtbot):
     said = []
     for frame in made.tracks[0].frames[1:]:
         panel.put(frame.seconds)
-        said.append((panel.runners[0].note.text(), panel.runners[0].tokens.text()))
+        said.append((panel.cards[0].note.text(), panel.cards[0].tokens.text()))
     levels = made.tracks[0].started.num_levels
     drawn = ["global code", *(f"level {i} of {levels}" for i in range(1, levels + 1))]
     assert said == [
@@ -455,12 +455,12 @@ def test_drafts_are_coloured_round_by_round(three, qtbot):
         assert all(shades) and all(not a & b for a, b in itertools.combinations(shades, 2))
         assert not set().union(*shades) & {(v, v, v) for v in (0, 255)}  # as no pixel that stands
         panel.put(frame.seconds)
-        assert panel.runners[0].note.text().endswith("drafts stood")
-        assert f"{frame.tokens} of {made.tracks[0].tokens} tokens" in panel.runners[0].accessibleName()
+        assert panel.cards[0].note.text().endswith("drafts stood")
+        assert f"{frame.tokens} of {made.tracks[0].tokens} tokens" in panel.cards[0].accessibleName()
         assert panel.axis.accessibleDescription().startswith(formatting.seconds(frame.seconds))
     for colours in (theme.LIGHT, theme.DARK):
         window.choose_theme("dark" if colours.dark else "light")
-        assert colours.model("asarm") in panel.runners[0].name.styleSheet()
+        assert colours.model("asarm") in panel.cards[0].name.styleSheet()
 
 
 def test_escape_stops_and_another_race_begins_anew(three, qtbot):
@@ -474,8 +474,8 @@ def test_escape_stops_and_another_race_begins_anew(three, qtbot):
     first, second, third = panel.race.tracks
     assert first.finished and second.finished is None and 5 < second.frames[-1].tokens < 784 and not third.begun
     assert panel.words.text().startswith("Stopped. VSSM first in") and not panel.playing
-    assert [r.clock.text() for r in panel.runners][1:] == ["stopped", "stopped"]
-    assert panel.runners[0].place.text() == "1st"
+    assert [r.clock.text() for r in panel.cards][1:] == ["stopped", "stopped"]
+    assert panel.cards[0].place.text() == "1st"
     press(qtbot, window, "Shift+R")
     qtbot.waitUntil(under_way(window), timeout=LONG)
     press(qtbot, window, "Shift+R")  # in the middle of it
@@ -525,7 +525,7 @@ def test_samplers_are_those_chosen_and_who_fails_does_not_hold_up_the_rest(no_th
         assert [track.contestant.title for track in made.tracks] == ["VSSM", "Transformer", "AS-ARM masked 16"]
         assert [bool(track.finished) for track in made.tracks] == [True, False, True]
         assert made.tracks[2].finished.sampler == "masked" and made.tracks[2].finished.parameter == 16
-        assert window.messages.text and window.race.runners[1].clock.text() == "failed"
+        assert window.messages.text and window.race.cards[1].clock.text() == "failed"
         rest(qtbot, window)
 
 

@@ -553,7 +553,7 @@ def test_the_latest_races_can_be_looked_at_again(mnist, qtbot):
     panel.races.setFocus()
     qtbot.keyClick(panel.races, Qt.Key.Key_Up)
     assert panel.race.duration == 0.3 == panel.seconds and not panel.playing and panel.replayable
-    assert [runner.clock.text() for runner in panel.runners] == ["0.30 s"] * 2
+    assert [runner.clock.text() for runner in panel.cards] == ["0.30 s"] * 2
     panel.step(-1)
     assert panel.seconds == 0.15
     panel.offer("cifar10", [], set())

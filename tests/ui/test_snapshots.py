@@ -23,7 +23,8 @@ from app import application
 from app.core import session
 from app.ui.panels.completion import CompletionPanel
 from app.ui.panels.latents import LatentPanel
-from app.ui.panels.race import RacePicture, TimeAxis
+from app.ui.widgets.race_card import RacePicture
+from app.ui.widgets.time_axis import TimeAxis
 from vssm.data import MNIST
 from vssm.files.examples import examples
 from vssm.prompt import Prompt

@@ -15,8 +15,9 @@ from app.core.dataset_settings import fresh_prompt
 from app.core.run import Run
 from app.core.sketch import Sketch
 from app.ui import theme
-from app.ui.panels.latents import LATER, VIEWS, LatentPanel, class_colours, diverging, enlarge
+from app.ui.panels.latents import LATER, VIEWS, LatentPanel
 from app.ui.widgets.canvas import Canvas
+from app.ui.widgets.colour_map import class_colours, diverging, enlarge
 from app.ui.widgets.picture import OPEN
 from vssm import data
 from vssm.models import registry

@@ -20,15 +20,14 @@ from PySide6.QtWidgets import (
 from app.core import formatting
 from app.core.run import Run
 from app.ui import theme
-from app.ui.widgets import picture
 from app.ui.widgets.card import Card, OneLine, label, plain_tip
+from app.ui.widgets.colour_map import class_colours, diverging, paint, sequential
 from app.ui.widgets.latent_map import KEYS, LatentMap, LevelStrip, level_name
 from app.ui.widgets.number_field import WholeField
 from vssm.models import registry
 
 SCALE = 40, 16  # of the colours of the scale, in pixels
 SPAN = 3.0  # values beyond ± this take the strongest colour
-CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999")
 VIEWS = {
     "values": "The values drawn, one map for each variable of a level",
     "prior entropy": "Entropy of the distributions the latents were drawn from: how open the drawing was",
@@ -49,44 +48,6 @@ VARIABLE = (
     "Which of a position's variables is shown; “widest” is, for each level, the one that differs most by position"
 )
 DOTS = "The larger the dot, the larger the entropy of what the code was drawn from, within its level"
-
-
-def enlarge(map_: np.ndarray, side: int) -> np.ndarray:
-    """[h, w, ...] to [side, side, ...] by repeating elements."""
-    h, w = map_.shape[:2]
-    return map_[np.arange(side) * h // side][:, np.arange(side) * w // side]
-
-
-def _rgb(colour: QColor) -> tuple[int, int, int]:
-    return colour.red(), colour.green(), colour.blue()
-
-
-def diverging(colours: theme.Theme) -> np.ndarray:
-    """[256, 3] uint8: low, zero, high."""
-    stops = np.array([_rgb(QColor(c)) for c in (colours.low, colours.zero, colours.high)], np.float64)
-    at = np.linspace(0, 2, 256)
-    return np.stack([np.interp(at, [0, 1, 2], stops[:, i]) for i in range(3)], 1).astype(np.uint8)
-
-
-def sequential(colours: theme.Theme) -> np.ndarray:
-    """[256, 3] uint8: nothing to high."""
-    return np.linspace(_rgb(QColor(colours.line)), _rgb(QColor(colours.high)), 256).round().astype(np.uint8)
-
-
-def class_colours(classes: int) -> np.ndarray:
-    """[classes, 3] uint8: colours after Okabe and Ito; for more classes than they are, lighter and darker ones too."""
-    made = [QColor(CLASS_COLOURS[i % len(CLASS_COLOURS)]) for i in range(classes)]
-    shades = (100, 150, 65)  # in per cent of lightness
-    return np.array([_rgb(c.lighter(shades[i // len(CLASS_COLOURS) % 3])) for i, c in enumerate(made)], np.uint8)
-
-
-def paint(shares: np.ndarray, palette: np.ndarray) -> np.ndarray:
-    """[h, w] of indices into a palette to colours [h, w, 3]; what is not a number has not been drawn yet, and has the
-    checker of open pixels."""
-    h, w = shares.shape
-    checker = picture.OPEN[np.add.outer(np.arange(h), np.arange(w)) % 2]
-    drawn = palette[np.nan_to_num(shares).clip(0, len(palette) - 1).astype(int)]
-    return np.where(np.isnan(shares)[..., None], checker, drawn)
 
 
 class LatentPanel(Card):

@@ -10,41 +10,22 @@ import math
 import time
 from dataclasses import dataclass
 
-import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QFrame,
-    QHBoxLayout,
-    QSizePolicy,
-    QSlider,
-    QStackedLayout,
-    QToolTip,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QStackedLayout, QWidget
 
-from app.core import formatting, race, race_timing
-from app.core.race import Axis, Contestant, Frame, PlaybackClock, Race, State
+from app.core import formatting, race_timing
+from app.core.race import Contestant, PlaybackClock, Race, State
 from app.ui import theme
-from app.ui.panels.latents import enlarge, paint, sequential
 from app.ui.panels.race_bars import BarsPanel
-from app.ui.widgets import picture
-from app.ui.widgets.card import Card, OneLine, button, label, named, plain_tip
+from app.ui.widgets.card import Card, button, label, named, plain_tip
 from app.ui.widgets.flow import Flow
-from app.ui.widgets.plot import Seconds
+from app.ui.widgets.race_card import TINTS, RaceCard
+from app.ui.widgets.time_axis import TimeAxis
 from vssm.sampling.events import Event
 
 FRAME = 33  # milliseconds between two paintings of a replay
 SELDOM = 150  # the same while contestants run, so that painting costs their clocks nothing to speak of
 GAP = 60  # milliseconds before each of them, in which all painting is done
-STEPS = 10_000  # of the slider
-ROW, HIGH, FOOT = 9, 30, 22  # pixels: of a contestant on the axis, at least and at most, and of its ticks
-FEW = 64  # most new pixels that are outlined
-TINTS = {"drafted": "#56b4e9", "accepted": "#009e73", "redrawn": "#cc79a7", "rejected": "#d55e00"}
-TINT = 0.6  # how much of a pixel's colour it is
 EMPTY = (
     "A race lets all ticked models complete the sketch from the same seed, one after another, each alone on the clock. "
     "Then all are played side by side on one axis of time."
@@ -82,276 +63,6 @@ class Past:
         return f"Race {self.number}: {won}"
 
 
-def colours_of(frame: Frame, known: np.ndarray) -> np.ndarray:
-    """A frame as it is shown, [H, W, 3]: its picture, and the pixels of a round of drafting tinted."""
-    drawn = picture.compose(frame.picture[None], known, frame.filled)[0]
-    marks = frame.marks
-    if marks is None:
-        return drawn
-    everywhere = np.ones_like(known)
-    drafts = picture.compose(marks.values[None], np.zeros_like(known), everywhere)[0]
-    for name, tint in TINTS.items():
-        mask = getattr(marks, name)[..., None]
-        under = drafts if name in ("drafted", "rejected") else drawn
-        tinted = (1 - TINT) * under + TINT * np.array(QColor(tint).getRgb()[:3])
-        drawn = np.where(mask, tinted.astype(np.uint8), drawn)
-    return drawn
-
-
-class RacePicture(picture.Picture):
-    """A contestant's picture, in which a few new pixels are outlined and rejected ones crossed out."""
-
-    def __init__(self, name: str):
-        super().__init__(name)
-        self.colour = QColor("white")
-        self._frame: Frame | None = None
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(88, 88)
-
-    def show_frame(self, frame: Frame, known: np.ndarray) -> None:
-        self._frame = frame
-        shown = frame.filled if frame.drafts is None else frame.filled | frame.drafts.proposed[0]
-        self.show_picture(colours_of(frame, known), known, shown if frame.picture.shape[-1] == 3 else None)
-
-    def show_level(self, frame: Frame, known: np.ndarray, shares: np.ndarray, palette: np.ndarray) -> None:
-        """A map of latents [h, w] in the place of a picture that is still to come."""
-        self._frame = None
-        self.show_picture(paint(enlarge(shares, len(known)), palette), known)
-
-    def paint_over(self, painter: QPainter, field: QRectF) -> None:
-        if self._frame is None:
-            return
-        scale = field.width() / self._frame.filled.shape[1]
-        marks = self._frame.marks
-        if marks is not None:
-            painter.setPen(QPen(QColor(255, 255, 255, 210), 1))
-            for y, x in np.argwhere(marks.rejected):
-                cell = QRectF(field.x() + x * scale, field.y() + y * scale, scale, scale).adjusted(1, 1, -1, -1)
-                painter.drawLine(cell.topLeft(), cell.bottomRight())
-        elif 0 < self._frame.fresh.sum() <= FEW:
-            painter.setPen(QPen(self.colour, 2))
-            for y, x in np.argwhere(self._frame.fresh):
-                painter.drawRect(QRectF(field.x() + x * scale, field.y() + y * scale, scale, scale))
-
-
-class Runner(QFrame):
-    """The card of a contestant."""
-
-    def __init__(self, contestant: Contestant):
-        super().__init__()
-        self.setObjectName("card")
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.contestant = contestant
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(6, 5, 6, 6)
-        rows.setSpacing(3)
-        self.name = OneLine()
-        self.name.setText(f"{theme.sign(contestant.model, contestant.usual)} {contestant.title}")
-        rows.addWidget(self.name)
-        self.picture = RacePicture(f"What {contestant.title} has")
-        rows.addWidget(self.picture, 100)
-        self.clock, self.place = label("", "number"), label(" ", "number")
-        self.clock.setToolTip("The model's own time")
-        self.place.setToolTip("Its finishing place; = where times are closer than repeats of them spread")
-        line = QHBoxLayout()
-        line.addWidget(self.clock, 1)
-        line.addWidget(self.place)
-        rows.addLayout(line)
-        self.tokens, self.calls, self.note = OneLine(), OneLine(), OneLine()
-        for one in (self.tokens, self.calls, self.note):
-            rows.addWidget(one)
-        rows.addStretch(1)
-        for one in (self.tokens, self.calls, self.note):
-            one.setObjectName("muted")
-
-    def resizeEvent(self, event) -> None:
-        super().resizeEvent(event)
-        self.picture.setMaximumHeight(max(88, self.picture.width()))  # no more than it has use for
-
-    def retheme(self, colours: theme.Theme) -> None:
-        colour = colours.model(self.contestant.model)
-        self.name.setStyleSheet(f"color: {colour}; font-weight: 600")
-        self.picture.colour = QColor(theme.DARK.model(self.contestant.model))  # pictures are dark in either theme
-
-    def show_state(self, state: State, said: str, colours: theme.Theme, resting: bool) -> None:
-        """said: a word on a contestant that has not come to its end; empty for a replay. resting: whether this stays
-        for a while, so that a screen reader may read it out."""
-        frame, track = state.frame, state.track
-        known = self.contestant.request.prompt.known
-        level = frame.level if frame.tokens == 0 else None
-        if level is None:
-            self.picture.show_frame(frame, known)
-        else:
-            every = np.concatenate([f.level.entropy.ravel() for f in track.frames if f.level is not None])
-            low, high = float(np.nanmin(every)), float(np.nanmax(every))
-            shares = (level.entropy - low) / max(high - low, 1e-6) * 255
-            self.picture.show_level(frame, known, shares, sequential(colours))
-        self.place.setText(
-            race.short(state.place, state.tied) if state.place else " "
-        )  # so that the line keeps its height
-        self.clock.setText(said or formatting.seconds(state.seconds))
-        self.tokens.setText(f"{frame.tokens:,} of {track.tokens:,} tokens")
-        self.calls.setText(f"{frame.calls:,} network call{'s' * (frame.calls != 1)}")
-        self.note.setText(self._note(frame))
-        name = f"{state.words}, {said}" if said else state.words
-        if (resting or state.done) and name != self.accessibleName():
-            self.setAccessibleName(name)
-
-    @staticmethod
-    def _note(frame: Frame) -> str:
-        if frame.level is not None:
-            number, levels = frame.level.number, frame.level.levels
-            if number == 0:
-                return "entropy of the global code"
-            return f"entropy of level {number} of {levels}" if levels > 1 else "entropy of the latents"
-        if frame.drafted:
-            return f"{frame.accepted:,} of {frame.drafted:,} drafts stood"
-        return ""
-
-
-class TimeAxis(QSlider):
-    """The common axis: a row for each contestant, up to its end, and where the replay stands.
-
-    `scrubbed` follows the mouse, in seconds; `stepped` the arrow keys, in frames.
-    """
-
-    scrubbed = Signal(float)
-    stepped = Signal(int)
-
-    def __init__(self):
-        super().__init__(Qt.Orientation.Horizontal)
-        self.setRange(0, STEPS)
-        self.setAccessibleName("Time of the race")
-        self.setToolTip("Drag to any time; arrow keys go from one network call to the next")
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.valueChanged.connect(self._valued)
-        self.axis = Axis(1.0)
-        self._race: Race | None = None
-        self._now = 0.0
-        self._theme = theme.LIGHT
-
-    def sizeHint(self) -> QSize:
-        return QSize(300, ROW * self._rows + FOOT + 8)
-
-    minimumSizeHint = sizeHint
-
-    @property
-    def _rows(self) -> int:
-        return len(self._race.tracks) if self._race else 1
-
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
-        self.update()
-
-    def show_time(self, raced: Race | None, seconds: float, logarithmic: bool, resting: bool) -> None:
-        """resting: whether it stays there for a while."""
-        before = self._rows
-        self._race, self._now = raced, seconds
-        if self._rows != before:
-            self.setMaximumHeight(HIGH * self._rows + FOOT + 8)
-            self.updateGeometry()
-        first = [track.frames[1].seconds for track in raced.tracks if len(track.frames) > 1] if raced else []
-        self.axis = Axis(raced.duration if raced else 1.0, logarithmic, min(first, default=1e-3))
-        self.blockSignals(True)
-        self.setValue(round(self.axis.share(seconds) * STEPS))
-        self.blockSignals(False)
-        if resting:
-            self.setAccessibleDescription(f"{formatting.seconds(seconds)} of {formatting.seconds(self.axis.duration)}")
-        self.update()
-
-    def words_at(self, place: QPointF) -> str:
-        """What the contestant of that row had at that time; empty beside the rows."""
-        field = self._field()
-        tracks = self._race.tracks if self._race else ()
-        row = math.floor((place.y() - field.top()) / field.height() * len(tracks))
-        if not 0 <= row < len(tracks) or not field.left() <= place.x() <= field.right():
-            return ""
-        seconds = self.axis.seconds((place.x() - field.left()) / field.width())
-        return self._race.at(seconds)[row].words
-
-    def event(self, event) -> bool:
-        if event.type() == QEvent.Type.ToolTip and (words := self.words_at(QPointF(event.pos()))):
-            QToolTip.showText(event.globalPos(), words, self)
-            return True
-        return super().event(event)
-
-    @Slot(int)
-    def _valued(self, value: int) -> None:
-        self.scrubbed.emit(self.axis.seconds(value / STEPS))
-
-    def _field(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(8, 4, -8, -FOOT)
-
-    def _seek(self, x: float) -> None:
-        field = self._field()
-        self.setValue(round(min(max((x - field.left()) / field.width(), 0), 1) * STEPS))
-
-    def mousePressEvent(self, event) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._seek(event.position().x())
-
-    def mouseMoveEvent(self, event) -> None:
-        if event.buttons() & Qt.MouseButton.LeftButton:
-            self._seek(event.position().x())
-
-    def mouseReleaseEvent(self, event) -> None:
-        """The slider's own handle has nothing to do."""
-
-    def keyPressEvent(self, event) -> None:
-        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Down: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: 1}.get(event.key())
-        if steps is not None and event.modifiers() in (
-            Qt.KeyboardModifier.NoModifier,
-            Qt.KeyboardModifier.KeypadModifier,
-        ):
-            self.stepped.emit(steps)
-        elif event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
-            super().keyPressEvent(event)
-        else:
-            event.ignore()
-
-    def paintEvent(self, event) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        t, field = self._theme, self._field()
-        painter.setFont(self.font())
-        for seconds in self.axis.ticks():
-            x = field.left() + self.axis.share(seconds) * field.width()
-            painter.setPen(QColor(t.line))
-            painter.drawLine(QPointF(x, field.top()), QPointF(x, field.bottom() + 2))
-            painter.setPen(QColor(t.muted))
-            text = Seconds._text(seconds)
-            wide = self.fontMetrics().horizontalAdvance(text)
-            left = min(max(x - wide / 2, 0), self.width() - wide)
-            painter.drawText(QPointF(left, self.height() - 4), text)
-        tracks = self._race.tracks if self._race else ()
-        for i, track in enumerate(tracks):
-            y = field.top() + (i + 0.5) * field.height() / len(tracks)
-            colour = QColor(t.model(track.contestant.model))
-            end = field.left() + self.axis.share(track.end) * field.width()
-            here = field.left() + self.axis.share(min(track.end, self._now)) * field.width()
-            faint = QColor(colour)
-            faint.setAlphaF(0.35)
-            painter.setPen(QPen(faint, 2))
-            painter.drawLine(QPointF(field.left(), y), QPointF(end, y))
-            painter.setPen(
-                QPen(colour, max(4, field.height() / len(tracks) / 3), Qt.PenStyle.SolidLine, Qt.PenCapStyle.FlatCap)
-            )
-            painter.drawLine(QPointF(field.left(), y), QPointF(here, y))
-            if track.finished:
-                painter.setPen(QPen(colour, 1.5))
-                painter.setBrush(colour if self._now >= track.end else QColor(t.card))
-                painter.drawEllipse(QPointF(end, y), 3.5, 3.5)
-        x = field.left() + self.axis.share(self._now) * field.width()
-        painter.setPen(QPen(QColor(t.text), 1.5))
-        painter.drawLine(QPointF(x, 1), QPointF(x, field.bottom() + 3))
-        if self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(QPen(QColor(t.accent), 2))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 4, 4)
-
-
 class RacePanel(Card):
     """`asked` wants a contestant to be run, the next one when `ended` was called; `changed` tells that it runs, plays
     or rests now. What is told to it are the events of the run asked for."""
@@ -377,7 +88,7 @@ class RacePanel(Card):
         self._offered: list[Offer] = []
         self._data = ""
         self.boxes: dict[str, QCheckBox] = {}
-        self.runners: list[Runner] = []
+        self.cards: list[RaceCard] = []
         self.past: dict[str, list[Past]] = {}  # by data set, the latest last
         self._left: dict[str, tuple[int, float]] = {}  # by data set: which of them was looked at, and at what time
 
@@ -396,14 +107,14 @@ class RacePanel(Card):
 
         self._message = label(EMPTY, "muted", wrap=True)
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._cards = QWidget()
-        self._row = QHBoxLayout(self._cards)
+        self._holder = QWidget()
+        self._row = QHBoxLayout(self._holder)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(6)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
         self._stack.addWidget(self._message)
-        self._stack.addWidget(self._cards)
+        self._stack.addWidget(self._holder)
         self.bars = BarsPanel(actions["repeat_race"])
         self._stack.addWidget(self.bars)
         self.body.addWidget(holder, 100)
@@ -511,14 +222,14 @@ class RacePanel(Card):
 
     def _deal(self) -> None:
         """A card for each contestant."""
-        for runner in self.runners:
-            self._row.removeWidget(runner)
-            runner.hide()
-            runner.deleteLater()
-        self.runners = [Runner(track.contestant) for track in self.race.tracks]
-        for runner in self.runners:
-            runner.retheme(self._theme)
-            self._row.addWidget(runner, 1)
+        for card in self.cards:
+            self._row.removeWidget(card)
+            card.hide()
+            card.deleteLater()
+        self.cards = [RaceCard(track.contestant) for track in self.race.tracks]
+        for card in self.cards:
+            card.retheme(self._theme)
+            self._row.addWidget(card, 1)
 
     @Slot()
     def _ask(self) -> None:
@@ -758,8 +469,8 @@ class RacePanel(Card):
         self.axis.retheme(colours)
         self.bars.retheme(colours)
         self._colour_boxes()
-        for runner in self.runners:
-            runner.retheme(colours)
+        for card in self.cards:
+            card.retheme(colours)
         self._show()
 
     def _colour_boxes(self) -> None:
@@ -794,7 +505,7 @@ class RacePanel(Card):
     def _show(self) -> None:
         raced, seconds = self.race, self.seconds
         barred = self._barred and raced is not None and not self.running
-        self._stack.setCurrentWidget(self._message if raced is None else self.bars if barred else self._cards)
+        self._stack.setCurrentWidget(self._message if raced is None else self.bars if barred else self._holder)
         self.bars.state.setText(self._progress())
         self._controls.setVisible(not barred)
         words = self._words()
@@ -816,9 +527,9 @@ class RacePanel(Card):
         self.legend.setVisible(drafted and not barred)
         if raced is None or barred:
             return
-        for i, (runner, state) in enumerate(zip(self.runners, raced.at(seconds), strict=True)):
+        for i, (card, state) in enumerate(zip(self.cards, raced.at(seconds), strict=True)):
             if self.running:  # each has its own time still
                 track = state.track
                 state = State(track, track.frames[-1], track.end, raced.place(track), raced.tied(track))
-            runner.show_state(state, self._said(i), self._theme, resting)
+            card.show_state(state, self._said(i), self._theme, resting)
         self.time.setText(formatting.seconds(seconds))
