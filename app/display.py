@@ -111,7 +111,13 @@ def _platforms(options: tuple[str, ...]) -> set[str]:
     given = [options[at + 1] for at, word in enumerate(options[:-1]) if word == "-platformpluginpath"]
     folders += map(Path, filter(None, (*given, os.environ.get("QT_QPA_PLATFORM_PLUGIN_PATH"))))
     files = [path for folder in folders if folder.is_dir() for path in folder.iterdir()]
-    return {name for path in files for name in QPluginLoader(str(path)).metaData().get("MetaData", {}).get("Keys", ())}
+    return {name for path in files for name in _keys(QPluginLoader(str(path)).metaData())}
+
+
+def _keys(plugin: object) -> list[str]:
+    """Of what a plugin tells of itself; none where it tells nothing."""
+    told = plugin.get("MetaData") if isinstance(plugin, dict) else None
+    return told.get("Keys", []) if isinstance(told, dict) else []
 
 
 def _need(libraries: dict[str, str]) -> None:

@@ -65,11 +65,15 @@ def test_the_core_knows_nothing_of_qt():
     assert not broken(modules("app/core"), *QT)
 
 
-@pytest.mark.xfail(strict=True, reason="engine/svg.py is a program with an application of its own")
-def test_the_engine_knows_only_what_qt_has_without_a_window():
-    """QtGui for pictures alone: reading them is work that the window must not wait for."""
-    pictures = ("PySide6.QtGui.QImage", "PySide6.QtGui.QImageReader", "PySide6.QtGui.QColor", "PySide6.QtGui.QPainter")
-    assert not broken(modules("app/engine"), *QT, but=("PySide6.QtCore", *pictures))
+def test_the_engine_knows_nothing_of_qt_but_its_core():
+    assert not broken(modules("app/engine"), *QT, but=("PySide6.QtCore",))
+
+
+def test_the_decoder_is_a_program_of_its_own():
+    """Which the window starts by its name: neither loads the other."""
+    assert not broken(modules("app/decoder"), "app", "torch", but=("app.decoder",))
+    others = {name: tree for name, tree in modules("app").items() if not inside(name, "app.decoder")}
+    assert not broken(others, "app.decoder")
 
 
 @pytest.mark.parametrize("floor", range(len(FLOORS)))

@@ -17,12 +17,12 @@ PICTURE = ROOT / "docs" / "floor-plan.svg"
 FLOORS = (
     ("measures and pictures", ("tools",)),
     ("the window", ("app", "app.ui", "app.ui.panels", "app.ui.widgets", "app.ui.help")),
-    ("work", ("app.engine",)),
+    ("work", ("app.engine", "", "", "", "app.decoder")),
     ("thought without Qt", ("app.core",)),
     ("the library's commands", ("vssm.cli", "vssm.reports")),
     ("the library's work", ("vssm.evaluation", "vssm.training", "vssm.sampling")),
     ("the library's models", ("vssm.models", "vssm.nn", "vssm", "vssm.files")),
-)  # from the roof to the cellar
+)  # from the roof to the cellar, "" for an empty place
 WORDS = {
     "tools": "latency, screenshots, this plan",
     "app": "application: the door",
@@ -31,6 +31,7 @@ WORDS = {
     "app.ui.widgets": "reusable parts",
     "app.ui.help": "glossary, tour, about",
     "app.engine": "runs and saves; QtCore only",
+    "app.decoder": "reads pictures, in its process",
     "app.core": "sketch, run, session, race: no Qt",
     "vssm.cli": "parser, commands",
     "vssm.reports": "pages and figures",
@@ -82,7 +83,8 @@ def direct(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
     def between(here: str, room: str, there: str) -> bool:
         down = level[here] <= level[room] <= level[there] and level[here] < level[there]
-        return down and (here, room) in pairs and (room, there) in pairs and (room, here) not in pairs
+        one_way = not {(room, here), (there, room)} & set(pairs)
+        return down and one_way and (here, room) in pairs and (room, there) in pairs
 
     return [pair for pair in pairs if not any(between(pair[0], room, pair[1]) for room in level if room not in pair)]
 
@@ -93,6 +95,7 @@ def picture() -> str:
         room: (LEFT + i * (WIDE + GAP), TOP + j * STEP)
         for j, (_, floor) in enumerate(FLOORS)
         for i, room in enumerate(floor)
+        if room
     }
     wide = LEFT + max(len(floor) for _, floor in FLOORS) * (WIDE + GAP)
     high = TOP + len(FLOORS) * STEP
@@ -117,7 +120,7 @@ def picture() -> str:
         )
     for j, (title, floor) in enumerate(FLOORS):
         parts.append(f'<text x="12" y="{TOP + j * STEP + 34}" font-size="14" fill="#56606d">{escape(title)}</text>')
-        for room in floor:
+        for room in filter(None, floor):
             x, y = places[room]
             parts += [
                 f'<rect x="{x}" y="{y}" width="{WIDE}" height="{HIGH}" rx="6" fill="#e7f0fa" stroke="#0b5cab"/>',

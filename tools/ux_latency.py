@@ -86,7 +86,7 @@ class Eye(QObject):
 class Heart(QObject):
     """Beats in the window's thread; `gaps`, in seconds, tell how long it was held up."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.gaps: list[float] = []
         self._last = time.perf_counter()

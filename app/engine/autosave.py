@@ -42,7 +42,8 @@ class Keeper(QObject):
     def __init__(self, path: Path, parent: QObject | None = None):
         super().__init__(parent)
         self.path, self._usual = path, path
-        self._claimed, self._lock = False, None
+        self._claimed = False
+        self._lock: FileLock | None = None
         self._found: tuple[int, ...] | None = None
         with contextlib.suppress(OSError):
             self._claim(lambda path: True)

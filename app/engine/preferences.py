@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QSettings
 
@@ -22,8 +23,8 @@ class Preferences:
         for name in LOOK:
             if self._settings.contains(name):
                 try:
-                    chosen = _read(self._settings.value(name), getattr(Session(), name))
-                    sitting = dataclasses.replace(sitting, **{name: chosen})
+                    chosen: dict[str, Any] = {name: _read(self._settings.value(name), getattr(Session(), name))}
+                    sitting = dataclasses.replace(sitting, **chosen)
                 except (UserError, ValueError):
                     continue
         return sitting

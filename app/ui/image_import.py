@@ -1,7 +1,7 @@
 """The one way in for whatever a person brings: an argument, a file that is chosen or dropped, what is pasted.
 
 It looks at the content, not at the name: a picture, a saved session, a text with a link, a model's weights. Pictures
-are decoded in a process of their own (`decoder`), so the window goes on, and one that takes too long is given up.
+are decoded in a process of their own (`app.decoder`), so the window goes on, and one that takes too long is given up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from PySide6.QtGui import QImage, QPixmap
 
 from app.core import link as links
 from app.core.content import Kind, look, shown, text_of
-from app.engine.svg import from_qimage
+from app.ui.qimage import from_qimage
 from vssm.errors import UserError
 from vssm.files.image import Picture, flat, reduced
 from vssm.files.picture import require_size
@@ -156,7 +156,7 @@ class Opener(QObject):
         process.errorOccurred.connect(self._not_started)
         self.name = name
         isolated = "-P"  # nothing of the current folder is run
-        process.start(sys.executable, [isolated, "-m", "app.engine.picture_decoder", *words])
+        process.start(sys.executable, [isolated, "-m", "app.decoder", *words])
         process.write(content)
         process.closeWriteChannel()
         self._limit.start(LIMIT)

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core import formatting
 from app.core.race import SPEEDS, Race
-from app.engine.svg import from_qimage
 from app.ui import theme
+from app.ui.qimage import from_qimage
 from app.ui.widgets.card import OneLine
 from app.ui.widgets.race_card import RaceCard
 from app.ui.widgets.time_axis import TimeAxis

@@ -16,7 +16,7 @@ from app.core import link as links
 from app.core.content import Kind, kind_of
 from app.core.link import Link
 from app.core.settings import CompletionSettings
-from app.engine import picture_decoder
+from app.decoder.__main__ import read
 from vssm import data
 from vssm.errors import UserError
 from vssm.files import image
@@ -68,7 +68,7 @@ def spoilt(draw) -> bytes:
 
 def opened(path: Path) -> tuple[tuple[int, int], tuple[int, int], str]:
     """What the process of the decoder makes of a file: the size it tells, the size kept and the mode."""
-    found = picture_decoder.read(path, path.name)
+    found = read(path, path.name)
     return found.size, found.image.size, found.image.mode
 
 

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLabe
 from windows import LEFT, LONG, press, take
 
 from app.core import session
-from app.engine import svg as drawings
+from app.decoder import svg as drawings
 from app.ui import image_import
 from app.ui.crop_dialog import ALL, HALF, KEEP, CropDialog, Cropper
 from app.ui.image_import import Opener

@@ -47,7 +47,7 @@ class Tour(QObject):
 
     turned = Signal()
 
-    def __init__(self, window):
+    def __init__(self, window: Window) -> None:
         super().__init__(window)
         self._window = window
         self.steps = steps()

@@ -124,8 +124,8 @@ class TourCard(QFrame):
             self.title.setText("All five steps done")
             self.text.setText("Press ? for all shortcuts; point at any word to have it explained.")
             self.end.setText("Close")
-        for one in (self.start, self.end):
-            one.setAccessibleName(one.text())
+        for button in (self.start, self.end):
+            button.setAccessibleName(button.text())
         if self.isVisible():
             announce(self, f"{self.title.text()}. {self.text.text()}")
             self._pace.start()

@@ -29,6 +29,7 @@ from vssm import data
 from vssm.models import registry
 from vssm.prompt_advice import advise
 from vssm.reports.precomputed import PrecomputedExample
+from vssm.sampling.events import Finished
 
 THUMB = 40
 SAMPLE, PIN = (60, 88), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
@@ -62,10 +63,10 @@ class CompletionPanel(Card):
     taken = Signal(object)
     said = Signal(str)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("Completion", "What the model made of the sketch")
         self.run: Run | None = None
-        self._finished = None  # its last event, as far as it has been shown
+        self._finished: Finished | None = None  # its last event, as far as it has been shown
         self._theme = theme.LIGHT
         self._model = OneLine()
         self._model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -81,7 +82,8 @@ class CompletionPanel(Card):
         self.tools = QHBoxLayout()
         self.tools.addWidget(self.readout, 1)
         self.body.addLayout(self.tools)
-        self._spread, self._apart = False, None
+        self._spread = False
+        self._apart: np.ndarray | None = None  # [H, W]
         self._figures: dict[str, QLabel] = {}
         self.body.addLayout(self._figure_row())
         self.pixels = label("", "muted", wrap=True)
@@ -171,7 +173,7 @@ class CompletionPanel(Card):
             whole = run.request.details  # a glance while the pen moves is of no finished sketch
             self.advice.setText(advise(run.request.prompt, data.get(run.data)) if whole else "")
         finishing = run is self.run and run is not None and run.finished is not self._finished
-        self.run, self._finished = run, run and run.finished
+        self.run, self._finished = run, run.finished if run is not None else None
         if finishing:  # what is pointed at can be looked at now
             self._preview_sample(self.gallery.pointer)
         self._hint.setVisible(run is None)
@@ -231,7 +233,7 @@ class CompletionPanel(Card):
     @property
     def _most(self) -> float:
         """The end of the spread's scale."""
-        return max(LEAST, float(self._apart.max()))
+        return LEAST if self._apart is None else max(LEAST, float(self._apart.max()))
 
     def show_spread(self, on: bool) -> None:
         """Lay over the large picture how far the samples lie apart at each pixel, or take it away."""
@@ -349,9 +351,9 @@ class CompletionPanel(Card):
     def show_earlier(self, history: list[Run], colours: theme.Theme) -> None:
         """Thumbnails of the last runs, the newest first, to look at again."""
         while item := self._earlier.takeAt(0):
-            if item.widget():
-                item.widget().hide()  # deleted only when the event loop is reached
-                item.widget().deleteLater()
+            if widget := item.widget():
+                widget.hide()  # deleted only when the event loop is reached
+                widget.deleteLater()
         room = self.width() - 24
         shown = [r for r in reversed(history) if r.progress]
         lines = 1 + any(run.variant for run in shown)

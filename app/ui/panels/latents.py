@@ -59,7 +59,7 @@ class LatentPanel(Card):
     taken_back = Signal()
     pointed = Signal(object)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("Latents", "Latent: a variable the model draws before the pixels, and from which they follow")
         self._run: Run | None = None
         self._theme = theme.LIGHT
@@ -141,10 +141,10 @@ class LatentPanel(Card):
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        layout = self.layout()
-        assert layout is not None
+        layout, around = self.layout(), self._stack.parentWidget()
+        assert layout is not None and around is not None
         layout.activate()
-        self.map.setMaximumWidth(max(90, self._stack.parentWidget().height()))  # more it cannot use, the strip can
+        self.map.setMaximumWidth(max(90, around.height()))  # more it cannot use, the strip can
 
     def retheme(self, colours: theme.Theme) -> None:
         self._theme = colours

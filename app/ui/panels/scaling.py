@@ -39,7 +39,7 @@ class ScalingPanel(Card):
     asked = Signal(tuple)
     stopped = Signal()
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("Scaling", "How the time for a picture grows with T, its number of pixels, for equal networks")
         self.points: list[scaling.Measured] = []
         self._curves: dict[str, tuple[pg.PlotDataItem, pg.ScatterPlotItem]] = {}

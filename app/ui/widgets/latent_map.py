@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -49,7 +50,7 @@ class LatentMap(QWidget):
     turned = Signal(int)
     back = Signal()
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._pointer = Pointer(self, direct=True)
         super().__init__()
         self.setAttribute(Qt.WidgetAttribute.WA_AcceptTouchEvents)
@@ -63,9 +64,10 @@ class LatentMap(QWidget):
         self._grid = 1, 1
         self._dots: np.ndarray | None = None
         self._theme = theme.LIGHT
-        self._at, self._from = QPoint(), None  # the code meant, and where a drag over several began
+        self._at = QPoint()  # the code meant
+        self._from: QPoint | None = None  # where a drag over several began
         self._over = False  # whether the pointer is on it
-        does = {key: partial(self._step, by, False) for key, by in MOVES.items()}
+        does: dict[Qt.Key, Callable[[], None]] = {key: partial(self._step, by, False) for key, by in MOVES.items()}
         does |= dict.fromkeys(PRESS, lambda: self.edited.emit(self.marked))
         does |= {key: partial(self.turned.emit, by) for key, by in TURNS.items()}
         does[Qt.Key.Key_Backspace] = self.back.emit
@@ -204,7 +206,7 @@ class LevelStrip(QWidget):
     chosen = Signal(int)
     edited = Signal()
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Levels")
         self.setToolTip("All levels, coarse ones first; click one to see it large")

@@ -42,7 +42,7 @@ class Palette(QWidget):
 
     chosen = Signal(tuple)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Palette")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)

@@ -87,7 +87,7 @@ class InspectedPicture(picture.Picture):
 
     looked_at = Signal(object)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__("Completion")
         self.describe("")
         self.setMouseTracking(True)
@@ -158,7 +158,7 @@ class PixelReadout(QWidget):
     """Two lines of fixed height under the picture: of the pixel looked at, else the legend of the spread where that is
     shown, else what can be done."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("The pixel looked at")
         self.words = QWidget()
@@ -177,8 +177,8 @@ class PixelReadout(QWidget):
         row.setSpacing(5)
         ramp, self._end = label(""), label("", "muted")
         ramp.setPixmap(_ramp())
-        for one in (label("0", "muted"), ramp, self._end):
-            row.addWidget(one)
+        for part in (label("0", "muted"), ramp, self._end):
+            row.addWidget(part)
         row.addStretch(1)
         both.addWidget(label("spread of the samples", "muted"))
         both.addLayout(row)

@@ -22,7 +22,7 @@ class SamplerPicker(QWidget):
     chosen = Signal(str, object)
     shown = Signal(str)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -71,7 +71,7 @@ class SamplerPicker(QWidget):
             self.number.setToolTip(f"{chosen.title}: {chosen.about} ({chosen.parameter}: usually {chosen.default})")
             self.number.blockSignals(True)
             self.number.setRange(1, chosen.most)
-            if number != self.number.value():  # else it is being typed
+            if number is not None and number != self.number.value():  # else it is being typed
                 self.number.setValue(number)
             self.number.blockSignals(False)
 

@@ -1,4 +1,4 @@
-"""Drawings in SVG, for the decoder's process: only those that refer to nothing outside themselves are drawn.
+"""Drawings in SVG: only those that refer to nothing outside themselves are drawn.
 
 No Qt before a drawing has been found harmless.
 """
@@ -9,11 +9,9 @@ import re
 import xml.parsers.expat
 import zlib
 
-import numpy as np
 from PIL import Image
 
 from vssm.errors import UserError
-from vssm.files.image import stretched
 
 LARGEST = 1024  # pixels: a drawing has no size of its own, so it is made as large as is useful
 MOST_BYTES = 20_000_000  # of a drawing, unpacked
@@ -113,16 +111,4 @@ def draw(content: bytes, name: str) -> tuple[Image.Image, tuple[int, int]]:
     renderer.render(painter)
     painter.end()
     del app
-    return from_qimage(image), (size.width(), size.height())
-
-
-def from_qimage(image) -> Image.Image:
-    """A QImage as RGBA, in memory of its own; of more than 8 bits it is stretched, as pictures in files are."""
-    from PySide6.QtGui import QImage
-
-    depth = image.pixelFormat()
-    deep = max(depth.redSize(), depth.brightnessSize()) > 8
-    image = image.convertToFormat(QImage.Format.Format_RGBA64 if deep else QImage.Format.Format_RGBA8888)
-    rows = np.frombuffer(image.constBits(), np.uint16 if deep else np.uint8).reshape(image.height(), -1)
-    pixels = rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4)
-    return Image.fromarray(stretched(pixels) if deep else pixels.copy(), "RGBA")
+    return Image.frombytes("RGBA", image.size().toTuple(), bytes(image.constBits())), (size.width(), size.height())

@@ -1,4 +1,4 @@
-"""Decodes a picture in a process of its own: `python -m app.engine.picture_decoder NAME [PATH]`, both in hexadecimal.
+"""Decodes a picture in a process of its own: `python -m app.decoder NAME [PATH]`, both in hexadecimal.
 
 A decoder can run for minutes over a few hostile bytes, or take all memory; a thread in it cannot be ended, a process
 can. It reads PATH, or else its standard input, and writes a line of JSON: `{"size": [w, h], "shape": [h, w, 3]}`, which
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.engine import svg
+from app.decoder import svg
 from vssm.errors import UserError
 from vssm.files.image import Picture, decode, flat, reduced
 from vssm.files.picture import MOST_BYTES, require_file
@@ -30,9 +30,11 @@ def main(argv: list[str]) -> int:
         path = Path(os.fsdecode(bytes.fromhex(argv[1]))) if len(argv) > 1 else None
         picture = read(path, name)
     except UserError as error:
-        head, pixels = {"error": str(error)}, b""
+        head: dict[str, object] = {"error": str(error)}
+        pixels = b""
     except MemoryError:
-        head, pixels = {"error": f"{name} takes too much memory; make it smaller first."}, b""
+        head = {"error": f"{name} takes too much memory; make it smaller first."}
+        pixels = b""
     else:
         array = np.asarray(picture.image)
         head, pixels = {"size": picture.size, "shape": array.shape}, array.tobytes()
