@@ -34,6 +34,7 @@ MOST_HEADER = 4_000_000  # bytes: some hundred times what a training's state tak
 RENAMED = {"levels": "num_values"}  # settings of configs, by the names that older files have for them
 MOST_DEPTH = 6  # levels of lists and records in metadata
 MOST_WEIGHT = 1e6  # far above every number of a network that has learned anything
+SUFFIX = ".safetensors"
 SHIPPED = resources.folder("checkpoints")
 
 
@@ -92,7 +93,7 @@ def parts(training: dict[str, Any]) -> list[dict[str, Any]]:
 
 def shipped(model: str, dataset: str) -> Path:
     """Return the path of the weights of a preset that come with the program."""
-    return SHIPPED / f"{model}-{dataset}.safetensors"
+    return SHIPPED / f"{model}-{dataset}{SUFFIX}"
 
 
 def load(path: str | Path, expect_model: str | None = None, expect_data: str | None = None) -> Checkpoint:

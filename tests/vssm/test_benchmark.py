@@ -14,7 +14,8 @@ from commands import SEVEN, calls, small_weights, vssm, vssm_json
 import vssm as package
 from vssm import checkpoint
 from vssm.data import CIFAR10, MNIST
-from vssm.evaluation import benchmark
+from vssm.errors import UserError
+from vssm.evaluation import benchmark, machine_limit
 from vssm.evaluation.benchmark import Contestant
 from vssm.evaluation.machine_load import LoadMeter, MachineLoad
 from vssm.models import registry
@@ -34,8 +35,11 @@ def test_models_side_by_side(capsys):
         assert m.keys() >= MODEL_KEYS and m["repeats"] == 2 and 0 < m["seconds_min"] <= m["seconds_median"]
         assert m["images_per_second"] == pytest.approx(1 / m["seconds_median"])
         assert m["network_calls"] in calls(name, 4 * 28) and m["mode"] == registry.get(name).samplers(MNIST)[0].name
-    ratio, seconds = record["ratio_to_transformer"], {n: m["seconds_median"] for n, m in record["models"].items()}
-    assert ratio["transformer"] == 1 and ratio["vssm"] == pytest.approx(seconds["transformer"] / seconds["vssm"])
+        assert m["seconds_median"] == pytest.approx(sum(m["seconds"]) / 2)
+    ratio, low_and_high = record["ratio_to_transformer"], record["ratio_spread"]
+    of_turns = [a / b for a, b in zip(*(record["models"][n]["seconds"] for n in ("transformer", "vssm")), strict=True)]
+    assert ratio["transformer"] == 1 and ratio["vssm"] == pytest.approx(sum(of_turns) / 2)
+    assert min(of_turns) <= low_and_high["vssm"][0] <= ratio["vssm"] <= low_and_high["vssm"][1] <= max(of_turns)
 
 
 def test_samplers_side_by_side(capsys):
@@ -94,6 +98,114 @@ def test_colour_side_by_side(monkeypatch, tmp_path, capsys):
     assert {n: m["pixels"] for n, m in record["models"].items()} == {"vssm": "mean", "transformer": "sampled"}
     assert record["models"]["transformer"]["network_calls"] == 65 and record["ratio_to_transformer"]["transformer"] == 1
     assert vssm(*words) == 0 and "64 of 1024 pixels generated" in capsys.readouterr().out
+
+
+def test_files_of_weights_side_by_side(tmp_path, capsys):
+    path = small_weights("vssm", MNIST, tmp_path)
+    entries = [f"{path}", f"{path}:chunked:100", "vssm"]
+    words = ["bench", "--models", ",".join(entries), "--repeat", 1, "--rows", 26, "--allow-busy"]
+    found = vssm_json(capsys, *words)["models"]
+    assert list(found) == entries and [m["size"] for m in found.values()] == [None, 100, None]
+    assert [m["title"] for m in found.values()] == ["VSSM, parallel", "VSSM, chunked, chunk 100", "VSSM, parallel"]
+    assert vssm("bench", "--models", tmp_path / "none.safetensors") == 2
+    assert "none.safetensors" in capsys.readouterr().err
+
+
+# --- the limit ------------------------------------------------------------------------------------------------------
+
+
+def test_every_product_is_counted_once():
+    """Of a linear layer, a convolution, an attention and a batch of products, by hand."""
+    torch.manual_seed(0)
+    layer, conv = torch.nn.Linear(6, 5), torch.nn.Conv2d(3, 4, 3, padding=1)
+    x, picture, heads = torch.randn(2, 7, 6), torch.randn(2, 3, 8, 8), torch.randn(2, 3, 10, 4)
+    with torch.inference_mode(), machine_limit.recorded() as products:
+        layer(x)
+        assert products.operations == 2 * 2 * 7 * 6 * 5
+        assert products.bytes == 4 * (2 * 7 * 6 + 6 * 5 + 5)
+        conv(picture)
+        assert products.operations == 420 * 2 + 2 * (2 * 4 * 64) * 27
+        before = products.operations
+        torch.nn.functional.scaled_dot_product_attention(heads, heads, heads)
+        assert products.operations == before + 2 * 2 * (2 * 3 * 10 * 10 * 4)
+        before = products.operations
+        for _ in range(3):
+            torch.matmul(heads, heads.mT) + heads.sum()
+        assert products.operations == before + 3 * 2 * (2 * 3 * 10 * 10 * 4)
+    assert sorted(products.calls.values()) == [1, 1, 1, 3]
+    assert products.seconds(torch.device("cpu")) > 0
+    before = products.operations
+    layer(x)
+    assert products.operations == before
+
+
+def test_the_limit_of_the_machine(capsys):
+    words = ["bench", "--models", "vssm,vssm-paper", "--limit", "--repeat", 1, "--batch", "1,2", "--allow-busy"]
+    assert vssm(*words, "--json") == 0
+    one, two = json.loads(capsys.readouterr().out)
+    assert one["rates"]["products"].keys() == {"float32", "bfloat16"} and one["rates"]["cache"] > 0
+    for name, m in one["models"].items():
+        other = two["models"][name]
+        assert m["operations"] < other["operations"] <= 2 * m["operations"] and m["bytes"] < other["bytes"]
+        assert m["limit_share"] == pytest.approx(m["products_seconds"] / m["seconds_median"])
+    assert 2e8 < one["models"]["vssm"]["operations"] < 5e8  # of a picture; see docs/MODELS.md
+    assert vssm(*words) == 0
+    assert "share of the limit" in capsys.readouterr().out
+
+
+# --- against an earlier record --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("bench") / "earlier.json"
+    generator = Generator(checkpoint.load(checkpoint.shipped("vssm-paper", "mnist")), torch.device("cpu"))
+    contestants = {"vssm-paper": Contestant(generator)}
+    record = benchmark.bench(contestants, Prompt.empty(28, 28, 1), repeat=3, quiet=True, allow_busy=True)
+    path.write_text(json.dumps(record | {"too_busy": False}))
+    return path
+
+
+def test_what_became_slower_fails(earlier, tmp_path, capsys):
+    """Against times a hundred times as long and as short."""
+    record = json.loads(earlier.read_text())
+    words = ["bench", "--models", "vssm-paper", "--repeat", 3, "--allow-busy", "--against"]
+    for factor, code in ((100, 0), (0.01, 2)):
+        changed = json.loads(earlier.read_text())
+        for key in ("seconds_median", "seconds_min"):
+            changed["models"]["vssm-paper"][key] = factor * record["models"]["vssm-paper"][key]
+        path = tmp_path / f"{factor}.json"
+        path.write_text(json.dumps([changed]))
+        assert vssm(*words, path) == code
+        out, err = capsys.readouterr()
+        assert out.rstrip().endswith("slower") == (code == 2) == ("Slower than" in err)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"machine": {"cpu": "Abacus 3000"}}, "the processor Abacus 3000"),
+        ({"threads": 63}, "the number of threads 63"),
+        ({"tokens": 3}, "the number of pixels 3"),
+        ({"models": {"vssm": {"seconds_median": 1.0, "seconds_min": 1.0}}}, "none of these models"),
+        ({"too_busy": True}, "too busy in the earlier record"),
+    ],
+)
+def test_only_like_is_compared_with_like(earlier, change, sentence):
+    record = json.loads(earlier.read_text())
+    assert benchmark.compare(record, record)["vssm-paper"] == {"ratio": 1.0, "slower": False}
+    with pytest.raises(UserError, match=sentence):
+        benchmark.compare(record, record | change)
+
+
+@pytest.mark.parametrize("text", ["", "[]]", "{}", "[3]", '{"machine": 3}', '{"models": {}}'])
+def test_what_is_no_record_is_refused(text, tmp_path, capsys):
+    path = tmp_path / "record.json"
+    path.write_text(text)
+    assert vssm("bench", "--models", "vssm-paper", "--against", path) == 2
+    assert "is not what `bench --json` prints" in capsys.readouterr().err
+    assert vssm("bench", "--models", "vssm-paper", "--against", tmp_path) == 2
+    assert "cannot be read" in capsys.readouterr().err
 
 
 # --- other programs -------------------------------------------------------------------------------------------------

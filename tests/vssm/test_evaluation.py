@@ -145,6 +145,7 @@ def test_every_score_of_a_model_with_latents(capsys, quick_speeds):
     assert (record["diversity_prompts"], record["diversity_endings"]) == (3, 4)
     assert 0 < record["best_mse"] < record["mean_mse"] < 0.3 and record["best_mse_error"] > 0
     assert (record["best_images"], record["best_endings"]) == (3, 4)
+    assert record["limit_shares"].keys() == {"1", "2"} and min(record["limit_shares"].values()) > 0
     assert record["speeds"].keys() == {"1", "2"} and record["speeds"]["1"] == record["images_per_second"]
     assert (
         record["images_per_second_best"] == record["speeds"][str(record["best_batch"])] >= record["images_per_second"]
@@ -160,7 +161,8 @@ def test_every_score_of_a_model_with_latents(capsys, quick_speeds):
     assert sum(m["seconds"] for m in measured.values()) == pytest.approx(record["seconds"], rel=0.05)
 
 
-def test_parts_alone_by_another_sampler(capsys, quick_speeds):
+def test_parts_alone_by_another_sampler(capsys, monkeypatch):
+    monkeypatch.setattr(evaluate, "SPEED_BATCHES", (1,))
     words = ["evaluate", "--model", "asarm", "--data-dir", DATA, "--limit", 2, *QUICK]
     record = vssm_json(capsys, *words, "--parts", "speed,diversity", "--mode", "masked", "--steps", 3)
     assert record["network_calls"] == 3 and "nats" not in record and "fid" not in record

@@ -78,7 +78,7 @@ def run_complete(args: argparse.Namespace) -> None:
         **benchmark.drafting([finished], args.samples),
     }
     rows = [
-        ("model", f"{started.title}, {tables.sampler_words(started.sampler, started.parameter)}"),
+        ("model", f"{started.title}, {started.sampler.words(started.parameter)}"),
         ("known pixels", f"{record['known']} of {dataset.pixels}: {words}"),
         *([("note", record["advice"])] if record["advice"] else []),
         *tables.clamping_rows(record),
@@ -152,7 +152,7 @@ def run_complete_batch(args: argparse.Namespace) -> None:
         "clamped": generator.network.prefix_only and not prefixes,
         "advice": advice,
     }
-    model = f"{generator.preset.title}, {tables.sampler_words(mode, size)}"
+    model = f"{generator.preset.title}, {mode.words(size)}"
     notes = [("note", f"{len(some)} of {M} prompts, number {some[0]} first: {words}") for words, some in advice.items()]
     rows = [("model", model), ("prompts", f"{M}"), *notes, *tables.clamping_rows(record), *tables.speed_rows(record)]
     show(args, record, tables.facts(rows))
@@ -227,44 +227,50 @@ def run_bench(args: argparse.Namespace) -> None:
     if args.out is not None:
         raise UserError("--out keeps the record of --lengths; give --lengths, or redirect what --json prints.")
     dataset = data.get(args.data)
+    earlier = None if args.against is None else read_bench(args.against)
     entries = args.models or [n for n in registry.PRESETS if checkpoint.shipped(n, dataset.name).exists()]
     if not entries:
         raise UserError(f"No weights for {dataset.title} are in {checkpoint.SHIPPED}; train some or restore them.")
     prompt = Prompt.empty(*dataset.shape).with_rows(args.rows)
-    generators = {name: make_generator(args, name) for name in dict.fromkeys(e.partition(":")[0] for e in entries)}
-    contestants = {entry: make_contestant(args, entry, generators[entry.partition(":")[0]]) for entry in entries}
+    generators = {name: make_generator(args, name) for name in dict.fromkeys(split_entry(e)[0] for e in entries)}
+    contestants = {entry: make_contestant(args, entry, generators[split_entry(entry)[0]]) for entry in entries}
     records = [
-        benchmark.bench(contestants, prompt, batch, args.repeat, allow_busy=args.allow_busy) | {"data": dataset.name}
+        benchmark.bench(contestants, prompt, batch, args.repeat, allow_busy=args.allow_busy, limit=args.limit)
+        | {"data": dataset.name}
         for batch in args.batch
     ]
-    header = ("batch", "model", "median", "least", "calls", "tokens/call", "accepted", "images/s", "ratio")
-    rows = []
-    for record in records:
-        for entry, m in record["models"].items():
-            ratio = record["ratio_to_transformer"].get(entry)
-            words = tables.sampler_words(*contestants[entry].generator.find_sampler(m["mode"], m["size"]))
-            rows.append(
-                (
-                    str(record["batch"]),
-                    f"{contestants[entry].generator.preset.title}, {words}",
-                    f"{m['seconds_median']:.4f} s",
-                    f"{m['seconds_min']:.4f} s",
-                    str(m["network_calls"]),
-                    f"{m['tokens_per_call']:.1f}",
-                    f"{m['acceptance']:.0%}" if "acceptance" in m else "",
-                    f"{m['images_per_second']:.2f}",
-                    "" if ratio is None else f"{ratio:.1f} ×",
-                )
-            )
-    first = records[0]
-    unknown = dataset.pixels - first["known"]
-    title = f"{dataset.title}, {unknown} of {dataset.pixels} pixels generated, {first['device']}"
-    notes = (
-        f"{first['machine']['cpu']}; {args.repeat} runs each, in turns. The ratio is to the Transformer's median.\n"
-        "Tokens a call: pixels that one network call adds to one picture. Accepted: of the drafted tokens.\n"
-        + "\n".join(dict.fromkeys(record["load"] for record in records))
-    )
-    show(args, records[0] if len(records) == 1 else records, f"{title}\n\n{tables.table(header, rows)}\n\n{notes}")
+    text = tables.bench(records)
+    if earlier is not None:
+        for record in records:
+            before = next((r for r in earlier if r["batch"] == record["batch"]), None)
+            if before is None:
+                raise UserError(f"{args.against} has no batch {record['batch']}; choose another --batch.")
+            record["against"] = benchmark.compare(record, before, args.allow_busy)
+        text += f"\n\n{tables.against(records, args.against)}"
+    show(args, records[0] if len(records) == 1 else records, text)
+    if slower := [n for record in records for n, found in record.get("against", {}).items() if found["slower"]]:
+        raise UserError(f"Slower than in {args.against}: {', '.join(dict.fromkeys(slower))}.")
+
+
+def read_bench(path: Path) -> list[dict[str, Any]]:
+    """Read what `bench --json` printed; raises UserError for anything else."""
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        records = found if isinstance(found, list) else [found]
+        for record in records:
+            benchmark.compare(record | {"too_busy": False}, record | {"too_busy": False})
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, ZeroDivisionError, UserError):
+        raise UserError(f"{path} is not what `bench --json` prints; make it anew by that command.") from None
+    return records
+
+
+def split_entry(entry: str) -> tuple[str, list[str]]:
+    """Split what `bench --models` names into the model's name or its file of weights, and the rest at colons."""
+    file, dot, rest = entry.rpartition(checkpoint.SUFFIX)
+    name, *words = rest.split(":")
+    return file + dot + name, words
 
 
 def run_scaling(args: argparse.Namespace) -> None:
@@ -365,8 +371,10 @@ def run_train_classifier(args: argparse.Namespace) -> None:
 
 def make_generator(args: argparse.Namespace, name: str | None = None) -> Generator:
     """Load the model that the options name, on the device that they name."""
-    preset, dataset = registry.get(args.model if name is None else name), data.get(args.data)
-    where = device.choose(args.device)
+    dataset, where = data.get(args.data), device.choose(args.device)
+    if name is not None and name.endswith(checkpoint.SUFFIX):
+        return Generator(checkpoint.load(name, expect_data=dataset.name), where)
+    preset = registry.get(args.model if name is None else name)
     path = getattr(args, "checkpoint", None) or checkpoint.shipped(preset.name, dataset.name)
     return Generator(checkpoint.load(path, preset.name, dataset.name), where)
 
@@ -391,7 +399,7 @@ def choose_sampler(args: argparse.Namespace, generator: Generator) -> tuple[str,
 
 def make_contestant(args: argparse.Namespace, entry: str, generator: Generator) -> benchmark.Contestant:
     """Make the contestant that `bench --models` names by NAME[:MODE[:SIZE]]; raises UserError for anything else."""
-    _, *rest = entry.split(":")
+    _, rest = split_entry(entry)
     if not rest:
         return benchmark.Contestant(generator, *choose_sampler(args, generator))
     mode, *numbers = rest

@@ -338,7 +338,8 @@ def add_bench(commands: Commands) -> None:
         "--models",
         type=several(str),
         metavar="A,B",
-        help=f"each NAME, NAME:MODE or NAME:MODE:SIZE, of: {model_names()} (default: all with weights)",
+        help=f"each NAME, NAME:MODE or NAME:MODE:SIZE, of: {model_names()}, or a file of weights in place of NAME "
+        "(default: all with weights)",
     )
     sub.add_argument(
         "--batch",
@@ -353,6 +354,10 @@ def add_bench(commands: Commands) -> None:
     sub.add_argument("--lengths", type=several(number(int, 1)), metavar="T,T2", help=lengths)
     words = "print ratios even where other programs kept the machine too busy for them to mean much"
     sub.add_argument("--allow-busy", action="store_true", help=words)
+    words = "measure, too, what the machine can do, and the time that each model's matrix products take alone"
+    sub.add_argument("--limit", action="store_true", help=words)
+    words = "what `bench --json` printed before, on this machine: fails if a model is slower now"
+    sub.add_argument("--against", type=Path, metavar="FILE", help=words)
     words = ".json: with --lengths, where the record is kept, its plot as .svg beside it"
     sub.add_argument("--out", type=Path, metavar="FILE", help=words)
     for add in (with_mode, with_device):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from vssm import data
-from vssm.sampling.step import Sampler
+from vssm.evaluation import machine_limit
 
 
 def facts(rows: Sequence[tuple[str, str]]) -> str:
@@ -27,9 +27,72 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(header), line(["─" * w for w in widths]), *map(line, rows)])
 
 
-def sampler_words(mode: Sampler, size: int) -> str:
-    """Write a sampler and its parameter for people."""
-    return f"{mode.name}, {mode.parameter} {size}" if mode.parameter else mode.name
+def bench(records: Sequence[dict[str, Any]]) -> str:
+    """Write records of `bench`, of one machine and prompt."""
+    rows = []
+    for record in records:
+        for entry, m in record["models"].items():
+            ratio = record["ratio_to_transformer"].get(entry)
+            spread = " to ".join(f"{x:.3g}" for x in record["ratio_spread"].get(entry, ()))
+            rows.append(
+                (
+                    str(record["batch"]),
+                    m["title"],
+                    f"{m['seconds_median']:.4f} s",
+                    f"{m['seconds_min']:.4f} s",
+                    str(m["network_calls"]),
+                    f"{m['tokens_per_call']:.1f}",
+                    f"{m['acceptance']:.0%}" if "acceptance" in m else "",
+                    f"{m['images_per_second']:.2f}",
+                    "" if ratio is None else f"{ratio:.1f} × ({spread})",
+                )
+            )
+    first = records[0]
+    dataset = data.get(first["data"])
+    header = ("batch", "model", "median", "least", "calls", "tokens/call", "accepted", "images/s", "ratio")
+    lines = [
+        f"{dataset.title}, {dataset.pixels - first['known']} of {dataset.pixels} pixels generated, {first['device']}",
+        "",
+        table(header, rows),
+        "",
+        f"{first['machine']['cpu']}; {next(iter(first['models'].values()))['repeats']} runs each, in turns. The ratio "
+        "is to the Transformer in the same turn:",
+        "the median, and in brackets what half of the turns lie between.",
+        "Tokens a call: pixels that one network call adds to one picture. Accepted: of the drafted tokens.",
+        *dict.fromkeys(record["load"] for record in records),
+    ]
+    if "rates" in first:
+        lines += ["", limits(records), "", machine_limit.MachineRates(**first["rates"]).words]
+    return "\n".join(lines)
+
+
+def limits(records: Sequence[dict[str, Any]]) -> str:
+    """Write how near every model comes to the time of its own matrix products."""
+    header = ("batch", "model", "GFLOP", "MB read", "products alone", "their rate", "share of the limit")
+    rows = [
+        (
+            str(record["batch"]),
+            m["title"],
+            f"{m['operations'] / 1e9:.3g}",
+            f"{m['bytes'] / 1e6:,.0f}",
+            f"{m['products_seconds']:.4f} s",
+            f"{m['operations'] / m['products_seconds'] / 1e9:,.0f} GFLOP/s",
+            f"{m['limit_share']:.0%}",
+        )
+        for record in records
+        for m in record["models"].values()
+    ]
+    return table(header, rows)
+
+
+def against(records: Sequence[dict[str, Any]], path: object) -> str:
+    """Write how records compare with those of before, in the file `path`."""
+    rows = [
+        (str(record["batch"]), record["models"][name]["title"], f"{m['ratio']:.2f} ×", "slower" if m["slower"] else "")
+        for record in records
+        for name, m in record["against"].items()
+    ]
+    return table(("batch", "model", f"seconds, of those in {path}", ""), rows)
 
 
 def clamping_rows(record: dict[str, Any]) -> list[tuple[str, str]]:

@@ -419,6 +419,7 @@ class Evaluation:
             images_per_second: One picture at a time.
             images_per_second_best, best_batch: At the best batch size, and that size.
             speeds: Pictures per second at every batch size.
+            limit_shares: The share of the time that the matrix products take alone, at the least and largest size.
             others_busy_cores: How many cores other programs kept busy, at most; None if unknown.
             too_busy: Whether the times mean little for that reason.
             network_calls, tokens_per_call, acceptance: Of one picture; the last one only if tokens are drafted.
@@ -426,7 +427,11 @@ class Evaluation:
         s = self.settings
         contestant = benchmark.Contestant(self.generator, s.sampler, s.parameter, s.pixel_mode)
         prompt = Prompt.empty(*self.data.shape)
-        records = {b: benchmark.bench({"": contestant}, prompt, b, s.repeats, self.quiet) for b in SPEED_BATCHES}
+        ends = SPEED_BATCHES[0], SPEED_BATCHES[-1]
+        records = {
+            b: benchmark.bench({"": contestant}, prompt, b, s.repeats, self.quiet, limit=b in ends)
+            for b in SPEED_BATCHES
+        }
         speeds = {batch: record["models"][""]["images_per_second"] for batch, record in records.items()}
         first = records[SPEED_BATCHES[0]]["models"][""]
         best = max(speeds, key=lambda batch: speeds[batch])
@@ -436,6 +441,7 @@ class Evaluation:
             "images_per_second_best": speeds[best],
             "best_batch": best,
             "speeds": {str(batch): speed for batch, speed in speeds.items()},
+            "limit_shares": {str(b): records[b]["models"][""]["limit_share"] for b in ends},
             "others_busy_cores": max(busy, default=None),
             "too_busy": any(record["too_busy"] for record in records.values()),
             **{k: first[k] for k in ("network_calls", "tokens_per_call", "acceptance") if k in first},

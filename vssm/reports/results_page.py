@@ -237,6 +237,10 @@ def rows(weights: Sequence[Checkpoint]) -> list[Row]:
             lambda m: f"{speed(m.scores['images_per_second_best'])} (batch {m.scores['best_batch']})",
             True,
         ),
+        Row(
+            "share of that time for matrix products alone, batch 1, 64",
+            lambda m: ", ".join(f"{m.scores['limit_shares'][batch]:.0%}" for batch in ("1", "64")),
+        ),
         Row("network calls a picture", lambda m: f"{m.scores['network_calls']:,}", True),
         Row("pixels a call", lambda m: f"{m.scores['tokens_per_call']:.3g}"),
         Row("drafts accepted", lambda m: f"{m.scores['acceptance']:.1%}"),

@@ -35,6 +35,10 @@ class Sampler:
     most: int = 0
     can_fix_latents: bool = False
 
+    def words(self, parameter: int) -> str:
+        """Write the sampler and its parameter for people."""
+        return f"{self.name}, {self.parameter} {parameter}" if self.parameter else self.name
+
 
 class FixedLevel(NamedTuple):
     """One level of latents that is kept: values [B, h, w, Z], and where [B, h, w] (bool) they are drawn again."""
