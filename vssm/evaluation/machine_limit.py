@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -77,7 +78,7 @@ def measure_rates(where: torch.device) -> MachineRates:
     products = {}
     for dtype in (torch.float32, torch.bfloat16):
         a, b = (torch.randn(SIDE, SIDE, device=where).to(dtype) for _ in range(2))
-        products[str(dtype).removeprefix("torch.")] = 2 * SIDE**3 / seconds_of(lambda a=a, b=b: a @ b, where)
+        products[str(dtype).removeprefix("torch.")] = 2 * SIDE**3 / seconds_of(partial(torch.mm, a, b), where)
     cache, memory = (4 * n / seconds_of(torch.ones(n, device=where).sum, where) for n in (CACHED, LARGE))
     return MachineRates(products, cache, memory)
 
@@ -134,7 +135,7 @@ class Products:
         for call, count in self.calls.items():
             flat = [x.made(where) if isinstance(x, Described) else x for x in call.arguments]
             args, kwargs = pytree.tree_unflatten(flat, self._nestings[call.nesting])
-            total += count * seconds_of(lambda f=call.operator, a=args, k=kwargs: f(*a, **k), where)
+            total += count * seconds_of(partial(call.operator, *args, **kwargs), where)
         return total
 
 
@@ -142,7 +143,7 @@ class _Recorder(TorchDispatchMode):
     """Records the matrix products of all that is computed while it is active."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.found = Products()
 
     def __torch_dispatch__(
