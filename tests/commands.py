@@ -49,6 +49,11 @@ def vssm_json(capsys, *words) -> dict:
     return json.loads(out)  # fails where anything else is on standard output
 
 
+def complete_with(weights: str | Path, out: Path) -> list:
+    """The words of a completion of SEVEN by a VSSM with these weights, written to `out`."""
+    return ["complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", weights, "--out", out]
+
+
 def calls(model: str, unknown: int) -> range:
     """How many network calls a shipped model's usual sampler may make where the last `unknown` pixels are unknown."""
     prompt = int(unknown < 784)  # read in a call of its own

@@ -12,6 +12,15 @@ LEFT = Qt.MouseButton.LeftButton
 LONG = 60000  # milliseconds; the machine may be busy
 
 
+def exposed(qtbot, widget, width: int, height: int):
+    """Show a widget by itself, of that size; returns it."""
+    widget.resize(width, height)
+    qtbot.addWidget(widget)
+    with qtbot.waitExposed(widget):
+        widget.show()
+    return widget
+
+
 def press(qtbot, window, keys: str) -> None:
     """Press a shortcut."""
     combination = QKeySequence(keys)[0]

@@ -16,7 +16,7 @@ from conftest import bury
 from fuzzing import fuzz, isolated, survives
 from hypothesis import given
 from hypothesis import strategies as st
-from test_docks import ALL, group, inside, layout, state
+from layouts import ALL, group, inside, layout, state
 from threaded import Thread
 
 from app.core import session

@@ -12,8 +12,8 @@ import fuzzing
 import pytest
 import toy
 from conftest import bury
+from listening import Ear, request
 from PySide6.QtWidgets import QApplication
-from test_worker import Ear, request
 from windows import LONG, complete
 
 from app import application

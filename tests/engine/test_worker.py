@@ -2,57 +2,16 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, Qt, Slot
-from threaded import Thread
+from listening import Ear, request, started
+from PySide6.QtCore import Qt
 
 from app.core.dataset_settings import fresh_prompt
-from app.engine.engine import Engine
 from app.engine.messages import Failed, Job
 from app.engine.worker import Worker
 from vssm import checkpoint, data
 from vssm.evaluation import scaling
-from vssm.files.examples import examples
 from vssm.prompt import Prompt
 from vssm.sampling.events import Finished, GenerationRequest, Latents, Progress, Started
-
-
-class Ear(QObject):
-    """Writes down what it hears, by number of the run."""
-
-    def __init__(self, engine):
-        super().__init__()
-        self.events, self.sentences, self.ends, self.ready, self.order = [], [], [], [], []
-        engine.happened.connect(self.event_)
-        engine.failed.connect(self.sentence)
-        engine.ended.connect(self.end)
-        engine.loaded.connect(self.load)
-
-    @Slot(int, object)
-    def event_(self, number, event):
-        self.events.append((number, event))
-
-    @Slot(int, str)
-    def sentence(self, number, text):
-        self.sentences.append((number, text))
-
-    @Slot(int)
-    def end(self, number):
-        self.ends.append(number)
-        self.order.append(("end", number))
-
-    @Slot(object)
-    def load(self, loaded):
-        self.ready.append(loaded.model)
-        self.order.append(("load", loaded.model))
-
-    def of(self, number):
-        return [event for n, event in self.events if n == number]
-
-
-def started(folder=None) -> Engine:
-    made = Engine(folder, link=Thread())
-    made.start()
-    return made
 
 
 @pytest.fixture
@@ -70,10 +29,6 @@ def broken_folder(tmp_path):
     other = checkpoint.shipped("transformer", "mnist")
     (tmp_path / other.name).write_bytes(other.read_bytes())
     return tmp_path
-
-
-def request(samples=1, **more) -> GenerationRequest:
-    return GenerationRequest(examples(data.MNIST)[0].prompt, samples, **more)
 
 
 def test_events_arrive_in_order(engine, qtbot):

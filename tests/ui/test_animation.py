@@ -11,7 +11,7 @@ from PIL import Image, ImageSequence
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QProgressDialog
-from test_race import contestant, events, raced
+from racing import contestant, events, raced
 from windows import press
 
 from app.core.race import SPEEDS, Race

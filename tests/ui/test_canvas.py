@@ -9,6 +9,7 @@ from conftest import at, connected
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import Qt
+from windows import exposed
 
 from app.core.dataset_settings import fresh_prompt
 from app.core.sketch import Sketch
@@ -21,12 +22,7 @@ POINTS = st.tuples(st.floats(-5, 33), st.floats(-5, 33))
 
 @pytest.fixture
 def canvas(qtbot):
-    made = Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST)))
-    made.resize(400, 420)
-    qtbot.addWidget(made)
-    with qtbot.waitExposed(made):
-        made.show()
-    return made
+    return exposed(qtbot, Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST))), 400, 420)
 
 
 def ink(canvas) -> np.ndarray:
@@ -145,10 +141,7 @@ def test_nothing_assumes_28_or_one_channel(qtbot, draw):
     colour = dataclasses.replace(data.CIFAR10, name="colour", height=16, width=20)
     made = Canvas(colour, Sketch(fresh_prompt(colour)))
     made.ink = (10, 200, 30)
-    made.resize(400, 420)
-    qtbot.addWidget(made)
-    with qtbot.waitExposed(made):
-        made.show()
+    exposed(qtbot, made, 400, 420)
     draw(made, [(2, 2), (18, 14)])
     assert made.sketch.prompt.pixels.shape == (16, 20, 3)
     assert connected(made.sketch.pixels.any(2)) and tuple(made.sketch.pixels[2, 2]) == made.ink

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_race import contestant, events
+from making import asked_run
+from racing import contestant, events
 
 from app.core import csv_export, places, race, race_timing
 from app.core import run as runs
@@ -161,13 +162,11 @@ def test_a_tie_is_shown_on_cards_bars_csv_and_in_the_animated_picture(bare, qtbo
 
 
 def test_the_words_on_two_runs_are_no_more_certain_than_their_times():
-    from test_history import run
-
     def finished(number: int, model: str, seconds: float) -> runs.Run:
-        made = run(number, model)
         asked = contestant(model)
-        made.add(events(asked, [seconds], [12])[0])
-        made.finished = events(asked, [seconds], [12])[-1]
+        made = asked_run(number, model, "mnist", asked.request.prompt)
+        for event in events(asked, [seconds], [12]):
+            made.add(event)
         return made
 
     near = [finished(1, "vssm", 0.0140), finished(2, "vssm-paper", 0.0143)]

@@ -1,33 +1,25 @@
 """Plots, by real mouse and key events: zoomed, pointed at, copied and saved, and what is saved is what is shown."""
 
-import csv
-import io
 import itertools
 import math
-from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
-import pyqtgraph as pg
 import pytest
 from conftest import opened
 from making import asked_run
+from measured import point
 from PIL import Image
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QAction, QContextMenuEvent, QWheelEvent
+from plotting import SVG, place, point_at, ranges, rows_of, turn
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAction, QContextMenuEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QScrollArea, QWidget
-from test_race import contestant, events, nearly_whole, raced, run_race, weights
-from test_scaling import point
-from windows import LEFT, LONG, button_of, complete, press
+from windows import LEFT, exposed, press
 
-from app.core import race_timing
 from app.core.dataset_settings import fresh_prompt
 from app.core.formatting import seconds
-from app.core.race import Race
-from app.core.race_timing import TimingLog
 from app.core.run import Run
 from app.ui import theme
-from app.ui.panels.race_bars import BarsPanel
 from app.ui.panels.scaling import ScalingPanel
 from app.ui.panels.timing import TimingPanel
 from app.ui.widgets import plot_export
@@ -37,7 +29,6 @@ from vssm.models import registry
 from vssm.sampling.events import Finished, Progress, Started
 
 NOISE = r"does not support"  # the offscreen platform says so of menus: raise, grabbing the keyboard
-SVG = "{http://www.w3.org/2000/svg}"
 
 
 def finished_run(number: int, model: str, took: list[float], mode: int = 0, samples: int = 1, seed: int = 7) -> Run:
@@ -70,11 +61,7 @@ RUNS = [
 def panel(qtbot, clipboard):
     """The timing panel with three runs; `spoken` is what it wants to be said."""
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
-    made = TimingPanel(QAction("Clear history"))
-    made.resize(460, 330)
-    qtbot.addWidget(made)
-    with qtbot.waitExposed(made):
-        made.show()
+    made = exposed(qtbot, TimingPanel(QAction("Clear history")), 460, 330)
     made.retheme(theme.LIGHT)
     made.show_runs(RUNS)
     for _ in range(3):  # axes take the room they need when they are painted
@@ -101,41 +88,12 @@ def window(no_threads_left, qtbot, tmp_path):
         yield made
 
 
-def place(plot, curve: int, point: int) -> QPoint:
-    """Where a point is on screen, by pyqtgraph's own arithmetic."""
-    at = plot._curves[curve]
-    x, y = (math.log10(v[point]) if log else v[point] for v, log in zip((at.x, at.y), plot._log, strict=True))
-    return plot.mapFromScene(plot.plotItem.vb.mapViewToScene(QPointF(x, y)))
-
-
-def point_at(qtbot, plot, curve: int, point: int) -> str:
-    for at in (QPoint(1, 1), place(plot, curve, point)):  # to where it is already, the mouse does not move
-        qtbot.mouseMove(plot.viewport(), at)
-    return plot.value.text()
-
-
-def turn(plot, at: QPoint, notches: int = 1, keys=Qt.KeyboardModifier.NoModifier) -> QWheelEvent:
-    """The wheel, away from the person where notches are positive."""
-    spot, view = QPointF(at), plot.viewport()
-    turned = QPoint(0, 120 * notches)
-    event = QWheelEvent(
-        spot, QPointF(view.mapToGlobal(at)), QPoint(), turned, Qt.MouseButton.NoButton, keys,
-        Qt.ScrollPhase.NoScrollPhase, False,
-    )  # fmt: skip
-    QApplication.sendEvent(view, event)
-    return event
-
-
 def drag(qtbot, plot, start: QPoint, end: QPoint, button=LEFT, keys=Qt.KeyboardModifier.NoModifier) -> None:
     view = plot.viewport()
     qtbot.mousePress(view, button, keys, start)
     qtbot.mouseMove(view, (start + end) / 2)
     qtbot.mouseMove(view, end)
     qtbot.mouseRelease(view, button, keys, end)
-
-
-def ranges(plot) -> np.ndarray:
-    return np.array(plot.plotItem.vb.viewRange())
 
 
 def same(a, b) -> bool:
@@ -278,10 +236,7 @@ def test_the_wheel_goes_by_in_an_area_that_scrolls(qtbot):
     plot.setGeometry(0, 0, 260, 180)
     inner.resize(260, 900)
     area.setWidget(inner)
-    area.resize(300, 200)
-    qtbot.addWidget(area)
-    with qtbot.waitExposed(area):
-        area.show()
+    exposed(qtbot, area, 300, 200)
     plot.retheme(theme.LIGHT)
     plot.fit((0, 1), (0, 1))
     plot.tell([Curve(np.array([0.5]), np.array([0.5]), str)])
@@ -323,10 +278,6 @@ def named(qtbot, plot, path) -> None:
     dialog.selectFile(str(path))
     qtbot.keyClick(dialog.findChild(QLineEdit), Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: plot.window().findChild(QFileDialog) is None)
-
-
-def rows_of(text: str) -> list[dict]:
-    return list(csv.DictReader(io.StringIO(text)))
 
 
 def same_runs(rows: list[dict], runs: list[Run]) -> None:
@@ -483,144 +434,3 @@ def test_scaling_is_saved_point_by_point(qtbot):
 
 
 # --- races and their repeats
-
-
-def race_of(*took: tuple[str, float], seed: int = 0, temperature: float = 1.0) -> Race:
-    """A race in which these models took so many seconds."""
-    told = []
-    for model, when in took:
-        asked = contestant(model)
-        asked = replace(asked, settings=replace(asked.settings, seed=seed, temperature=temperature))
-        told.append((asked, events(asked, [when / 2, when], [6, 12])))
-    return raced(*told)
-
-
-def test_repeats_are_runs_of_the_same_work_by_whatever_seed():
-    record = TimingLog()
-    first = race_of(("vssm", 0.01), ("transformer", 0.3))
-    record.add(first)
-    assert [bar.words for bar in record.bars(first)] == ["0.010 s · fastest", "0.30 s · 30 ×"]
-    assert race_timing.words(record.bars(first)).startswith("Seconds of one run each")
-    record.add(race_of(("vssm", 0.03), ("transformer", 0.5), seed=9))
-    record.add(race_of(("vssm", 0.02), ("transformer", 0.4), ("mamba", 1.0)))
-    record.add(race_of(("vssm", 9.0), temperature=0.5))  # other work
-    record.add(raced((contestant("vssm", 5), events(contestant("vssm", 5), [9.0], [11]))))
-    record.add(raced((contestant("vssm"), events(contestant("vssm"), [9.0], [6], end=False))))  # stopped
-    bars = record.bars(first)
-    assert [bar.seconds for bar in bars] == [[0.01, 0.03, 0.02], [0.3, 0.5, 0.4]]
-    assert [bar.median for bar in bars] == [0.02, 0.4] and [bar.times for bar in bars] == pytest.approx([1, 20])
-    assert "median of 3 runs" in race_timing.words(bars) and "from the least to the most" in race_timing.words(bars)
-    assert bars[0].say(1) == "VSSM, run 2 of 3: 0.030 s, 2 network calls, seed 9"
-    assert record.bars(None) == [] and race_timing.words([]) == ""
-
-
-@pytest.fixture
-def bars(qtbot, clipboard):
-    made = BarsPanel(QAction("Repeat the timing"))
-    made.resize(560, 300)
-    qtbot.addWidget(made)
-    with qtbot.waitExposed(made):
-        made.show()
-    made.retheme(theme.LIGHT)
-    return made
-
-
-def test_bars_have_the_median_the_spread_and_every_run(bars, qtbot):
-    record, plot = TimingLog(), bars.plot
-    first = race_of(("vssm", 0.01), ("transformer", 0.3))
-    for race in (first, race_of(("vssm", 0.03), ("transformer", 0.5)), race_of(("vssm", 0.02), ("transformer", 0.4))):
-        record.add(race)
-    bars.show_bars(record.bars(first), first)
-    assert plot.logs == (True, False) and "logarithmic" in plot.getAxis("bottom").labelText
-    shapes = [item for item in bars._items if isinstance(item, pg.BarGraphItem)]
-    assert [10 ** item.opts["x1"][0] for item in shapes] == pytest.approx([0.02, 0.4])
-    lines = [item.getData()[0] for item in bars._items if isinstance(item, pg.PlotCurveItem)]
-    assert [(10 ** x.min(), 10 ** x.max()) for x in lines] == [pytest.approx((0.01, 0.03)), pytest.approx((0.3, 0.5))]
-    words = [item.toPlainText().strip() for item in bars._items if isinstance(item, pg.TextItem)]
-    assert words == ["0.020 s · fastest", "0.40 s · 20 ×"]
-    for _ in range(3):
-        bars.grab()
-        QApplication.processEvents()
-    assert point_at(qtbot, plot, 1, 1) == "Transformer, run 2 of 3: 0.50 s, 2 network calls, seed 0"
-    rows = rows_of(plot.values())
-    assert [(r["model"], int(r["run"]), float(r["total_seconds"])) for r in rows] == [
-        *(("vssm", i, s) for i, s in enumerate((0.01, 0.03, 0.02), 1)),
-        *(("transformer", i, s) for i, s in enumerate((0.3, 0.5, 0.4), 1)),
-    ]
-    assert {float(r["median_total_seconds"]) for r in rows} == {0.02, 0.4} and rows[0]["torch"]
-    calls = rows_of(plot.values("call by call"))
-    assert [(r["model"], float(r["total_seconds"]), int(r["tokens_done"])) for r in calls] == [
-        ("vssm", 0.005, 6), ("vssm", 0.01, 12), ("transformer", 0.15, 6), ("transformer", 0.3, 12),
-    ]  # fmt: skip
-    root = ElementTree.fromstring(plot._content("svg"))
-    assert "20 ×" in " ".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
-
-
-def test_bars_of_like_times_begin_at_nothing_and_one_run_has_no_spread(bars):
-    record, race = TimingLog(), race_of(("transformer", 0.3), ("mamba", 0.2))
-    record.add(race)
-    bars.show_bars(record.bars(race), race)
-    assert bars.plot.logs == (False, False) and ranges(bars.plot)[0, 0] == 0
-    assert not any(isinstance(item, pg.PlotCurveItem) for item in bars._items)
-    assert "one run" in bars.words.text()
-    bars.show_bars([], None)
-    assert bars._items == [] and "Nobody" in bars.words.text() and not bars.plot._curves
-
-
-@pytest.fixture
-def two(no_threads_left, qtbot, tmp_path):
-    """A window with the weights of the two quickest models."""
-    yield from opened(qtbot, tmp_path / "sitting.json", weights(tmp_path, "vssm", "vssm-paper"))
-
-
-def test_the_timing_is_repeated_and_the_pictures_stay(two, qtbot):
-    window, panel = two, two.race
-    nearly_whole(qtbot, window)
-    assert not window.actions_["repeat_race"].isEnabled()
-    made = run_race(qtbot, window)
-    press(qtbot, window, "Shift+T")
-    assert panel.bars.isVisible() and not panel.axis.isVisible() and not panel.playing
-    assert "one run" in panel.bars.words.text() and len(panel.bars.plot._curves) == 2
-    panel.bars.times.setValue(2)
-    press(qtbot, window, "Ctrl+Shift+R")
-    assert panel.repeating and window.actions_["stop"].isEnabled() and not window.actions_["repeat_race"].isEnabled()
-    assert "is on the clock (turn 1 of 2)" in panel.bars.state.text()
-    qtbot.waitUntil(lambda: not panel.repeating, timeout=LONG)
-    assert panel.race.tracks == made.tracks and "median of 3 runs" in panel.bars.words.text()
-    seconds_of = [bar.seconds for bar in panel.bars._bars]
-    assert [s[0] for s in seconds_of] == [track.end for track in made.tracks] and len(set(seconds_of[0])) > 1
-    assert panel.bars.state.text() == "" and not window.actions_["stop"].isEnabled()
-    axis, track = panel.axis, made.tracks[1]
-    press(qtbot, window, "Shift+T")  # pictures again
-    assert axis.isVisible() and panel.replayable
-    QApplication.processEvents()
-    field = axis._field()
-    y = field.top() + 0.75 * field.height()
-    assert axis.words_at(QPointF(field.left() + 1, y)).startswith(f"{track.contestant.title}: ")
-    end = field.left() + axis.axis.share(track.end) * field.width()
-    said = axis.words_at(QPointF(min(end + 0.5, field.right()), y))
-    assert "112 of 112 tokens" in said and axis.words_at(QPointF(end, field.bottom() + 15)) == ""
-
-
-def test_repeating_is_stopped_by_key_and_given_up_for_a_completion(two, qtbot):
-    window, panel = two, two.race
-    nearly_whole(qtbot, window)
-    made = run_race(qtbot, window)
-    panel.bars.times.setValue(50)
-    press(qtbot, window, "Shift+T")
-    qtbot.mouseClick(button_of(window.actions_["repeat_race"]), LEFT)
-    qtbot.waitUntil(lambda: panel._turn > 1, timeout=LONG)
-    press(qtbot, window, "Escape")
-    qtbot.waitUntil(lambda: not panel.repeating, timeout=LONG)
-    assert panel.race.tracks == made.tracks and 1 < len(panel.bars._bars[0].took) < 50
-    assert panel.words.text() == panel.race.words
-    press(qtbot, window, "Ctrl+Shift+R")
-    assert panel.repeating
-    assert complete(qtbot, window).finished is not None
-    qtbot.waitUntil(lambda: not panel.repeating, timeout=LONG)
-    press(qtbot, window, "Shift+R")  # another race, while bars are chosen
-    qtbot.waitUntil(lambda: panel.race is not made and not panel.running, timeout=LONG)
-    assert panel.bars.isVisible() and not panel.playing
-    press(qtbot, window, "Ctrl+Shift+R")
-    press(qtbot, window, "Ctrl+Q")
-    assert window.engine.closed

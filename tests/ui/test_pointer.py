@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QInputDevice, QMouseEvent, QPointingDevice, QTabletEvent, QTouchEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QSpinBox, QWidget
+from windows import exposed
 
 from app.core.dataset_settings import fresh_prompt
 from app.core.sketch import Sketch
@@ -31,10 +32,7 @@ def window(qtbot):
     made.canvas = Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST)))
     row.addWidget(made.field)
     row.addWidget(made.canvas)
-    made.resize(520, 420)
-    qtbot.addWidget(made)
-    with qtbot.waitExposed(made):
-        made.show()
+    exposed(qtbot, made, 520, 420)
     made.activateWindow()
     qtbot.waitUntil(made.isActiveWindow)
     return made
@@ -366,11 +364,7 @@ def test_codes_are_drawn_anew_by_a_whole_drag_only(level, screen, kind, end):
 @pytest.mark.parametrize("kind", ["mouse", "pen", "finger"])
 @pytest.mark.parametrize("end", ["lost", "blocked", "cancelled"])
 def test_a_crop_stays_once_its_drag_has_ended(qtbot, screen, kind, end):
-    crop = Cropper(Image.new("RGB", (300, 200)), data.CIFAR10)
-    crop.resize(300, 200)
-    qtbot.addWidget(crop)
-    with qtbot.waitExposed(crop):
-        crop.show()
+    crop = exposed(qtbot, Cropper(Image.new("RGB", (300, 200)), data.CIFAR10), 300, 200)
     crop.place(20, 20, 100)
     first, hand = crop.box, Hand(kind, crop, screen)
     hand.press(QPoint(70, 70))
@@ -395,10 +389,7 @@ def test_a_plot_is_not_dragged_on(qtbot, end):
     plot = Plot("Times", "times", {})
     plot.tell([Curve(np.array([1.0, 2.0]), np.array([1.0, 2.0]), str)])
     plot.fit((0, 3), (0, 3))
-    plot.resize(400, 300)
-    qtbot.addWidget(plot)
-    with qtbot.waitExposed(plot):
-        plot.show()
+    exposed(qtbot, plot, 400, 300)
     view = plot.viewport()
     mouse(view, QEvent.Type.MouseButtonPress, QPoint(150, 100), LEFT, LEFT)
     mouse(view, QEvent.Type.MouseMove, QPoint(250, 200), NONE, LEFT)

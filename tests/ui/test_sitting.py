@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from making import sketched
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QLineEdit, QMessageBox
+from racing import contestant, events, weights
 from windows import LEFT, accept, press, type_in
 
 from app.core import session
@@ -501,8 +502,6 @@ def test_a_value_changed_to_anything_is_read_or_told(place, value):
 
 
 def test_race_ticks_come_back(qtbot, tmp_path, no_threads_left):
-    from test_race import weights
-
     folder = weights(tmp_path, "vssm", "transformer")
     for window in opened(qtbot, tmp_path / "sitting.json", folder):
         press(qtbot, window, "V")
@@ -522,8 +521,6 @@ def test_race_ticks_come_back(qtbot, tmp_path, no_threads_left):
 
 def run_recorded(qtbot, panel, seconds: float) -> None:
     """A race of two, whose events are told to the panel as the models' would be."""
-    from test_race import contestant, events
-
     asked = contestant("vssm"), contestant("transformer")
     with qtbot.waitSignal(panel.asked):
         panel.begin(asked)

@@ -11,8 +11,8 @@ import broken_sessions
 import numpy as np
 import pytest
 from conftest import bury
+from layouts import CRAFTED, layout
 from making import sketched
-from test_docks import CRAFTED, layout
 from threaded import Thread
 from windows import LEFT, LONG, button_of, complete, press, take
 

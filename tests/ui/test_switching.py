@@ -4,9 +4,9 @@ import threading
 
 import pytest
 from conftest import opened, running_threads
+from listening import Ear, request, started
 from PySide6.QtWidgets import QDialog
-from test_race import nearly_whole, rest, run_race
-from test_worker import Ear, request, started
+from racing import nearly_whole, rest, run_race
 from windows import LONG, choose, complete, press, take
 
 from app.engine.messages import Dropped, Failed

@@ -10,6 +10,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt
 from PySide6.QtGui import QInputDevice, QPointingDevice, QTabletEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
+from windows import exposed
 
 from app.core.dataset_settings import fresh_prompt
 from app.core.run import Run
@@ -47,11 +48,7 @@ def look(panel, qtbot, view: str) -> None:
 
 @pytest.fixture
 def panel(qtbot):
-    made = LatentPanel()
-    made.resize(500, 320)
-    qtbot.addWidget(made)
-    with qtbot.waitExposed(made):
-        made.show()
+    made = exposed(qtbot, LatentPanel(), 500, 320)
     made.retheme(theme.LIGHT)
     return made
 
@@ -227,12 +224,7 @@ def test_no_two_models_look_the_same(monkeypatch):
 
 @pytest.fixture
 def canvas(qtbot):
-    made = Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST)))
-    made.resize(400, 420)
-    qtbot.addWidget(made)
-    with qtbot.waitExposed(made):
-        made.show()
-    return made
+    return exposed(qtbot, Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST))), 400, 420)
 
 
 def test_a_finger_draws(canvas, qtbot):

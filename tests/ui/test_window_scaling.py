@@ -3,9 +3,9 @@
 import math
 
 import pytest
+from measured import TINY, point
 from PySide6.QtCore import QPoint, QPointF, QSize, Qt
-from test_scaling import TINY, point
-from windows import LEFT, LONG, button_of, complete, plain, press, take
+from windows import LEFT, LONG, button_of, complete, exposed, plain, press, take
 
 from app.ui import theme
 from app.ui.panels import scaling as panels
@@ -36,11 +36,7 @@ def long(monkeypatch, tiny):
 
 @pytest.fixture
 def panel(qtbot):
-    made = ScalingPanel()
-    made.resize(480, 320)
-    qtbot.addWidget(made)
-    with qtbot.waitExposed(made):
-        made.show()
+    made = exposed(qtbot, ScalingPanel(), 480, 320)
     made.retheme(theme.LIGHT)
     return made
 

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from commands import DATA, SEVEN
+from commands import DATA, SEVEN, complete_with
 from safetensors.torch import save_file
 
 from vssm import checkpoint
@@ -81,18 +81,7 @@ def nested(levels: int) -> dict:
 def test_checkpoints_of_another_make(refuse, tmp_path, out, change, says):
     tensors, meta = checkpoint.read(checkpoint.shipped("vssm", "mnist"))
     checkpoint.write(tmp_path / "weights.safetensors", tensors, change(meta))
-    refuse(
-        "complete",
-        "--model",
-        "vssm",
-        "--prompt",
-        SEVEN,
-        "--checkpoint",
-        tmp_path / "weights.safetensors",
-        "--out",
-        out,
-        says=says,
-    )
+    refuse(*complete_with(tmp_path / "weights.safetensors", out), says=says)
 
 
 def put(value: float):
@@ -124,7 +113,7 @@ def test_weights_that_are_none(refuse, tmp_path, out, change, says):
     tensors, meta = checkpoint.read(checkpoint.shipped("vssm", "mnist"))
     path = tmp_path / "weights.safetensors"
     checkpoint.write(path, change(tensors), meta)
-    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", path, "--out", out, says=says)
+    refuse(*complete_with(path, out), says=says)
 
 
 def test_a_classifier_with_a_broken_weight(tmp_path):
@@ -143,7 +132,7 @@ def test_a_classifier_with_a_broken_weight(tmp_path):
 def test_metadata_that_are_nested_too_deep(refuse, tmp_path, out):
     path = tmp_path / "weights.safetensors"
     save_file({"w": torch.zeros(1)}, path, {"format": checkpoint.FORMAT, "meta": '{"a":' * 5000 + "1" + "}" * 5000})
-    words = ["complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", path, "--out", out]
+    words = complete_with(path, out)
     refuse(*words, says="is broken or not a safetensors file")
     path.write_bytes((2**40).to_bytes(8, "little") + bytes(1000))
     refuse(*words, says="its header is too large")
@@ -151,30 +140,8 @@ def test_metadata_that_are_nested_too_deep(refuse, tmp_path, out):
 
 def test_safetensors_of_another_program(refuse, tmp_path, out):
     save_file({"weight": torch.zeros(3)}, tmp_path / "weights.safetensors")
-    refuse(
-        "complete",
-        "--model",
-        "vssm",
-        "--prompt",
-        SEVEN,
-        "--checkpoint",
-        tmp_path / "weights.safetensors",
-        "--out",
-        out,
-        says="not made by this program",
-    )
+    refuse(*complete_with(tmp_path / "weights.safetensors", out), says="not made by this program")
 
 
 def test_weights_of_another_model(refuse, out):
-    refuse(
-        "complete",
-        "--model",
-        "vssm",
-        "--prompt",
-        SEVEN,
-        "--checkpoint",
-        checkpoint.shipped("transformer", "mnist"),
-        "--out",
-        out,
-        says="not 'vssm'",
-    )
+    refuse(*complete_with(checkpoint.shipped("transformer", "mnist"), out), says="not 'vssm'")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import DATA, EIGHT, SEVEN, pixels, settings, vssm, write
+from commands import DATA, EIGHT, SEVEN, complete_with, pixels, settings, vssm, write
 
 import vssm as package
 from vssm import checkpoint
@@ -210,7 +210,7 @@ def test_names_that_no_system_takes(refuse, tmp_path, out):
     name = tmp_path / ("x" * 300) / "y.png"
     refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--out", name, says="choose another path")
     refuse("complete", "--model", "vssm", "--prompt", name, "--out", out, says="cannot be read")
-    refuse("complete", "--model", "vssm", "--prompt", SEVEN, "--checkpoint", name, "--out", out, says="choose another")
+    refuse(*complete_with(name, out), says="choose another")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".npz"])
@@ -314,18 +314,7 @@ def test_objects_are_never_unpickled(refuse, tmp_path):
         )
     for name in ("vssm.safetensors", "plain.npz"):
         (tmp_path / name).write_bytes(pickle.dumps(Trap(trap)))
-        refuse(
-            "complete",
-            "--model",
-            "vssm",
-            "--prompt",
-            SEVEN,
-            "--checkpoint",
-            tmp_path / name,
-            "--out",
-            tmp_path / "out.png",
-            says="not a safetensors file",
-        )
+        refuse(*complete_with(tmp_path / name, tmp_path / "out.png"), says="not a safetensors file")
     assert not trap.exists()
 
 

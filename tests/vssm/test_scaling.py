@@ -16,6 +16,7 @@ import torch
 from commands import vssm, vssm_json
 from hypothesis import given
 from hypothesis import strategies as st
+from measured import TINY, point
 
 from vssm import data
 from vssm.cli import commands
@@ -26,26 +27,12 @@ from vssm.models import registry
 from vssm.reports import svg_plot
 
 NAMES = list(registry.PRESETS)
-TINY = 60_000  # parameters
 CPU = torch.device("cpu")
 
 
 def small(*names, lengths=(16, 64), **more) -> ScalingRequest:
     contenders = tuple(Contender(name, name) for name in names or NAMES)
     return ScalingRequest("mnist", lengths, contenders, **{"repeat": 2, "parameters": TINY} | more)
-
-
-def point(name: str, length: int, seconds: float, **more) -> Measured:
-    title = registry.get(name).title
-    usual = {
-        "sampler": "m",
-        "parameter": None,
-        "shape": scaling.grid(length),
-        "repeats": 1,
-        "parameters": 7,
-        "positions": 1,
-    }
-    return Measured(name, name, title, length=length, seconds=seconds, **usual | {"network_calls": 3} | more)
 
 
 # --- pictures and networks
