@@ -20,6 +20,11 @@ def choose(name: str = "auto") -> torch.device:
     here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(n for n, available in here.items() if available))
+    if name == "cuda" and torch.version.cuda is None:
+        raise UserError(
+            f"This torch, {torch.__version__}, is built without CUDA; install a build with it (https://pytorch.org/"
+            "get-started/locally), or choose the device cpu."
+        )
     if not here.get(name, False):
         raise UserError(
             f"There is no device {name!r} here; choose one of: auto, {', '.join(n for n in here if here[n])}."

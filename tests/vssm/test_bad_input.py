@@ -53,6 +53,11 @@ TRAIN = ["train", "--model", "vssm", "--out", "never", "--data-dir", DATA]
         ([*COMPLETE, "--prompts", "x.npz"], "not allowed with"),
         ([*COMPLETE, "--threads", "0"], "--threads: must be at least 1"),
         ([*COMPLETE, "--device", "abacus"], "no device 'abacus'"),
+        pytest.param(
+            [*COMPLETE, "--device", "cuda"],
+            "is built without CUDA; install a build with it",
+            marks=pytest.mark.skipif(torch.version.cuda is not None, reason="this torch is built with CUDA"),
+        ),
         ([*COMPLETE, "--data", "imagenet"], "no data set 'imagenet'"),
         ([*COMPLETE, "--model", "oracle"], "no model 'oracle'"),
         ([*COMPLETE, "--mode", "chaotic"], "no mode 'chaotic'; choose one of: parallel"),
