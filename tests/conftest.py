@@ -83,11 +83,14 @@ def window(no_threads_left, qtbot, tmp_path):
 
 
 def opened(qtbot, state, folder=None):
-    """Open a window, and close it after its use."""
+    """Open a window, and close it after its use. In a new session Live is off: only what a test asks for runs."""
     from app import application
+    from app.core import session
     from app.ui.main_window import Window
 
     bury()
+    if not state.exists():
+        session.save(session.Session(live=False), state)
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
     application.prepare(QApplication.instance())
     gc.disable()  # as the program does

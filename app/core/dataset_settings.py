@@ -33,15 +33,9 @@ FIELDS = {key: name for name, key in KEYS.items()}
 TUPLES = ("ink", "recent", "absent")
 
 
-def fresh_prompt(dataset: data.DataSet) -> Prompt:
-    """Return the prompt of a new sketch: on a black ground the upper half is known, in colour nothing is."""
-    return Prompt.empty(*dataset.shape).with_rows(dataset.height // 2 if dataset.channels == 1 else 0)
-
-
-def is_fresh(prompt: Prompt, dataset: data.DataSet) -> bool:
+def is_fresh(prompt: Prompt) -> bool:
     """Tell whether nothing has been drawn or marked yet."""
-    fresh = fresh_prompt(dataset)
-    return bool((prompt.pixels == fresh.pixels).all() and (prompt.known == fresh.known).all())
+    return not (prompt.pixels.any() or prompt.known.any())
 
 
 @dataclass(eq=False)
@@ -73,7 +67,7 @@ class DatasetSettings:
     def fresh(cls, dataset: data.DataSet) -> DatasetSettings:
         """Return the settings to begin with."""
         ink = PEN if dataset.channels == 3 else (255,)
-        return cls(Sketch(fresh_prompt(dataset)), pixel_mode=dataset.pixel_mode, ink=ink)
+        return cls(Sketch(Prompt.empty(*dataset.shape)), pixel_mode=dataset.pixel_mode, ink=ink)
 
     def copy(self) -> DatasetSettings:
         """Return settings that later changes of these do not reach; the sketch's history is left out."""

@@ -15,8 +15,7 @@ from vssm import data
 from vssm.models import registry
 from vssm.sampling.events import Details, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
 
-MOST_COMPARED = 6  # in one line
-PAIR = "vssm", "transformer"  # whose ratio is told wherever both have run; else that of the fastest and the slowest
+PAIR = "vssm", "transformer"  # whose seconds are compared
 
 
 @dataclass(eq=False)
@@ -156,31 +155,38 @@ class Run:
 
 
 def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title) -> str:
-    """One line on the latest finished run of each model and mode. Seconds are compared between like runs only: those
-    whose work was that of the last one; where they are too close to tell, that is said. `name` says how a run is
-    called."""
-    newest: dict[str, Run] = {}
-    for run in reversed(runs):
-        if run.finished:
-            newest.setdefault(run.title, run)
-    latest = sorted(newest.values(), key=lambda run: run.variant != "")[:MOST_COMPARED]  # usual modes go first
-    latest.sort(key=lambda run: (list(registry.PRESETS).index(run.model), run.number))
-    like = [run for run in latest if run.work == next(iter(newest.values())).work]
-    if len(like) == 1 < len(latest):
-        rates = " · ".join(
-            f"{name(run)} {formatting.rate(run.finished.tokens_per_second)}" for run in latest if run.finished
-        )
-        return f"{rates} (unlike runs: rates, not seconds)"
-    text = " · ".join(f"{name(run)} {formatting.seconds(run.seconds)}" for run in like)
-    if len(like) < 2:
-        return text
-    pair = [run for run in like if run.model in PAIR and not run.variant]
-    fast, *_, slow = sorted(pair if len(pair) == len(PAIR) else like, key=lambda run: run.seconds)
-    once = [Times({0: run.seconds}, _spread(runs, run)) for run in (fast, slow)]
-    if not places.ahead(*once):
-        return f"{text}: {fast.title} and {slow.title} tie"
-    ratio = formatting.times(slow.seconds / max(fast.seconds, 1e-9))
-    return f"{text}: {fast.title} {ratio} faster" + (f" than {slow.title}" if len(like) > 2 else "")
+    """One line on the VSSM and the Transformer: how many times one was faster than the other on a sketch, by their
+    latest finished runs; in their usual modes, if there are such. What differs beside the model is said, and where that
+    is the number of samples, seconds a picture are compared. Where two times are too close to tell, they tie. As long
+    as one of the two is missing, the line says so. `name` says how a run is called."""
+    latest: dict[str, Run] = {}
+    for run in runs:
+        if run.finished and run.model in PAIR and not (run.variant and not latest.get(run.model, run).variant):
+            latest[run.model] = run
+    if len(latest) < len(PAIR):
+        missing = " and ".join(_the(registry.get(model).title) for model in PAIR if model not in latest)
+        done = "".join(f"{name(run)}: {formatting.seconds(run.seconds)}. " for run in latest.values())
+        return f"{done}Complete with {missing} to compare." if runs else ""
+    a, b = sorted(latest.values(), key=_alone)
+    alike = a.settings.samples == b.settings.samples
+    took = [formatting.seconds(run.seconds if alike else _alone(run)) for run in (a, b)]
+    notes = [] if alike else [f"a picture, of {a.settings.samples} and {b.settings.samples} at once"]
+    if a.started and b.started and (a.started.device, a.started.threads) != (b.started.device, b.started.threads):
+        notes.append(f"on {a.started.device} and on {b.started.device}")
+    figures = " ".join([" against ".join(took), *notes])
+    if not places.ahead(*(Times({0: _alone(run)}, _spread(runs, run)) for run in (a, b))):
+        return f"{name(a)} and {_the(name(b))} tie: {figures}"
+    ratio = formatting.times(_alone(b) / max(_alone(a), 1e-9))
+    return f"{name(a)} {ratio} faster than {_the(name(b))}: {figures}"
+
+
+def _alone(run: Run) -> float:
+    """Seconds for one of its pictures."""
+    return run.seconds / run.settings.samples
+
+
+def _the(name: str) -> str:
+    return f"the {name}"
 
 
 def _spread(runs: list[Run], like: Run) -> float:

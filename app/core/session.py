@@ -46,13 +46,13 @@ class Session:
     samples: int = 4
     seed: int = 1
     keep_seed: bool = False
-    live: bool = False
+    live: bool = True
     theme: str = "system"
     device: str = "auto"
     layout: str = ""
     toured: bool = False
     tool: str = "brush"
-    pen: int = 3
+    pen: int = 2
     datasets: dict[str, DatasetSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -1,8 +1,9 @@
 """What is drawn and which pixels are known, with a history. No Qt.
 
 Known pixels are those of a region (set by the row slider, the rectangle, the known and unknown brushes and the
-buttons) and those the pen has touched outside it. What comes to lie under unknown pixels is kept, so that moving the
-slider to and fro loses nothing, but it is neither shown nor given to a model.
+buttons) and those the pen has touched outside it. On a black ground the region follows the ink, until it is set: it is
+the rows down to the lowest ink, so that blank paper below a stroke is open. What comes to lie under unknown pixels is
+kept, so that moving the slider to and fro loses nothing, but it is neither shown nor given to a model.
 
 On a black ground, as of MNIST, no ink is a colour too: the eraser takes ink away, and with it what the pen had made
 known, so that a stray stroke leaves nothing behind. In colour there is no such ground: there the eraser makes unknown.
@@ -25,11 +26,13 @@ SIZES = 1, 8  # of the pen, at least and at most, in pixels
 
 @dataclass(frozen=True)
 class State:
-    """pixels: [H, W, C] uint8. region, touched: [H, W] bool; known is their union."""
+    """pixels: [H, W, C] uint8. region, touched: [H, W] bool; known is their union. follows: whether the region is the
+    rows down to the lowest ink, whatever is drawn."""
 
     pixels: np.ndarray
     region: np.ndarray
     touched: np.ndarray
+    follows: bool
 
 
 @dataclass(frozen=True)
@@ -44,21 +47,24 @@ class Moment:
 class Sketch:
     """The picture and its mask, with undo. Positions are (x, y) in pixels; a pixel's centre is at a half.
 
-    touched: those of the prompt's known pixels that are known only because they were drawn on."""
+    touched: those of the prompt's known pixels that are known only because they were drawn on. Where the known ones are
+    the rows down to the lowest ink, they follow it."""
 
     def __init__(self, prompt: Prompt, touched: np.ndarray | None = None):
         self._undo: list[tuple[str, State]] = []
         self._redo: list[State] = []
         touched = np.zeros_like(prompt.known) if touched is None else touched.copy()
-        self._set(State(prompt.pixels.copy(), prompt.known & ~touched, touched))
+        pixels = prompt.pixels.copy()
+        self._set(State(pixels, prompt.known & ~touched, touched, np.array_equal(prompt.known, _down_to_ink(pixels))))
         H, W = prompt.known.shape
         self._y, self._x = np.mgrid[:H, :W] + 0.5
 
     def _set(self, state: State) -> None:
         self.pixels, self.region, self.touched = state.pixels, state.region, state.touched
+        self.follows = state.follows and not self.colour
 
     def _state(self) -> State:
-        return State(self.pixels.copy(), self.region.copy(), self.touched.copy())
+        return State(self.pixels.copy(), self.region.copy(), self.touched.copy(), self.follows)
 
     @property
     def colour(self) -> bool:
@@ -146,12 +152,18 @@ class Sketch:
                 self.region &= ~near
         else:
             self._know(near, tool == "known")
+        self._follow()
+
+    def _follow(self) -> None:
+        if self.follows:
+            self.region, self.touched = _down_to_ink(self.pixels), np.zeros_like(self.touched)
 
     def _paint(self, where: np.ndarray, ink: tuple[int, ...]) -> None:
         self.pixels[where] = ink
         self.touched |= where & ~self.region
 
     def _know(self, where: np.ndarray, known: bool) -> None:
+        self.follows = False
         if known:
             self.region |= where
         else:
@@ -193,20 +205,24 @@ class Sketch:
 
     def set_known(self, known: np.ndarray) -> None:
         """Make exactly these pixels known."""
-        self.region, self.touched = known.copy(), np.zeros_like(known)
+        self.region, self.touched, self.follows = known.copy(), np.zeros_like(known), False
 
     def clear(self) -> None:
-        """Take all ink away; the region stays, but not in colour."""
-        self.pixels, self.touched = np.zeros_like(self.pixels), np.zeros_like(self.touched)
-        if self.colour:
-            self.region = np.zeros_like(self.region)
+        """Begin anew: nothing is drawn, and nothing known."""
+        self.take(Prompt.empty(*self.pixels.shape))
 
     def replace_ink(self, pixels: np.ndarray) -> None:
-        """Put other ink in the place of the present one, on a black ground; the region stays."""
+        """Put other ink in the place of the present one, on a black ground; a region that was set stays."""
         self.pixels = pixels.copy()
         self.touched = pixels.any(2) & ~self.region
+        self._follow()
 
     def take(self, prompt: Prompt) -> None:
         """Become a copy of an example."""
-        self.pixels = prompt.pixels.copy()
-        self.set_known(prompt.known)
+        self._set(Sketch(prompt)._state())
+
+
+def _down_to_ink(pixels: np.ndarray) -> np.ndarray:
+    """[H, W]: the rows of pixels [H, W, C] down to the lowest that has ink."""
+    inked = np.flatnonzero(pixels.max((1, 2)))
+    return Prompt.empty(*pixels.shape).with_rows(inked[-1] + 1 if inked.size else 0).known

@@ -129,8 +129,8 @@ def table() -> list[Spec]:
              ("Ctrl+Z",), repeats=True, enabled=lambda w: w.canvas.sketch.can_undo),
         Spec("redo", "Redo", "Sketch", "Do it again", lambda w: w.canvas.redo(), ("Ctrl+Shift+Z", "Ctrl+Y"),
              repeats=True, enabled=lambda w: w.canvas.sketch.can_redo),
-        Spec("clear", "Clear", "Sketch", "Take away all that is drawn", lambda w: w.sketch.clear(),
-             ("Ctrl+Backspace",)),
+        Spec("clear", "Clear", "Sketch", "Take away all that is drawn: nothing is known then",
+             lambda w: w.sketch.clear(), ("Ctrl+Backspace",)),
         Spec("centre_sketch", "Centre and size", "Sketch", "Move and size the ink as MNIST's digits are: 20 pixels, "
              "the middle of its weight in the middle", lambda w: w.sketch.centre(), ("Ctrl+M",), fits=of_ink),
         *(

@@ -305,7 +305,8 @@ class CompletionController(QObject):
     def _show_history(self) -> None:
         self._later.stop()
         self._completion.show_earlier(self.here, self._theme)
-        self._timing.show_runs([run.origin for run in self.here])  # an edited run has not completed the prompt
+        runs = [run.origin for run in self.here]  # an edited run has not completed the prompt
+        self._timing.show_runs(runs, self.selected_run.origin if self.selected_run else None)
 
     def clear_history(self) -> None:
         """Forget all runs of this data set but the one shown and the one under way."""
@@ -325,7 +326,7 @@ class CompletionController(QObject):
         """Show what is pinned, and an example to a person who has drawn and made nothing yet."""
         settings, dataset = self._workspace.dataset_settings, self._workspace.data
         self._completion.show_pinned(settings.pinned)
-        begun = self.here or not is_fresh(settings.sketch.prompt, dataset)
+        begun = self.here or not is_fresh(settings.sketch.prompt)
         self._completion.offer(None if begun else precomputed.find(dataset))
 
     @Slot(tuple)

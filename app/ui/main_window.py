@@ -107,7 +107,7 @@ class Window(QMainWindow):
         self.sketch = SketchPanel(self.workspace.data, self.workspace.dataset_settings, self.actions_)
         self.canvas = self.sketch.canvas
         self.completion = CompletionPanel()
-        self.timing = TimingPanel(self.actions_["clear_history"])
+        self.timing = TimingPanel()
         self.latents = LatentPanel()
         self.scaling = ScalingPanel()
         self.race = RacePanel(self.actions_)

@@ -5,10 +5,9 @@ import pytest
 from listening import Ear, request, started
 from PySide6.QtCore import Qt
 
-from app.core.dataset_settings import fresh_prompt
 from app.engine.messages import Failed, Job
 from app.engine.worker import Worker
-from vssm import checkpoint, data
+from vssm import checkpoint
 from vssm.evaluation import scaling
 from vssm.prompt import Prompt
 from vssm.sampling.events import Finished, GenerationRequest, Latents, Progress, Started
@@ -158,7 +157,7 @@ def test_a_mistake_in_a_model_is_one_sentence_and_the_thread_lives(engine, qtbot
 
 def test_too_much_for_memory_is_one_sentence(engine, qtbot):
     ear = Ear(engine)
-    prompt = fresh_prompt(data.MNIST)
+    prompt = Prompt.empty(28, 28, 1).with_rows(14)
     number = engine.complete("transformer", "mnist", GenerationRequest(prompt, 10**9))
     qtbot.waitUntil(lambda: number in ear.ends, timeout=30000)
     assert ear.sentences == [(number, "There is not enough memory for this; ask for fewer samples.")]

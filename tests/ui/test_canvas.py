@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from windows import exposed
 
-from app.core.dataset_settings import fresh_prompt
 from app.core.sketch import Sketch
 from app.ui.widgets.canvas import Canvas
 from vssm import data
@@ -22,7 +21,7 @@ POINTS = st.tuples(st.floats(-5, 33), st.floats(-5, 33))
 
 @pytest.fixture
 def canvas(qtbot):
-    return exposed(qtbot, Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST))), 400, 420)
+    return exposed(qtbot, Canvas(data.MNIST, Sketch(Prompt.empty(28, 28, 1).with_rows(14))), 400, 420)
 
 
 def ink(canvas) -> np.ndarray:
@@ -79,7 +78,42 @@ def test_drawing_makes_unknown_pixels_known_and_erasing_gives_them_back(canvas, 
     draw(canvas, [(3, 20), (18, 20)], Qt.MouseButton.RightButton)
     canvas.pen = 8
     draw(canvas, [(3, 20), (18, 20)], Qt.MouseButton.RightButton)
-    assert np.array_equal(canvas.sketch.known, fresh_prompt(data.MNIST).known)
+    assert np.array_equal(canvas.sketch.known, Prompt.empty(28, 28, 1).with_rows(14).known)
+
+
+def test_the_known_line_follows_the_lowest_ink_until_it_is_set(canvas, draw):
+    canvas.change("clear", canvas.sketch.clear)
+    canvas.pen = 1
+    assert not canvas.sketch.known.any()  # Complete invents a whole picture
+    for y in (6, 12):
+        draw(canvas, [(5, 3), (15, y)])
+        assert canvas.sketch.rows == y + 1 and canvas.sketch.known.sum() == 28 * (y + 1)
+    canvas.undo()
+    assert canvas.sketch.rows == 7
+    canvas.redo()
+    canvas.pen = 8
+    draw(canvas, [(4, 12), (16, 12)], Qt.MouseButton.RightButton)
+    assert 0 < canvas.sketch.rows < 12 and canvas.sketch.rows == np.flatnonzero(ink(canvas).any(1))[-1] + 1
+    canvas.change("rows", canvas.sketch.set_known, canvas.sketch.prompt.with_rows(10).known)
+    draw(canvas, [(4, 20), (16, 20)])
+    assert canvas.sketch.rows == 10 and canvas.sketch.known[20, 5] and not canvas.sketch.known[20, 24]
+    canvas.change("clear", canvas.sketch.clear)
+    draw(canvas, [(5, 9)])
+    assert canvas.sketch.rows > 9
+
+
+def test_a_frame_shows_where_digits_lie(canvas):
+    """Around 20 x 20 pixels in the middle, on screen only."""
+    canvas.change("known", canvas.sketch.set_known, canvas.sketch.known | True)
+    canvas.change("stroke", canvas.sketch.stroke, "brush", (1, 1), (2, 1), 1)  # so that no hint is written over it
+    shot, field = canvas.grab().toImage(), canvas.field()
+    light = np.array([[shot.pixelColor(x, y).lightness() for x in range(shot.width())] for y in range(shot.height())])
+    long = 0.4 * 20 / 28 * field.width()  # it is dashed
+    edges = {axis: np.flatnonzero(((light > 15) & (light < 120)).sum(axis) > long) for axis in (0, 1)}
+    for axis, start in ((0, field.left()), (1, field.top())):
+        inner = edges[axis][(edges[axis] > start + 20) & (edges[axis] < start + field.width() - 20)]
+        assert inner[[0, -1]] == pytest.approx([start + field.width() * part / 28 for part in (4, 24)], abs=2)
+    assert not canvas.sketch.prompt.pixels[4:24].any()
 
 
 def test_known_and_unknown_brushes_edit_the_mask_only(canvas, draw):
@@ -139,7 +173,7 @@ def test_strokes_that_leave_the_field_go_on_when_they_return(canvas, draw):
 def test_nothing_assumes_28_or_one_channel(qtbot, draw):
     """A sketch of 16 × 20 colour pixels."""
     colour = dataclasses.replace(data.CIFAR10, name="colour", height=16, width=20)
-    made = Canvas(colour, Sketch(fresh_prompt(colour)))
+    made = Canvas(colour, Sketch(Prompt.empty(*colour.shape)))
     made.ink = (10, 200, 30)
     exposed(qtbot, made, 400, 420)
     draw(made, [(2, 2), (18, 14)])

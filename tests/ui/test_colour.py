@@ -521,9 +521,11 @@ def test_runs_belong_to_their_data_set(models_in_colour, qtbot):
     window = models_in_colour
     colour = complete(qtbot, window)
     press(qtbot, window, "Ctrl+1")
-    assert window.runs.selected_run is None and "Run two models" in window.timing.words.text()
+    assert window.runs.selected_run is None and "two models" in window.timing.words.text()
     first, second = complete(qtbot, window), complete(qtbot, window)
     assert window.runs.selected_run is second and first.finished.images.shape == (4, 28, 28, 1)
+    assert sorted(window.timing._curves) == [second.number]
+    window.timing.all.setChecked(True)
     assert sorted(window.timing._curves) == [first.number, second.number]
     press(qtbot, window, "Ctrl+2")
     assert window.runs.selected_run is colour and sorted(window.timing._curves) == [colour.number]

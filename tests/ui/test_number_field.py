@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, QLocale, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLineEdit, QSpinBox
+from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLineEdit, QSpinBox, QStyle, QStyleOptionSpinBox
 
 from app.ui.widgets.number_field import DecimalField, WholeField, read
 
@@ -126,6 +126,42 @@ def test_a_least_value_with_a_name_stays(qtbot, locale):
     qtbot.keyClick(field.findChild(QLineEdit), Qt.Key.Key_Backspace)
     qtbot.keyClick(field, Qt.Key.Key_Return)
     assert field.text() == "widest" and field.value() == 0
+
+
+def test_keys_do_what_they_say_after_a_click_in_a_field(bare, qtbot):
+    """All but the signs of a number, and these too once Enter has ended the typing or the arrows were clicked."""
+    from windows import press
+
+    bare.activateWindow()
+    qtbot.waitUntil(bare.isActiveWindow)
+    press(qtbot, bare, "1")
+    field = bare.bar.samples
+    field.setValue(3)
+    option = QStyleOptionSpinBox()
+    field.initStyleOption(option)
+    style, up = field.style(), QStyle.SubControl.SC_SpinBoxUp
+    arrow = style.subControlRect(QStyle.ComplexControl.CC_SpinBox, option, up, field)
+    qtbot.mouseClick(field, Qt.MouseButton.LeftButton, pos=arrow.center())
+    assert field.value() == 4 and not field.hasFocus()
+    qtbot.mouseClick(field.lineEdit(), Qt.MouseButton.LeftButton)
+    assert field.hasFocus()
+    races, live = [], bare.actions_["set_live"].isChecked()
+    bare.actions_["start_race"].triggered.connect(lambda: races.append(1))
+    qtbot.keyClick(field, "R", Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClick(field, "l")
+    assert len(races) == 1 and bare.actions_["set_live"].isChecked() != live and field.hasFocus()
+    qtbot.keyClick(field, "l")
+    field.selectAll()
+    qtbot.keyClick(field, "2")
+    assert field.value() == 2 and bare.workspace.model == "vssm"
+    asked = []
+    bare.actions_["complete"].triggered.connect(lambda: asked.append(1))
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert len(asked) == 1 and not field.hasFocus()
+    qtbot.keyClick(QApplication.focusWidget() or bare, "2")
+    assert field.value() == 2 and bare.workspace.model == "transformer"
+    press(qtbot, bare, "1")
+    press(qtbot, bare, "Escape")
 
 
 @given(st.floats(0, 1e6), st.sampled_from(LOCALES))

@@ -10,7 +10,6 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QSpinBox, QWidget
 from windows import exposed
 
-from app.core.dataset_settings import fresh_prompt
 from app.core.sketch import Sketch
 from app.ui import theme
 from app.ui.crop_dialog import Cropper
@@ -18,6 +17,7 @@ from app.ui.widgets.canvas import Canvas
 from app.ui.widgets.latent_map import LatentMap
 from app.ui.widgets.plot import Curve, Plot
 from vssm import data
+from vssm.prompt import Prompt
 
 LEFT, RIGHT, NONE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.NoButton
 NO_KEYS = Qt.KeyboardModifier.NoModifier
@@ -29,7 +29,7 @@ def window(qtbot):
     made = QWidget()
     row = QHBoxLayout(made)
     made.field = QSpinBox()
-    made.canvas = Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST)))
+    made.canvas = Canvas(data.MNIST, Sketch(Prompt.empty(28, 28, 1).with_rows(14)))
     row.addWidget(made.field)
     row.addWidget(made.canvas)
     exposed(qtbot, made, 520, 420)
@@ -129,7 +129,7 @@ def lift(canvas, screen, place) -> None:
 
 def line_alone(window, hand, screen) -> np.ndarray:
     """The ink of the same stroke that nothing disturbs."""
-    other = Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST)), window)
+    other = Canvas(data.MNIST, Sketch(Prompt.empty(28, 28, 1).with_rows(14)), window)
     other.resize(window.canvas.size())
     other.show()
     alone = Hand("mouse", other, screen)

@@ -159,6 +159,7 @@ def test_it_is_told_beside_the_completion_and_put_right_by_a_click(mnist, qtbot,
     complete(qtbot, window)
     assert not window.completion.advice_row.isVisible()
     press(qtbot, window, "Ctrl+Backspace")
+    window.sketch.rows.setValue(14)
     draw(window.canvas, [(18, 1), (25, 1), (25, 7)])
     before = window.canvas.sketch.prompt
     complete(qtbot, window)

@@ -17,7 +17,6 @@ from threaded import Thread
 from windows import LEFT, LONG, button_of, complete, press, take
 
 from app.core import session
-from app.core.dataset_settings import fresh_prompt
 from app.core.link import Link
 from app.core.settings import CompletionSettings
 from app.ui.main_window import Window
@@ -279,7 +278,7 @@ def test_the_example_stays_until_the_first_run_of_its_data_set(window, qtbot):
 
 
 def test_who_has_drawn_before_is_shown_no_example(qtbot, tmp_path, no_threads_left):
-    sheet = sketched(Prompt(np.full((28, 28, 1), 255, np.uint8), fresh_prompt(data.MNIST).known))
+    sheet = sketched(Prompt(np.full((28, 28, 1), 255, np.uint8), Prompt.empty(28, 28, 1).with_rows(14).known))
     session.save(session.Session(datasets={"mnist": sheet}), tmp_path / "sitting.json")
     bury()
     window = Window(tmp_path / "sitting.json", tmp_path, link=Thread())

@@ -59,7 +59,9 @@ def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
         usual = complete_in(qtbot, window, "vssm")
         assert usual.variant == "" and said(window).startswith("● VSSM · ")
         legend = plain(window.timing.words.text())
-        assert legend.startswith("● VSSM 0") and f"◇ AS-ARM masked 5 {formatting.seconds(run.seconds)}" in legend
+        assert legend.startswith("● VSSM: 0")
+        names = [item.toPlainText() for item in window.timing._names._items]
+        assert sorted(names) == [f"{one.title} {formatting.seconds(one.seconds)}" for one in (run, usual)]
         row = window.completion._earlier_row
         thumbs = [w for w in row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
         assert [w.text().split("\n")[1] for w in thumbs] == ["", "masked 5"]
@@ -216,7 +218,7 @@ def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path,
         type_in(qtbot, window.bar.modes.number, "7")
         run = complete(qtbot, window)
         assert run.finished.network_calls == 7 and said(window) == "▽ Toy rounds 7 · 1 of 4"
-        assert "Toy rounds 7" in plain(window.timing.words.text()) and window.messages.text == ""
+        assert any("Toy rounds 7" in one.text for one in window.timing._names._names) and window.messages.text == ""
     assert session.load(tmp_path / "sitting.json").dataset_settings.samplers == {"toy": ("rounds", 7)}
 
 

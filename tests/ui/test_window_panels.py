@@ -12,7 +12,6 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from windows import exposed
 
-from app.core.dataset_settings import fresh_prompt
 from app.core.run import Run
 from app.core.sketch import Sketch
 from app.ui import theme
@@ -22,13 +21,14 @@ from app.ui.widgets.colour_map import class_colours, diverging, enlarge
 from app.ui.widgets.picture import OPEN
 from vssm import data
 from vssm.models import registry
+from vssm.prompt import Prompt
 from vssm.sampling.events import Latents, Posterior, Started
 from vssm.sampling.step import Sampler
 
 
 def run_with(kind: str, classes: int, levels=((7, 7), (14, 14)), variables: int = 5, samples: int = 2) -> Run:
     """A run whose latents are all 0 but for one of the second sample."""
-    run = asked_run(1, "vssm", "mnist", fresh_prompt(data.MNIST), samples=samples)
+    run = asked_run(1, "vssm", "mnist", Prompt.empty(28, 28, 1).with_rows(14), samples=samples)
     mode = Sampler("parallel", "Parallel", "at once")
     run.add(Started("vssm", "VSSM", 784, samples, len(levels), "CPU", 1, False, mode, 0, "sampled"))
     for number, grid in enumerate(levels, 1):
@@ -224,7 +224,7 @@ def test_no_two_models_look_the_same(monkeypatch):
 
 @pytest.fixture
 def canvas(qtbot):
-    return exposed(qtbot, Canvas(data.MNIST, Sketch(fresh_prompt(data.MNIST))), 400, 420)
+    return exposed(qtbot, Canvas(data.MNIST, Sketch(Prompt.empty(28, 28, 1).with_rows(14))), 400, 420)
 
 
 def test_a_finger_draws(canvas, qtbot):

@@ -34,8 +34,7 @@ def steps() -> tuple[Step, ...]:
              lambda window: button_of(window.actions_["complete"])),
         Step("compare", "Compare", "Choose the Transformer (2) and complete again: it draws pixel by pixel.",
              lambda window: button_of(window.actions_[("choose_model", "transformer")])),
-        Step("ending", "Another ending", ("Click one of the small samples, or switch Live on and draw: each "
-             "completion is one of many."),
+        Step("ending", "Another ending", "Click one of the small samples: each completion is one of many.",
              lambda window: window.completion.gallery),
         Step("race", "Race", "Press Race, or ⇧R: all models complete the same sketch, each alone on the clock.",
              lambda window: button_of(window.actions_["start_race"])),

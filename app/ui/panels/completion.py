@@ -48,7 +48,7 @@ MEAN = (
     "This model draws all pixels independently of one another, given its latents. Shown is the expected colour of each "
     "pixel in place of a draw, which removes pixel noise."
 )
-EMPTY = "Sketch something, then press Complete (↵). The picture fills in here while the model works."
+EMPTY = "Sketch something: the picture follows your pen here (Live), or fills in when you press Complete (↵)."
 
 
 class CompletionPanel(Card):

@@ -1,4 +1,4 @@
-"""Tokens done over seconds of the model's own time, one curve a run."""
+"""How much of the picture is done over seconds of the model's own time, one curve a run."""
 
 from __future__ import annotations
 
@@ -7,52 +7,67 @@ from html import escape
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QAction, QColor
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QCheckBox
 
 from app.core import csv_export
 from app.core.formatting import seconds
 from app.core.run import Run, compare
 from app.ui import theme
-from app.ui.widgets.card import Card, button, label
+from app.ui.widgets.card import Card, label
+from app.ui.widgets.curve_names import LINE, CurveName, CurveNames
 from app.ui.widgets.plot import STYLES, Curve, Plot, Seconds
 
 LEAST = 1e-3  # seconds; where a logarithmic axis begins
 
 
-class TimingPanel(Card):
-    """Curves of the last runs; colour, dash and symbol say which model, a hollow symbol that it is not in its usual
-    mode; older runs are fainter."""
+class Percent(pg.AxisItem):
+    """An axis of shares, which end at 100 %."""
 
-    def __init__(self, clear: QAction):
-        super().__init__("Timing", "Tokens (pixels) done over the model's own seconds, painting not included")
+    def tickValues(self, least, most, size):
+        return [(step, [v for v in values if v < 1.001]) for step, values in super().tickValues(least, most, size)]
+
+    def tickStrings(self, values, scale, spacing):
+        return [f"{100 * v:.3g} %" for v in values]
+
+
+class TimingPanel(Card):
+    """Curves of the latest run of every model and mode on one sketch; colour, dash and symbol say which model, a hollow
+    symbol that it is not in its usual mode. All other runs are shown on request, fainter."""
+
+    def __init__(self) -> None:
+        super().__init__("Timing", "How much of the picture is done when, by the model's own time, without painting")
         self._runs: list[Run] = []
+        self._sketch: Run | None = None  # whose sketch is the one of the plot
         self._curves: dict[int, tuple[pg.PlotDataItem, pg.PlotDataItem]] = {}
-        self._drawn: dict[int, tuple[float, int]] = {}  # how strong, and how many points of a run
+        self._drawn: dict[int, tuple[object, ...]] = {}  # how a run is drawn
+        self.all = QCheckBox("all runs")
+        self.all.setToolTip("Earlier runs and those of other sketches, too")
         self.log = QCheckBox("log time")
         self.log.setChecked(True)
         self.log.setToolTip("Logarithmic time, so that 10 ms and a second are both readable")
+        self.all.toggled.connect(self._redraw)
         self.log.toggled.connect(self._set_log)
+        self.header.addWidget(self.all)
         self.header.addWidget(self.log)
-        self.header.addWidget(button(clear, "Clear"))
-        self.words = label("", wrap=True)  # the legend, too
+        self.words = label("", wrap=True)
         self.words.setTextFormat(Qt.TextFormat.RichText)
         self.words.setAccessibleName("Comparison")
         self.body.addWidget(self.words)
         self.plot = Plot(
-            "Plot of tokens done over seconds",
+            "Plot of the share of the picture that is done over seconds",
             "timing",
             {
                 "": lambda: csv_export.of_runs(self._runs),
                 "point by point": lambda: csv_export.of_points(self._runs),
             },
-            {"bottom": Seconds("bottom")},
+            {"bottom": Seconds("bottom"), "left": Percent("left")},
             log=(True, False),
         )
-        self.plot.setLabel("left", "tokens done")
-        self.plot.setLabel("bottom", "the model's time")
+        self.plot.setLabel("left", "share of the picture")
         self.plot.setMinimumHeight(100)
         self.plot.keep_button()
+        self._names, self._lines = CurveNames(self.plot), 1
         self.body.addWidget(self.plot, 1)
         self._theme = theme.LIGHT
         self.show_runs([])
@@ -60,15 +75,28 @@ class TimingPanel(Card):
     def retheme(self, colours: theme.Theme) -> None:
         self._theme = colours
         self.plot.retheme(colours)
-        self._drawn.clear()
+        self._tell()
+        self._redraw()
+
+    def show_runs(self, history: list[Run], sketch: Run | None = None) -> None:
+        """Draw the runs anew; called when one begins or ends. sketch: a run whose sketch it is about, by default the
+        last one."""
+        self._runs = [run for run in history if run.points]
+        self._sketch = sketch or (history[-1] if history else None)
+        self._tell()
         self._draw()
 
-    def show_runs(self, history: list[Run]) -> None:
-        """Draw the last runs anew; called when one begins or ends."""
-        self._runs = [run for run in history if run.points]
-        self.plot.caption = compare(history, self._name)
-        self.words.setText(self.plot.caption or "Run two models on the same sketch to compare them.")
-        self._draw()
+    def _tell(self) -> None:
+        self.plot.caption = compare([run for run in self._runs if self._of_sketch(run)], self._name)
+        self.words.setText(self.plot.caption or "Complete a sketch with two models to compare them.")
+
+    def _of_sketch(self, run: Run) -> bool:
+        return self._sketch is not None and run.request.prompt.same_as(self._sketch.request.prompt)
+
+    @property
+    def _latest(self) -> list[Run]:
+        """Of the sketch, the latest run of every model and mode."""
+        return list({run.title: run for run in self._runs if self._of_sketch(run)}.values())
 
     def _name(self, run: Run) -> str:
         """As in a legend; not broken at a line's end."""
@@ -78,39 +106,59 @@ class TimingPanel(Card):
 
     def follow(self, run: Run) -> None:
         """Draw the run under way; called while it works."""
+        if not run.points:
+            return
         if run not in self._runs:
-            if not run.points:
-                return
-            self._runs = [*self._runs, run]
-        self._draw_run(run, 1.0)
-        self._rescale()
+            self.show_runs([*self._runs, run], run)
+        self._draw()
+
+    @Slot()
+    def _redraw(self) -> None:
+        self._drawn.clear()
+        self._draw()
 
     def _draw(self) -> None:
-        for number in set(self._curves) - {run.number for run in self._runs}:
+        latest = self._latest
+        shown = self._runs if self.all.isChecked() else latest
+        each = len({run.settings.samples for run in shown}) > 1  # then times are those of one picture
+        for number in set(self._curves) - {run.number for run in shown}:
             self._drawn.pop(number, None)
             for item in self._curves.pop(number):
                 self.plot.removeItem(item)
-        newest = {run.title: run for run in self._runs}
-        for age, run in enumerate(reversed(self._runs)):
-            self._draw_run(run, 1.0 if newest[run.title] is run else 0.42 if age < 4 else 0.2)
-        self._rescale()
+        for run in shown:
+            self._draw_run(run, self._points(run, each), 1.0 if run in latest else 0.3)
+        time = "the model's time a picture" if each else "the model's time"
+        self.plot.setLabel("bottom", f"{time}, logarithmic" if self.log.isChecked() else time)
+        self._fit([self._points(run, each) for run in shown])
+        lines = self._names.show([self._end(run, *self._points(run, each)[-1]) for run in latest])
+        if lines != self._lines:
+            self._lines = lines
+            self._fit([self._points(run, each) for run in shown])
+        self.plot.tell([self._curve(run, each) for run in shown])
 
-    def _draw_run(self, run: Run, strength: float) -> None:
-        if self._drawn.get(run.number) == (strength, len(run.points)):
+    @staticmethod
+    def _points(run: Run, each: bool) -> np.ndarray:
+        """[n, 2]: seconds, and the share of the unknown pixels of all samples that is done."""
+        whole = max(run.started.tokens if run.started else run.tokens, 1)
+        return np.array(run.points, float) / (run.settings.samples if each else 1, whole)
+
+    def _draw_run(self, run: Run, points: np.ndarray, strength: float) -> None:
+        drawn = strength, len(points), points[-1, 0]
+        if self._drawn.get(run.number) == drawn:
             return
-        self._drawn[run.number] = strength, len(run.points)
+        self._drawn[run.number] = drawn
         if run.number not in self._curves:
             self._curves[run.number] = self.plot.plot([], []), self.plot.plot([], [])
         line, end = self._curves[run.number]
         colour = QColor(self._theme.model(run.model))
         colour.setAlphaF(strength)
         style = STYLES[theme.place(run.model) % len(STYLES)]
-        points = np.array([(LEAST, 0), *run.points], float)
-        points[:, 0] = points[:, 0].clip(LEAST)
-        line.setData(points[:, 0], points[:, 1], pen=pg.mkPen(colour, width=2 if strength == 1 else 1.2, style=style))
+        x, y = np.vstack([(LEAST, 0), points]).T
+        x = x.clip(LEAST)
+        line.setData(x, y, pen=pg.mkPen(colour, width=2 if strength == 1 else 1.2, style=style))
         end.setData(
-            points[-1:, 0],
-            points[-1:, 1],
+            x[-1:],
+            y[-1:],
             pen=None,
             symbol=theme.symbol(run.model),
             symbolSize=11 if strength == 1 else 7,
@@ -118,31 +166,37 @@ class TimingPanel(Card):
             symbolPen=pg.mkPen(colour, width=1.6),
         )
 
-    def _rescale(self) -> None:
-        most = max((run.points[-1][0] for run in self._runs), default=0.3)
-        least = min((run.points[0][0] for run in self._runs), default=0.003)
-        tokens = max((run.started.tokens for run in self._runs if run.started), default=784)
+    def _end(self, run: Run, when: float, share: float) -> CurveName:
+        """The name of a curve: model, seconds, and what becomes of a run that has not finished."""
+        x = np.log10(max(when, LEAST)) if self.log.isChecked() else when
+        text = " ".join(part for part in (run.title, seconds(when), run.state) if part)
+        return CurveName(float(x), share, text, self._theme.model(run.model))
+
+    def _fit(self, curves: list[np.ndarray]) -> None:
+        """Show all of the curves, with room for the names above them."""
+        most = max((points[-1, 0] for points in curves), default=0.3)
+        least = min((points[0, 0] for points in curves), default=0.003)
         if self.log.isChecked():
             low = max(np.log10(max(least, LEAST)) - 0.3, np.log10(LEAST))
             x = low, max(np.log10(most), low + 1) + 0.1
         else:
             x = 0, most * 1.05
-        self.plot.fit(x, (0, tokens * 1.1))
-        self.plot.tell([self._curve(run) for run in self._runs])
+        high = self.plot.zoom_box.boundingRect().height()
+        above = min((self._lines * LINE + 14) / max(high, 1), 0.6)
+        self.plot.fit(x, (0, 1 / (1 - above)))
 
-    def _curve(self, run: Run) -> Curve:
-        points = np.array(run.points, float)
-        return Curve(points[:, 0].clip(LEAST), points[:, 1], lambda i: self._say(run, i))
+    def _curve(self, run: Run, each: bool) -> Curve:
+        x, y = self._points(run, each).T
+        return Curve(x.clip(LEAST), y, lambda i: self._say(run, i))
 
     @staticmethod
     def _say(run: Run, number: int) -> str:
         """A point of a run in words."""
         when, tokens = run.points[number]
         samples = f", {run.settings.samples} samples" if run.settings.samples > 1 else ""
-        return f"{run.title}, run {run.number}{samples}: {seconds(when)}, {tokens:,} tokens"
+        return f"{run.title}, run {run.number}{samples}: {seconds(when)}, {tokens:,} pixels"
 
     @Slot(bool)
     def _set_log(self, on: bool) -> None:
         self.plot.set_log(on, False)
-        self._drawn.clear()
-        self._draw()
+        self._redraw()

@@ -13,8 +13,10 @@ from app.core.sketch import Sketch
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import picture
 from vssm.data import DataSet
+from vssm.prompt_advice import BOX
 
 STROKES = ("brush", "eraser", "known", "unknown")
+GUIDE = QColor(255, 255, 255, 70)
 FADED = 0.7  # how much of a preview is seen, and how little of the sketch beneath
 
 
@@ -36,7 +38,7 @@ class Canvas(picture.Picture):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setCursor(Qt.CursorShape.CrossCursor)
-        self._tool, self.pen = "brush", 3  # the pen's width in pixels
+        self._tool, self.pen = "brush", 2  # the pen's width in pixels
         self.ink: tuple[int, ...] = (255,) * dataset.channels
         self._before = sketch.moment  # the sketch before that gesture
         self._gesture = ""  # the tool of the gesture under way
@@ -88,6 +90,8 @@ class Canvas(picture.Picture):
         """Turn to another sketch, with its history."""
         self._gesture, self._trail = "", []
         self._subject = dataset.subject
+        margins = (dataset.width - BOX) / 2, (dataset.height - BOX) / 2
+        self._guide = QRectF(*margins, BOX, BOX) if dataset.num_values == 2 else QRectF()  # where digits lie
         self.sketch = sketch
         self._cell = [dataset.width // 2, dataset.height // 4]  # the keyboard's pen
         self._after()
@@ -293,6 +297,10 @@ class Canvas(picture.Picture):
     def paint_over(self, painter: QPainter, field: QRectF) -> None:
         scale = field.width() / self.sketch.pixels.shape[1]
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if not self._guide.isEmpty() and self._preview is None:
+            guide = QRectF(self._guide.topLeft() * scale + field.topLeft(), self._guide.size() * scale)
+            painter.setPen(QPen(GUIDE, 1, Qt.PenStyle.DashLine))
+            painter.drawRect(guide)
         if self._preview is not None:
             self._paint_tag(painter, field)
         elif self._says_hint() and not self._gesture:
@@ -340,8 +348,10 @@ class Canvas(picture.Picture):
         if self.sketch.colour:
             text = "Paint, open or drop a picture, or take an example.\nComplete invents the rest."
             short = "Paint here"
-        elif known.all() or not known.any():
-            text = short if known.any() else "Nothing is known:\nComplete invents a whole picture"
+        elif known.all():
+            text = short
+        elif not known.any():
+            text = f"Draw the top of a {self._subject} here.\nComplete alone invents one."
         else:
             text = f"Draw the top of a {self._subject} here"
             if rows := self.sketch.rows:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from PySide6.QtGui import QValidator
+from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QKeyEvent, QValidator
 from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox
 
+from app.ui.widgets.keys import RETURN
+
 SEPARATORS = ".,\N{ARABIC DECIMAL SEPARATOR}\N{ARABIC THOUSANDS SEPARATOR}'\N{RIGHT SINGLE QUOTATION MARK}"
+SIGNS = f"{SEPARATORS} -"
 DECIMAL = re.compile(r"[0-9]*\.?[0-9]*")
 GROUPED = re.compile(rf"[0-9]{{1,3}}([{SEPARATORS} ][0-9]{{3}})+")
 
@@ -47,8 +51,37 @@ def _filled(text: str) -> str:
     return text + "0" * max(0, 3 - len(re.split(rf"[{SEPARATORS}\s]", text)[-1]))
 
 
+class _Typing(QObject):
+    """What belongs to a field while it has the focus: the signs of a number, and the keys that edit. Any other key does
+    what it does elsewhere, Enter too, which ends the typing. A click on the arrows leaves the focus where it is."""
+
+    def __init__(self, field: QSpinBox | QDoubleSpinBox):
+        super().__init__(field)
+        self._field = field
+        field.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        field.installEventFilter(self)
+        field.lineEdit().installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if watched is not self._field:
+            if event.type() == QEvent.Type.MouseButtonPress:
+                self._field.setFocus(Qt.FocusReason.MouseFocusReason)
+            return False
+        if event.type() != QEvent.Type.ShortcutOverride:
+            return False
+        assert isinstance(event, QKeyEvent)
+        if event.key() in RETURN:
+            self._field.clearFocus()
+        sign = event.text()
+        return sign.isprintable() and sign != "" and not (unicodedata.category(sign[0]) == "Nd" or sign in SIGNS)
+
+
 class DecimalField(QDoubleSpinBox):
     """For a number that is not negative."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _Typing(self)
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         return _judge(self, text, read(text)), text, position
@@ -59,6 +92,10 @@ class DecimalField(QDoubleSpinBox):
 
 class WholeField(QSpinBox):
     """For a whole number that is not negative; of any other, what stands before the point."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _Typing(self)
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         return _judge(self, text, read(text, whole=True)), text, position
