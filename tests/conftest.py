@@ -1,5 +1,6 @@
 """For all tests: no screen is needed, torch is loaded before Qt, and a window leaves no thread and no warning."""
 
+import dataclasses
 import gc
 import os
 import signal
@@ -85,16 +86,17 @@ def window(no_threads_left, qtbot, tmp_path):
 def opened(qtbot, state, folder=None):
     """Open a window, and close it after its use. In a new session Live is off: only what a test asks for runs."""
     from app import application
-    from app.core import session
+    from app.engine.autosave import Keeper
     from app.ui.main_window import Window
 
     bury()
-    if not state.exists():
-        session.save(session.Session(live=False), state)
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
     application.prepare(QApplication.instance())
     gc.disable()  # as the program does
-    window = Window(state, folder, link=Thread())
+    keeper = Keeper(state)
+    if not state.exists():
+        keeper.restored = dataclasses.replace(keeper.restored, live=False)
+    window = Window(None, folder, keeper, Thread())
     window.resize(1280, 760)
     qtbot.addWidget(window)
     with qtbot.waitExposed(window):

@@ -41,7 +41,7 @@ class Run:
     stopping: bool = False  # asked to stop; its network call may still be under way
     paused: bool = False
     ended: bool = False
-    sample_index: int = 0  # of the sample a person looks at
+    picked: int | None = None  # the sample that a person chose to look at
     gesture: int = 0
     base: Run | None = field(default=None, repr=False)
 
@@ -69,6 +69,24 @@ class Run:
     def origin(self) -> Run:
         """The run before any touch, whose time is that of completing the prompt."""
         return self if self.base is None else self.base.origin
+
+    @property
+    def ranking(self) -> list[int]:
+        """The samples, the one first that the model finds the likeliest; in the order of drawing where it has no
+        scores."""
+        drawn = range(self.settings.samples)
+        return list(drawn) if self.details is None else sorted(drawn, key=lambda i: -np.nan_to_num(self.scores[i]))
+
+    @property
+    def scores(self) -> np.ndarray:
+        """[K] in nats: the log-probability of each sample given what is known, or a bound of it; NaN where there is
+        none."""
+        return np.full(self.settings.samples, np.nan) if self.details is None else self.details.score
+
+    @property
+    def sample_index(self) -> int:
+        """The sample that is looked at: the one chosen, else the likeliest."""
+        return self.ranking[0] if self.picked is None else self.picked
 
     @property
     def changed(self) -> int | None:

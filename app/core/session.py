@@ -39,7 +39,8 @@ class Session:
     """device: a name `vssm.device.choose` takes; whether this machine has it is found out when it is used.
     keep_seed: use `seed` again for the next completion. live: complete whenever the pen is lifted. layout: where the
     panels stand, as Qt's main window saves it, in base64; empty for the usual places. toured: whether the tour has been
-    offered. tool: the sketch's; pen: its width in pixels. datasets: their settings; fresh ones where none are given."""
+    offered. by_score: show the likeliest sample first. tool: the sketch's; pen: its width in pixels. datasets: their
+    settings; fresh ones where none are given."""
 
     data: str = "mnist"
     model: str = "vssm"
@@ -51,6 +52,7 @@ class Session:
     device: str = "auto"
     layout: str = ""
     toured: bool = False
+    by_score: bool = True
     tool: str = "brush"
     pen: int = 2
     datasets: dict[str, DatasetSettings] = field(default_factory=dict)
@@ -67,6 +69,7 @@ class Session:
         require(is_name(self.device), "device", "the name of a device")
         require(_base64(self.layout), "layout", "base64")
         require(isinstance(self.toured, bool), "toured", "true or false")
+        require(isinstance(self.by_score, bool), "by_score", "true or false")
         require(self.tool in TOOLS, "tool", f"one of {', '.join(TOOLS)}")
         require(is_whole(self.pen, *SIZES), "pen", f"a whole number from {SIZES[0]} to {SIZES[1]}")
         for name, settings in self.datasets.items():

@@ -94,6 +94,7 @@ TOOLS = (
     ("rectangle", "Rectangle", "R", "Marks a rectangle as known; with Shift or the right button, as unknown"),
 )
 
+ENLARGED = "10", "40"  # times
 PANELS = {"completion": "Completion", "timing": "Timing", "latents": "Latents"}  # the others have actions of their own
 
 
@@ -107,6 +108,14 @@ def table() -> list[Spec]:
              "was copied", lambda w: w.files.paste(), ("Ctrl+V",)),
         Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG",
              lambda w: w.files.save_one(), ("Ctrl+S",), rule=True, enabled=has_result),
+        *(
+            Spec("save_large", f"Save {factor} × enlarged…", "File", f"Write the large picture as a PNG, with {factor} "
+                 f"× {factor} pixels for one", lambda w, factor: w.files.save_one(int(factor)), (), factor,
+                 several=True, enabled=has_result)
+            for factor in ENLARGED
+        ),
+        Spec("copy_one", "Copy this completion", "File", "Put the large picture on the clipboard, enlarged",
+             lambda w: w.files.copy_one(), ("Ctrl+C",), enabled=has_result),
         Spec("save_all", "Save all samples…", "File", "Write the prompt and all samples as one PNG",
              lambda w: w.files.save_all(), ("Ctrl+Shift+S",), enabled=has_result),
         Spec("save_race", "Save race…", "File", "Write the race shown as an animated picture, at true speed or slowed",
@@ -184,9 +193,11 @@ def table() -> list[Spec]:
              "does a click on a sample", lambda w: w.completion.pin_shown(), ("Shift+P",), enabled=has_result),
         Spec("use_sample", "Use as sketch", "Result", "Make the large picture the sketch; so does a click on a pinned "
              "result", lambda w: w.completion.use_shown(), ("Shift+Return",), enabled=has_result),
+        Spec("sort_by_score", "Likeliest sample first", "Result", "Show samples in the order of the model's own score, "
+             "or as they were drawn", lambda w, on: w.completion.sort_by_score(on), check=True, rule=True),
         Spec("show_spread", "Where samples differ", "Result", "Spread: lay over the large picture how far the samples "
              "lie apart at each pixel: where the model is unsure", lambda w, on: w.completion.show_spread(on), ("D",),
-             check=True, rule=True),
+             check=True),
         Spec("undo_latents", "Take back a touch", "Result", "Take the last touch of the latents back",
              lambda w: w.editor.undo(), ("Shift+Z",), repeats=True),
         Spec("start_race", "Race", "Race", "Let all ticked models complete the sketch from one seed, each alone on the "
@@ -349,7 +360,8 @@ GESTURES = (  # what is done without an action, by menu
     ("Sketch", "Arrows, Space, Delete", "Move the pen, draw, erase (with the sketch in focus)"),
     ("Result", "Point at a sample", "Lay it over the sketch"),
     ("Result", "Click a sample, Space", "Pin it; once more, make it the sketch"),
-    ("Result", "Right click on it, Delete", "Unpin it"),
+    ("Result", "Right click on it", "Copy, save, pin, use; unpin a pinned one"),
+    ("Result", "Delete", "Unpin it"),
     ("Result", "Arrows", "From sample to sample, or from pixel to pixel"),
     ("Result", "Click or drag on latents", "Draw these codes anew, all others held"),
     ("Result", "Arrows, Shift, Space, Backspace", "Move, mark several, draw anew, take back (on the latents)"),

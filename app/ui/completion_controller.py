@@ -235,8 +235,8 @@ class CompletionController(QObject):
         """It takes the place of the one before of the same gesture as soon as it has something to show, and is painted
         at once when its picture is whole."""
         if run not in self.history:
-            looked_at = self.selected_run.sample_index if self.selected_run else 0
-            run.sample_index = min(looked_at, run.settings.samples - 1)
+            picked = self.selected_run.picked if self.selected_run else None
+            run.picked = None if picked is None else min(picked, run.settings.samples - 1)
             self.history = history.add(self.history, run)
             self.selected_run = run
         if run.progress.filled.all() and self.selected_run is run:

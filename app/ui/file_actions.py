@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QDialogButtonBox,
-    QFileDialog,
     QInputDialog,
     QMessageBox,
     QProgressDialog,
@@ -41,6 +40,8 @@ from app.ui.panels.race import RacePanel
 from app.ui.panels.sketch import SketchPanel
 from app.ui.settings_bar import SettingsBar
 from app.ui.widgets.card import label
+from app.ui.widgets.file_dialog import ask_file
+from app.ui.widgets.picture import qimage
 from app.ui.widgets.toast import Messages
 from vssm.errors import UserError
 from vssm.files import atomic, picture
@@ -50,6 +51,7 @@ from vssm.prompt import Prompt
 SESSIONS = "Sittings (*.json);;All files (*)"
 ANIMATIONS = "Animated pictures (*.gif)"
 SLOW = 300  # milliseconds that opening a picture takes before it is said
+COPIED = 10  # pixels for one, of a picture on the clipboard
 ROW = 9  # most pictures in a row of a sheet
 WAYS = {1.0: "True speed", 1 / 4: "A quarter of it", 1 / 16: "A sixteenth of it"}
 
@@ -130,7 +132,7 @@ class FileActions(QObject):
     def open_picture(self) -> None:
         """Ask for a file, then for the part of it."""
         kinds = "Pictures ({});;All files (*)".format(" ".join(f"*.{suffix}" for suffix in SUFFIXES))
-        self._ask_file("Open a picture", "", kinds, self.opener.open_path, QFileDialog.FileMode.ExistingFile)
+        self._ask_file("Open a picture", "", kinds, self.opener.open_path, saves=False)
 
     @Slot()
     def paste(self) -> None:
@@ -200,11 +202,20 @@ class FileActions(QObject):
 
     # --- pictures
 
-    @Slot()
-    def save_one(self) -> None:
+    def save_one(self, factor: int = 1) -> None:
+        """Ask where to write the picture shown, with so many pixels for one, across and down."""
         run = self._runs.selected_run
         if run and run.finished:
-            self._ask_picture("completion.png", run.finished.images[[run.sample_index]])
+            self._ask_picture("completion.png", _enlarged(run.finished.images[[run.sample_index]], factor))
+
+    @Slot()
+    def copy_one(self) -> None:
+        """The picture shown, large enough to be seen where it is put."""
+        run = self._runs.selected_run
+        if run and run.finished:
+            image = _enlarged(run.finished.images[[run.sample_index]], COPIED)[0]
+            QGuiApplication.clipboard().setImage(qimage(np.repeat(image, 3 // image.shape[-1], -1)))
+            self._messages.say("The picture is on the clipboard.", "note")
 
     @Slot()
     def save_all(self) -> None:
@@ -229,7 +240,7 @@ class FileActions(QObject):
 
     @Slot()
     def open_session(self) -> None:
-        self._ask_file("Open a sitting", "", SESSIONS, self.opener.open_path, QFileDialog.FileMode.ExistingFile)
+        self._ask_file("Open a sitting", "", SESSIONS, self.opener.open_path, saves=False)
 
     @Slot()
     def session_before(self) -> None:
@@ -438,20 +449,8 @@ class FileActions(QObject):
 
     # --- what these share
 
-    def _ask_file(
-        self, title: str, name: str, kinds: str, chosen: Callable, mode: QFileDialog.FileMode | None = None
-    ) -> None:
-        """For a file to be written, or one that exists to be opened; `chosen` is called with its path."""
-        dialog = QFileDialog(self._window, title, name, kinds)
-        if mode is None:
-            dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-            dialog.setDefaultSuffix(Path(name).suffix[1:])
-        else:
-            dialog.setFileMode(mode)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(chosen)
-        self.dialog = dialog
-        dialog.open()
+    def _ask_file(self, title: str, name: str, kinds: str, chosen: Callable, saves: bool = True) -> None:
+        self.dialog = ask_file(self._window, title, name, kinds, chosen, saves)
 
     def _try(self, do: Callable, *given, said: str) -> None:
         """Say whether it could be done."""
@@ -461,3 +460,8 @@ class FileActions(QObject):
             self._messages.say(str(error))
         else:
             self._messages.say(said, "note")
+
+
+def _enlarged(images: np.ndarray, factor: int) -> np.ndarray:
+    """[K, H, W, C] with so many pixels for one, across and down."""
+    return images.repeat(factor, 1).repeat(factor, 2)

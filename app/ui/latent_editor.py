@@ -88,7 +88,7 @@ class LatentEditor(QObject):
             return
         same = running is not None and running.base is run and not running.stopping
         request = edited(run, level, anew, running.request.fixed_latents if running is not None and same else None)
-        self._runs.start(run.data, run.settings, request, sample_index=run.sample_index, base=run)
+        self._runs.start(run.data, run.settings, request, picked=run.sample_index, base=run)
 
     @property
     def _taken_up(self) -> str:
@@ -110,7 +110,7 @@ class LatentEditor(QObject):
         """An edited run that finished takes the place of the one it came from; another leaves that as it is."""
         if run.base is None or run.finished is None or run.base not in self._runs.history:
             return
-        run.sample_index = run.base.sample_index
+        run.picked = run.base.sample_index
         self._runs.replace(run.base, run)
         chain = [run]
         while chain[-1].base is not None:
@@ -125,7 +125,7 @@ class LatentEditor(QObject):
         if running is not None and running.base is not None:
             self.given_up.emit()
         elif run is not None and run.base is not None:
-            run.base.sample_index = run.sample_index
+            run.base.picked = run.sample_index
             if run in self._runs.history:
                 self._runs.replace(run, run.base)
             self._runs.select(run.base)

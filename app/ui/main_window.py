@@ -146,6 +146,9 @@ class Window(QMainWindow):
         self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
         self.completion.body.insertWidget(self.completion.body.indexOf(self.completion.pixels), self.live.counter)
         self.completion.advice_row.layout().addWidget(button(self.actions_["centre_sketch"]))
+        large = self.actions_.choices("save_large")
+        copy, save, pin, use = (self.actions_[one] for one in ("copy_one", "save_one", "pin_sample", "use_sample"))
+        self.completion.menu.addActions([copy, save, *large, pin, use])
         self.completion.tools.addWidget(button(self.actions_["show_spread"], "Spread  D"))
         self.docks.setContentsMargins(10, 10, 10, 10)
         self.room = Room(self.docks)
@@ -184,6 +187,8 @@ class Window(QMainWindow):
     def _fill_in(self, restored: Session) -> None:
         self.bar.fill_in(restored)
         self.live.turn(restored.live)
+        self.actions_["sort_by_score"].setChecked(restored.by_score)
+        self.completion.sort_by_score(restored.by_score)
         self.models.device = restored.device if restored.device in session.DEVICES else "auto"
         self.models.offer_devices(["cpu"])
         for name, value in (
@@ -338,6 +343,7 @@ class Window(QMainWindow):
             device=self.models.device,
             layout=self.docks.layout_,
             toured=self.tour.toured,
+            by_score=self.actions_["sort_by_score"].isChecked(),
             tool=self.canvas.tool,
             pen=self.canvas.pen,
             datasets={name: settings.copy() for name, settings in self.workspace.datasets.items()},

@@ -563,7 +563,7 @@ def test_completions_are_saved_in_colour(models_in_colour, qtbot, tmp_path):
         qtbot.waitUntil(lambda: window.findChild(QFileDialog) is None)
         with qtbot.waitActive(window):
             window.activateWindow()
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), run.finished.images[0])
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), run.finished.images[run.sample_index])
     whole = np.asarray(Image.open(tmp_path / "all.png"))
     assert whole.shape == (32, 5 * 32 + 4 * 2, 3)  # the prompt first
     assert np.array_equal(whole[:, 68:100], run.finished.images[1])

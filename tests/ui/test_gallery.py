@@ -1,13 +1,17 @@
 """Samples as a gallery: laid over the sketch, pinned, used; what is said of a pixel; where samples differ."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import at
 from making import asked_run
+from PIL import Image
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QContextMenuEvent, QImage
 from PySide6.QtWidgets import QApplication
-from windows import LEFT, press, take
+from windows import LEFT, accept, press, take
 
 from app.core.formatting import percent
 from app.core.pinned import MOST_PINNED
@@ -63,7 +67,7 @@ def made(window, samples: int = 4, seed: int = 1, upto: str = "finished", **sett
     return run
 
 
-def end(run: Run) -> None:
+def end(run: Run, scores: Sequence[float] = ()) -> None:
     """Details: the n-th unknown pixel came with the n-th call after as many milliseconds, at odds of e to one."""
     unknown = np.repeat(~run.request.prompt.known[None], run.request.samples, 0)
     order = (unknown.reshape(len(unknown), -1).cumsum(1).reshape(unknown.shape) * unknown).astype(np.int32)
@@ -73,6 +77,7 @@ def end(run: Run) -> None:
             np.where(unknown & said, -1.0, np.nan).astype(np.float32),
             order,
             np.where(unknown, order / 1000, np.nan).astype(np.float32),
+            np.array(scores or [np.nan] * run.request.samples, np.float32),
         )
     )
     calls = int(order.max())
@@ -167,10 +172,74 @@ def test_pinned_results_stay_and_can_be_let_go(mnist, qtbot):
     assert np.array_equal(window.canvas.sketch.pixels, 255 * (second.finished.images[1] >= 128))  # as models read it
     qtbot.mouseClick(pins, RIGHT, pos=cell(pins, 0))
     assert pinned(window) == [3] and len(pins.cells()) == 2
-    qtbot.mouseClick(gallery, RIGHT, pos=cell(gallery, 3))
+    ask_more(qtbot, gallery, 3, "Pin")
     assert pinned(window) == [] and [p.seed for p in window.workspace.dataset_settings.pinned] == [2]
-    qtbot.mouseClick(gallery, RIGHT, pos=cell(gallery, 3))  # not pinned: nothing to let go
+    gallery.setFocus(TAB)
+    qtbot.keyClick(gallery, Qt.Key.Key_Delete)  # not pinned: nothing to let go
     assert len(window.workspace.dataset_settings.pinned) == 1
+
+
+def ask_more(qtbot, gallery, number: int, text: str) -> None:
+    """Choose from the menu that a right click on a picture opens."""
+    qtbot.mouseClick(gallery, RIGHT, pos=cell(gallery, number))
+    choose_more(qtbot, gallery.window(), text)
+
+
+def choose_more(qtbot, window, text: str) -> None:
+    """From that menu, once it is open; the window has the keyboard again."""
+    menu = window.completion.menu
+    qtbot.waitUntil(menu.isVisible)
+    action = next(one for one in menu.actions() if one.text() == text)
+    qtbot.mouseClick(menu, LEFT, pos=menu.actionGeometry(action).center())
+    qtbot.waitUntil(lambda: not menu.isVisible())
+    window.activateWindow()
+    qtbot.waitUntil(lambda: window.isActiveWindow() or window.files.dialog is not None)
+
+
+def test_samples_come_in_the_order_of_the_models_own_score_or_as_they_were_drawn(mnist, qtbot):
+    window, gallery = mnist, mnist.completion.gallery
+    run = made(window, upto="half")
+    assert run.ranking == [0, 1, 2, 3] and run.sample_index == 0
+    end(run, [-40.0, -20.5, -30.0, -50.0])
+    window.runs.select(run)
+    assert run.ranking == [1, 2, 0, 3] and run.sample_index == 1  # the likeliest is shown large
+    assert gallery._captions == ["−20.5", "−30.0", "−40.0", "−50.0"]
+    qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 2))
+    assert run.sample_index == 0 and window.workspace.dataset_settings.pinned[0].sample == 1 and pinned(window) == [2]
+    window.actions_["sort_by_score"].trigger()
+    assert gallery._captions == ["−40.0", "−20.5", "−30.0", "−50.0"] and pinned(window) == [0]
+    assert not window.session().by_score
+    qtbot.mouseClick(gallery, LEFT, pos=cell(gallery, 3))
+    assert run.sample_index == 3
+    window.actions_["sort_by_score"].trigger()
+
+
+def test_a_right_click_copies_saves_and_uses(mnist, qtbot, clipboard, tmp_path):
+    window, completion = mnist, mnist.completion
+    run = made(window)
+    ask_more(qtbot, completion.gallery, 1, "Copy this completion")
+    image = clipboard.image()
+    assert run.sample_index == 1 and (image.width(), image.height()) == (280, 280)
+    for x, y in ((5, 25), (20, 25), (5, 0)):
+        assert image.pixelColor(10 * x + 5, 10 * y + 5).red() == run.finished.images[1, y, x, 0]
+    clipboard.clear()
+    press(qtbot, window, "Ctrl+C")
+    assert clipboard.image() == image
+    for text, size in (("Save this completion…", 28), ("Save 10 × enlarged…", 280), ("Save 40 × enlarged…", 1120)):
+        where = QPoint(40, 40)
+        event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, where, completion.picture.mapToGlobal(where))
+        QApplication.sendEvent(completion.picture, event)
+        choose_more(qtbot, window, text)
+        accept(qtbot, window, tmp_path / f"{size}.png")
+        with Image.open(tmp_path / f"{size}.png") as saved:
+            assert saved.size == (size, size)
+            assert np.array_equal(np.asarray(saved.convert("L").resize((28, 28), 0)), run.finished.images[1, ..., 0])
+    window.files.save_all()  # the next dialog begins where the last one was
+    assert Path(window.files.dialog.directory().absolutePath()) == tmp_path
+    window.files.dialog.close()
+    window.activateWindow()
+    ask_more(qtbot, completion.gallery, 2, "Use as sketch")
+    assert np.array_equal(window.canvas.sketch.pixels, run.finished.images[2])
 
 
 def test_so_many_can_be_pinned_and_no_more(mnist, qtbot):

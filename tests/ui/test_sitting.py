@@ -56,6 +56,7 @@ def test_all_comes_back(qtbot, tmp_path, draw, no_threads_left):
     """Sketches, what is known and why, who races, settings, seed, pinned results."""
     state = tmp_path / "sitting.json"
     for window in opened(qtbot, state, tmp_path):
+        window.sketch.rows.setValue(14)
         draw(window.canvas, [(5, 20), (22, 20)])
         press(qtbot, window, "U")
         draw(window.canvas, [(5, 20)])

@@ -60,7 +60,7 @@ def test_latents_are_shown_by_level_and_follow_the_sample(panel, kind, classes):
     assert sorted(panel.strip.pictures) == [1, 2] and panel.view.isVisible()
     plain = panel.strip.pictures[1]
     assert plain.shape == (7, 7, 3) and (plain[0, 0] == plain[6, 6]).all()
-    run.sample_index = 1
+    run.picked = 1
     panel.show_run(run)
     lit = panel.strip.pictures[1]
     assert not (lit[0, 0] == plain[0, 0]).all() and (lit[6, 6] == plain[0, 0]).all()

@@ -120,6 +120,36 @@ def test_with_nothing_known_the_sum_is_the_likelihood(name):
     with torch.inference_mode():
         whole = made.network.log_likelihood(values).numpy()
     assert np.allclose(details.log_probability.sum((1, 2)), whole, rtol=1e-4)
+    assert np.allclose(details.score, whole, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["transformer", "asarm"])
+def test_the_score_of_a_model_that_draws_by_parts_is_that_of_all_unknown_pixels(name):
+    details, *_ = detailed(generator(name, data.MNIST), prompt=prompt(data.MNIST), samples=3)
+    assert np.isfinite(details.score).all() and len(set(details.score.tolist())) == 3
+    assert np.allclose(details.score, np.nansum(details.log_probability, (1, 2)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("pixel_mode", ["sampled", "mean"])
+def test_the_score_of_a_vssm_is_its_bound_given_the_prompt(pixel_mode):
+    made, given = generator("vssm", data.CIFAR10), prompt(data.CIFAR10)
+    details, _, values = detailed(made, prompt=given, samples=2, seed=5, pixel_mode=pixel_mode)
+    known = torch.from_numpy(given.known).expand(2, -1, -1)
+    with torch.inference_mode():
+        torch.manual_seed(5)
+        log_p, levels = made.network.elbo(values, known)
+    close = 1e-3 if pixel_mode == "mean" else 1e-4  # a mean is rounded when it is shown
+    assert np.allclose(details.score, log_p - sum(level.divergence() for level in levels), rtol=close)
+    torch.manual_seed(1)  # the noise of others does not matter
+    again, *_ = detailed(made, prompt=given, samples=2, seed=5, pixel_mode=pixel_mode)
+    assert np.array_equal(again.score, details.score)
+
+
+def test_the_paper_s_vssm_has_a_bound_of_whole_pictures_only():
+    made = generator("vssm-paper", data.MNIST)
+    for given, has in ((prompt(data.MNIST), False), (Prompt.empty(*data.MNIST.shape), True)):
+        details, *_ = detailed(made, prompt=given, samples=2)
+        assert np.isfinite(details.score).all() == has
 
 
 @pytest.mark.parametrize("dataset", [data.MNIST, data.CIFAR10], ids=lambda d: d.name)

@@ -119,6 +119,9 @@ class LatentNetwork(Network, Protocol):
     def posterior(self, values: Tensor, known: Tensor) -> list[tuple[Latent, Tensor, Tensor]]:
         """For every level: the kind of latent, and the raw parameters of posterior and prior."""
 
+    def conditional_bound(self, values: Tensor, known: Tensor) -> Tensor | None:
+        """A lower bound of log p(unknown pixels | known pixels) in nats, [B]; None if it has none."""
+
     def importance_bound(self, values: Tensor, samples: int) -> Tensor:
         """The importance-weighted bound of log p(x) in nats, [B]."""
 

@@ -431,7 +431,13 @@ class VSSM(nn.Module):
 
     def log_likelihood(self, values: Tensor) -> Tensor:
         """Compute the evidence lower bound of log p(x) in nats, [B], by one posterior draw for each image; S = ∅."""
-        log_p, found = self.elbo(values, torch.zeros_like(values[..., 0], dtype=torch.bool))
+        bound = self.conditional_bound(values, torch.zeros_like(values[..., 0], dtype=torch.bool))
+        assert bound is not None
+        return bound
+
+    def conditional_bound(self, values: Tensor, known: Tensor) -> Tensor | None:
+        """Compute the evidence lower bound of log p(x_{∉S} | x_S) in nats, [B], by one posterior draw an image."""
+        log_p, found = self.elbo(values, known)
         return log_p - torch.stack([inferred.divergence() for inferred in found]).sum(0)
 
     def importance_bound(self, values: Tensor, samples: int) -> Tensor:

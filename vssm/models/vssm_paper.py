@@ -69,6 +69,10 @@ class PaperVSSM(VSSM):
         """As `VSSM.elbo`, with S = ∅ whatever is known."""
         return super().elbo(values, torch.zeros_like(known), draws)
 
+    def conditional_bound(self, values: Tensor, known: Tensor) -> Tensor | None:
+        """As `VSSM.conditional_bound`, with S = ∅ alone: what is known enters the partial posterior, not the model."""
+        return None if known.any() else super().conditional_bound(values, known)
+
     def loss(self, values: Tensor, known: Tensor) -> dict[str, Tensor]:
         """Terms in nats for one image; training minimises "loss". "free" is −ELBO, "partial" KL(q_ψ ‖ p_ω)."""
         log_p, (inferred,) = self.elbo(values, known)

@@ -212,11 +212,15 @@ class Details:
         order: [K, H, W] int32, the network call that settled the pixel, from 1; 0 for known pixels.
         seconds: [K, H, W] float32, the model's time after that call; NaN for known pixels. On a device with a queue
             of its own, the time when the call was queued, unless an event was made of the call.
+        score: [K] float32 in nats: the log-probability of the unknown pixels given the known ones. Of a model that
+            draws by parts it is the sum of the above; a VSSM has a lower bound of it, by one draw from the posterior.
+            NaN where a model has neither.
     """
 
     log_probability: NDArray[np.float32]
     order: NDArray[np.int32]
     seconds: NDArray[np.float32]
+    score: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

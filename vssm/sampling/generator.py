@@ -153,7 +153,7 @@ class Generator:
         if trace:
             trace.correct_time(seconds)
             self._add_log_prob(trace, last)
-            yield trace.details()
+            yield trace.details(self._bound(last.values, known, request.seed) if num_levels else None)
         yield Finished(
             self.preset.name,
             images,
@@ -318,6 +318,15 @@ class Generator:
             found = network.posterior(values, known)
         for number, (kind, q, p) in zip(network.latent_levels, found, strict=True):
             yield Posterior(number, network.num_levels, _floats(kind.entropy(q)), _floats(kind.divergence(q, p)))
+
+    def _bound(self, values: Tensor | None, known: Tensor, seed: int) -> NDArray[np.float32]:
+        """Compute the bound of log p(unknown pixels | known pixels) in nats, [K], the same for the same seed."""
+        network = _with_latents(self._sampling_network)
+        on_gpu = [self.where] if self.where.type == "cuda" else []
+        with self._inference(), torch.random.fork_rng(on_gpu):
+            torch.manual_seed(seed % 2**63)
+            bound = None if values is None else network.conditional_bound(values, known)
+        return np.full(len(known), np.nan, np.float32) if bound is None else _floats(bound)
 
     @contextlib.contextmanager
     def _inference(self) -> Iterator[None]:

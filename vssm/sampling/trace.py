@@ -30,8 +30,12 @@ class SamplingTrace:
         """Add log-probabilities [K, H, W] in nats of the pixels that the last call drew; NaN at all other pixels."""
         np.copyto(self._log_probability, log_probability, where=~np.isnan(log_probability))
 
-    def details(self) -> Details:
-        """Return the event that describes every pixel of every sample."""
+    def details(self, bound: NDArray[np.float32] | None) -> Details:
+        """Return the event that describes every pixel of every sample.
+
+        Args:
+            bound: [K] in nats, of the log-probability of each sample's unknown pixels, for a model with latents.
+        """
         order, seconds = np.zeros(self._known.shape, np.int32), np.full(self._known.shape, np.nan, np.float32)
         raster = np.arange(self._known[0].size).reshape(self._known[0].shape)
         before = self._known
@@ -40,4 +44,6 @@ class SamplingTrace:
             new = after & ~before
             order[new], seconds[new] = number, at
             before = before | new
-        return Details(np.where(self._known, np.nan, self._log_probability), order, seconds)
+        log_probability = np.where(self._known, np.nan, self._log_probability)
+        score = np.where(self._known, 0, self._log_probability).sum((1, 2)) if bound is None else bound
+        return Details(log_probability, order, seconds, score.astype(np.float32))

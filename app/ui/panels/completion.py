@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
 from app.core import formatting
 from app.core.pinned import MOST_PINNED, Pinned
@@ -36,8 +36,10 @@ SAMPLE, PIN = (60, 88), (26, 40)  # least and largest side of a sample and of a 
 LOW = 480  # height of the panel below which captions are left out
 RULE = """\
 Point at one: it lies over your sketch. Click: it is pinned. Click a pinned one: it becomes your sketch.
-A right click unpins. By keyboard: arrows, Space for a click, Return for the sketch, Delete to unpin."""
+A right click has more, and unpins a pinned one. By keyboard: arrows, Space for a click, Return for the sketch, Delete
+to unpin."""
 FULL = "{} results are pinned, the most there can be: unpin one first, by a right click on it."
+SCORE = "{} nats: how likely the model finds it, given the sketch"
 CLAMPED = "{} reads row by row from the top: pixels known further down cannot inform it before it gets there."
 DRAFTS = (
     "Tokens a network call settles in each sample. Tokens are drafted in one call and verified in another, which "
@@ -98,11 +100,17 @@ class CompletionPanel(Card):
             one.hide()
             self.body.addWidget(one)
         self.gallery = ThumbnailGallery("Samples of this run", RULE, *SAMPLE)
-        self.gallery.chosen.connect(self.choose_sample)
+        self.menu = QMenu(self)  # of the sample shown large
+        self.picture.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.picture.customContextMenuRequested.connect(self._open_menu)
+        self._by_score = True
+        self._order: list[int] = []  # the samples as the gallery shows them
+        self.gallery.chosen.connect(self._choose_shown)
         self.gallery.pointed.connect(self._preview_sample)
         self.gallery.clicked.connect(self._click_sample)
         self.gallery.used.connect(self._use_sample)
         self.gallery.unpinned.connect(self._unpin_sample)
+        self.gallery.more.connect(self._ask_more)
         self.body.addWidget(self.gallery, 14)
         self.body.addStretch(1)
         self._pins: tuple[Pinned, ...] = ()
@@ -111,6 +119,7 @@ class CompletionPanel(Card):
         self.pins.clicked.connect(self._use_pin)
         self.pins.used.connect(self._use_pin)
         self.pins.unpinned.connect(self._unpin)
+        self.pins.more.connect(self._unpin)
         self._pin_row = QWidget()
         row = QHBoxLayout(self._pin_row)
         row.setContentsMargins(0, 0, 0, 0)
@@ -174,8 +183,6 @@ class CompletionPanel(Card):
             self.advice.setText(advise(run.request.prompt, data.get(run.data)) if whole else "")
         finishing = run is self.run and run is not None and run.finished is not self._finished
         self.run, self._finished = run, run.finished if run is not None else None
-        if finishing:  # what is pointed at can be looked at now
-            self._preview_sample(self.gallery.pointer)
         self._hint.setVisible(run is None)
         self._pin_row.setVisible(run is not None or bool(self._pins))
         alone = run is not None and run.settings.samples == 1
@@ -195,8 +202,12 @@ class CompletionPanel(Card):
         drawn = picture.compose(run.images, known, run.filled)
         self._show_large(run, drawn[run.sample_index])
         self._show_samples(drawn)
+        if finishing:  # what is pointed at can be looked at now
+            self._preview_sample(self.gallery.pointer)
         self._read()
-        sample = f"{run.sample_index + 1} of {run.settings.samples}" if run.settings.samples > 1 else ""
+        sample = (
+            f"{self._order.index(run.sample_index) + 1} of {run.settings.samples}" if run.settings.samples > 1 else ""
+        )
         name = f"{theme.sign(run.model, not run.variant)} {run.title}"
         self._model.setText(" · ".join(part for part in (name, run.state or sample) if part))
         self._model.setStyleSheet(f"color: {colours.model(run.model)}")
@@ -228,7 +239,8 @@ class CompletionPanel(Card):
             stands = np.asarray(filled.all(0))
             self._apart = np.where(stands, spread(run.images), 0)
             drawn = np.where(stands[..., None], overlaid(drawn, self._apart, self._most), drawn)
-        self.picture.show_picture(drawn, known, filled[run.sample_index] if colour else None)
+        outlined = None if colour and run.finished else known  # a finished picture in colour is to be seen as one
+        self.picture.show_picture(drawn, outlined, filled[run.sample_index] if colour else None)
 
     @property
     def _most(self) -> float:
@@ -259,14 +271,52 @@ class CompletionPanel(Card):
         """All of them, [K, H, W, 3]; a single one is seen large enough."""
         run, K = self.run, len(drawn) if len(drawn) > 1 else 0
         assert run is not None
-        pins = {i for i in range(K) if self._pins and self._result(i) in self._pins}
-        names = [f"Sample {i + 1} of {K}" for i in range(K)]
-        tips = [f"{name}, pinned" if i in pins else name for i, name in enumerate(names)]
-        lines = picture.outline(run.request.prompt.known) if run.images.shape[-1] == 3 else []
-        self.gallery.show_pictures(drawn[:K], run.sample_index, [self._theme.model(run.model)] * K, tips, pins, lines)
+        self._order = run.ranking if self._by_score else list(range(run.settings.samples))
+        pins = {place for place in range(K) if self._pins and self._result(place) in self._pins}
+        scores = ["" if np.isnan(score) else formatting.nats(score) for score in run.scores[self._order]]
+        tips = [
+            "\n".join(
+                [f"Sample {place + 1} of {K}" + ", pinned" * (place in pins), *([SCORE.format(score)] if score else [])]
+            )
+            for place, score in enumerate(scores)
+        ][:K]
+        self.gallery.show_pictures(
+            drawn[self._order][:K],
+            self._order.index(run.sample_index),
+            [self._theme.model(run.model)] * K,
+            tips,
+            pins,
+            [] if run.finished or run.images.shape[-1] == 1 else picture.outline(run.request.prompt.known),
+            captions=scores,
+        )
 
-    def _result(self, number: int) -> Pinned | None:
-        """A sample of the run shown as it would be pinned; None before the run has finished."""
+    def sort_by_score(self, on: bool) -> None:
+        """Show the likeliest sample first, or all in the order in which they were drawn."""
+        self._by_score = on
+        self.gallery.forget_pointer()
+        self.show_run(self.run, self._theme)
+
+    @Slot(QPoint)
+    def _open_menu(self, place: QPoint) -> None:
+        if self.run is not None:
+            self.menu.popup(self.picture.mapToGlobal(place))
+
+    @Slot(int, QPoint)
+    def _ask_more(self, place: int, where: QPoint) -> None:
+        """What can be done with a sample, which is shown large for it."""
+        self._choose_shown(place)
+        self.menu.popup(where)
+
+    @Slot(int)
+    def _choose_shown(self, place: int) -> None:
+        self.choose_sample(self._order[place])
+
+    def _result(self, place: int) -> Pinned | None:
+        """A sample of the run shown, by its place in the gallery, as it would be pinned; None before the run has
+        finished."""
+        return self._as_pinned(self._order[place]) if place < len(self._order) else None
+
+    def _as_pinned(self, number: int) -> Pinned | None:
         return Pinned.of(self.run, number) if self.run is not None and self.run.finished else None
 
     def show_pinned(self, pins: tuple[Pinned, ...]) -> None:
@@ -308,7 +358,7 @@ class CompletionPanel(Card):
     @Slot(int)
     def _click_sample(self, number: int) -> None:
         result = self._result(number)
-        self.choose_sample(number)
+        self._choose_shown(number)
         if result is None:
             return  # nothing to keep yet
         if result in self._pins:
@@ -335,17 +385,18 @@ class CompletionPanel(Card):
 
     def pin_shown(self) -> None:
         """Pin the sample shown large, or unpin it."""
-        if result := self._result(self.run.sample_index if self.run else 0):
+        if result := self._as_pinned(self.run.sample_index if self.run else 0):
             self._let_go(result) if result in self._pins else self._pin(result)
 
     def use_shown(self) -> None:
         """Ask for the sample shown large to become the sketch."""
-        self._use_sample(self.run.sample_index if self.run else 0)
+        if result := self._as_pinned(self.run.sample_index if self.run else 0):
+            self.taken.emit(result)
 
     @Slot(int)
     def choose_sample(self, number: int) -> None:
         if self.run is not None and number < self.run.settings.samples:
-            self.run.sample_index = number
+            self.run.picked = number
             self.sample_chosen.emit()
 
     def show_earlier(self, history: list[Run], colours: theme.Theme) -> None:

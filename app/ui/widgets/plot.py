@@ -19,6 +19,7 @@ from app.core import csv_export
 from app.ui import theme
 from app.ui.pointer import INTERRUPTIONS
 from app.ui.widgets import plot_export
+from app.ui.widgets.file_dialog import ask_file
 from app.ui.widgets.keys import Keys
 from vssm.errors import UserError
 from vssm.files import atomic
@@ -521,23 +522,15 @@ class Plot(pg.PlotWidget):
     def save(self, kind: str, words: str = "") -> None:
         """Ask for a file to write. kind: its suffix; words: which of the tables."""
         name = "-".join(part for part in (self._file, *words.split()) if part)
-        dialog = QFileDialog(self.window(), f"Save as {kind.upper()}", f"{name}.{kind}", f"*.{kind}")
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix(kind)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setProperty("words", words)
-        dialog.fileSelected.connect(self._write)
-        self._dialog = dialog
-        dialog.open()
+        title, write = f"Save as {kind.upper()}", partial(self._write, words)
+        self._dialog = ask_file(self.window(), title, f"{name}.{kind}", f"*.{kind}", write)
 
-    @Slot(str)
-    def _write(self, path: str) -> None:
+    def _write(self, words: str, path: str) -> None:
         """What the name says, whatever was asked for before."""
         try:
             atomic.require_suffix(path, tuple(f".{kind}" for kind in KINDS))
             kind = path.rpartition(".")[2].lower()
-            assert self._dialog is not None
-            atomic.write_bytes(path, self._content(kind, self._dialog.property("words")))
+            atomic.write_bytes(path, self._content(kind, words))
         except UserError as error:
             self.said.emit(str(error), "error")
         else:

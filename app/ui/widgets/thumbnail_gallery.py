@@ -1,7 +1,7 @@
 """A gallery of pictures of one size: point at one, pin it, use it. The same by mouse and by keyboard.
 
-A click on a picture pins it, a click on a pinned one uses it; Space does what a click does, Return uses, Delete and the
-right button unpin. What these words mean is up to whoever listens.
+A click on a picture pins it, a click on a pinned one uses it; Space does what a click does, Return uses, Delete unpins,
+and the right button asks for more. What these words mean is up to whoever listens.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QLineF, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
@@ -19,20 +19,22 @@ from app.ui.widgets.card import plain_tip
 from app.ui.widgets.keys import PRESS, RETURN, Keys
 
 GAP = 6  # between pictures
+CAPTIONED = 48  # the least width of a picture for a caption to fit under it
 OUTLINED = 40  # the least width of a picture for an outline to leave something of it
 AWAY = Qt.Key.Key_Delete, Qt.Key.Key_Backspace
 
 
 class ThumbnailGallery(QWidget):
     """Pictures as large as fits, between two sizes. `chosen` follows an arrow key, `pointed` the mouse or, with the
-    focus, the chosen picture (−1: none), `clicked` a click or Space, `used` Return, `unpinned` Delete or the right
-    button."""
+    focus, the chosen picture (−1: none), `clicked` a click or Space, `used` Return, `unpinned` Delete; `more` the right
+    button or the menu key, with the place on screen."""
 
     chosen = Signal(int)
     pointed = Signal(int)
     clicked = Signal(int)
     used = Signal(int)
     unpinned = Signal(int)
+    more = Signal(int, QPoint)
 
     def __init__(self, name: str, about: str, smallest: int, largest: int):
         super().__init__()
@@ -43,6 +45,7 @@ class ThumbnailGallery(QWidget):
         self._images: list[QImage] = []
         self._frames: list[str] = []
         self._tips: list[str] = []
+        self._captions: list[str] = []
         self._pins: set[int] = set()
         self._lines: Sequence[QLineF] = ()
         self._current, self._pointed, self._marked = 0, -1, True
@@ -81,10 +84,13 @@ class ThumbnailGallery(QWidget):
         pins: set[int],
         lines: Sequence[QLineF] = (),
         marked: bool = True,
+        captions: Sequence[str] = (),
     ) -> None:
         """colours: [H, W, 3] each. frames, tips: of each, the colour of the frame it takes when current and what is
         said of it. pins: the pinned ones, which bear a mark. lines: of an outline that all have. marked: whether the
-        current one is framed without the focus too."""
+        current one is framed without the focus too. captions: what stands under each, where there is room; empty ones
+        keep it."""
+        self._captions = list(captions)
         self._images = [picture.qimage(c) for c in colours]
         self._lines = lines
         self._frames, self._tips, self._pins, self._marked = frames, tips, pins, marked
@@ -120,7 +126,11 @@ class ThumbnailGallery(QWidget):
         columns = max(1, min(len(self._images), (self.width() + GAP) // (self._smallest + GAP)))
         rows = math.ceil(len(self._images) / columns)
         side = min(self._largest, (self.width() + GAP) // columns - GAP)
-        self.setMaximumHeight(rows * (side + GAP))
+        self.setMaximumHeight(rows * (side + GAP + self._below(side)))
+
+    def _below(self, side: float) -> int:
+        """The height of a caption under a picture of that width."""
+        return self.fontMetrics().height() if self._captions and side >= CAPTIONED else 0
 
     def cells(self) -> list[QRectF]:
         """Where the pictures lie: in rows from the top left."""
@@ -131,13 +141,16 @@ class ThumbnailGallery(QWidget):
         fits = []
         for columns in range(1, K + 1):
             rows = math.ceil(K / columns)
-            high = min((h - (rows - 1) * gap) / rows, (w - (columns - 1) * gap) / columns / aspect)
-            fits.append((min(high, self._largest), columns))
+            across, tall = (w - (columns - 1) * gap) / columns / aspect, (h - (rows - 1) * gap) / rows
+            most = min(across, self._largest)
+            high = min(most, tall - self._below(most))
+            if high < CAPTIONED:  # no caption takes room
+                high = min(most, tall, CAPTIONED - 1 if self._captions else most)
+            fits.append((high, columns))
         high, columns = max(fits)
-        wide = high * aspect
+        wide, each = high * aspect, high + gap + self._below(high)
         return [
-            QRectF(i % columns * (wide + gap), i // columns * (high + gap), wide, high).adjusted(2, 2, -2, -2)
-            for i in range(K)
+            QRectF(i % columns * (wide + gap), i // columns * each, wide, high).adjusted(2, 2, -2, -2) for i in range(K)
         ]
 
     # --- painting
@@ -161,6 +174,10 @@ class ThumbnailGallery(QWidget):
                 painter.drawRect(cell.adjusted(-1, -1, 1, 1))
             if i in self._pins:
                 self._paint_pin(painter, cell, QColor(self._frames[i]))
+            if below := self._below(cell.height() + 4):
+                place = QRectF(cell.left() - GAP, cell.bottom() + 2, cell.width() + 2 * GAP, below)
+                painter.setPen(self.palette().placeholderText().color())
+                painter.drawText(place, Qt.AlignmentFlag.AlignCenter, self._captions[i])
         if self.hasFocus() and self._images:
             painter.setPen(QPen(self.palette().text().color(), 1, Qt.PenStyle.DotLine))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -214,10 +231,12 @@ class ThumbnailGallery(QWidget):
             self._current = number
             self.clicked.emit(number)
         elif number >= 0 and event.button() == Qt.MouseButton.RightButton:
-            self.unpinned.emit(number)
+            self.more.emit(number, event.globalPosition().toPoint())
 
     def contextMenuEvent(self, event) -> None:
-        event.accept()  # the right button unpins
+        event.accept()  # of the right button, the press has been dealt with
+        if event.reason() == event.Reason.Keyboard and self._images:
+            self.more.emit(self._current, self.mapToGlobal(self.cells()[self._current].center().toPoint()))
 
     def focusInEvent(self, event) -> None:
         super().focusInEvent(event)
