@@ -113,7 +113,9 @@ def inter(qapp) -> Iterator[None]:
 def sitting(inter, no_threads_left, qtbot, tmp_path) -> Iterator[QWidget]:
     """A window that computes on the CPU from a seed of its own."""
     state = tmp_path / "sitting.json"
-    session.save(session.Session(samples=4, seed=7, keep_seed=True, theme="light", device="cpu", toured=True), state)
+    session.save(
+        session.Session(samples=4, seed=7, keep_seed=True, live=False, theme="light", device="cpu", toured=True), state
+    )
     yield from opened(qtbot, state)
 
 
