@@ -28,7 +28,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -36,12 +35,12 @@ from torch import Tensor, nn
 
 from vssm.config import PictureConfig, bounded, flag, for_data
 from vssm.data import DataSet
-from vssm.models import assd
+from vssm.models.asarm_decoding import Decoding
 from vssm.models.raster import NEIGHBOURS
 from vssm.nn import likelihoods
 from vssm.nn.modules import ModuleList, SquaredReLU, linear
 from vssm.nn.ssm_block import at_least_float32
-from vssm.sampling.step import Drafted, Sampler, SamplingParams, SamplingStep
+from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
 
 @dataclass(frozen=True)
@@ -316,186 +315,6 @@ class ASARM(nn.Module):
         rounds = run.masked(params.parameter) if sampler == "masked" else run.speculative(drafts)
         for drafted, accepted in rounds:
             yield run.report(values.shape, drafted, accepted)
-
-
-class Decoding:
-    """The state of a run: values by position, how many tokens are there, and the keys and values of every row by rank.
-
-    Ranks from T on, `spare` of them (T by default), are for rows that a sample does not need while others of the batch
-    do.
-    """
-
-    def __init__(
-        self,
-        network: ASARM,
-        values: Tensor,
-        order: Tensor,
-        known: Tensor,
-        temperature: float,
-        rng: torch.Generator,
-        spare: int | None = None,
-    ) -> None:
-        self.network, self.values, self.order, self.known = network, values, order, known
-        self.temperature, self.rng, self.T = max(temperature, likelihoods.LEAST), rng, network.tokens
-        self.likelihood = network.likelihood
-        self.rank_map = network.rank_map(order)
-        self.ranks = torch.empty_like(order).scatter_(
-            1, order, torch.arange(self.T, device=order.device).expand_as(order)
-        )
-        self.num_done = known.clone()
-        self.round: tuple[Tensor, Tensor, int, Tensor | int] | None = None  # as `drafted` takes it
-        self.drawn: tuple[Tensor, Tensor] | None = None  # by the last call: ranks, and raw outputs
-        c, slots = network.config, self.T + (self.T if spare is None else spare)
-        shape = (len(values), 2, c.heads, slots, c.d_model // c.heads)
-        self.caches = [network.norm.weight.new_zeros(shape) for _ in network.blocks]  # keys and values, one a block
-        self.padded = torch.cat([order, order[:, -1:].expand(-1, slots - self.T)], 1)
-
-    def report(self, shape: torch.Size, drafted: int = 0, accepted: int = 0, prompt: bool = False) -> SamplingStep:
-        """Describe the last call as a step; shape: of pixel values, [B, H, W, C]."""
-        whole = bool((self.num_done == self.T).all())
-        filled = self.T if whole else (self.ranks < self.num_done[:, None]).view(shape[:3])
-        drafts = partial(self.drafted, shape, *self.round) if self.round else None
-        log_prob = partial(self.log_probability, shape, *self.drawn) if self.drawn else None
-        return SamplingStep(
-            self.values.view(shape),
-            filled,
-            prompt=prompt,
-            drafted=drafted,
-            accepted=accepted,
-            drafts=drafts,
-            log_probability=log_prob,
-        )
-
-    def log_probability(self, shape: torch.Size, ranks: Tensor, raw: Tensor) -> Tensor:
-        """Compute the log-probability of a `SamplingStep` for those of the ranks [B, R] that are settled; raw: the
-        outputs [B, R, P] of their rows."""
-        place = self.padded.gather(1, ranks)
-        log_prob = self.likelihood.log_prob(raw, self.values.gather(1, place.unsqueeze(-1).expand(-1, -1, shape[-1])))
-        log_prob = log_prob.masked_fill(ranks >= self.num_done[:, None], math.nan)
-        made = log_prob.new_full((shape[0], self.T + 1), math.nan)
-        return made.scatter_(1, torch.where(ranks < self.T, place, self.T), log_prob)[:, :-1].reshape(shape[:3])
-
-    def drafted(self, shape: torch.Size, values: Tensor, num_done: Tensor, size: int, passed: Tensor | int) -> Drafted:
-        """Describe a round of drafting: `size` drafts for each sample, from the rank `num_done` [B] on, of which the
-        first `passed` were accepted."""
-        first = num_done[:, None]
-        proposed = (self.ranks >= first) & (self.ranks < first + size)
-        accepted = proposed & (self.ranks < first + (passed if isinstance(passed, int) else passed[:, None]))
-        return Drafted(values.view(shape), proposed.view(shape[:3]), accepted.view(shape[:3]))
-
-    def call(self, ranks: Tensor, seen: Tensor) -> Tensor:
-        """Call the network once: the raw outputs [B, R, P] of rows; ranks and seen as in `ASARM.embed`."""
-        network, last = self.network, int(ranks.max()) + 1
-        x, window = network.embed(self.values, self.padded, self.known, ranks, seen, self.rank_map)
-        column = torch.arange(last, device=x.device)
-        allowed = ((column < seen.unsqueeze(-1)) | (column == ranks.unsqueeze(-1))).unsqueeze(1)
-        for block, cache in zip(network.blocks, self.caches, strict=True):
-            q, k, v = block.project(x)
-            index = ranks[:, None, :, None].expand_as(k)
-            cache[:, 0].scatter_(2, index, k)
-            cache[:, 1].scatter_(2, index, v)
-            past = cache[:, :, :, :last]
-            x = block.finish(x, F.scaled_dot_product_attention(q, past[:, 0], past[:, 1], attn_mask=allowed))
-        return network.output(x, window)
-
-    def read_prompt(self) -> None:
-        """Fill the caches with the rows of the known tokens; only one row each if all samples have the same prompt."""
-        N = int(self.known.max())
-        ranks = torch.arange(N, device=self.values.device)
-        shared = (self.order[:, :N] == self.order[:1, :N]).all() and (self.values == self.values[:1]).all()
-        if shared and (self.known == N).all():
-            one = Decoding(self.network, self.values[:1], self.order[:1], self.known[:1], 1.0, self.rng, 0)
-            one.call(ranks.unsqueeze(0), self.known[:1, None].expand(1, N))
-            for cache, first in zip(self.caches, one.caches, strict=True):
-                cache[:, :, :, :N] = first[:, :, :, :N]
-        else:
-            self.call(ranks.expand(len(self.values), N), self.known[:, None].expand(-1, N))
-
-    def draw(self, raw: Tensor) -> Tensor:
-        """Draw tokens [..., C] from raw outputs [..., P]."""
-        noise = self.likelihood.noise(*raw.shape[:-1], rng=self.rng, device=raw.device)
-        return self.likelihood.choose(raw, noise, self.temperature)
-
-    def put(self, ranks: Tensor, tokens: Tensor) -> None:
-        """Write tokens [B, R, C] of the given ranks [B, R]; ranks from T on are dropped."""
-        place = torch.where(ranks < self.T, self.padded.gather(1, ranks), self.T).unsqueeze(-1).expand_as(tokens)
-        self.values = F.pad(self.values, (0, 0, 0, 1)).scatter_(1, place, tokens)[:, :-1].contiguous()
-
-    def speculative(self, k: int) -> Iterator[tuple[int, int]]:
-        """Run ASSD with k drafts in each round (k = 1: one token in each call); yields (drafted, accepted) after every
-        call."""
-        T = self.T
-        while (most := int((T - self.num_done).max())) > 0:
-            R, num_done = min(k, most), self.num_done[:, None]
-            ranks = num_done + torch.arange(R, device=num_done.device)
-            p = self.call(ranks, num_done.expand_as(ranks))
-            drafts, valid = self.draw(p), ranks < T
-            self.put(ranks, drafts)
-            before, written = self.num_done, self.values
-            self.drawn = ranks, p
-            if R == 1:  # given all tokens so far: nothing to verify
-                self.round = (written, before, 1, 1) if k > 1 else None
-                self.num_done = (self.num_done + 1).clamp_max(T)
-                yield (int(valid.sum()),) * 2 if k > 1 else (0, 0)
-                continue
-            self.round, self.drawn = (written, before, R, 0), None
-            yield int(valid.sum()), 0
-            q = torch.cat([p[:, :1], self.call(ranks[:, 1:], ranks[:, 1:].clamp_max(T))], 1)
-            stay = assd.passing_channels(self.likelihood, q, p, drafts, self.temperature, self.rng)
-            passed = ((stay == self.likelihood.channels) & valid).long().cumprod(1).sum(1)  # in order
-            rejected = passed < valid.sum(1)
-            if rejected.any():
-                self.put_instead(q, p, drafts, stay, passed, rejected)
-            self.round, self.drawn = (written, before, R, passed), (ranks, q)
-            self.num_done = self.num_done + passed + rejected
-            yield 0, int(passed.sum())
-
-    def put_instead(self, q: Tensor, p: Tensor, drafts: Tensor, stay: Tensor, passed: Tensor, rejected: Tensor) -> None:
-        """Replace the first rejected draft of every sample that has one.
-
-        Args:
-            q: Raw outputs [B, R, P] of the verification.
-            p: Raw outputs [B, R, P] of the draft.
-            drafts: [B, R, C].
-            stay: [B, R], how many channels of each draft are accepted.
-            passed: [B], how many drafts are accepted.
-            rejected: [B], whether there is one to replace.
-        """
-        sample = rejected.nonzero().squeeze(1)
-        at = sample, passed[sample]
-        token = assd.replace(self.likelihood, q[at], p[at], drafts[at], stay[at], self.temperature, self.rng)
-        tokens = drafts[:, :1].clone()
-        tokens[sample, 0] = token
-        self.put(torch.where(rejected, self.num_done + passed, self.T).unsqueeze(1), tokens)
-
-    def masked(self, steps: int) -> Iterator[tuple[int, int]]:
-        """Draw all unknown tokens in `steps` calls, those of one call independently; few at first (the cosine schedule
-        of MaskGIT, 2202.04200)."""
-        T, left = self.T, self.T - self.known
-        before = num_done = self.known
-        for step in range(1, steps + 1):
-            share = 1 - math.cos(math.pi / 2 * step / steps)
-            goal = self.known + torch.minimum(left, (left * share).ceil().long().clamp_min(step))
-            goal = torch.full_like(goal, T) if step == steps else goal
-            late, new = self.span(before + 1, num_done, T), self.span(num_done, goal, T)
-            new = torch.where(new < T, new, new + late.shape[1])
-            # the rows of the last call's tokens, now that their values are there, and those of the next tokens
-            ranks = torch.cat([late, new], 1)
-            if new.shape[1] == 0:
-                break
-            seen = torch.cat([late.clamp_max(T), num_done[:, None].expand_as(new)], 1)
-            raw = self.call(ranks, seen)[:, late.shape[1] :]
-            self.put(new, self.draw(raw))
-            self.drawn = new, raw
-            before, num_done = num_done, goal
-            self.num_done = goal
-            yield 0, 0
-
-    def span(self, first: Tensor, end: Tensor, spare: int) -> Tensor:
-        """Return the ranks first … end − 1 of every sample, [B, R]; ranks from `spare` on fill shorter rows."""
-        steps = torch.arange(max(0, int((end - first).max())), device=first.device)
-        ranks = first[:, None] + steps
-        return torch.where(ranks < end[:, None], ranks, spare + steps)
 
 
 def config_for(data: DataSet, **changes: object) -> ASARMConfig:

@@ -20,8 +20,6 @@ Shapes: raw outputs [..., P] of the likelihood `kind`, tokens [..., C] of C chan
 
 from __future__ import annotations
 
-import itertools
-
 import torch
 from torch import Tensor
 
@@ -32,8 +30,9 @@ def passing_channels(
     kind: Likelihood, q: Tensor, p: Tensor, drafts: Tensor, temperature: float, rng: torch.Generator
 ) -> Tensor:
     """Decide how many channels of every draft are accepted, from the first one on: [...], C for the whole draft."""
-    gain = _channels(kind, q, drafts, temperature) - _channels(kind, p, drafts, temperature)
-    stays = _uniform(gain.shape, rng).log() < gain
+    drafted = drafts.cpu() if drafts.device.type == "mps" else drafts
+    log_q, log_p = (kind.channel_log_probs(_precise(raw), drafted, temperature) for raw in (q, p))
+    stays = _uniform(log_q.shape, rng).log() < log_q - log_p
     return stays.long().cumprod(-1).sum(-1).to(drafts.device)
 
 
@@ -44,32 +43,15 @@ def replace(
     q, p, where = _precise(q), _precise(p), drafts.device
     made, stay = drafts.to(q.device, copy=True), stay.to(q.device)
     for channel in range(made.shape[-1]):
-        log_q, log_p = (_conditional(kind, raw, made[..., :channel], temperature) for raw in (q, p))
-        excess = (log_q.exp() * -torch.expm1(log_p - log_q)).clamp_min(0)
+        new, first = stay <= channel, stay == channel
+        log_q = kind.next_channel(q[new], made[new][..., :channel], temperature).log_softmax(-1)
+        log_p = kind.next_channel(p[first], made[first][..., :channel], temperature).log_softmax(-1)
+        weight, rejected = log_q.exp(), first[new]
+        excess = (weight[rejected] * -torch.expm1(log_p - log_q[rejected])).clamp_min(0)
         # where q exceeds p nowhere they are the same to the last digit, and no draft is ever rejected
-        residual = ((stay == channel) & (excess > 0).any(-1)).unsqueeze(-1)
-        weight = torch.where(residual, excess, log_q.exp())
-        drawn = (weight / -_uniform(weight.shape, rng).log()).argmax(-1)
-        made[..., channel] = torch.where(stay <= channel, drawn, made[..., channel])
+        weight[rejected] = torch.where((excess > 0).any(-1, keepdim=True), excess, weight[rejected])
+        made[..., channel][new] = (weight / -_uniform(weight.shape, rng).log()).argmax(-1)
     return made.to(where)
-
-
-def _channels(kind: Likelihood, raw: Tensor, tokens: Tensor, temperature: float) -> Tensor:
-    """Compute log p of every channel of tokens given the channels before it: [..., C] float64."""
-    raw = _precise(raw)
-    tokens = tokens.to(raw.device)
-    upto = [kind.log_prob(raw, tokens[..., : c + 1], temperature) for c in range(tokens.shape[-1])]
-    return torch.stack([upto[0], *(now - before for before, now in itertools.pairwise(upto))], -1)
-
-
-def _conditional(kind: Likelihood, raw: Tensor, earlier: Tensor, temperature: float) -> Tensor:
-    """Compute log p of every value of a channel given the channels before it [..., c]: [..., V] float64."""
-    values = torch.arange(kind.num_values, device=raw.device)
-    listed = earlier.unsqueeze(-2).expand(*earlier.shape[:-1], kind.num_values, -1)
-    listed = torch.cat([listed, values.expand(*earlier.shape[:-1], -1).unsqueeze(-1)], -1)
-    return kind.log_prob(
-        raw.unsqueeze(-2).expand(*raw.shape[:-1], kind.num_values, -1), listed, temperature
-    ).log_softmax(-1)
 
 
 def _precise(x: Tensor) -> Tensor:

@@ -49,6 +49,14 @@ class Bernoulli:
         logit, x = at_least_float32(raw) / temperature, values.to(torch.promote_types(raw.dtype, torch.float32))
         return -F.binary_cross_entropy_with_logits(logit, x, reduction="none")[..., 0]
 
+    def channel_log_probs(self, raw: Tensor, values: Tensor, temperature: float = 1.0) -> Tensor:
+        """Compute log p of the only channel in nats: [..., 1]."""
+        return self.log_prob(raw, values, temperature).unsqueeze(-1)
+
+    def next_channel(self, raw: Tensor, earlier: Tensor, temperature: float = 1.0) -> Tensor:
+        """Compute log p of both values of the only channel in nats, [..., 2]; `earlier` [..., 0] is empty."""
+        return F.logsigmoid(at_least_float32(raw) / temperature * torch.tensor([-1, 1], device=raw.device))
+
     def noise(self, *shape: int, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
         """Draw the noise that `choose` needs for draws of this shape: standard logistic, [*shape, 1]."""
         return torch.empty(*shape, 1, device=device).uniform_(generator=rng).logit_(1e-7)
@@ -109,26 +117,58 @@ class LogisticMixture:
         return logits.squeeze(-2), means, scales.clamp(-7, 7), pairs.tanh()
 
     def log_prob(self, raw: Tensor, values: Tensor, temperature: float = 1.0) -> Tensor:
-        """Compute log p of values [..., c] in nats at a temperature above 0: [...].
+        """Compute log p of values [..., C] in nats at a temperature above 0: [...]."""
+        logits, log_p = self.components_log_prob(raw, values, temperature)
+        return torch.logsumexp(logits + log_p.sum(-2), -1)
 
-        With c < C, it is that of the first c channels.
-        """
+    def channel_log_probs(self, raw: Tensor, values: Tensor, temperature: float = 1.0) -> Tensor:
+        """Compute log p of every channel of values [..., C] given the channels before it, in nats: [..., C]."""
+        logits, log_p = self.components_log_prob(raw, values, temperature)
+        upto = torch.logsumexp(logits.unsqueeze(-2) + log_p.cumsum(-2), -1)
+        return torch.cat([upto[..., :1], upto.diff(dim=-1)], -1)
+
+    def next_channel(self, raw: Tensor, earlier: Tensor, temperature: float = 1.0) -> Tensor:
+        """Compute log p of every value of a channel, given the values [..., c] of those before it, in nats:
+        [..., num_values]."""
+        logits, log_p = self.components_log_prob(raw, earlier, temperature)
+        logits = (logits + log_p.sum(-2)).log_softmax(-1)  # of the components, given the channels before
+        _, every_mean, scales, pairs = self.split(raw)
+        c = earlier.shape[-1]
+        mean, x = every_mean[..., c, :], self.scaled(earlier, logits.dtype)
+        for i, (later, before) in enumerate(self.pairs):
+            if later == c:
+                mean = mean + pairs[..., i, :] * x[..., before, None]
+        every = torch.arange(self.num_values, device=raw.device).unsqueeze(-1)  # [V, 1], against components
+        log_p = self.bin_log_prob(mean.unsqueeze(-2), scales[..., c, None, :], every, temperature)
+        return torch.logsumexp(logits.unsqueeze(-2) + log_p, -1)
+
+    def components_log_prob(self, raw: Tensor, values: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+        """Compute the log-probabilities [..., K] of the components, and under each of them those of the first c
+        channels of values [..., c], given the channels before: [..., c, K]."""
         logits, every_mean, scales, pairs = self.split(raw)
-        C = values.shape[-1]
-        x = (values.to(logits.dtype) / self.half - 1).unsqueeze(-1)  # [..., C, 1]
-        means = [every_mean[..., c, :] for c in range(C)]
+        C, x = values.shape[-1], self.scaled(values, logits.dtype)
+        means = list(every_mean[..., :C, :].unbind(-2))
         for i, (c, earlier) in enumerate(self.pairs):
             if c < C:
-                means[c] = means[c] + pairs[..., i, :] * x[..., earlier, :]
-        scales = scales[..., :C, :]
-        inverse = (-scales).exp() / temperature
-        away, bin_width = (x - torch.stack(means, -2)) * inverse, inverse / self.half
-        lowest, highest = values.unsqueeze(-1) == 0, values.unsqueeze(-1) == self.num_values - 1
+                means[c] = means[c] + pairs[..., i, :] * x[..., earlier, None]
+        mean = torch.stack(means, -2) if means else every_mean[..., :0, :]
+        log_p = self.bin_log_prob(mean, scales[..., :C, :], values.unsqueeze(-1), temperature)
+        return (logits / temperature).log_softmax(-1), log_p
+
+    def scaled(self, values: Tensor, dtype: torch.dtype) -> Tensor:
+        """Scale values to −1 … 1."""
+        return values.to(dtype) / self.half - 1
+
+    def bin_log_prob(self, mean: Tensor, scale: Tensor, values: Tensor, temperature: float) -> Tensor:
+        """Compute the log-probability of values' bins under logistics of these means and log scales, in nats; all
+        three broadcast against each other."""
+        inverse = (-scale).exp() / temperature
+        away, bin_width = (self.scaled(values, mean.dtype) - mean) * inverse, inverse / self.half
+        lowest, highest = values == 0, values == self.num_values - 1
         below = F.logsigmoid(away + bin_width / 2).masked_fill(highest, 0)
         above = F.logsigmoid(bin_width / 2 - away).masked_fill(lowest, 0)
         inside = (-torch.expm1(-bin_width)).log().masked_fill(lowest | highest, 0)
-        log_p = (below + above + inside).sum(-2)
-        return torch.logsumexp((logits / temperature).log_softmax(-1) + log_p, -1)
+        return below + above + inside
 
     def noise(self, *shape: int, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
         """Draw the noise that `choose` needs for draws of this shape, [*shape, noises]: Gumbel for the component and
