@@ -29,6 +29,13 @@ def modules(*folders: str) -> dict[str, ast.Module]:
     return found
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten() -> Iterator[None]:
+    """Every collection of later tests would look through these nodes, and each window is followed by some."""
+    yield
+    modules.cache_clear()
+
+
 def imports(tree: ast.AST) -> Iterator[str]:
     """The dotted name of everything that is imported anywhere in a module, of each name from a package with it."""
     for node in ast.walk(tree):

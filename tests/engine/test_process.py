@@ -96,6 +96,7 @@ def shared(qapp, weights, tmp_path_factory):
     window = opened(tmp_path_factory.mktemp("state") / "sitting.json", weights)
     yield window
     window.close()
+    window.deleteLater()
 
 
 @pytest.fixture
@@ -128,6 +129,7 @@ def test_it_dies_while_it_loads_for_the_first_time(weights, qtbot, tmp_path):
     assert complete(qtbot, window).finished is not None
     number = window.engine.process_id
     window.close()
+    window.deleteLater()
     until_gone(number)
 
 
