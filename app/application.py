@@ -72,7 +72,7 @@ def _run(argv: list[str], given: str, watch: Callable) -> int:
     window.resize(placement.first_size(window.sizeHint(), app.primaryScreen()))
     placement.Placement(window)
     watch(window)
-    opening = [functools.partial(window.files.opener.open_argument, given)] if given else []
+    opening = [functools.partial(window.files.importer.open_argument, given)] if given else []
     for begin in window.show, window.tour.offer, *opening:
         try:
             begin()
@@ -91,22 +91,22 @@ def _run(argv: list[str], given: str, watch: Callable) -> int:
 
 
 def _opened():
-    """The window with the sitting that was kept. Where it cannot be shown its file is set aside, and a new one begun:
+    """The window with the session that was kept. Where it cannot be shown its file is set aside, and a new one begun:
     one broken file must not prevent every start."""
     from app.core import session
-    from app.engine.autosave import Keeper
+    from app.engine.autosave import Autosave
     from app.ui.main_window import Window
 
-    keeper = Keeper(session.default_path())
+    autosave = Autosave(session.default_path())
     try:
-        return Window(keeper=keeper)
+        return Window(autosave=autosave)
     except Exception as error:
-        if keeper.restored == session.Session():
+        if autosave.restored == session.Session():
             raise
         traceback.print_exc()
-        keeper.set_aside(error)
+        autosave.set_aside(error)
     gc.collect()  # what was made of the first window
-    return Window(keeper=keeper)
+    return Window(autosave=autosave)
 
 
 def _end(code: int) -> int:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QDialogButtonBox
 from windows import LEFT, LONG, press
 
 from app.ui.crop_dialog import CropDialog
-from app.ui.image_import import Opener
+from app.ui.image_import import Importer
 from vssm.files.image import Picture
 
 
@@ -24,17 +24,17 @@ def crop(qtbot, window) -> CropDialog:
 
 
 def brought(qtbot, path: Path) -> Picture:
-    """What the opener makes of a file."""
-    opener = Opener()
-    with qtbot.waitSignal(opener.picture, timeout=LONG) as caught:
-        opener.open_path(str(path))
+    """What the importer makes of a file."""
+    importer = Importer()
+    with qtbot.waitSignal(importer.picture, timeout=LONG) as caught:
+        importer.open_path(str(path))
     return caught.args[0]
 
 
 def refusal(qtbot, path: Path) -> str:
-    opener = Opener()
-    spy = QSignalSpy(opener.refused)
-    opener.open_path(str(path))
+    importer = Importer()
+    spy = QSignalSpy(importer.refused)
+    importer.open_path(str(path))
     qtbot.waitUntil(lambda: spy.count() == 1, timeout=LONG)
     return spy.at(0)[0]
 

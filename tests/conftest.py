@@ -80,23 +80,23 @@ def no_threads_left():
 @pytest.fixture
 def window(no_threads_left, qtbot, tmp_path):
     """The real window, with all models and a state file of its own, on (an invisible) screen."""
-    yield from opened(qtbot, tmp_path / "sitting.json")
+    yield from opened(qtbot, tmp_path / "session.json")
 
 
 def opened(qtbot, state, folder=None):
     """Open a window, and close it after its use. In a new session Live is off: only what a test asks for runs."""
     from app import application
-    from app.engine.autosave import Keeper
+    from app.engine.autosave import Autosave
     from app.ui.main_window import Window
 
     bury()
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
     application.prepare(QApplication.instance())
     gc.disable()  # as the program does
-    keeper = Keeper(state)
+    saver = Autosave(state)
     if not state.exists():
-        keeper.restored = dataclasses.replace(keeper.restored, live=False)
-    window = Window(None, folder, keeper, Thread())
+        saver.restored = dataclasses.replace(saver.restored, live=False)
+    window = Window(None, folder, saver, Thread())
     window.resize(1280, 760)
     qtbot.addWidget(window)
     with qtbot.waitExposed(window):
@@ -110,7 +110,7 @@ def opened(qtbot, state, folder=None):
 def bare(request, qapp, tmp_path_factory):
     """A window without weights for all tests of a file, which is quick; each has to set it up."""
     folder = tmp_path_factory.mktemp("bare")
-    for window in opened(QtBot(request), folder / "sitting.json", folder):
+    for window in opened(QtBot(request), folder / "session.json", folder):
         yield window
     window.deleteLater()  # now and here: Python might do it in another thread
     QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
@@ -119,7 +119,7 @@ def bare(request, qapp, tmp_path_factory):
 @pytest.fixture
 def mnist(no_threads_left, qtbot, tmp_path, clipboard):
     """A window without weights, which is quick, for one test."""
-    yield from opened(qtbot, tmp_path / "sitting.json", tmp_path)
+    yield from opened(qtbot, tmp_path / "session.json", tmp_path)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication
 
 from app import application
 from app.core import csv_export
-from app.ui.image_import import Opener
+from app.ui.image_import import Importer
 from app.ui.main_window import Window
 
 WHOLE = "closed_early", "begun", "stays", "cannot_be_shown", "cannot_be_opened", "fails_in_its_first_moments"
@@ -53,7 +53,7 @@ def until(condition) -> None:
 
 def without_weights(folder: Path) -> dict:
     """A window is painted whole, for both data sets and both kinds of view."""
-    window = Window(folder / "sitting.json", folder)
+    window = Window(folder / "session.json", folder)
     window.grab()
     window.choose_data("cifar10")
     window.docks.show_scaling(True)
@@ -64,7 +64,7 @@ def without_weights(folder: Path) -> dict:
 
 def asked_early(folder: Path) -> dict:
     """A stroke and Complete before torch is there."""
-    window = Window(folder / "sitting.json")
+    window = Window(folder / "session.json")
     window.show()
     example = window.completion._hint.words.text()
     stroke(window)
@@ -97,7 +97,7 @@ def closed_early(folder: Path) -> dict:
         look.timeout.connect(lambda: leave(window))
         look.start()
 
-    os.environ["VSSM_STATE"] = str(folder / "sitting.json")
+    os.environ["VSSM_STATE"] = str(folder / "session.json")
     application.main(sys.argv[:1], watch)
     return saw
 
@@ -115,7 +115,7 @@ def stays(folder: Path) -> dict:
         look.timeout.connect(lambda: tell(window))
         look.start()
 
-    os.environ["VSSM_STATE"] = str(folder / "sitting.json")
+    os.environ["VSSM_STATE"] = str(folder / "session.json")
     sys.exit(application.main(sys.argv[:1], watch))
 
 
@@ -124,7 +124,7 @@ def begun(folder: Path) -> dict:
     saw = {}
 
     def leave(window) -> None:
-        saw.update(said=[toast.text for toast in window.messages.toasts], kept=str(window.keeper.path))
+        saw.update(said=[toast.text for toast in window.messages.toasts], kept=str(window.autosave.path))
         saw.update(samples=window.bar.samples.value(), details=[toast._details for toast in window.messages.toasts])
         print(json.dumps(saw), flush=True)  # this process may end with the window
         window.close()
@@ -132,7 +132,7 @@ def begun(folder: Path) -> dict:
     def watch(window) -> None:
         QTimer.singleShot(300, window, lambda: leave(window))
 
-    os.environ.setdefault("VSSM_STATE", str(folder / "sitting.json"))
+    os.environ.setdefault("VSSM_STATE", str(folder / "session.json"))
     application.main([sys.argv[0], *sys.argv[3:]], watch)
     return saw
 
@@ -164,13 +164,13 @@ def fails_in_its_first_moments(folder: Path) -> dict:
     def fail(*_) -> None:
         raise RuntimeError("in the first moments")
 
-    Window.showEvent, Opener.open_argument = fail, fail
+    Window.showEvent, Importer.open_argument = fail, fail
     return begun(folder)
 
 
 def without_torch(folder: Path) -> dict:
     """Where torch cannot be imported, one draws and saves for all that."""
-    window = Window(folder / "sitting.json")
+    window = Window(folder / "session.json")
     window.show()
     until(lambda: window.models.unready)
     saw = {"said": window.messages.text, "status": window.status.text(), "mode": window.bar.modes.mode.isEnabled()}

@@ -50,10 +50,10 @@ def wait(milliseconds: int) -> None:
 
 
 @contextlib.contextmanager
-def opened(folder: Path, size: tuple[int, int], **sitting) -> Iterator[Stage]:
-    """A window of that size with all models ready, on a sitting of its own."""
-    state = folder / "sitting.json"
-    session.save(session.Session(keep_seed=True, device="cpu", toured=True, **sitting), state)
+def opened(folder: Path, size: tuple[int, int], **session_values) -> Iterator[Stage]:
+    """A window of that size with all models ready, on a session of its own."""
+    state = folder / "session.json"
+    session.save(session.Session(keep_seed=True, device="cpu", toured=True, **session_values), state)
     window = Window(state)
     window.resize(*size)
     window.show()

@@ -56,9 +56,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def start() -> dict[str, float]:
-    """Open the window once, in a process of its own and with a sitting of its own."""
+    """Open the window once, in a process of its own and with a session of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "VSSM_STATE": str(Path(folder) / "sitting.json")}
+        environment = {**os.environ, "VSSM_STATE": str(Path(folder) / "session.json")}
         words = [sys.executable, "-m", "tools.startup_time", "--child", repr(time.time())]
         done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LONGEST)
     if done.returncode:

@@ -179,7 +179,7 @@ class Bench:
         self.window = self.open()
 
     def open(self) -> Window:
-        window = Window(Path(self.folder.name) / "sitting.json")
+        window = Window(Path(self.folder.name) / "session.json")
         window.resize(1280, 760)
         gc.disable()  # as the program does while it starts
         window.models.settled.connect(application.settle)

@@ -75,7 +75,7 @@ class DatasetSettings:
         whole = Prompt(sketch.pixels, sketch.known)  # what lies under unknown pixels, too
         return dataclasses.replace(
             self,
-            sketch=Sketch(whole, sketch.touched & ~sketch.region),
+            sketch=Sketch(whole, sketch.drawn & ~sketch.region),
             samplers=dict(self.samplers),
             absent=set(self.absent),
         )
@@ -143,7 +143,7 @@ class DatasetSettings:
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("sketch", "pinned")}
         plain["absent"] = [name for name in registry.PRESETS if name in self.absent]
         sketch = self.sketch
-        marks = sketch.known.astype(int) + (sketch.touched & ~sketch.region)
+        marks = sketch.known.astype(int) + (sketch.drawn & ~sketch.region)
         return {
             **{KEYS.get(name, name): _listed(value) for name, value in plain.items()},
             "pixels": [row.tobytes().hex() for row in sketch.pixels],

@@ -73,10 +73,10 @@ class Link:
         title = registry.get(settings.model).title
         if sampler is None:
             names = ", ".join(offered)
-            raise UserError(f"The link asks {title} for the mode {settings.sampler!r}, and it has only {names}.")
+            raise UserError(f"The link asks {title} for the sampler {settings.sampler!r}, and it has only {names}.")
         given, wanted = settings.parameter, f"a number from 1 to {sampler.most}" if sampler.parameter else "no number"
         if (given is not None) != bool(sampler.parameter) or (given is not None and not 1 <= given <= sampler.most):
-            raise UserError(f"The link does not fit {title}, whose mode {settings.sampler} takes {wanted}.")
+            raise UserError(f"The link does not fit {title}, whose sampler {settings.sampler} takes {wanted}.")
         ways = pixel_modes(settings.model)
         if settings.pixel_mode not in ways:
             only = ", ".join(ways)

@@ -26,7 +26,7 @@ MOST_PINNED = 12  # for each data set
 MOST_PNG = 20_000  # bytes: several times what noise of that size takes
 MOST_TITLE = 200  # characters
 PNG = b"\x89PNG\r\n\x1a\n"  # its first bytes
-BROKEN = "A pinned result in the saved sitting is broken ({})."
+BROKEN = "A pinned result in the saved session is broken ({})."
 
 
 @dataclass(frozen=True, eq=False)

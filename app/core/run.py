@@ -24,7 +24,7 @@ class Run:
 
     points: (seconds of the model's time, tokens done), for the curve. ended: finished, stopped, or failed. gesture: of
     the pen, which it follows live; runs of one gesture replace each other. base: the run whose latents it holds, but
-    for those that a touch has drawn anew.
+    for those that an edit has drawn anew.
     """
 
     number: int
@@ -63,11 +63,11 @@ class Run:
     @property
     def title(self) -> str:
         """Model and, where it is not the usual one, mode: "VSSM", "VSSM chunked 49"."""
-        return f"{registry.get(self.model).title} {self.variant}".rstrip() + (", touched" if self.base else "")
+        return f"{registry.get(self.model).title} {self.variant}".rstrip() + (", edited" if self.base else "")
 
     @property
     def origin(self) -> Run:
-        """The run before any touch, whose time is that of completing the prompt."""
+        """The run before any edit, whose time is that of completing the prompt."""
         return self if self.base is None else self.base.origin
 
     @property
@@ -90,7 +90,7 @@ class Run:
 
     @property
     def changed(self) -> int | None:
-        """How many pixels of the sample shown the last touch has changed, once that is known."""
+        """How many pixels of the sample shown the last edit has changed, once that is known."""
         if self.base is None or self.finished is None:
             return None
         return int((self.images[self.sample_index] != self.base.images[self.sample_index]).any(-1).sum())

@@ -98,8 +98,8 @@ class Session:
         named = values.get("format") if isinstance(values, dict) else None
         if named not in (FORMAT, *OLDER):
             if isinstance(named, str) and named.startswith(FORMAT.partition("/")[0]):
-                raise UserError(f"The sitting is in the format {named}, of another version of this program.")
-            raise UserError(f"The saved sitting is not in the format {FORMAT}.")
+                raise UserError(f"The session is in the format {named}, of another version of this program.")
+            raise UserError(f"The saved session is not in the format {FORMAT}.")
         plain = {k: v for k, v in values.items() if k != "format"}
         if values["format"] == OLDER[-1]:  # it had one sheet, that of its data set
             sheet = {k: plain.pop(k) for k in ("pixels", "known", "modes", "temperature") if k in plain}
@@ -108,7 +108,7 @@ class Session:
         if not isinstance(sheets, dict):
             raise UserError("The saved sheets must be one for each data set.")
         if "datasets" in plain:
-            raise UserError("The saved sitting has an unknown entry: datasets.")
+            raise UserError("The saved session has an unknown entry: datasets.")
         plain["datasets"] = {name: DatasetSettings.from_dict(one, data.get(name)) for name, one in sheets.items()}
         return from_dict(cls, plain)
 
@@ -130,21 +130,21 @@ def default_path() -> Path:
     folder = Path(platformdirs.user_data_dir("vssm-sketchpad", False))
     if not folder.is_absolute():  # "~" could not be expanded
         folder = Path(tempfile.gettempdir()) / f"vssm-sketchpad-{os.getuid()}"
-    return folder / "sitting.json"
+    return folder / "sitting.json"  # the name that the first versions gave it, so that theirs is found
 
 
 def load(path: Path) -> Session:
-    """Read a sitting; raises UserError where the file cannot be read or does not fit, whatever stands in it."""
+    """Read a session; raises UserError where the file cannot be read or does not fit, whatever stands in it."""
     try:
         if path.exists() and not path.is_file():
-            raise UserError(f"{path} is not a file, so it holds no sitting.")
+            raise UserError(f"{path} is not a file, so it holds no session.")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
         if len(content) > MOST_BYTES:
-            raise UserError(f"{path} is too large to be a sitting.")
+            raise UserError(f"{path} is too large to be a session.")
         return Session.from_dict(json.loads(content.decode("utf-8-sig")))
     except Exception as error:  # decoders of pictures and numbers may stumble over a broken file in any way
-        raise UserError(f"The saved sitting {path} cannot be read ({reason(error)}).") from None
+        raise UserError(f"The saved session {path} cannot be read ({reason(error)}).") from None
 
 
 def reason(error: Exception) -> str:
@@ -159,12 +159,12 @@ def text(session: Session) -> str:
 
 
 def save(session: Session, path: Path) -> None:
-    """Write a sitting, whole or not at all; raises UserError where that cannot be."""
+    """Write a session, whole or not at all; raises UserError where that cannot be."""
     atomic.write_text(path, text(session), surely=True)
 
 
 def restore(path: Path) -> tuple[Session, str]:
-    """The saved sitting, or a new one with a sentence that says why; a broken file is set aside, and none that was set
+    """The saved session, or a new one with a sentence that says why; a broken file is set aside, and none that was set
     aside before is overwritten."""
     try:
         if not path.exists():
@@ -178,7 +178,7 @@ def restore(path: Path) -> tuple[Session, str]:
 
 
 def set_aside(path: Path, why: str) -> str:
-    """Give the file of a sitting that cannot be used another name; returns `why` with what became of the file."""
+    """Give the file of a session that cannot be used another name; returns `why` with what became of the file."""
     path = path.resolve()  # a link to it stays, and will lead to the next one
     kept = os.fsencode(path.name)[: LONGEST_NAME - len(".broken-999")]
     names = (os.fsdecode(kept) + f".broken{number}" for number in ("", *(f"-{n}" for n in range(2, 1000))))
@@ -188,4 +188,4 @@ def set_aside(path: Path, why: str) -> str:
         with contextlib.suppress(OSError):
             path.rename(aside)
             where = f"it was set aside as {aside.name}"
-    return f"{why.rstrip('.')}; {where}, and this is a new sitting."
+    return f"{why.rstrip('.')}; {where}, and this is a new session."

@@ -1,7 +1,7 @@
 """What is drawn and which pixels are known, with a history. No Qt.
 
 Known pixels are those of a region (set by the row slider, the rectangle, the known and unknown brushes and the
-buttons) and those the pen has touched outside it. On a black ground the region follows the ink, until it is set: it is
+buttons) and those the pen has drawn outside it. On a black ground the region follows the ink, until it is set: it is
 the rows down to the lowest ink, so that blank paper below a stroke is open. What comes to lie under unknown pixels is
 kept, so that moving the slider to and fro loses nothing, but it is neither shown nor given to a model.
 
@@ -26,12 +26,12 @@ SIZES = 1, 8  # of the pen, at least and at most, in pixels
 
 @dataclass(frozen=True)
 class State:
-    """pixels: [H, W, C] uint8. region, touched: [H, W] bool; known is their union. follows: whether the region is the
+    """pixels: [H, W, C] uint8. region, drawn: [H, W] bool; known is their union. follows: whether the region is the
     rows down to the lowest ink, whatever is drawn."""
 
     pixels: np.ndarray
     region: np.ndarray
-    touched: np.ndarray
+    drawn: np.ndarray
     follows: bool
 
 
@@ -47,24 +47,24 @@ class Moment:
 class Sketch:
     """The picture and its mask, with undo. Positions are (x, y) in pixels; a pixel's centre is at a half.
 
-    touched: those of the prompt's known pixels that are known only because they were drawn on. Where the known ones are
+    drawn: those of the prompt's known pixels that are known only because they were drawn on. Where the known ones are
     the rows down to the lowest ink, they follow it."""
 
-    def __init__(self, prompt: Prompt, touched: np.ndarray | None = None):
+    def __init__(self, prompt: Prompt, drawn: np.ndarray | None = None):
         self._undo: list[tuple[str, State]] = []
         self._redo: list[State] = []
-        touched = np.zeros_like(prompt.known) if touched is None else touched.copy()
+        drawn = np.zeros_like(prompt.known) if drawn is None else drawn.copy()
         pixels = prompt.pixels.copy()
-        self._set(State(pixels, prompt.known & ~touched, touched, np.array_equal(prompt.known, _down_to_ink(pixels))))
+        self._set(State(pixels, prompt.known & ~drawn, drawn, np.array_equal(prompt.known, _down_to_ink(pixels))))
         H, W = prompt.known.shape
         self._y, self._x = np.mgrid[:H, :W] + 0.5
 
     def _set(self, state: State) -> None:
-        self.pixels, self.region, self.touched = state.pixels, state.region, state.touched
+        self.pixels, self.region, self.drawn = state.pixels, state.region, state.drawn
         self.follows = state.follows and not self.colour
 
     def _state(self) -> State:
-        return State(self.pixels.copy(), self.region.copy(), self.touched.copy(), self.follows)
+        return State(self.pixels.copy(), self.region.copy(), self.drawn.copy(), self.follows)
 
     @property
     def colour(self) -> bool:
@@ -72,7 +72,7 @@ class Sketch:
 
     @property
     def known(self) -> np.ndarray:
-        known: np.ndarray = self.region | self.touched
+        known: np.ndarray = self.region | self.drawn
         return known
 
     @property
@@ -147,7 +147,7 @@ class Sketch:
             self._paint(near, ink)
         elif tool == "eraser":
             self.pixels[near] = 0
-            self.touched &= ~near
+            self.drawn &= ~near
             if self.colour:
                 self.region &= ~near
         else:
@@ -156,11 +156,11 @@ class Sketch:
 
     def _follow(self) -> None:
         if self.follows:
-            self.region, self.touched = _down_to_ink(self.pixels), np.zeros_like(self.touched)
+            self.region, self.drawn = _down_to_ink(self.pixels), np.zeros_like(self.drawn)
 
     def _paint(self, where: np.ndarray, ink: tuple[int, ...]) -> None:
         self.pixels[where] = ink
-        self.touched |= where & ~self.region
+        self.drawn |= where & ~self.region
 
     def _know(self, where: np.ndarray, known: bool) -> None:
         self.follows = False
@@ -168,7 +168,7 @@ class Sketch:
             self.region |= where
         else:
             self.region &= ~where
-            self.touched &= ~where
+            self.drawn &= ~where
 
     def alike(self, x: int, y: int) -> np.ndarray:
         """[H, W]: the pixels that hang together, by their sides, with this one, and look like it: all unknown, or all
@@ -205,7 +205,7 @@ class Sketch:
 
     def set_known(self, known: np.ndarray) -> None:
         """Make exactly these pixels known."""
-        self.region, self.touched, self.follows = known.copy(), np.zeros_like(known), False
+        self.region, self.drawn, self.follows = known.copy(), np.zeros_like(known), False
 
     def clear(self) -> None:
         """Begin anew: nothing is drawn, and nothing known."""
@@ -214,7 +214,7 @@ class Sketch:
     def replace_ink(self, pixels: np.ndarray) -> None:
         """Put other ink in the place of the present one, on a black ground; a region that was set stays."""
         self.pixels = pixels.copy()
-        self.touched = pixels.any(2) & ~self.region
+        self.drawn = pixels.any(2) & ~self.region
         self._follow()
 
     def take(self, prompt: Prompt) -> None:

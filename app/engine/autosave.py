@@ -1,7 +1,7 @@
-"""Keeps the sitting in its file while the program runs, so that a crash or a power cut costs seconds of work.
+"""Saves the session in its file while the program runs, so that a crash or a power cut costs seconds of work.
 
 What has changed is found by comparing, not by being told, so no part of the window can forget to tell. One program
-holds a file: a second one keeps a sitting of its own beside it.
+holds a file: a second one keeps a session of its own beside it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from vssm.files.file_lock import FileLock
 LOOK = 5_000  # milliseconds between two looks
 LONGEST = 60.0  # seconds that a busy window may put a save off
 MOST_PROGRAMS = 99
-MOST_BEFORE = 9  # sittings kept that gave way to another
+MOST_BEFORE = 9  # sessions kept that gave way to another
 NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}  # what a file system says that has none
 
 
-class Keeper(QObject):
+class Autosave(QObject):
     """`restored` is what was found at the start, `said` what is wrong with it, if anything; `failed` tells once why the
     file cannot be written, and again only after it could be.
 
@@ -57,47 +57,47 @@ class Keeper(QObject):
 
     @property
     def apart(self) -> str:
-        """A sentence; empty where this is the usual sitting."""
-        words = "Another window keeps the usual sitting; this one is kept apart, as {}."
+        """A sentence; empty where this is the usual session."""
+        words = "Another window keeps the usual session; this one is kept apart, as {}."
         return words.format(self.path.name) if self.path != self._usual else ""
 
     def set_aside(self, error: Exception) -> None:
         """What was restored cannot be shown: give its file another name, and begin anew."""
-        why = f"The saved sitting {self.path} cannot be shown ({session.reason(error)})"
+        why = f"The saved session {self.path} cannot be shown ({session.reason(error)})"
         self.restored, self.said = Session(), session.set_aside(self.path, why)
 
-    def begin(self, sitting: Callable[[], Session], busy: Callable[[], bool]) -> None:
-        """From now on, keep what `sitting` gives; but not while `busy`, unless that lasts too long."""
-        self._sitting, self._busy = sitting, busy
-        self._safe = sitting()  # as a window shows it that does not take all that can be saved
+    def begin(self, current: Callable[[], Session], busy: Callable[[], bool]) -> None:
+        """From now on, save what `current` gives; but not while `busy`, unless that lasts too long."""
+        self._current, self._busy = current, busy
+        self._safe = current()  # as a window shows it that does not take all that can be saved
         self._timer.start()
 
     @Slot()
     def look(self) -> None:
-        """Write the sitting if it has changed; far quicker than a frame."""
+        """Write the session if it has changed; far quicker than a frame."""
         if not self._busy() or time.monotonic() - self._when >= LONGEST:
             try:
-                self.keep()
+                self.save()
             except UserError as error:
                 if not self._failing:
                     self.failed.emit(str(error))
                 self._failing = True
 
-    def keep(self, surely: bool = False) -> None:
+    def save(self, surely: bool = False) -> None:
         """Write it if it has changed; raises UserError where that cannot be. surely: through to the disk."""
-        sitting = self._sitting()
-        text = session.text(sitting)
+        now = self._current()
+        text = session.text(now)
         if surely or text != self._saved:
             if not self._claimed:
                 self._claim_late()
             atomic.write_text(self.path, text, surely)
-        self._saved, self._safe = text, sitting
+        self._saved, self._safe = text, now
         self._when, self._failing = time.monotonic(), False
 
     @property
     def unsaved(self) -> bool:
         """Whether more would be lost now than how the window looks."""
-        now = self._sitting()
+        now = self._current()
         look = {name: getattr(now, name) for name in session.LOOK}
         return dataclasses.replace(self._safe, **look) != now
 
@@ -111,7 +111,7 @@ class Keeper(QObject):
     # --- whose file it is
 
     def _claim(self, fits: Callable[[Path], bool]) -> None:
-        """Take the first of sitting.json, sitting-2.json, … that fits and that no other program holds; raises OSError
+        """Take the first of session.json, session-2.json, … that fits and that no other program holds; raises OSError
         where there can be no lock."""
         for number in range(1, MOST_PROGRAMS + 1):
             path = self._usual if number == 1 else self._usual.with_stem(f"{self._usual.stem}-{number}")
@@ -140,7 +140,7 @@ class Keeper(QObject):
         if self.apart:
             self.failed.emit(self.apart)
 
-    # --- sittings that gave way to others
+    # --- sessions that gave way to others
 
     @property
     def before(self) -> Path | None:
@@ -148,11 +148,11 @@ class Keeper(QObject):
         return self._before[-1] if self._before else None
 
     def put_by(self) -> Path:
-        """Keep the present sitting in a file of its own, as another takes its place; raises UserError where that cannot
+        """Keep the present session in a file of its own, as another takes its place; raises UserError where that cannot
         be."""
         stamp = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
         path = self.path.with_name(f"{self.path.stem}-before-{stamp}{self.path.suffix}")
-        atomic.write_text(path, session.text(self._sitting()))
+        atomic.write_text(path, session.text(self._current()))
         self._before.append(path)
         while len(self._before) > MOST_BEFORE:
             with contextlib.suppress(OSError):

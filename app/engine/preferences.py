@@ -1,5 +1,5 @@
-"""How a person wants all windows of this program to look, kept by QSettings beside the sittings: so a second window,
-which has a sitting of its own, begins as the first was left."""
+"""How a person wants all windows of this program to look, kept by QSettings beside the sessions: so a second window,
+which has a session of its own, begins as the first was left."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ class Preferences:
     def __init__(self, folder: Path):
         self._settings = QSettings(str(folder / "settings.ini"), QSettings.Format.IniFormat)
 
-    def apply(self, sitting: Session) -> Session:
-        """A sitting with all that was chosen in whichever window; what makes no sense is passed over."""
+    def apply(self, session: Session) -> Session:
+        """A session with all that was chosen in whichever window; what makes no sense is passed over."""
         self._settings.sync()  # another program may have written since
         for name in LOOK:
             if self._settings.contains(name):
                 try:
                     chosen: dict[str, Any] = {name: _read(self._settings.value(name), getattr(Session(), name))}
-                    sitting = dataclasses.replace(sitting, **chosen)
+                    session = dataclasses.replace(session, **chosen)
                 except (UserError, ValueError):
                     continue
-        return sitting
+        return session
 
-    def keep(self, sitting: Session) -> None:
-        """Remember the choices that a sitting tells of, where they are others than before."""
+    def keep(self, session: Session) -> None:
+        """Remember the choices that a session tells of, where they are others than before."""
         before = self.apply(Session())
         for name in LOOK:
-            if getattr(sitting, name) != getattr(before, name):
-                self._settings.setValue(name, getattr(sitting, name))
+            if getattr(session, name) != getattr(before, name):
+                self._settings.setValue(name, getattr(session, name))
         self._settings.sync()
 
 

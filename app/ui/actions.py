@@ -71,7 +71,7 @@ def can_pause(window: Window) -> bool:
 def can_stop(window: Window) -> bool:
     """Whether something is under way, or waits for the models or a picture."""
     busy = window.runs.running is not None or window.scaling.running or window.race.stoppable
-    return busy or window.models.waiting or window.files.opener.busy
+    return busy or window.models.waiting or window.files.importer.busy
 
 
 def has_result(window: Window) -> bool:
@@ -122,12 +122,12 @@ def table() -> list[Spec]:
              lambda w: w.files.save_race(), ("Ctrl+R",), enabled=lambda w: w.race.replayable),
         Spec("save_timings", "Save timings…", "File", "Write the runs that are compared as CSV, with machine and "
              "versions", lambda w: w.timing.plot.save("csv"), ("Ctrl+E",), enabled=lambda w: bool(w.runs.here)),
-        Spec("open_sitting", "Open sitting…", "File", "Go on with a saved sitting: sketches, settings, pinned results; "
+        Spec("open_session", "Open session…", "File", "Go on with a saved session: sketches, settings, pinned results; "
              "the present one is kept", lambda w: w.files.open_session(), ("Ctrl+Shift+O",), rule=True),
-        Spec("save_sitting", "Save sitting as…", "File", "Write sketches, settings and pinned results as one file",
+        Spec("save_session", "Save session as…", "File", "Write sketches, settings and pinned results as one file",
              lambda w: w.files.save_session(), ("Ctrl+Alt+S",)),
-        Spec("sitting_before", "Sitting before", "File", "Bring back the sitting that gave way to the one opened last",
-             lambda w: w.files.session_before(), enabled=lambda w: w.keeper.before is not None),
+        Spec("previous_session", "Previous session", "File", "Bring back the one that gave way to that opened last",
+             lambda w: w.files.previous_session(), enabled=lambda w: w.autosave.before is not None),
         Spec("copy_link", "Copy link", "File", "Put a text on the clipboard that gives anybody this sketch, seed and "
              "settings", lambda w: w.files.copy_link(), ("Ctrl+L",), rule=True),
         Spec("open_link", "Open link…", "File", "Take sketch, seed and settings from such a text; it can be pasted, "
@@ -173,7 +173,7 @@ def table() -> list[Spec]:
                  rule=many and i == 1)
             for i, preset in enumerate(registry.PRESETS.values(), 1)
         ),
-        Spec("next_mode", "Next mode", "Model", "Turn to the chosen model's next way of generating",
+        Spec("next_sampler", "Next sampler", "Model", "Turn to the chosen model's next way of generating",
              lambda w: w.bar.modes.next(), ("M",)),
         Spec("next_pixels", "Sampled or mean pixels", "Model", "Where a model offers both: draw every pixel, or show "
              "the mean of what it may be", lambda w: w.bar.modes.next_pixels(), ("X",)),
@@ -198,7 +198,7 @@ def table() -> list[Spec]:
         Spec("show_spread", "Where samples differ", "Result", "Spread: lay over the large picture how far the samples "
              "lie apart at each pixel: where the model is unsure", lambda w, on: w.completion.show_spread(on), ("D",),
              check=True),
-        Spec("undo_latents", "Take back a touch", "Result", "Take the last touch of the latents back",
+        Spec("undo_latents", "Take back an edit", "Result", "Take the last edit of the latents back",
              lambda w: w.editor.undo(), ("Shift+Z",), repeats=True),
         Spec("start_race", "Race", "Race", "Let all ticked models complete the sketch from one seed, each alone on the "
              "clock", lambda w: w.racing.start(), ("Shift+R",)),

@@ -28,13 +28,13 @@ from app.core.link import Link
 from app.core.race import SPEEDS, Race
 from app.core.session import Session
 from app.core.workspace import Workspace
-from app.engine.autosave import Keeper
+from app.engine.autosave import Autosave
 from app.engine.engine import Engine
 from app.ui import race_gif, theme
 from app.ui.actions import Actions
 from app.ui.completion_controller import CompletionController
 from app.ui.crop_dialog import CropDialog
-from app.ui.image_import import SUFFIXES, Opener
+from app.ui.image_import import SUFFIXES, Importer
 from app.ui.models import Models
 from app.ui.panels.race import RacePanel
 from app.ui.panels.sketch import SketchPanel
@@ -48,7 +48,7 @@ from vssm.files import atomic, picture
 from vssm.files.image import Picture
 from vssm.prompt import Prompt
 
-SESSIONS = "Sittings (*.json);;All files (*)"
+SESSIONS = "Sessions (*.json);;All files (*)"
 ANIMATIONS = "Animated pictures (*.gif)"
 SLOW = 300  # milliseconds that opening a picture takes before it is said
 COPIED = 10  # pixels for one, of a picture on the clipboard
@@ -99,16 +99,16 @@ class FileActions(QObject):
         race: RacePanel,
         actions: Actions,
         messages: Messages,
-        keeper: Keeper,
+        autosave: Autosave,
         session: Callable[[], Session],
         use_session: Callable[[Session], None],
     ):
         super().__init__(window)
-        self.opener = Opener(self)
+        self.importer = Importer(self)
         self.dialog: QDialog | None = None
         self._window, self._workspace, self._engine, self._models = window, workspace, engine, models
         self._runs, self._bar, self._sketch, self._race = runs, bar, sketch, race
-        self._actions, self._messages, self._keeper = actions, messages, keeper
+        self._actions, self._messages, self._autosave = actions, messages, autosave
         self._session, self._use_session = session, use_session
         self._theme = theme.LIGHT
         self._given_up = False  # whether what is not saved may be lost
@@ -116,11 +116,11 @@ class FileActions(QObject):
         self._unchecked: tuple[Link, Session, Prompt] | None = None  # a link from before the models were there
         self._slow = QTimer(self, singleShot=True, interval=SLOW)
         self._slow.timeout.connect(self._say_opening)
-        self.opener.picture.connect(self._offer_part)
-        self.opener.session.connect(self._open_session)
-        self.opener.link.connect(self.follow)
-        self.opener.refused.connect(self._refuse)
-        self.opener.changed.connect(self._show_opening)
+        self.importer.picture.connect(self._offer_part)
+        self.importer.session.connect(self._open_session)
+        self.importer.link.connect(self.follow)
+        self.importer.refused.connect(self._refuse)
+        self.importer.changed.connect(self._show_opening)
         window.installEventFilter(self)
 
     def retheme(self, colours: theme.Theme) -> None:
@@ -132,12 +132,12 @@ class FileActions(QObject):
     def open_picture(self) -> None:
         """Ask for a file, then for the part of it."""
         kinds = "Pictures ({});;All files (*)".format(" ".join(f"*.{suffix}" for suffix in SUFFIXES))
-        self._ask_file("Open a picture", "", kinds, self.opener.open_path, saves=False)
+        self._ask_file("Open a picture", "", kinds, self.importer.open_path, saves=False)
 
     @Slot()
     def paste(self) -> None:
         """Whatever is on the clipboard."""
-        self.opener.open_mime(QGuiApplication.clipboard().mimeData(), "on the clipboard")
+        self.importer.open_mime(QGuiApplication.clipboard().mimeData(), "on the clipboard")
 
     @Slot(str)
     def _refuse(self, sentence: str) -> None:
@@ -147,16 +147,16 @@ class FileActions(QObject):
     def _show_opening(self) -> None:
         """Whether a picture is being decoded; what is said of it goes when it is there or given up."""
         self._slow.stop()
-        if self.opener.busy:
+        if self.importer.busy:
             self._slow.start()
         else:
             self._messages.take_back(self._opening_said)
-        self._window.setCursor(Qt.CursorShape.BusyCursor) if self.opener.busy else self._window.unsetCursor()
+        self._window.setCursor(Qt.CursorShape.BusyCursor) if self.importer.busy else self._window.unsetCursor()
         self.changed.emit()
 
     @Slot()
     def _say_opening(self) -> None:
-        self._opening_said = f"Opening {self.opener.name} … (Esc gives it up)"
+        self._opening_said = f"Opening {self.importer.name} … (Esc gives it up)"
         self._messages.say(self._opening_said, "note")
 
     @Slot(object, str)
@@ -190,13 +190,13 @@ class FileActions(QObject):
         kind = event.type()
         if kind in (QEvent.Type.DragEnter, QEvent.Type.DragLeave, QEvent.Type.Drop):
             takes = kind == QEvent.Type.DragEnter and QApplication.activeModalWidget() is None
-            takes = takes and isinstance(event, QDropEvent) and Opener.takes(event.mimeData())
+            takes = takes and isinstance(event, QDropEvent) and Importer.takes(event.mimeData())
             self._sketch.canvas.show_dropping(takes)
             if isinstance(event, QDropEvent) and (takes or kind == QEvent.Type.Drop):
                 event.setDropAction(Qt.DropAction.CopyAction)
                 event.accept()
             if isinstance(event, QDropEvent) and kind == QEvent.Type.Drop:
-                self.opener.open_mime(event.mimeData(), "in what was dropped")
+                self.importer.open_mime(event.mimeData(), "in what was dropped")
             return True
         return False
 
@@ -236,23 +236,23 @@ class FileActions(QObject):
         gap = 2 if len(images) > 1 else 0
         self._try(picture.write_png, path, images, min(len(images), ROW), gap, said=f"Saved {path}")
 
-    # --- sittings
+    # --- sessions
 
     @Slot()
     def open_session(self) -> None:
-        self._ask_file("Open a sitting", "", SESSIONS, self.opener.open_path, saves=False)
+        self._ask_file("Open a session", "", SESSIONS, self.importer.open_path, saves=False)
 
     @Slot()
-    def session_before(self) -> None:
+    def previous_session(self) -> None:
         """Bring back the one that gave way last; the present one gives way to it."""
-        if before := self._keeper.before:
+        if before := self._autosave.before:
             self._open_session(str(before))
 
     @Slot(str)
     def _open_session(self, path: str) -> None:
         try:
             opened = session.load(Path(path))
-            kept = self._keeper.put_by()
+            kept = self._autosave.put_by()
         except UserError as error:
             self._messages.say(str(error))
             return
@@ -260,13 +260,13 @@ class FileActions(QObject):
         look = {name: getattr(mine, name) for name in session.LOOK}
         self._messages.supersede()
         self._use_session(dataclasses.replace(opened, **look))
-        said = "Opened {}; the sitting before was kept as {} (File, Sitting before)."
+        said = "Opened {}; the previous session was kept as {} (File, Previous session)."
         self._messages.add(said.format(Path(path).name, kept.name), "note")
         self.changed.emit()
 
     @Slot()
     def save_session(self) -> None:
-        self._ask_file("Save the sitting", "sitting.json", SESSIONS, self._save_session)
+        self._ask_file("Save the session", "session.json", SESSIONS, self._save_session)
 
     @Slot(str)
     def _save_session(self, path: str) -> None:
@@ -279,12 +279,12 @@ class FileActions(QObject):
     # --- leaving
 
     def may_leave(self) -> bool:
-        """Whether the sitting is saved, or need not be. Else a person is asked, and the window closes when that is
+        """Whether the session is saved, or need not be. Else a person is asked, and the window closes when that is
         answered."""
         try:
-            self._keeper.keep(surely=True)
+            self._autosave.save(surely=True)
         except UserError as error:
-            if self._keeper.unsaved and not self._given_up:
+            if self._autosave.unsaved and not self._given_up:
                 self._ask_to_leave(str(error))
                 return False
         return True
@@ -311,7 +311,7 @@ class FileActions(QObject):
 
     @Slot()
     def _save_and_leave(self) -> None:
-        self._ask_file("Save the sitting", "sitting.json", SESSIONS, self._saved_elsewhere)
+        self._ask_file("Save the session", "session.json", SESSIONS, self._saved_elsewhere)
 
     @Slot(str)
     def _saved_elsewhere(self, path: str) -> None:

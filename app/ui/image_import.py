@@ -29,7 +29,7 @@ RAW = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp", "imag
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Opener(QObject):
+class Importer(QObject):
     """One thing at a time: what is asked for next takes the place of what is being opened.
 
     Signals: `picture` brings a `Picture` and its name; `session` the path of a session; `link` a text with a link;

@@ -23,13 +23,13 @@ MOST_BACK = 20  # edits that can be taken back one by one; the next one leads to
 
 
 def uneditable(run: Run) -> str:
-    """One sentence where the latents of a run cannot be touched; else empty."""
+    """One sentence where the latents of a run cannot be edited; else empty."""
     if run.finished is None:
-        return "Latents can be touched as soon as the run has finished."
+        return "Latents can be edited as soon as the run has finished."
     assert run.started is not None
     if not run.started.sampler.can_fix_latents:
         able = next((m.title for m in samplers(run.model, data.get(run.data)) if m.can_fix_latents), "")
-        return f"Latents can be touched in the mode {able} only: choose it, and complete again."
+        return f"Latents can be edited with the sampler {able} only: choose it, and complete again."
     return ""
 
 
@@ -94,9 +94,9 @@ class LatentEditor(QObject):
     def _taken_up(self) -> str:
         """One sentence where something is timed that an edit would disturb; else empty."""
         if self._scaling.running:
-            return "The models are being timed: touch latents when that is done, or stop it first (Esc)."
+            return "The models are being timed: edit latents when that is done, or stop it first (Esc)."
         if self._race.number is not None:
-            return "A race is run: touch latents when that is done, or stop it first (Esc)."
+            return "A race is run: edit latents when that is done, or stop it first (Esc)."
         return ""
 
     @Slot(object)

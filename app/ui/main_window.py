@@ -22,7 +22,7 @@ from app.core.run import Run
 from app.core.session import Session
 from app.core.sketch import COLOUR_TOOLS
 from app.core.workspace import Workspace
-from app.engine.autosave import Keeper
+from app.engine.autosave import Autosave
 from app.engine.engine import Engine, Link
 from app.engine.preferences import Preferences
 from app.ui import actions, tab_order, theme
@@ -53,20 +53,20 @@ pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
 
 class Window(QMainWindow):
-    """state: the file of the session; or keeper: what keeps it. folder: where the checkpoints lie, where not in their
+    """state: the file of the session; or autosave: what keeps it. folder: where the checkpoints lie, where not in their
     usual place. link: to the worker that runs the models, by default a process."""
 
     def __init__(
         self,
         state: Path | None = None,
         folder: Path | None = None,
-        keeper: Keeper | None = None,
+        autosave: Autosave | None = None,
         link: Link | None = None,
     ):
         super().__init__()
-        self.keeper = keeper or Keeper(state or session.default_path(), self)
-        self.preferences = Preferences(self.keeper.path.parent)
-        self._session = restored = self.preferences.apply(self.keeper.restored)
+        self.autosave = autosave or Autosave(state or session.default_path(), self)
+        self.preferences = Preferences(self.autosave.path.parent)
+        self._session = restored = self.preferences.apply(self.autosave.restored)
         self._theme_name = restored.theme
         self.theme = theme.LIGHT
         self._dialog: QWidget | None = None
@@ -85,11 +85,11 @@ class Window(QMainWindow):
         self._key_places = KeyPlaces(self.actions_.by_name.values(), watched, self)
         self._connect()
         self.choose_theme(restored.theme)
-        if self.keeper.said:
-            self.messages.say(self.keeper.said)
-        if self.keeper.apart:
-            self.messages.say(self.keeper.apart, "note")
-        self.keeper.begin(self.session, self._busy)
+        if self.autosave.said:
+            self.messages.say(self.autosave.said)
+        if self.autosave.apart:
+            self.messages.say(self.autosave.apart, "note")
+        self.autosave.begin(self.session, self._busy)
         self.canvas.setFocus()
         QTimer.singleShot(0, self.engine.start)  # which loads the models beside the first painting
         QTimer.singleShot(0, self.models.prepare)
@@ -133,7 +133,7 @@ class Window(QMainWindow):
             self.race,
             self.actions_,
             self.messages,
-            self.keeper,
+            self.autosave,
             self.session,
             self.use_session,
         )
@@ -181,7 +181,7 @@ class Window(QMainWindow):
             plot.said.connect(self.messages.say)
         self.tour.turned.connect(self.messages.place)
         self.tour.turned.connect(self._remember)
-        self.keeper.failed.connect(self.messages.add)
+        self.autosave.failed.connect(self.messages.add)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._retheme)
 
     def _fill_in(self, restored: Session) -> None:
@@ -228,7 +228,7 @@ class Window(QMainWindow):
     def stop(self) -> None:
         """Give up what is under way or asked for; a run ends with the network call it is in."""
         self.models.give_up()
-        self.files.opener.stop()
+        self.files.importer.stop()
         self.engine.stop()
         self.scaling.stopping()
         self.race.stopping()
@@ -377,7 +377,7 @@ class Window(QMainWindow):
             with contextlib.ExitStack() as steps:  # the last one first
                 for one in (self, self.models, self.runs, self.measuring, self.racing, self.tour):  # late signals
                     steps.callback(QCoreApplication.removePostedEvents, one, QEvent.Type.MetaCall)
-                steps.callback(self.keeper.close)
+                steps.callback(self.autosave.close)
                 steps.callback(self._remember)
                 steps.callback(self.engine.close)
                 steps.callback(self._end_the_rest)
@@ -390,7 +390,7 @@ class Window(QMainWindow):
 
     def _end_the_rest(self) -> None:
         """Nothing comes of what was under way, or asked."""
-        self.files.opener.stop()
+        self.files.importer.stop()
         QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._retheme)
         for dialog in self.findChildren(QDialog):
             dialog.close()

@@ -115,7 +115,7 @@ def others() -> st.SearchStrategy[bytes]:
     """What is no session at all."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as into:
-        into.writestr("sitting.json", json.dumps(WHOLE))
+        into.writestr("session.json", json.dumps(WHOLE))
     return st.one_of(
         st.binary(max_size=200),
         ANYTHING.map(json.dumps).map(str.encode),
@@ -157,7 +157,7 @@ def test_a_session_file_is_read_or_told(folder, content):
 @fuzz(few=6)
 @given(content=files())
 def test_a_session_to_start_with_is_restored_or_set_aside(folder, content):
-    path = folder() / "sitting.json"
+    path = folder() / "session.json"
     path.write_bytes(content)
     outcome = isolated(broken_sessions.restored, path)
     assert outcome.code == 0 and not outcome.out and not outcome.err
@@ -184,7 +184,7 @@ def test_the_window_opens_it_or_says_why_not(bare, folder, content):
         assert window.session() == before
     else:
         assert window.session().datasets.keys() == given.datasets.keys() and window.bar.seed.value() == given.seed
-        assert session.load(window.keeper.before) == before
+        assert session.load(window.autosave.before) == before
     assert path.read_bytes() == content
 
 
@@ -192,15 +192,15 @@ def test_the_window_opens_it_or_says_why_not(bare, folder, content):
 @given(content=files())
 def test_the_window_starts_with_it(qtbot, folder, content):
     here = folder()
-    (here / "sitting.json").write_bytes(content)
+    (here / "session.json").write_bytes(content)
     bury()
-    window = Window(here / "sitting.json", here, link=Thread())
+    window = Window(here / "session.json", here, link=Thread())
     qtbot.addWidget(window)
     window.show()
     qtbot.waitUntil(lambda: window.models.are_ready, timeout=60000)
     left = window.session()
     window.close()
     assert window.engine.closed
-    assert session.load(here / "sitting.json") == left
-    if window.keeper.said:
-        assert (here / "sitting.json.broken").read_bytes() == content
+    assert session.load(here / "session.json") == left
+    if window.autosave.said:
+        assert (here / "session.json.broken").read_bytes() == content

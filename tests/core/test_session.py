@@ -1,4 +1,4 @@
-"""The sitting is saved and restored; a broken file is set aside."""
+"""The session is saved and restored; a broken file is set aside."""
 
 import base64
 import json
@@ -97,20 +97,20 @@ SESSIONS = st.builds(
 
 @given(SESSIONS)
 @settings(max_examples=40, deadline=None)
-def test_round_trip(tmp_path_factory, sitting):
-    path = tmp_path_factory.mktemp("state") / "deep" / "sitting.json"
-    session.save(sitting, path)
+def test_round_trip(tmp_path_factory, kept):
+    path = tmp_path_factory.mktemp("state") / "deep" / "session.json"
+    session.save(kept, path)
     again = session.load(path)
-    assert again == sitting
-    assert list(again.datasets) == list(data.DATA_SETS) and again.dataset_settings is again.datasets[sitting.data]
-    for name, left in sitting.datasets.items():
+    assert again == kept
+    assert list(again.datasets) == list(data.DATA_SETS) and again.dataset_settings is again.datasets[kept.data]
+    for name, left in kept.datasets.items():
         found = again.datasets[name]
-        for part in ("pixels", "region", "touched"):
+        for part in ("pixels", "region", "drawn"):
             assert np.array_equal(getattr(found.sketch, part), getattr(left.sketch, part))
         for part in ("samplers", "temperature", "pixel_mode", "ink", "recent", "absent", "pinned"):
             assert getattr(found, part) == getattr(left, part)
         assert [pin.seconds for pin in found.pinned] == [pin.seconds for pin in left.pinned]
-    assert [p.name for p in path.parent.iterdir()] == ["sitting.json"]
+    assert [p.name for p in path.parent.iterdir()] == ["session.json"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_round_trip(tmp_path_factory, sitting):
     ],
 )
 def test_impossible_values_are_told(tmp_path, change):
-    path = tmp_path / "sitting.json"
+    path = tmp_path / "session.json"
     path.write_text(json.dumps(Session().to_dict() | change))
     with pytest.raises(UserError):
         session.load(path)
@@ -198,7 +198,7 @@ def test_impossible_values_are_told(tmp_path, change):
     ],
 )
 def test_impossible_sheets_are_told(tmp_path, name, change):
-    path = tmp_path / "sitting.json"
+    path = tmp_path / "session.json"
     saved = Session().to_dict()
     saved["sheets"][name] |= change
     path.write_text(json.dumps(saved))
@@ -209,18 +209,18 @@ def test_impossible_sheets_are_told(tmp_path, name, change):
 @pytest.mark.parametrize("png", broken_sessions.PNGS.values(), ids=broken_sessions.PNGS)
 def test_a_broken_picture_is_told(tmp_path, png, recwarn):
     """Whatever its decoder raises; nothing is decoded that is not as large as it should be."""
-    path = tmp_path / "sitting.json"
+    path = tmp_path / "session.json"
     text = broken_sessions.pinned(png)
     path.write_text(text)
     with pytest.raises(UserError, match="pinned result"):
         session.load(path)
     restored, said = session.restore(path)
-    assert restored == Session() and "set aside as sitting.json.broken" in said and not recwarn.list
-    assert (tmp_path / "sitting.json.broken").read_text() == text
+    assert restored == Session() and "set aside as session.json.broken" in said and not recwarn.list
+    assert (tmp_path / "session.json.broken").read_text() == text
 
 
 def test_a_sound_picture_is_read(tmp_path):
-    path = tmp_path / "sitting.json"
+    path = tmp_path / "session.json"
     path.write_text(broken_sessions.pinned())
     assert session.load(path).dataset_settings.pinned[0].image.shape == (28, 28, 1)
 
@@ -263,7 +263,7 @@ def test_what_is_no_file_is_left_as_it_is(tmp_path):
 
 
 def test_a_file_behind_a_link_is_set_aside_and_the_link_stays(tmp_path):
-    path, target = tmp_path / "sitting.json", tmp_path / "mine.json"
+    path, target = tmp_path / "session.json", tmp_path / "mine.json"
     target.write_text("{")
     path.symlink_to(target)
     assert "mine.json.broken" in session.restore(path)[1] and path.is_symlink() and not target.exists()
@@ -289,20 +289,20 @@ OLD = {
 }
 
 
-def test_a_sitting_of_the_first_format_is_read(tmp_path):
-    path = tmp_path / "sitting.json"
+def test_a_session_of_the_first_format_is_read(tmp_path):
+    path = tmp_path / "session.json"
     path.write_text(json.dumps(OLD))
-    sitting, said = session.restore(path)
-    assert said == "" and (sitting.samples, sitting.theme, sitting.model) == (9, "dark", "asarm")
-    found = sitting.datasets["mnist"]
+    kept, said = session.restore(path)
+    assert said == "" and (kept.samples, kept.theme, kept.model) == (9, "dark", "asarm")
+    found = kept.datasets["mnist"]
     assert found.temperature == 0.7 and found.samplers == {"asarm": ("masked", 5)} and found.pixel_mode == "sampled"
     assert found.sketch.known.sum() == 3 * 28 and (found.sketch.pixels == 255).all()
-    assert not sitting.datasets["cifar10"].sketch.known.any()
-    assert sitting.to_dict()["format"] == "vssm-sitting/3"
+    assert not kept.datasets["cifar10"].sketch.known.any()
+    assert kept.to_dict()["format"] == "vssm-sitting/3"
 
 
-def test_a_sitting_of_the_second_format_is_read(tmp_path):
-    path = tmp_path / "sitting.json"
+def test_a_session_of_the_second_format_is_read(tmp_path):
+    path = tmp_path / "session.json"
     plain = Session(samples=9).to_dict() | {"format": "vssm-sitting/2"}
     del plain["layout"], plain["toured"]
     for sheet in plain["sheets"].values():
@@ -312,8 +312,8 @@ def test_a_sitting_of_the_second_format_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("change", [{"temperature": 11}, {"pixels": ["00"]}, {"data": 3}, {"ink": 2}])
-def test_a_broken_sitting_of_the_first_format_is_told(tmp_path, change):
-    path = tmp_path / "sitting.json"
+def test_a_broken_session_of_the_first_format_is_told(tmp_path, change):
+    path = tmp_path / "session.json"
     path.write_text(json.dumps(OLD | change))
     with pytest.raises(UserError):
         session.load(path)
@@ -321,12 +321,12 @@ def test_a_broken_sitting_of_the_first_format_is_told(tmp_path, change):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"format": 3}', "\x00\xff"])
 def test_a_broken_file_is_set_aside(tmp_path, text):
-    path = tmp_path / "sitting.json"
+    path = tmp_path / "session.json"
     path.write_bytes(text.encode("latin-1"))
     restored, said = session.restore(path)
     assert restored == Session()
-    assert "sitting.json.broken" in said and said.count(". ") == 0
-    assert not path.exists() and (tmp_path / "sitting.json.broken").read_bytes() == text.encode("latin-1")
+    assert "session.json.broken" in said and said.count(". ") == 0
+    assert not path.exists() and (tmp_path / "session.json.broken").read_bytes() == text.encode("latin-1")
 
 
 def test_without_a_file_there_is_nothing_to_say(tmp_path):
@@ -336,7 +336,7 @@ def test_without_a_file_there_is_nothing_to_say(tmp_path):
 def test_where_saving_fails_it_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written"):
-        session.save(Session(), tmp_path / "file" / "sitting.json")
+        session.save(Session(), tmp_path / "file" / "session.json")
 
 
 def test_the_place_can_be_chosen(monkeypatch, tmp_path):

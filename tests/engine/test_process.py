@@ -93,7 +93,7 @@ def opened(state: Path, weights: Path) -> Window:
 @pytest.fixture(scope="module")
 def shared(qapp, weights, tmp_path_factory):
     """One for all tests that kill its process: to start one takes seconds."""
-    window = opened(tmp_path_factory.mktemp("state") / "sitting.json", weights)
+    window = opened(tmp_path_factory.mktemp("state") / "session.json", weights)
     yield window
     window.close()
     window.deleteLater()
@@ -121,7 +121,7 @@ def die(qtbot, window) -> None:
 
 
 def test_it_dies_while_it_loads_for_the_first_time(weights, qtbot, tmp_path):
-    window = opened(tmp_path / "sitting.json", weights)
+    window = opened(tmp_path / "session.json", weights)
     qtbot.waitUntil(lambda: window.engine.process_id != 0, timeout=LONG)
     die(qtbot, window)
     assert not window.models.are_ready

@@ -100,7 +100,7 @@ def test_what_cannot_be_written_or_is_stopped_leaves_nothing(qtbot, tmp_path):
 @pytest.fixture
 def raced_window(no_threads_left, qtbot, tmp_path):
     """A window without weights, in which a race lies that was recorded elsewhere."""
-    for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+    for window in opened(qtbot, tmp_path / "session.json", tmp_path):
         press(qtbot, window, "V")
         made = lasting(0.3)
         window.race.begin(tuple(track.contestant for track in made.tracks))

@@ -79,7 +79,7 @@ def test_each_data_set_keeps_its_sketch_history_and_temperature(mnist, draw, qtb
 
 
 def test_both_sketches_and_what_belongs_to_them_come_back(qtbot, tmp_path, draw, no_threads_left):
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     for window in opened(qtbot, state, tmp_path):
         draw(window.canvas, [(5, 3), (22, 5)])
         press(qtbot, window, "4")
@@ -469,7 +469,7 @@ def weights(tmp_path):
 
 @pytest.fixture
 def models_in_colour(no_threads_left, qtbot, tmp_path, weights):
-    for window in opened(qtbot, tmp_path / "sitting.json", weights):
+    for window in opened(qtbot, tmp_path / "session.json", weights):
         press(qtbot, window, "Ctrl+2")
         yield window
 

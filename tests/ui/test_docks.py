@@ -327,7 +327,7 @@ def test_it_fits_on_small_screens(window, qtbot, size):
     assert QApplication.focusWidget() is window.canvas
 
 
-def test_a_sitting_keeps_the_layout(window, qtbot, tmp_path):
+def test_a_session_keeps_the_layout(window, qtbot, tmp_path):
     press(qtbot, window, "Alt+1")
     window.docks.docks["latents"].setFloating(True)
     session.save(window.session(), tmp_path / "kept.json")
@@ -340,7 +340,7 @@ def test_a_sitting_keeps_the_layout(window, qtbot, tmp_path):
 
 def test_the_arrangement_of_the_race_alone_comes_back(qtbot, tmp_path):
     """The other one is as at first, and was never turned to since."""
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     for window in opened(qtbot, state, tmp_path):
         press(qtbot, window, "V")
         window.actions_["reset_layout"].trigger()
@@ -357,7 +357,7 @@ def test_the_arrangement_of_the_race_alone_comes_back(qtbot, tmp_path):
 
 
 def test_panels_that_lie_one_over_the_other_come_back(qtbot, tmp_path):
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     for window in opened(qtbot, state, tmp_path):
         window.actions_["show_panel", "latents"].setChecked(True)
         press(qtbot, window, "T")

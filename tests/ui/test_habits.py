@@ -214,7 +214,7 @@ from PySide6.QtWidgets import QApplication
 from app import application
 from app.ui.main_window import Window
 app = application.prepare(QApplication([]))
-window = Window(Path(sys.argv[1]) / "sitting.json", Path(sys.argv[1]))
+window = Window(Path(sys.argv[1]) / "session.json", Path(sys.argv[1]))
 window.resize(1280, 760)
 window.show()
 app.processEvents()

@@ -202,7 +202,7 @@ def test_any_text_is_a_link_or_one_sentence(text):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"sampler": "backwards"}, "mode 'backwards'"),
+        ({"sampler": "backwards"}, "sampler 'backwards'"),
         ({"parameter": 3}, "takes no number"),
         ({"model": "asarm", "sampler": "assd", "parameter": None}, "a number from 1"),
         ({"model": "transformer", "sampler": "sequential", "pixel_mode": "mean"}, "mean pixels"),
@@ -277,7 +277,7 @@ def mnist(no_threads_left, qtbot, tmp_path, clipboard):
     folder.mkdir()
     path = checkpoint.shipped("vssm", "mnist")
     (folder / path.name).symlink_to(path)
-    yield from opened(qtbot, tmp_path / "sitting.json", folder)
+    yield from opened(qtbot, tmp_path / "session.json", folder)
 
 
 def test_a_link_gives_the_same_completion(mnist, qtbot, draw, clipboard):
@@ -320,10 +320,10 @@ def test_a_link_can_be_typed_in_and_given_at_the_start(mnist, qtbot, clipboard):
         window.activateWindow()
     assert np.array_equal(window.canvas.sketch.known, wanted.prompt.known) and window.bar.temperature.value() == 0.7
     press(qtbot, window, "Ctrl+Z")
-    window.files.opener.open_argument(wanted.text)
+    window.files.importer.open_argument(wanted.text)
     assert window.files.link().text == wanted.text
     before = window.session()
-    for changes, says in (({"sampler": "backwards"}, "mode 'backwards'"), ({"parameter": 7}, "takes no number")):
+    for changes, says in (({"sampler": "backwards"}, "sampler 'backwards'"), ({"parameter": 7}, "takes no number")):
         clipboard.setText(other(wanted, **changes, seed=3).text)
         press(qtbot, window, "Ctrl+V")
         assert says in window.messages.text and window.session() == before

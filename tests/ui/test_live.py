@@ -25,7 +25,7 @@ def shared(request, qapp, tmp_path_factory):
     for name, dataset in (("vssm", "mnist"), ("transformer", "mnist"), ("vssm-paper", "mnist"), ("vssm", "cifar10")):
         path = checkpoint.shipped(name, dataset)
         (folder / path.name).symlink_to(path)
-    for window in opened(QtBot(request), folder / "sitting.json", folder):
+    for window in opened(QtBot(request), folder / "session.json", folder):
         yield window
     window.deleteLater()  # now and here: Python might do it in another thread
     QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
@@ -227,7 +227,7 @@ def test_turned_off_nothing_follows(live, draw, qtbot):
 
 
 def test_it_is_remembered_and_without_weights_told_once(qtbot, tmp_path):
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     for visible in (False, True):
         for window in opened(qtbot, state, tmp_path):
             assert window.live.counter.isVisible() == visible

@@ -51,7 +51,7 @@ def point(widget, place: QPointF) -> str:
 
 
 def test_markup_in_a_session_file_is_text(qtbot, tmp_path, no_threads_left, bait):
-    path = tmp_path / "sitting.json"
+    path = tmp_path / "session.json"
     plain_session = json.loads(broken_sessions.pinned(title=bait))
     plain_session["device"] = "<b>cpu</b>"
     plain_session["sheets"]["mnist"]["modes"] = {"vssm": ["<b>mode</b>", None]}
@@ -73,7 +73,7 @@ def test_markup_in_names_of_files_is_text(bare, tmp_path, bait):
     """As messages and questions name them."""
     window = bare
     name = bait.replace("/", "∕")
-    for do in (window.files.opener.open_argument, window.files.opener.open_path, window.files.follow):
+    for do in (window.files.importer.open_argument, window.files.importer.open_path, window.files.follow):
         do(str(tmp_path / name))
     window.messages.say(bait, details=bait)
     window.files._ask_to_leave(bait)
@@ -88,9 +88,9 @@ def test_markup_in_the_name_of_a_picture_is_text(bare, qtbot, tmp_path):
     window, bait = bare, "<b>bold</b><img src=x>".replace("/", "∕")
     (tmp_path / f"{bait}.png").write_bytes(broken_sessions.SOUND)
     (tmp_path / f"{bait}.jpg").write_bytes(broken_sessions.SOUND[:40])
-    window.files.opener.open_path(str(tmp_path / f"{bait}.jpg"))
+    window.files.importer.open_path(str(tmp_path / f"{bait}.jpg"))
     qtbot.waitUntil(lambda: bait in window.messages.text, timeout=LONG)
-    window.files.opener.open_path(str(tmp_path / f"{bait}.png"))
+    window.files.importer.open_path(str(tmp_path / f"{bait}.png"))
     qtbot.waitUntil(lambda: window.findChild(CropDialog) is not None, timeout=LONG)
     look_everywhere(bait)
     window.findChild(CropDialog).close()

@@ -18,7 +18,7 @@ from windows import LEFT, LONG, press, take
 from app.core import session
 from app.ui import image_import
 from app.ui.crop_dialog import HALF, CropDialog
-from app.ui.image_import import Opener
+from app.ui.image_import import Importer
 from vssm.prompt import Prompt
 
 
@@ -120,7 +120,7 @@ def test_what_cannot_be_used_is_one_sentence(colour, tmp_path, qtbot, kind):
     before = colour.canvas.sketch.prompt
     path = broken(tmp_path, kind)
     assert dropped(colour, files(path))
-    qtbot.waitUntil(lambda: bool(colour.messages.text) and not colour.files.opener.busy, timeout=LONG)
+    qtbot.waitUntil(lambda: bool(colour.messages.text) and not colour.files.importer.busy, timeout=LONG)
     said = colour.messages.text
     assert said.endswith(".") and said.count(". ") == 0 and "\n" not in said and "Traceback" not in said
     assert path.name in said and not colour.findChildren(CropDialog)
@@ -175,7 +175,7 @@ def test_a_drawing_without_end_is_given_up_and_the_window_goes_on(mnist, qtbot, 
     monkeypatch.setattr(image_import, "LIMIT", 2000)
     (tmp_path / "bomb.svg").write_text(bomb())
     dropped(mnist, files(tmp_path / "bomb.svg"))
-    assert mnist.files.opener.busy and mnist.actions_["stop"].isEnabled()
+    assert mnist.files.importer.busy and mnist.actions_["stop"].isEnabled()
     longest, last = 0.0, time.monotonic()
 
     def ended() -> bool:
@@ -184,7 +184,7 @@ def test_a_drawing_without_end_is_given_up_and_the_window_goes_on(mnist, qtbot, 
         return "too much time" in mnist.messages.text or "too long" in mnist.messages.text
 
     qtbot.waitUntil(ended, timeout=LONG)
-    assert longest < 2 and not mnist.files.opener.busy  # no wait for it; the machine may be busy
+    assert longest < 2 and not mnist.files.importer.busy  # no wait for it; the machine may be busy
     assert "bomb.svg" in mnist.messages.text and not mnist.findChildren(CropDialog)
 
 
@@ -194,10 +194,10 @@ def test_esc_gives_an_opening_up(mnist, qtbot, tmp_path):
     before = mnist.canvas.sketch.prompt
     dropped(mnist, files(tmp_path / "bomb.svg"))
     qtbot.waitUntil(lambda: "Opening bomb.svg" in mnist.messages.text, timeout=LONG)
-    process = mnist.files.opener._process
+    process = mnist.files.importer._process
     mnist.canvas.setFocus()
     press(qtbot, mnist, "Escape")
-    assert not mnist.files.opener.busy and mnist.messages.text == "" and not mnist.actions_["stop"].isEnabled()
+    assert not mnist.files.importer.busy and mnist.messages.text == "" and not mnist.actions_["stop"].isEnabled()
     assert process.state() == process.ProcessState.NotRunning
     assert np.array_equal(mnist.canvas.sketch.prompt.pixels, before.pixels)
     dropped(mnist, files(tmp_path / "bomb.svg"))  # another one takes its place
@@ -234,26 +234,26 @@ def test_no_other_program_is_started(qtbot, tmp_path, monkeypatch):
 def test_pictures_on_the_clipboard_are_decoded_beside_the_window_too(qtbot, tmp_path):
     """As bytes, in the kinds that other programs put there."""
     Image.fromarray(seven()).save(tmp_path / "a.png")
-    opener = Opener()
+    importer = Importer()
     for kind, content in (("image/png", (tmp_path / "a.png").read_bytes()), ("image/svg+xml", svg(RED).encode())):
         mime = QMimeData()
         mime.setData(kind, QByteArray(content))
-        with qtbot.waitSignal(opener.picture, timeout=LONG) as caught:
-            opener.open_mime(mime, "on the clipboard")
+        with qtbot.waitSignal(importer.picture, timeout=LONG) as caught:
+            importer.open_mime(mime, "on the clipboard")
         assert caught.args[0].size == ((280, 280) if kind == "image/png" else (20, 10))
     mime = QMimeData()
     mime.setData("image/svg+xml", QByteArray(OUTSIDE["a file URL"].encode()))
-    with qtbot.waitSignal(opener.refused, timeout=LONG) as caught:
-        opener.open_mime(mime, "on the clipboard")
+    with qtbot.waitSignal(importer.refused, timeout=LONG) as caught:
+        importer.open_mime(mime, "on the clipboard")
     assert "outside itself" in caught.args[0]
 
 
 def test_ink_on_transparency_is_kept_when_it_is_pasted(qtbot):
     clear = Image.fromarray(ALPHA["alpha alone, over black"](seven()))
-    mime, opener = QMimeData(), Opener()
+    mime, importer = QMimeData(), Importer()
     mime.setImageData(QImage(clear.tobytes(), 280, 280, 4 * 280, QImage.Format.Format_RGBA8888).copy())
-    with qtbot.waitSignal(opener.picture, timeout=LONG) as caught:
-        opener.open_mime(mime, "on the clipboard")
+    with qtbot.waitSignal(importer.picture, timeout=LONG) as caught:
+        importer.open_mime(mime, "on the clipboard")
     wanted = as_digit(Image.fromarray(seven()).convert("RGB"))
     assert (as_digit(caught.args[0].image) != wanted).mean() < 0.02
 

@@ -81,7 +81,7 @@ def plot(panel):
 @pytest.fixture
 def window(no_threads_left, qtbot, tmp_path):
     """The whole window without weights, which is quick, with the same runs."""
-    for made in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+    for made in opened(qtbot, tmp_path / "session.json", tmp_path):
         made.runs.history = list(RUNS)
         made.runs.select(None)
         made.grab()

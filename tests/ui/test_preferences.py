@@ -13,7 +13,7 @@ from app.engine.preferences import Preferences
 
 
 def test_tool_and_pen_come_back(qtbot, tmp_path, no_threads_left):
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     for window in opened(qtbot, state, tmp_path):
         press(qtbot, window, "E")
         press(qtbot, window, "]")
@@ -33,12 +33,12 @@ def test_tool_and_pen_come_back(qtbot, tmp_path, no_threads_left):
 
 
 def test_a_second_window_begins_as_the_first_looks(qtbot, tmp_path, no_threads_left):
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     for first in opened(qtbot, state, tmp_path):
         first.actions_["choose_theme", "dark"].trigger()
         first.tour.offer()
         for second in opened(qtbot, state, tmp_path):  # as the first is open still
-            assert second.keeper.path != state and second.theme.dark and second.tour.toured
+            assert second.autosave.path != state and second.theme.dark and second.tour.toured
             assert second.actions_["choose_theme", "dark"].isChecked()
             press(qtbot, second, "E")
     for window in opened(qtbot, state, tmp_path):

@@ -150,7 +150,7 @@ def mnist(no_threads_left, qtbot, tmp_path):
     folder.mkdir()
     path = checkpoint.shipped("vssm", "mnist")
     (folder / path.name).symlink_to(path)
-    yield from opened(qtbot, tmp_path / "sitting.json", folder)
+    yield from opened(qtbot, tmp_path / "session.json", folder)
 
 
 def test_it_is_told_beside_the_completion_and_put_right_by_a_click(mnist, qtbot, draw):
@@ -189,8 +189,8 @@ def test_greys_that_come_from_elsewhere_are_shown_as_the_models_read_them(mnist,
 
 def test_greys_of_an_old_session_are_shown_as_the_models_read_them(no_threads_left, qtbot, tmp_path):
     grey = np.arange(784, dtype=np.uint32).reshape(28, 28, 1).astype(np.uint8)
-    session.save(session.Session(datasets={"mnist": sketched(Prompt(grey, ALL))}), tmp_path / "sitting.json")
-    for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+    session.save(session.Session(datasets={"mnist": sketched(Prompt(grey, ALL))}), tmp_path / "session.json")
+    for window in opened(qtbot, tmp_path / "session.json", tmp_path):
         assert np.array_equal(window.canvas.sketch.prompt.pixels, np.where(grey >= 128, 255, 0))
 
 

@@ -214,7 +214,7 @@ def test_recordings_of_the_shipped_weights(name, mode):
 @pytest.fixture
 def three(no_threads_left, qtbot, tmp_path):
     """A window with the weights of three models, which is quicker than with all."""
-    yield from opened(qtbot, tmp_path / "sitting.json", weights(tmp_path, "vssm", "transformer", "asarm"))
+    yield from opened(qtbot, tmp_path / "session.json", weights(tmp_path, "vssm", "transformer", "asarm"))
 
 
 def looks(window) -> list:
@@ -448,7 +448,7 @@ def test_closing_in_the_middle_of_a_race(three, qtbot):
 def test_samplers_are_those_chosen_and_who_fails_does_not_hold_up_the_rest(no_threads_left, qtbot, tmp_path):
     folder = weights(tmp_path, "vssm", "asarm")
     (folder / checkpoint.shipped("transformer", "mnist").name).write_bytes(b"broken")
-    for window in opened(qtbot, tmp_path / "sitting.json", folder):
+    for window in opened(qtbot, tmp_path / "session.json", folder):
         nearly_whole(qtbot, window)
         choose(qtbot, window, "asarm")
         for _ in range(3):

@@ -101,7 +101,7 @@ def test_bars_of_like_times_begin_at_nothing_and_one_run_has_no_spread(bars):
 @pytest.fixture
 def two(no_threads_left, qtbot, tmp_path):
     """A window with the weights of the two quickest models."""
-    yield from opened(qtbot, tmp_path / "sitting.json", weights(tmp_path, "vssm", "vssm-paper"))
+    yield from opened(qtbot, tmp_path / "session.json", weights(tmp_path, "vssm", "vssm-paper"))
 
 
 def test_the_timing_is_repeated_and_the_pictures_stay(two, qtbot):

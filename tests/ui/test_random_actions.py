@@ -141,8 +141,8 @@ class Hand:
 
 def check(window) -> None:
     """What holds at any time."""
-    sitting = window.session()
-    assert session.Session.from_dict(json.loads(session.text(sitting))) == sitting
+    kept = window.session()
+    assert session.Session.from_dict(json.loads(session.text(kept))) == kept
     for name in data.DATA_SETS:
         here = [run for run in window.runs.history if run.data == name]
         finished = [run for run in here if run.finished]
@@ -159,7 +159,7 @@ def check(window) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_whatever_is_done(seed, qtbot, tmp_path, folder, clipboard, no_threads_left):
-    state, chance = tmp_path / "sitting.json", random.Random(seed)
+    state, chance = tmp_path / "session.json", random.Random(seed)
     for window in opened(qtbot, state, folder):
         hand = Hand(window, chance)
         try:

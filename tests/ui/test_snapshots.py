@@ -110,9 +110,9 @@ def inter(qapp) -> Iterator[None]:
 
 
 @pytest.fixture
-def sitting(inter, no_threads_left, qtbot, tmp_path) -> Iterator[QWidget]:
+def scene(inter, no_threads_left, qtbot, tmp_path) -> Iterator[QWidget]:
     """A window that computes on the CPU from a seed of its own."""
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     session.save(
         session.Session(samples=4, seed=7, keep_seed=True, live=False, theme="light", device="cpu", toured=True), state
     )
@@ -120,11 +120,11 @@ def sitting(inter, no_threads_left, qtbot, tmp_path) -> Iterator[QWidget]:
 
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
-def test_looks_as_before(state, sitting, qtbot, request):
-    shown = state(qtbot, sitting)
+def test_looks_as_before(state, scene, qtbot, request):
+    shown = state(qtbot, scene)
     found = []
     for theme in THEMES:
-        made, name = picture(qtbot, sitting, shown, theme), f"{state.__name__}-{theme}"
+        made, name = picture(qtbot, scene, shown, theme), f"{state.__name__}-{theme}"
         if request.config.getoption("--renew-snapshots"):
             keep(made, SNAPSHOTS / f"{name}.png")
         elif words := differs(made, name, drawn_by_models(shown, made)):

@@ -58,7 +58,7 @@ def test_the_window_needs_no_torch(tmp_path):
 def test_what_is_drawn_and_asked_before_torch_is_there_is_done(tmp_path):
     saw = started("asked_early", tmp_path)
     assert saw["heavy"] == [] and not saw["ready"] and saw["runs"] == 0
-    assert saw["heavy_after"] == []  # nor is torch there when a run has finished: it is in the models' process
+    assert saw["heavy_after"] == []  # nor is torch there when a run has finished: it is with the samplerls' process
     assert "Loading the models" in saw["said"] and saw["stop"]
     assert saw["example"].startswith("Example, made beforehand by VSSM in 0.")
     assert saw["ink"] and saw["same"] and saw["samples"] == 4
@@ -72,7 +72,7 @@ def test_without_torch_one_can_draw_and_save(tmp_path):
     assert "cannot be loaded (libcudart.so.13: cannot open it)" in saw["said"] and saw["said"] == saw["again"]
     assert saw["said"].count("\n") == 0 and saw["status"] == "The models cannot be loaded"
     assert not saw["mode"] and saw["runs"] == 0
-    assert session.load(tmp_path / "sitting.json").datasets["mnist"].sketch.pixels[5, 9:19].all()
+    assert session.load(tmp_path / "session.json").datasets["mnist"].sketch.pixels[5, 9:19].all()
 
 
 def test_where_loading_torch_ends_the_process_it_is_told(tmp_path):
@@ -88,7 +88,7 @@ def test_the_program_can_be_closed_while_torch_is_loaded(tmp_path):
     """Nothing waits for that, and the sketch is kept."""
     saw = started("closed_early", tmp_path)
     assert not saw["ready"]
-    assert session.load(tmp_path / "sitting.json").datasets["mnist"].sketch.pixels[5, 9:19].all()
+    assert session.load(tmp_path / "session.json").datasets["mnist"].sketch.pixels[5, 9:19].all()
 
 
 # --- whatever there is to start with
@@ -96,15 +96,15 @@ def test_the_program_can_be_closed_while_torch_is_loaded(tmp_path):
 
 def test_a_broken_session_file_prevents_no_start(tmp_path):
     text = broken_sessions.pinned(broken_sessions.PNGS["huge"])
-    (tmp_path / "sitting.json").write_text(text)
+    (tmp_path / "session.json").write_text(text)
     saw = started("begun", tmp_path)
-    assert saw["samples"] == 4 and len(saw["said"]) == 1 and "set aside as sitting.json.broken" in saw["said"][0]
-    assert (tmp_path / "sitting.json.broken").read_text() == text and session.load(tmp_path / "sitting.json")
+    assert saw["samples"] == 4 and len(saw["said"]) == 1 and "set aside as session.json.broken" in saw["said"][0]
+    assert (tmp_path / "session.json.broken").read_text() == text and session.load(tmp_path / "session.json")
 
 
 def test_a_crafted_layout_prevents_no_start(tmp_path):
     """The first layout stands; all else is restored."""
-    session.save(session.Session(samples=9, layout=layout(CRAFTED["too deep"])), tmp_path / "sitting.json")
+    session.save(session.Session(samples=9, layout=layout(CRAFTED["too deep"])), tmp_path / "session.json")
     saw = started("begun", tmp_path)
     assert saw["samples"] == 9 and saw["said"] == []
 
@@ -128,7 +128,7 @@ def test_a_strange_argument_prevents_no_start(tmp_path):
         {"HOME": None},
         {"HOME": "/dev/null", "XDG_DATA_HOME": "/dev/null/data", "XDG_CONFIG_HOME": "/dev/null/config"},
         {"VSSM_STATE": "/dev/null"},
-        {"VSSM_STATE": "x" * 300 + "/sitting.json"},
+        {"VSSM_STATE": "x" * 300 + "/session.json"},
     ],
 )
 def test_strange_surroundings_prevent_no_start(tmp_path, surroundings):
@@ -140,15 +140,15 @@ def test_strange_surroundings_prevent_no_start(tmp_path, surroundings):
 
 def test_what_cannot_be_shown_is_set_aside(tmp_path):
     kept = session.Session(samples=9, layout=layout(b"", name="race"))
-    session.save(kept, tmp_path / "sitting.json")
+    session.save(kept, tmp_path / "session.json")
     saw = started("cannot_be_shown", tmp_path)
-    assert "cannot be shown (no such place); it was set aside as sitting.json.broken" in saw["said"][0]
-    assert saw["samples"] == 4 and saw["kept"] == str(tmp_path / "sitting.json")
-    assert session.load(tmp_path / "sitting.json.broken") == kept
+    assert "cannot be shown (no such place); it was set aside as session.json.broken" in saw["said"][0]
+    assert saw["samples"] == 4 and saw["kept"] == str(tmp_path / "session.json")
+    assert session.load(tmp_path / "session.json.broken") == kept
 
 
 def test_where_no_window_can_be_opened_it_is_told(tmp_path):
-    session.save(session.Session(samples=9), tmp_path / "sitting.json")
+    session.save(session.Session(samples=9), tmp_path / "session.json")
     done = start("cannot_be_opened", tmp_path)
     assert done.returncode == 1 and "TypeError" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("The window cannot be opened")
@@ -164,7 +164,7 @@ def test_a_fault_in_the_first_moments_is_told_in_the_window(tmp_path):
 def early(no_threads_left, qtbot, tmp_path):
     """A window that has just been made: nothing is being loaded before the event loop is reached."""
     bury()
-    made = Window(tmp_path / "sitting.json", link=Thread())
+    made = Window(tmp_path / "session.json", link=Thread())
     made.resize(1280, 760)
     qtbot.addWidget(made)
     made.show()
@@ -205,28 +205,28 @@ def test_early_links_that_no_model_can_follow_leave_the_drawing(early, qtbot, dr
         IMPOSSIBLE,
         dataclasses.replace(IMPOSSIBLE, settings=dataclasses.replace(IMPOSSIBLE.settings, seed=4)),
     ):
-        early.files.opener.open_argument(link.text)
+        early.files.importer.open_argument(link.text)
         assert not early.canvas.sketch.pixels.any()
     qtbot.waitUntil(lambda: early.models.are_ready, timeout=LONG)
-    assert "mode 'backwards'" in early.messages.text and early.session() == drawn
+    assert "sampler 'backwards'" in early.messages.text and early.session() == drawn
 
 
 def test_what_is_drawn_on_an_early_link_stays(early, qtbot, draw):
     """Where its known pixels are, too."""
-    early.files.opener.open_argument(IMPOSSIBLE.text)
+    early.files.importer.open_argument(IMPOSSIBLE.text)
     draw(early.canvas, [(5, 3), (22, 5)])
     drawn = early.canvas.sketch.prompt
     qtbot.waitUntil(lambda: early.models.are_ready, timeout=LONG)
-    assert "mode 'backwards'" in early.messages.text and early.canvas.sketch.prompt.same_as(drawn)
+    assert "sampler 'backwards'" in early.messages.text and early.canvas.sketch.prompt.same_as(drawn)
 
 
 def test_a_mode_that_the_model_does_not_have_gives_way_to_its_usual_one(qtbot, tmp_path, no_threads_left):
-    """Which the sitting cannot know before the models are loaded."""
+    """Which the session cannot know before the models are loaded."""
     saved = session.Session(model="asarm").to_dict()
     saved["sheets"]["mnist"]["modes"] = {"asarm": ["backwards", 3], "transformer": ["sequential", 3]}
-    (tmp_path / "sitting.json").write_text(json.dumps(saved))
+    (tmp_path / "session.json").write_text(json.dumps(saved))
     bury()
-    window = Window(tmp_path / "sitting.json", tmp_path, link=Thread())
+    window = Window(tmp_path / "session.json", tmp_path, link=Thread())
     qtbot.addWidget(window)
     window.show()
     qtbot.waitUntil(lambda: window.models.are_ready, timeout=LONG)
@@ -279,9 +279,9 @@ def test_the_example_stays_until_the_first_run_of_its_data_set(window, qtbot):
 
 def test_who_has_drawn_before_is_shown_no_example(qtbot, tmp_path, no_threads_left):
     sheet = sketched(Prompt(np.full((28, 28, 1), 255, np.uint8), Prompt.empty(28, 28, 1).with_rows(14).known))
-    session.save(session.Session(datasets={"mnist": sheet}), tmp_path / "sitting.json")
+    session.save(session.Session(datasets={"mnist": sheet}), tmp_path / "session.json")
     bury()
-    window = Window(tmp_path / "sitting.json", tmp_path, link=Thread())
+    window = Window(tmp_path / "session.json", tmp_path, link=Thread())
     qtbot.addWidget(window)
     hint = window.completion._hint
     assert hint.example is None and "Sketch something" in hint.words.text() and not hint.picture.isVisibleTo(hint)

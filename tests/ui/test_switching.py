@@ -25,7 +25,7 @@ def two(no_threads_left, qtbot, tmp_path):
         for name in ("vssm", "transformer"):
             path = checkpoint.shipped(name, dataset)
             (folder / path.name).symlink_to(path)
-    yield from opened(qtbot, tmp_path / "sitting.json", folder)
+    yield from opened(qtbot, tmp_path / "session.json", folder)
 
 
 def test_each_set_keeps_its_runs_the_one_looked_at_and_its_sample(two, qtbot):
@@ -229,7 +229,7 @@ def test_a_failure_while_closing_loses_nothing(two, qtbot, draw):
     with pytest.raises(ArithmeticError, match="stubborn"):
         window.close()
     assert window.engine.closed and running_threads() == [] and not window.isVisible()
-    assert session.load(window.keeper.path).dataset_settings.sketch.pixels[3, 5] == 255
+    assert session.load(window.autosave.path).dataset_settings.sketch.pixels[3, 5] == 255
     qtbot.wait(50)
 
 

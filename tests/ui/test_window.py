@@ -232,7 +232,7 @@ def test_a_broken_checkpoint_is_told_and_the_other_model_works(tmp_path, qtbot, 
     (folder / "vssm-mnist.safetensors").write_bytes(b"not weights")
     other = checkpoint.shipped("transformer", "mnist")
     (folder / other.name).write_bytes(other.read_bytes())
-    for window in opened(qtbot, tmp_path / "sitting.json", folder):
+    for window in opened(qtbot, tmp_path / "session.json", folder):
         qtbot.waitUntil(lambda w=window: "is broken" in w.messages.text, timeout=LONG)
         press(qtbot, window, "Return")
         qtbot.waitUntil(lambda w=window: w.runs.running is None, timeout=LONG)
@@ -243,7 +243,7 @@ def test_a_broken_checkpoint_is_told_and_the_other_model_works(tmp_path, qtbot, 
 
 def test_missing_weights_are_told(tmp_path, qtbot, no_threads_left):
     """By the button's tooltip, and in one sentence once the model is wanted; nothing is started."""
-    for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+    for window in opened(qtbot, tmp_path / "session.json", tmp_path):
         for name, preset in registry.PRESETS.items():
             qtbot.waitUntil(lambda w=window: w.messages.text != "", timeout=LONG)  # of the first, at once
             train = f"python -m vssm train --model {name} --data mnist --minutes"
@@ -264,18 +264,18 @@ def test_closing_in_the_middle_of_a_run(window, qtbot, draw):
     qtbot.waitUntil(lambda: run.tokens > 0, timeout=LONG)
     press(qtbot, window, "Ctrl+Q")
     assert not window.isVisible() and running_threads() == []
-    saved = session.load(window.keeper.path)
+    saved = session.load(window.autosave.path)
     assert saved.model == "transformer" and saved.dataset_settings.sketch.pixels[3, 5] == 255
 
 
 def test_closing_at_once(tmp_path, qtbot, no_threads_left):
-    for window in opened(qtbot, tmp_path / "sitting.json"):
+    for window in opened(qtbot, tmp_path / "session.json"):
         window.close()
         assert window.engine.closed
 
 
-def test_a_sitting_comes_back(tmp_path, qtbot, draw, no_threads_left):
-    state = tmp_path / "sitting.json"
+def test_a_session_comes_back(tmp_path, qtbot, draw, no_threads_left):
+    state = tmp_path / "session.json"
     for window in opened(qtbot, state):
         draw(window.canvas, [(5, 3), (22, 5)])
         window.bar.samples.setValue(9)
@@ -289,13 +289,13 @@ def test_a_sitting_comes_back(tmp_path, qtbot, draw, no_threads_left):
         assert model_button(window, "transformer").isChecked()
 
 
-def test_a_broken_sitting_is_told_and_set_aside(tmp_path, qtbot, no_threads_left):
-    state = tmp_path / "sitting.json"
+def test_a_broken_session_is_told_and_set_aside(tmp_path, qtbot, no_threads_left):
+    state = tmp_path / "session.json"
     state.write_text(json.dumps(session.Session().to_dict() | {"samples": 4000}))
     for window in opened(qtbot, state):
-        assert "set aside as sitting.json.broken" in window.messages.text and window.bar.samples.value() == 4
+        assert "set aside as session.json.broken" in window.messages.text and window.bar.samples.value() == 4
     assert session.load(state) == window.session()
-    assert json.loads((tmp_path / "sitting.json.broken").read_text())["samples"] == 4000
+    assert json.loads((tmp_path / "session.json.broken").read_text())["samples"] == 4000
 
 
 # --- files, pages, looks
@@ -328,7 +328,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(window, qtbot, tmp_path)
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.gif", "a.json", "a.png.txt"])
 def test_a_name_that_says_something_else_is_refused(window, qtbot, tmp_path, name):
-    """For a completion, all samples, and the sitting: nothing is written."""
+    """For a completion, all samples, and the session: nothing is written."""
     if not window.runs.history:
         complete(qtbot, window)
     for save in (

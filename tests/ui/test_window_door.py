@@ -27,7 +27,7 @@ SCREENLESS = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLA
 def start(tmp_path, **environment) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, ROOT / "main.py"],
-        env=SCREENLESS | {"VSSM_STATE": str(tmp_path / "sitting.json")} | environment,
+        env=SCREENLESS | {"VSSM_STATE": str(tmp_path / "session.json")} | environment,
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -61,13 +61,13 @@ def test_a_missing_library_is_one_sentence_with_its_package(monkeypatch):
 
 
 def test_the_window_opens_and_closes_from_the_command_line(tmp_path):
-    """The whole door, offscreen: the program takes a link, is asked to end as Ctrl+C would, saves its sitting and ends
+    """The whole door, offscreen: the program takes a link, is asked to end as Ctrl+C would, saves its session and ends
     well."""
     prompt = Prompt.empty(*data.CIFAR10.shape).with_rows(3)
     link = Link("cifar10", CompletionSettings("mamba", "sequential", None, 7, 0.7, 12345, "sampled"), prompt)
     process = subprocess.Popen(
         [sys.executable, ROOT / "main.py", link.text],
-        env=SCREENLESS | {"VSSM_STATE": str(tmp_path / "sitting.json"), "QT_QPA_PLATFORM": "offscreen"},
+        env=SCREENLESS | {"VSSM_STATE": str(tmp_path / "session.json"), "QT_QPA_PLATFORM": "offscreen"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -82,7 +82,7 @@ def test_the_window_opens_and_closes_from_the_command_line(tmp_path):
         process.kill()
     errors = [line for line in errors.splitlines() if "propagateSizeHints" not in line]
     assert process.returncode == 0 and not errors and not out
-    saved = session.load(tmp_path / "sitting.json")
+    saved = session.load(tmp_path / "session.json")
     assert (saved.data, saved.model, saved.samples, saved.seed) == ("cifar10", "mamba", 7, 12345)
     settings = saved.dataset_settings
     assert saved.keep_seed and settings.temperature == 0.7 and settings.sketch.known.sum() == 3 * 32
@@ -168,7 +168,7 @@ GIVEN = """if True:
 
 def given(tmp_path, word, **changes) -> dict:
     """What the window shows of an argument."""
-    environment = SCREENLESS | {"VSSM_STATE": str(tmp_path / "state" / "sitting.json")} | changes
+    environment = SCREENLESS | {"VSSM_STATE": str(tmp_path / "state" / "session.json")} | changes
     words = [sys.executable, "-c", GIVEN, "-platform", "offscreen", word]
     environment = {name: value for name, value in environment.items() if value is not None} | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(words, env=environment, cwd=tmp_path, capture_output=True, timeout=200)

@@ -44,7 +44,7 @@ def test_the_modes_are_those_of_the_chosen_model(window, qtbot, name):
 
 
 def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     for window in opened(qtbot, state):
         take(qtbot, window, 0)
         choose(qtbot, window, "asarm")
@@ -202,7 +202,7 @@ def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path,
     folder = shutil.copytree(checkpoint.SHIPPED, tmp_path / "weights")
     network = registry.build("toy", {"height": 28, "width": 28})
     checkpoint.Checkpoint("toy", data.MNIST, network).save(folder / checkpoint.shipped("toy", "mnist").name)
-    for window in opened(qtbot, tmp_path / "sitting.json", folder):
+    for window in opened(qtbot, tmp_path / "session.json", folder):
         take(qtbot, window, FREE_FORM)
         qtbot.mouseClick(model_button(window, "toy"), LEFT)
         assert "all pixels at once" in model_button(window, "toy").toolTip()
@@ -219,7 +219,7 @@ def test_a_model_is_one_file_and_one_registry_line(monkeypatch, qtbot, tmp_path,
         run = complete(qtbot, window)
         assert run.finished.network_calls == 7 and said(window) == "▽ Toy rounds 7 · 1 of 4"
         assert any("Toy rounds 7" in one.text for one in window.timing._names._names) and window.messages.text == ""
-    assert session.load(tmp_path / "sitting.json").dataset_settings.samplers == {"toy": ("rounds", 7)}
+    assert session.load(tmp_path / "session.json").dataset_settings.samplers == {"toy": ("rounds", 7)}
 
 
 def test_every_pixel_tells_how_likely_it_was_and_a_sample_becomes_the_sketch(window, qtbot):

@@ -55,7 +55,7 @@ def screen(tmp_path):
 
 def test_a_person_draws_completes_and_quits(screen, tmp_path):
     tmp_path.chmod(0o700)  # as a runtime folder must be
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     prompt = Prompt.empty(*MNIST.shape).with_rows(14)
     for x, y in MARKS:
         prompt.pixels[y, x] = 255
@@ -104,7 +104,7 @@ def test_shortcuts_on_a_keyboard_with_one_layout_that_is_not_latin(screen, tmp_p
     if shutil.which("setxkbmap") is None:
         pytest.skip("setxkbmap not here; apt-get install x11-xkb-utils")
     tmp_path.chmod(0o700)
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     session.save(session.Session(toured=True), state)
     given = screen | {"VSSM_STATE": str(state)}
     process = subprocess.Popen([sys.executable, ROOT / "main.py"], env=given, stderr=subprocess.PIPE, text=True)

@@ -122,8 +122,8 @@ def test_latents_that_cannot_be_held_are_one_sentence(generators):
 
     for name in set(registry.PRESETS) - set(WITH_LATENTS):
         refuses(name, "no latents", FixedLatents(codes, nothing))
-    refuses("vssm", "mode 'Parallel' only", FixedLatents(codes, nothing), sampler="chunked")
-    refuses("vssm-paper", "mode 'Parallel' only", FixedLatents(codes, nothing), sampler="sequential")
+    refuses("vssm", "sampler 'Parallel' only", FixedLatents(codes, nothing), sampler="chunked")
+    refuses("vssm-paper", "sampler 'Parallel' only", FixedLatents(codes, nothing), sampler="sequential")
     refuses("vssm", f"{len(events)} levels", FixedLatents(codes[:-1], nothing[:-1]))
     refuses("vssm", f"{len(events)} levels", FixedLatents(codes, nothing[:-1]))
     refuses("vssm-paper", "1 levels", FixedLatents(codes, nothing))

@@ -170,7 +170,7 @@ def test_bad_requests_are_one_sentence(generator, seven):
         run(generator, GenerationRequest(Prompt.empty(32, 32, 3)))
     with pytest.raises(UserError, match="samples"):
         GenerationRequest(seven, samples=0)
-    with pytest.raises(UserError, match="no mode 'backwards'"):
+    with pytest.raises(UserError, match="no sampler 'backwards'"):
         run(generator, GenerationRequest(seven, sampler="backwards"))
     sized = next((m for m in generator.network.samplers(generator.network.config) if m.parameter), None)
     for size in (0, sized.most + 1 if sized else 3):

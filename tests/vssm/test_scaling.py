@@ -326,7 +326,7 @@ def test_the_command_prints_a_table_and_takes_modes(capsys):
         (["--lengths", "16", "--batch", "2"], "leave out --batch and --rows"),
         (["--lengths", "16", "--rows", "2"], "leave out --batch and --rows"),
         (["--lengths", "16", "--models", "oracle"], "no model 'oracle'"),
-        (["--lengths", "16", "--models", "vssm:chaotic"], "no mode 'chaotic'"),
+        (["--lengths", "16", "--models", "vssm:chaotic"], "no sampler 'chaotic'"),
         (["--lengths", "16,256", "--models", "asarm:assd:99"], "between 1 and 16"),
         (["--lengths", "16", "--data", "faces"], "no data set 'faces'"),
         (["--lengths", "16", "--device", "abacus"], "no device"),

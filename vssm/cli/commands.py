@@ -391,20 +391,20 @@ def choose_sampler(args: argparse.Namespace, generator: Generator) -> tuple[str,
     for name in given:
         if name != mode.parameter:
             fitting = [m.name for m in generator.network.samplers(generator.network.config) if m.parameter == name]
-            remedy = f"choose --mode {fitting[0]}" if fitting else "leave it out"
-            raise UserError(f"{generator.preset.title}'s mode {mode.name!r} has no --{name}; {remedy}.")
+            remedy = f"choose --sampler {fitting[0]}" if fitting else "leave it out"
+            raise UserError(f"{generator.preset.title}'s sampler {mode.name!r} has no --{name}; {remedy}.")
     parameter = given.get(mode.parameter or "")
     return generator.find_sampler(mode.name, parameter)[0].name, parameter
 
 
 def make_contestant(args: argparse.Namespace, entry: str, generator: Generator) -> benchmark.Contestant:
-    """Make the contestant that `bench --models` names by NAME[:MODE[:SIZE]]; raises UserError for anything else."""
+    """Make the contestant that `bench --models` names by NAME[:SAMPLER[:NUMBER]]; raises UserError for others."""
     _, rest = split_entry(entry)
     if not rest:
         return benchmark.Contestant(generator, *choose_sampler(args, generator))
     mode, *numbers = rest
     if len(numbers) > 1 or not all(n.isdecimal() for n in numbers):
-        raise UserError(f"--models takes NAME, NAME:MODE or NAME:MODE:SIZE with a whole number, not {entry!r}.")
+        raise UserError(f"--models takes NAME, NAME:SAMPLER or NAME:SAMPLER:NUMBER with a whole number, not {entry!r}.")
     size = int(numbers[0]) if numbers else None
     return benchmark.Contestant(generator, generator.find_sampler(mode, size)[0].name, size)
 

@@ -134,7 +134,13 @@ def with_model(sub: Parser) -> None:
 
 def with_mode(sub: Parser) -> None:
     """Add the choice of a sampler and of each sampler's parameter."""
-    sub.add_argument("--mode", metavar="NAME", help=f"the sampler, each model's first by default: {sampler_names()}")
+    sub.add_argument(
+        "--sampler",
+        "--mode",
+        dest="mode",
+        metavar="NAME",
+        help=f"the sampler, each model's first by default: {sampler_names()}",
+    )
     for name, owners in parameter_names().items():
         words = f"the number of the sampler{'s' * (len(owners) > 1)} {', '.join(owners)}"
         sub.add_argument(f"--{name}", dest=f"parameter_{name}", type=number(int, 1), metavar="K", help=words)
@@ -338,7 +344,7 @@ def add_bench(commands: Commands) -> None:
         "--models",
         type=several(str),
         metavar="A,B",
-        help=f"each NAME, NAME:MODE or NAME:MODE:SIZE, of: {model_names()}, or a file of weights in place of NAME "
+        help=f"each NAME, NAME:SAMPLER or NAME:SAMPLER:NUMBER, of: {model_names()}, or a file of weights for NAME "
         "(default: all with weights)",
     )
     sub.add_argument(

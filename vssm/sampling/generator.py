@@ -180,11 +180,11 @@ class Generator:
         sampler = next((s for s in samplers if s.name == (name or samplers[0].name)), None)
         title = self.preset.title
         if sampler is None:
-            raise UserError(f"{title} has no mode {name!r}; choose one of: {', '.join(s.name for s in samplers)}.")
+            raise UserError(f"{title} has no sampler {name!r}; choose one of: {', '.join(s.name for s in samplers)}.")
         if parameter is None:
             return sampler, sampler.default
         if sampler.parameter is None:
-            raise UserError(f"{title}'s mode {sampler.name!r} has no number to set; leave it out.")
+            raise UserError(f"{title}'s sampler {sampler.name!r} has no number to set; leave it out.")
         if not 1 <= parameter <= sampler.most:
             raise UserError(f"{title}'s {sampler.parameter} must lie between 1 and {sampler.most}, not {parameter}.")
         return sampler, parameter
@@ -283,7 +283,7 @@ class Generator:
         title, K = self.preset.title, request.samples
         if not sampler.can_fix_latents:
             able = [s.title for s in self.network.samplers(self.network.config) if s.can_fix_latents]
-            what = f"hold latents in its mode {able[0]!r} only" if able else "hold no latents, as it has none"
+            what = f"hold latents with its sampler {able[0]!r} only" if able else "hold no latents, as it has none"
             raise UserError(f"{title} can {what}; complete anew.")
         found = _with_latents(self.network).latent_levels
         if not len(fixed.codes) == len(fixed.redraw) == len(found):

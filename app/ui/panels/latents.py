@@ -37,7 +37,7 @@ VIEWS = {
 EMPTY = "Latents appear here as a VSSM draws them: the plan of the picture, coarse levels first."
 NONE = (
     "{} has no latents: it settles each pixel when it comes to it, with no plan drawn before. A VSSM shows its plan "
-    "here, and lets it be touched."
+    "here, and lets it be edited."
 )
 LATER = "The posterior is worked out when the picture is finished."
 LEVEL = (
@@ -118,8 +118,8 @@ class LatentPanel(Card):
         self.anew.setToolTip(LEVEL)
         self.anew.clicked.connect(self._edit_level)
         self.back.setText("Back")
-        self.back.setAccessibleName("Take the last touch back")
-        self.back.setToolTip("Take the last touch of the latents back, until they are as they were drawn")
+        self.back.setAccessibleName("Take the last edit back")
+        self.back.setToolTip("Take the last edit of the latents back, until they are as they were drawn")
         self.back.clicked.connect(self.taken_back)
         side = QVBoxLayout()
         side.setSpacing(4)

@@ -24,7 +24,7 @@ TOUCH = (
 )
 KEYS = (
     "Arrows move, with Shift they mark several; Space or Enter draws these anew; Page Up and Page Down change the "
-    "level; Backspace takes the last touch back"
+    "level; Backspace takes the last edit back"
 )
 MOVES = {
     Qt.Key.Key_Left: QPoint(-1, 0),
@@ -43,7 +43,7 @@ def level_name(level: int) -> str:
 class LatentMap(QWidget):
     """One level as large as fits. `edited` gives the codes to be drawn anew [h, w]; `pointed` the one under the
     pointer or the keys, (row, column), or None; `turned` asks for a level further up or down, `back` for the last
-    touch to be taken back."""
+    edit to be taken back."""
 
     edited = Signal(object)
     pointed = Signal(object)

@@ -23,8 +23,8 @@ def read(text: str, whole: bool = False) -> float | None:
 
     whole: that it is a whole number, in which groups of three digits may be set apart.
     """
-    digits = (str(unicodedata.digit(sign)) if unicodedata.category(sign) == "Nd" else sign for sign in text)
-    plain = "".join(sign for sign in digits if unicodedata.category(sign) != "Cf")  # marks for right to left
+    shown = (sign for sign in text if unicodedata.category(sign) != "Cf")  # without marks for right to left
+    plain = "".join(str(unicodedata.decimal(sign, sign)) for sign in shown)
     plain = re.sub(r"\s+", " ", plain).strip()
     if whole and GROUPED.fullmatch(plain):
         return float(re.sub(r"[^0-9]", "", plain))

@@ -32,7 +32,7 @@ class SamplerPicker(QWidget):
         self.mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self.mode.activated.connect(self._choose)
         self.number.valueChanged.connect(self._count)
-        named(row, "Mode", self.mode)
+        named(row, "Sampler", self.mode)
         self.name = named(row, "Number", self.number)
         self.pixels = QComboBox()
         self.pixels.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)

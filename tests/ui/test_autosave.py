@@ -1,4 +1,4 @@
-"""Nothing is lost: the sitting is kept while the window is open, opened and saved as a file, and survives whatever
+"""Nothing is lost: the session is kept while the window is open, opened and saved as a file, and survives whatever
 becomes of its file."""
 
 import contextlib
@@ -24,7 +24,7 @@ from app.core import session
 from app.core.pinned import Pinned
 from app.core.session import Session
 from app.engine import autosave
-from app.engine.autosave import Keeper
+from app.engine.autosave import Autosave
 from app.ui.panels.race import RacePanel
 from vssm import data
 from vssm.errors import UserError
@@ -35,12 +35,12 @@ from vssm.prompt import Prompt
 @pytest.fixture
 def mnist(no_threads_left, qtbot, tmp_path):
     """The window without weights, which is quick."""
-    yield from opened(qtbot, tmp_path / "sitting.json", tmp_path)
+    yield from opened(qtbot, tmp_path / "session.json", tmp_path)
 
 
 def look(window) -> None:
     """What happens every few seconds."""
-    window.keeper._timer.timeout.emit()
+    window.autosave._timer.timeout.emit()
 
 
 def pin(number: int, dataset: data.DataSet = data.MNIST) -> Pinned:
@@ -54,7 +54,7 @@ def pin(number: int, dataset: data.DataSet = data.MNIST) -> Pinned:
 
 def test_all_comes_back(qtbot, tmp_path, draw, no_threads_left):
     """Sketches, what is known and why, who races, settings, seed, pinned results."""
-    state = tmp_path / "sitting.json"
+    state = tmp_path / "session.json"
     for window in opened(qtbot, state, tmp_path):
         window.sketch.rows.setValue(14)
         draw(window.canvas, [(5, 20), (22, 20)])
@@ -80,13 +80,13 @@ def test_all_comes_back(qtbot, tmp_path, draw, no_threads_left):
 
 
 def test_it_is_kept_before_the_end(mnist, qtbot, draw):
-    window, path = mnist, mnist.keeper.path
-    assert window.keeper._timer.isActive() and window.keeper._timer.interval() <= 60_000 and not path.exists()
+    window, path = mnist, mnist.autosave.path
+    assert window.autosave._timer.isActive() and window.autosave._timer.interval() <= 60_000 and not path.exists()
     draw(window.canvas, [(5, 3), (22, 5)])
     look(window)
     assert session.load(path) == window.session() and sorted(p.name for p in path.parent.iterdir()) == [
-        "sitting.json",
-        "sitting.json.lock",
+        "session.json",
+        "session.json.lock",
     ]
     written = path.stat().st_ino
     look(window)
@@ -97,11 +97,11 @@ def test_it_is_kept_before_the_end(mnist, qtbot, draw):
 
 
 def test_a_save_waits_for_the_pen(mnist, qtbot):
-    window, path = mnist, mnist.keeper.path
+    window, path = mnist, mnist.autosave.path
     qtbot.mousePress(window.canvas, LEFT, pos=at(window.canvas, 5, 3))
     look(window)
     assert not path.exists()
-    window.keeper._when -= autosave.LONGEST  # but not for ever
+    window.autosave._when -= autosave.LONGEST  # but not for ever
     look(window)
     assert session.load(path).dataset_settings.sketch.pixels[3, 5] == 255
     qtbot.mouseMove(window.canvas, at(window.canvas, 20, 3))
@@ -113,7 +113,7 @@ def test_a_save_waits_for_the_pen(mnist, qtbot):
 def test_a_folder_that_takes_no_files_is_told_once(qtbot, tmp_path, no_threads_left):
     """Where nothing was done, nobody is asked on leaving."""
     (tmp_path / "file").write_text("")
-    for window in opened(qtbot, tmp_path / "file" / "sitting.json", tmp_path):
+    for window in opened(qtbot, tmp_path / "file" / "session.json", tmp_path):
         window.messages.clear()
         look(window)
         assert "cannot be written" in window.messages.text and "\n" not in window.messages.text
@@ -125,7 +125,7 @@ def test_a_folder_that_takes_no_files_is_told_once(qtbot, tmp_path, no_threads_l
 
 
 def two(number: int) -> str:
-    """One of two sittings that differ in every row, and take a while to write."""
+    """One of two sessions that differ in every row, and take a while to write."""
     rng = np.random.default_rng(number)
     sheet = sketched(Prompt(rng.integers(0, 256, (28, 28, 1)).astype(np.uint8), np.full((28, 28), number == 0)))
     return session.text(Session(samples=number + 1, datasets={"mnist": sheet}))
@@ -146,7 +146,7 @@ def in_a_child(do, *given) -> int:
 @pytest.mark.parametrize("surely", [False, True])
 def test_a_kill_in_the_middle_of_a_write_leaves_a_whole_file(tmp_path, surely):
     """Fifteen times, at any moment."""
-    path, texts = tmp_path / "sitting.json", [two(0), two(1)]
+    path, texts = tmp_path / "session.json", [two(0), two(1)]
     atomic.write_text(path, texts[0])
 
     def write_on():
@@ -165,42 +165,42 @@ def test_a_kill_in_the_middle_of_a_write_leaves_a_whole_file(tmp_path, surely):
     for left in tmp_path.glob("*.part"):  # what was left behind goes with a later write
         os.utime(left, (0, 0))
     atomic.write_text(path, texts[1])
-    assert [p.name for p in tmp_path.iterdir()] == ["sitting.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["session.json"]
 
 
 # --- two programs at once
 
 
-def test_a_second_window_keeps_a_sitting_of_its_own(mnist, qtbot, tmp_path, draw):
+def test_a_second_window_keeps_a_session_of_its_own(mnist, qtbot, tmp_path, draw):
     draw(mnist.canvas, [(5, 3), (22, 5)])
-    for second in opened(qtbot, tmp_path / "sitting.json", tmp_path):
-        assert any("kept apart, as sitting-2.json" in toast.text for toast in second.messages.toasts)
+    for second in opened(qtbot, tmp_path / "session.json", tmp_path):
+        assert any("kept apart, as session-2.json" in toast.text for toast in second.messages.toasts)
         assert not second.canvas.sketch.pixels.any()
         second.bar.samples.setValue(9)
         look(second)
         look(mnist)
-    assert session.load(tmp_path / "sitting-2.json").samples == 9
-    assert session.load(tmp_path / "sitting.json") == mnist.session()
-    for second in opened(qtbot, tmp_path / "sitting.json", tmp_path):  # it has not lost its own
+    assert session.load(tmp_path / "session-2.json").samples == 9
+    assert session.load(tmp_path / "session.json") == mnist.session()
+    for second in opened(qtbot, tmp_path / "session.json", tmp_path):  # it has not lost its own
         assert second.bar.samples.value() == 9
     mnist.close()
-    for third in opened(qtbot, tmp_path / "sitting.json", tmp_path):
-        assert third.keeper.path.name == "sitting.json" and third.canvas.sketch.pixels.any()
+    for third in opened(qtbot, tmp_path / "session.json", tmp_path):
+        assert third.autosave.path.name == "session.json" and third.canvas.sketch.pixels.any()
     assert not list(tmp_path.glob("*.lock"))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_program_that_was_killed_holds_nothing(tmp_path, qapp):
-    path = tmp_path / "sitting.json"
+    path = tmp_path / "session.json"
 
     def die():
-        kept = Keeper(path)
+        kept = Autosave(path)
         assert kept.path == path
         os.kill(os.getpid(), signal.SIGKILL)
 
     os.waitpid(in_a_child(die), 0)
     assert Path(f"{path}.lock").exists()
-    kept = Keeper(path)
+    kept = Autosave(path)
     assert kept.path == path
     kept.close()
 
@@ -208,29 +208,29 @@ def test_a_program_that_was_killed_holds_nothing(tmp_path, qapp):
 @pytest.mark.parametrize("holder", ["1\npython\nanother-host\n", "{}\npython\nthis-host\n"])
 def test_a_lock_that_only_names_its_holder_holds_nothing(tmp_path, qapp, holder):
     """As programs leave it that crash, be it on another host, or with a number that is this program's own now."""
-    path = tmp_path / "sitting.json"
+    path = tmp_path / "session.json"
     session.save(Session(samples=9), path)
     Path(f"{path}.lock").write_text(holder.format(os.getpid()))
-    kept = Keeper(path)
+    kept = Autosave(path)
     assert kept.path == path and kept.restored.samples == 9 and kept.apart == ""
     kept.close()
 
 
-def test_a_sitting_behind_a_link_is_the_same_sitting(tmp_path, qapp):
+def test_a_session_behind_a_link_is_the_same_session(tmp_path, qapp):
     """Its link stays, the file keeps its mode, and two windows do not share it."""
     (tmp_path / "cloud").mkdir()
-    path, target = tmp_path / "sitting.json", tmp_path / "cloud" / "mine.json"
+    path, target = tmp_path / "session.json", tmp_path / "cloud" / "mine.json"
     session.save(Session(samples=9), target)
     target.chmod(0o640)
     path.symlink_to(target)
-    first, second = Keeper(path), Keeper(target)
+    first, second = Autosave(path), Autosave(target)
     assert first.restored.samples == 9 and first.path == path and second.path == target.with_name("mine-2.json")
     first.begin(lambda: Session(samples=8), lambda: False)
     first.look()
     assert path.is_symlink() and session.load(target).samples == 8 and target.stat().st_mode & 0o777 == 0o640
     first.close()
     target.write_text("{")
-    assert "set aside as mine.json.broken" in Keeper(path).said and path.is_symlink() and not path.exists()
+    assert "set aside as mine.json.broken" in Autosave(path).said and path.is_symlink() and not path.exists()
     second.close()
 
 
@@ -280,7 +280,7 @@ def asked(qtbot):
 
 def full_window(qtbot, tmp_path, draw, full_disk):
     """Its drawing cannot be saved."""
-    for window in opened(qtbot, tmp_path / "sitting.json", tmp_path):
+    for window in opened(qtbot, tmp_path / "session.json", tmp_path):
         look(window)
         draw(window.canvas, [(5, 3), (22, 5)])
         full_disk()
@@ -290,26 +290,26 @@ def full_window(qtbot, tmp_path, draw, full_disk):
 def test_on_a_full_disk_it_is_asked_before_a_drawing_is_lost(qtbot, tmp_path, no_threads_left, draw, full_disk, asked):
     """And the window stays, for as long as one likes."""
     for window in full_window(qtbot, tmp_path, draw, full_disk):
-        drawn, before = window.session(), (tmp_path / "sitting.json").read_bytes()
+        drawn, before = window.session(), (tmp_path / "session.json").read_bytes()
         for _ in range(2):
             asked(window, "Stay")
             assert window.isVisible() and not window.engine.closed and window.session() == drawn
         asked(window, "Try again")
         assert window.files.dialog.isVisible() and not window.engine.closed  # it is still full
         qtbot.keyClick(window.files.dialog, Qt.Key.Key_Escape)
-        assert (tmp_path / "sitting.json").read_bytes() == before
+        assert (tmp_path / "session.json").read_bytes() == before
         for _ in range(2):
             window.close()
         assert len([one for one in window.findChildren(QMessageBox) if one.isVisible()]) == 1
         asked(window, "Discard")
         assert window.engine.closed and not window.isVisible()
-    assert (tmp_path / "sitting.json").read_bytes() == before
+    assert (tmp_path / "session.json").read_bytes() == before
 
 
 @pytest.fixture
 def on_disk(qtbot, tmp_path, no_threads_left, draw, disk):
     """A window with a drawing that a full disk has no room for."""
-    for window in opened(qtbot, disk.folder / "sitting.json", tmp_path):
+    for window in opened(qtbot, disk.folder / "session.json", tmp_path):
         look(window)
         draw(window.canvas, [(5, 3), (22, 5)])
         disk.fill()
@@ -327,7 +327,7 @@ def test_once_there_is_room_again_the_window_closes(on_disk, qtbot, disk, asked)
     assert on_disk.files.dialog.isVisible() and not on_disk.engine.closed
     disk.empty()
     answer(qtbot, on_disk, "Try again")
-    assert on_disk.engine.closed and session.load(disk.folder / "sitting.json") == drawn
+    assert on_disk.engine.closed and session.load(disk.folder / "session.json") == drawn
 
 
 def test_a_drawing_is_saved_elsewhere(on_disk, qtbot, tmp_path, disk, asked):
@@ -355,17 +355,17 @@ def choose(qtbot, window, path: Path) -> None:
 def test_two_windows_on_a_full_disk_do_not_share_a_file(tmp_path, qapp):
     """Where no lock could be had at first, neither writes before it has one."""
     (tmp_path / "place").touch()  # in which no file can be made
-    path = tmp_path / "place" / "sitting.json"
-    first, second = Keeper(path), Keeper(path)
-    for number, keeper in enumerate((first, second), 1):
-        keeper.begin(lambda number=number: Session(samples=number), lambda: False)
+    path = tmp_path / "place" / "session.json"
+    first, second = Autosave(path), Autosave(path)
+    for number, saver in enumerate((first, second), 1):
+        saver.begin(lambda number=number: Session(samples=number), lambda: False)
         with pytest.raises(UserError, match="cannot be written"):
-            keeper.keep()
+            saver.save()
     (tmp_path / "place").unlink()
     told = []
     second.failed.connect(told.append)
     first.look(), second.look()
-    assert (first.path.name, second.path.name) == ("sitting.json", "sitting-2.json") and "kept apart" in told[0]
+    assert (first.path.name, second.path.name) == ("session.json", "session-2.json") and "kept apart" in told[0]
     first.look(), second.look()
     assert session.load(first.path).samples == 1 and session.load(second.path).samples == 2
     first.close(), second.close()
@@ -373,24 +373,24 @@ def test_two_windows_on_a_full_disk_do_not_share_a_file(tmp_path, qapp):
 
 def test_a_file_that_was_written_meanwhile_is_not_overwritten(tmp_path, qapp):
     """By a window that had no lock when it read it."""
-    path = tmp_path / "sitting.json"
+    path = tmp_path / "session.json"
     session.save(Session(samples=9), path)
     Path(f"{path}.lock").mkdir()
-    late = Keeper(path)
+    late = Autosave(path)
     assert late.restored.samples == 9
     Path(f"{path}.lock").rmdir()
     session.save(Session(samples=7), path)
     late.begin(lambda: Session(samples=8), lambda: False)
     late.look()
-    assert late.path.name == "sitting-2.json" and session.load(late.path).samples == 8
+    assert late.path.name == "session-2.json" and session.load(late.path).samples == 8
     assert session.load(path).samples == 7
     late.close()
 
 
-# --- files of sittings
+# --- files of sessions
 
 
-def test_a_sitting_is_saved_and_opened_and_the_one_before_brought_back(mnist, qtbot, tmp_path, draw):
+def test_a_session_is_saved_and_opened_and_the_one_before_brought_back(mnist, qtbot, tmp_path, draw):
     window = mnist
     draw(window.canvas, [(5, 3), (22, 5)])
     window.workspace.dataset_settings.pinned = (pin(3),)
@@ -398,7 +398,7 @@ def test_a_sitting_is_saved_and_opened_and_the_one_before_brought_back(mnist, qt
     digits = window.session()
     press(qtbot, window, "Ctrl+Alt+S")
     accept(qtbot, window, tmp_path / "digits")
-    assert session.load(tmp_path / "digits.json") == digits and not window.actions_["sitting_before"].isEnabled()
+    assert session.load(tmp_path / "digits.json") == digits and not window.actions_["previous_session"].isEnabled()
     press(qtbot, window, "Ctrl+2")
     draw(window.canvas, [(5, 20), (25, 20)])
     press(qtbot, window, "I")
@@ -411,26 +411,26 @@ def test_a_sitting_is_saved_and_opened_and_the_one_before_brought_back(mnist, qt
         window.workspace.data is data.MNIST and window.windowTitle().endswith("MNIST") and window.canvas.tool == "brush"
     )
     assert window.workspace.dataset_settings.pinned == (pin(3),) and window.canvas.sketch.pixels[3, 5] == 255
-    assert window.theme.dark is False  # how the window looks is not the sitting's business
-    kept = window.keeper.before
+    assert window.theme.dark is False  # how the window looks is not the session's business
+    kept = window.autosave.before
     assert kept.name in window.messages.text and session.load(kept) == colour
     draw(window.canvas, [(5, 10)])
     drawn = window.session()
-    window.actions_["sitting_before"].trigger()
+    window.actions_["previous_session"].trigger()
     assert window.session() == colour and window.canvas.sketch.pixels.shape == (32, 32, 3)
-    window.actions_["sitting_before"].trigger()
+    window.actions_["previous_session"].trigger()
     assert window.session() == drawn
-    assert window.race.boxes["mamba"].isEnabled() is False and window.messages.text.startswith("Opened sitting-before-")
+    assert window.race.boxes["mamba"].isEnabled() is False and window.messages.text.startswith("Opened session-before-")
 
 
 def test_only_the_latest_of_those_before_are_kept(tmp_path, qapp):
-    path = tmp_path / "sitting.json"
-    keeper = Keeper(path)
-    keeper._sitting = Session
-    made = [keeper.put_by() for _ in range(autosave.MOST_BEFORE + 2)]
-    keeper.close()
-    assert keeper.before == made[-1] and [p.exists() for p in made] == [False] * 2 + [True] * autosave.MOST_BEFORE
-    again = Keeper(path)
+    path = tmp_path / "session.json"
+    saver = Autosave(path)
+    saver._current = Session
+    made = [saver.put_by() for _ in range(autosave.MOST_BEFORE + 2)]
+    saver.close()
+    assert saver.before == made[-1] and [p.exists() for p in made] == [False] * 2 + [True] * autosave.MOST_BEFORE
+    again = Autosave(path)
     assert again.before == made[-1]
     again.close()
 
@@ -449,11 +449,11 @@ BROKEN = {
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
 def test_a_broken_file_gives_a_sentence(tmp_path, text):
-    path = tmp_path / "sitting.json"
+    path = tmp_path / "session.json"
     for number in ("", "-2"):  # what was set aside stays, however often it happens
         path.write_bytes(text.encode("latin-1"))
         restored, said = session.restore(path)
-        aside = tmp_path / f"sitting.json.broken{number}"
+        aside = tmp_path / f"session.json.broken{number}"
         assert restored == Session() and aside.name in said and aside.read_bytes() == text.encode("latin-1")
     assert len(said) < 500 and not path.exists()
 
@@ -463,12 +463,12 @@ def test_a_broken_file_changes_nothing(mnist, qtbot, tmp_path, draw):
     before = mnist.session()
     for text in (BROKEN["half"], BROKEN["newer"], BROKEN["unknown key"]):
         (tmp_path / "given.json").write_text(text)
-        mnist.files.opener.open_argument(str(tmp_path / "given.json"))
+        mnist.files.importer.open_argument(str(tmp_path / "given.json"))
         assert mnist.messages.text and mnist.session() == before and mnist.canvas.sketch.can_undo
-    mnist.files.opener.open_argument(str(tmp_path))
+    mnist.files.importer.open_argument(str(tmp_path))
     assert "is a folder" in mnist.messages.text
-    mnist.files.opener.open_argument(str(tmp_path / "none.json"))
-    assert "There is no file none.json" in mnist.messages.text and mnist.keeper.before is None
+    mnist.files.importer.open_argument(str(tmp_path / "none.json"))
+    assert "There is no file none.json" in mnist.messages.text and mnist.autosave.before is None
 
 
 ANYTHING = st.recursive(
@@ -504,12 +504,12 @@ def test_a_value_changed_to_anything_is_read_or_told(place, value):
 
 def test_race_ticks_come_back(qtbot, tmp_path, no_threads_left):
     folder = weights(tmp_path, "vssm", "transformer")
-    for window in opened(qtbot, tmp_path / "sitting.json", folder):
+    for window in opened(qtbot, tmp_path / "session.json", folder):
         press(qtbot, window, "V")
         box = window.race.boxes["transformer"]
         qtbot.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
         assert window.race.chosen == ["vssm"]
-    for window in opened(qtbot, tmp_path / "sitting.json", folder):
+    for window in opened(qtbot, tmp_path / "session.json", folder):
         assert window.race.chosen == ["vssm"] and window.session().dataset_settings.absent == {"transformer"}
         window.race.boxes["transformer"].setFocus()
         press(qtbot, window, "V")

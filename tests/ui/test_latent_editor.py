@@ -1,4 +1,4 @@
-"""Latents touched in the real window: by click, drag and key; the picture follows, all other codes are held."""
+"""Latents edited in the real window: by click, drag and key; the picture follows, all other codes are held."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def able(request, qapp, tmp_path_factory):
     for name, data in (("vssm", "mnist"), ("vssm-paper", "mnist"), ("vssm", "cifar10")):
         path = checkpoint.shipped(name, data)
         (folder / path.name).symlink_to(path)
-    yield from opened(QtBot(request), folder / "sitting.json", folder)
+    yield from opened(QtBot(request), folder / "session.json", folder)
 
 
 @pytest.fixture
@@ -72,37 +72,37 @@ def test_a_click_draws_one_code_anew_and_holds_all_others(window, qtbot):
     run = complete(qtbot, window)
     shown = window.completion.picture._image.copy()
     window.completion.choose_sample(1)
-    touched = click(window, qtbot, 5, 3)
-    assert touched is not run and touched.base is run and touched.sample_index == 1
-    differ = differing(run, touched)
+    edited = click(window, qtbot, 5, 3)
+    assert edited is not run and edited.base is run and edited.sample_index == 1
+    differ = differing(run, edited)
     assert only(differ.pop(1), (5, 3), sample=1) and not any(d.any() for d in differ.values())
-    assert np.array_equal(touched.images[0], run.images[0])  # the other sample
+    assert np.array_equal(edited.images[0], run.images[0])  # the other sample
     window.completion.choose_sample(0)
     assert window.completion.picture._image == shown
-    assert touched.request.seed == run.request.seed and window.messages.text == ""
+    assert edited.request.seed == run.request.seed and window.messages.text == ""
 
 
 def test_a_level_drawn_anew_changes_the_picture_at_once_and_back_undoes_it(window, qtbot):
     run = complete(qtbot, window)
-    untouched = window.completion.picture._image.copy()
+    before_edit = window.completion.picture._image.copy()
     assert not window.latents.back.isEnabled()
     qtbot.mouseClick(
         window.latents.strip, LEFT, pos=window.latents.strip.cells()[list(run.latents).index(2)].center().toPoint()
     )
     for _ in range(2):
         qtbot.mouseClick(window.latents.anew, LEFT)
-        touched = done(window, qtbot)
-        differ = differing(run, touched)
+        edited = done(window, qtbot)
+        differ = differing(run, edited)
         assert differ[2][0].all() and not differ[2][1].any()
         assert not any(d.any() for level, d in differ.items() if level != 2)
-        assert touched.changed and window.completion.picture._image != untouched
-        assert f"{touched.changed} px changed" in window.latents.sums.text()
-        assert touched.origin is run and window.runs.history == [touched]
+        assert edited.changed and window.completion.picture._image != before_edit
+        assert f"{edited.changed} px changed" in window.latents.sums.text()
+        assert edited.origin is run and window.runs.history == [edited]
     qtbot.mouseClick(window.latents.back, LEFT)
     assert window.runs.selected_run.base is run and window.runs.history == [window.runs.selected_run]
     press(qtbot, window, "Shift+Z")
     assert window.runs.selected_run is run and window.runs.history == [run] and not window.latents.back.isEnabled()
-    assert window.completion.picture._image == untouched
+    assert window.completion.picture._image == before_edit
     press(qtbot, window, "Shift+Z")  # nothing is left to take back
     assert window.runs.selected_run is run
 
@@ -112,23 +112,23 @@ def test_another_code_draws_another_digit(window, qtbot):
     window.latents._choose(0)
     assert window.latents.map._picture.shape[:2] == run.latents[0].plan.shape[1:3]
     qtbot.mouseClick(window.latents.map, LEFT, pos=window.latents.map.field.center().toPoint())
-    touched = done(window, qtbot)
-    assert touched.base is run and window.messages.text == ""
-    differ = differing(run, touched)
+    edited = done(window, qtbot)
+    assert edited.base is run and window.messages.text == ""
+    differ = differing(run, edited)
     assert all(d[0].all() for d in differ.values() if d.shape[1:] == (1, 1)) and not any(
         d[1].any() for d in differ.values()
     )
     assert all(d[0].any() for n, d in differ.items() if run.latents[n].kind == "gaussian")  # all levels follow
-    assert touched.changed and np.array_equal(touched.images[1], run.images[1])
+    assert edited.changed and np.array_equal(edited.images[1], run.images[1])
 
 
 def test_undo_stays_the_sketchs(window, qtbot):
     take(qtbot, window, 1)
     complete(qtbot, window)
-    touched = click(window, qtbot, 5, 3)
+    edited = click(window, qtbot, 5, 3)
     before = window.canvas.sketch.pixels.copy()
     press(qtbot, window, "Ctrl+Z")
-    assert window.runs.selected_run is touched and not np.array_equal(window.canvas.sketch.pixels, before)
+    assert window.runs.selected_run is edited and not np.array_equal(window.canvas.sketch.pixels, before)
 
 
 def test_a_drag_draws_a_rectangle_of_codes_anew(window, qtbot):
@@ -140,7 +140,7 @@ def test_a_drag_draws_a_rectangle_of_codes_anew(window, qtbot):
     assert only(differ[1], *((y, x) for y in (4, 5) for x in (2, 3, 4)))
 
 
-def test_keys_move_mark_touch_and_take_back(window, qtbot):
+def test_keys_move_mark_edit_and_take_back(window, qtbot):
     run, map_ = complete(qtbot, window), window.latents.map
     map_.setFocus()
     for _ in range(9):
@@ -154,8 +154,8 @@ def test_keys_move_mark_touch_and_take_back(window, qtbot):
     qtbot.keyClick(map_, Qt.Key.Key_PageDown)
     qtbot.keyClick(map_, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
     qtbot.keyClick(map_, Qt.Key.Key_Return)  # which completes wherever else it is pressed
-    touched = done(window, qtbot)
-    assert only(differing(run, touched)[2], (1, 1), (1, 2)) and window.runs.history == [touched]
+    edited = done(window, qtbot)
+    assert only(differing(run, edited)[2], (1, 1), (1, 2)) and window.runs.history == [edited]
     for _ in range(9):
         qtbot.keyClick(map_, Qt.Key.Key_PageDown)
     last = max(run.latents)
@@ -164,7 +164,7 @@ def test_keys_move_mark_touch_and_take_back(window, qtbot):
     qtbot.keyClick(window.latents.strip, Qt.Key.Key_Left)
     assert window.latents.anew.accessibleName().startswith(f"Resample level {last - 1},")
     qtbot.keyClick(window.latents.strip, Qt.Key.Key_Return)
-    assert differing(touched, done(window, qtbot))[last - 1][0].all() and len(window.runs.history) == 1
+    assert differing(edited, done(window, qtbot))[last - 1][0].all() and len(window.runs.history) == 1
 
 
 def test_a_code_pointed_at_is_told_and_framed_on_the_picture(window, qtbot):
@@ -180,14 +180,14 @@ def test_a_code_pointed_at_is_told_and_framed_on_the_picture(window, qtbot):
     assert window.completion.picture._part is None and window.latents.sums.text() == rest
 
 
-def test_times_are_those_of_the_untouched_run(window, qtbot):
+def test_times_are_those_of_the_first_run(window, qtbot):
     run = complete(qtbot, window)
     words = window.timing.words.text()
-    touched = click(window, qtbot, 5, 3)
-    assert said(window).startswith("● VSSM, touched") and touched.title == "VSSM, touched"
+    edited = click(window, qtbot, 5, 3)
+    assert said(window).startswith("● VSSM, edited") and edited.title == "VSSM, edited"
     assert window.timing.words.text() == words and window.timing._runs == [run]
-    again = complete(qtbot, window)  # a run of its own: the touched one stays beside it
-    assert window.runs.history == [touched, again] and again.base is None
+    again = complete(qtbot, window)  # a run of its own: the edited one stays beside it
+    assert window.runs.history == [edited, again] and again.base is None
 
 
 @pytest.mark.parametrize(("model", "mode"), [("vssm", "chunked"), ("vssm-paper", "sequential")])
@@ -198,11 +198,13 @@ def test_a_mode_that_cannot_hold_latents_says_so(window, qtbot, model, mode):
     assert run.finished.sampler == mode
     qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, 3))
     assert (
-        "mode Parallel only" in window.messages.text and window.runs.running is None and window.runs.selected_run is run
+        "sampler Parallel only" in window.messages.text
+        and window.runs.running is None
+        and window.runs.selected_run is run
     )
 
 
-def test_the_papers_classes_can_be_touched(window, qtbot):
+def test_the_papers_classes_can_be_edited(window, qtbot):
     choose(qtbot, window, "vssm-paper")
     run = complete(qtbot, window)
     assert only(differing(run, click(window, qtbot, 4, 3))[1], (4, 3))  # another code, every time
@@ -211,7 +213,7 @@ def test_the_papers_classes_can_be_touched(window, qtbot):
 
 def test_stop_leaves_what_stood_and_a_second_click_joins_the_first(window, qtbot):
     press(qtbot, window, "Ctrl+2")
-    window.bar.samples.setValue(16)  # so that a touch takes long enough to be met, on a busy machine too
+    window.bar.samples.setValue(16)  # so that an edit takes long enough to be met, on a busy machine too
     run = complete(qtbot, window)
     qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, 3))
     assert window.actions_["stop"].isEnabled()
@@ -219,11 +221,11 @@ def test_stop_leaves_what_stood_and_a_second_click_joins_the_first(window, qtbot
     assert done(window, qtbot) is run and window.runs.history == [run] and not window.actions_["stop"].isEnabled()
     for column in (1, 2):
         qtbot.mouseClick(window.latents.map, LEFT, pos=code(window, 5, column))
-    touched = done(window, qtbot)
-    assert touched.base is run and only(differing(run, touched)[1], (5, 1), (5, 2))
+    edited = done(window, qtbot)
+    assert edited.base is run and only(differing(run, edited)[1], (5, 1), (5, 2))
 
 
-def test_a_touch_that_joins_another_draws_again_what_that_drew(window, qtbot):
+def test_an_edit_that_joins_another_draws_again_what_that_drew(window, qtbot):
     run = complete(qtbot, window)
     masks = np.zeros((3, 7, 7), bool)
     masks[0, 5, 1] = masks[1, 5, 2] = masks[2, 5, 1:4] = True
@@ -239,11 +241,11 @@ def test_a_touch_that_joins_another_draws_again_what_that_drew(window, qtbot):
 def test_colour(window, qtbot):
     press(qtbot, window, "Ctrl+2")
     run = complete(qtbot, window)
-    touched = click(window, qtbot, 7, 2)
-    assert only(differing(run, touched)[1], (7, 2)) and touched.changed > 20
+    edited = click(window, qtbot, 7, 2)
+    assert only(differing(run, edited)[1], (7, 2)) and edited.changed > 20
 
 
-def test_touches_to_be_taken_back_are_bounded(window, qtbot, monkeypatch):
+def test_edits_to_be_taken_back_are_bounded(window, qtbot, monkeypatch):
     monkeypatch.setattr(latent_editor, "MOST_BACK", 2)
     run = complete(qtbot, window)
     for i in range(5):
