@@ -42,10 +42,10 @@ AREAS = {
 }
 PANELS, RACE = "panels", "race"  # the two arrangements
 SHARES = {  # of the whole width and height, until somebody changes them
-    "completion": (0.294, 1.0),
-    "timing": (0.36, 0.497),
-    "latents": (0.36, 0.497),
-    "scaling": (0.36, 0.497),
+    "completion": (0.41, 1.0),
+    "timing": (0.32, 0.497),
+    "latents": (0.32, 0.497),
+    "scaling": (0.32, 0.497),
     "race": (0.66, 1.0),
 }
 NARROW = dict.fromkeys(SHARES, (0.44, 1.0))  # the same where there is no room for columns: all are tabs

@@ -44,7 +44,7 @@ from app.ui.panels.sketch import SketchPanel
 from app.ui.panels.timing import TimingPanel
 from app.ui.race_controller import RaceController, ScalingController
 from app.ui.settings_bar import SettingsBar
-from app.ui.widgets.card import button, label
+from app.ui.widgets.card import button, label, wrap_tips
 from app.ui.widgets.plot import Plot
 from app.ui.widgets.toast import Messages
 from vssm import checkpoint, data
@@ -78,6 +78,7 @@ class Window(QMainWindow):
         self._fill_in(restored)
         self.docks.restore(restored.layout)
         glossary.explain(self)
+        wrap_tips(self)
         self.tour = Tour(self)
         self.tour.toured = restored.toured
         self.tour_card = self.messages.beneath = TourCard(self.tour, self)
@@ -144,8 +145,7 @@ class Window(QMainWindow):
         for panel in (self.latents, self.scaling):
             panel.header.addWidget(button(self.actions_["show_scaling"], "Scaling"))
         self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
-        self.completion.body.insertWidget(self.completion.body.indexOf(self.completion.pixels), self.live.counter)
-        self.completion.advice_row.layout().addWidget(button(self.actions_["centre_sketch"]))
+        self.completion.centre.layout().addWidget(button(self.actions_["centre_sketch"], "Centre"))
         large = self.actions_.choices("save_large")
         copy, save, pin, use = (self.actions_[one] for one in ("copy_one", "save_one", "pin_sample", "use_sample"))
         self.completion.menu.addActions([copy, save, *large, pin, use])
@@ -163,6 +163,7 @@ class Window(QMainWindow):
         self.status.setAccessibleName("Status")
         self.status.setToolTip("Device, threads, and the chosen model's size and score on the test set")
         self.statusBar().addWidget(self.status, 1)
+        self.statusBar().addPermanentWidget(self.live.counter)
         self.statusBar().setSizeGripEnabled(False)
 
     def _connect(self) -> None:
@@ -176,6 +177,7 @@ class Window(QMainWindow):
         self.models.changed.connect(self._show_status)
         self.models.ready.connect(self._models_ready)
         self.sketch.prompt_given.connect(self.live.rest)
+        self.completion.picture.resized.connect(self.sketch.bound)
         self.latents.pointed.connect(self.completion.picture.mark)
         for plot in self.findChildren(Plot):
             plot.said.connect(self.messages.say)

@@ -1,5 +1,6 @@
 """Samples as a gallery: laid over the sketch, pinned, used; what is said of a pixel; where samples differ."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,13 +10,14 @@ from conftest import at
 from making import asked_run
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QContextMenuEvent, QImage
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QAction, QContextMenuEvent, QImage
+from PySide6.QtWidgets import QApplication, QWidget
 from windows import LEFT, accept, press, take
 
 from app.core.formatting import percent
 from app.core.pinned import MOST_PINNED
 from app.core.run import Run
+from app.ui.widgets.card import LINE
 from app.ui.widgets.pixel_inspector import ALONE, POINT, spread
 from vssm import data
 from vssm.prompt import Prompt
@@ -240,6 +242,39 @@ def test_a_right_click_copies_saves_and_uses(mnist, qtbot, clipboard, tmp_path):
     window.activateWindow()
     ask_more(qtbot, completion.gallery, 2, "Use as sketch")
     assert np.array_equal(window.canvas.sketch.pixels, run.finished.images[2])
+
+
+@pytest.mark.parametrize("size", [(900, 560), (1280, 760), (1920, 1080), (2560, 1440)])
+@pytest.mark.parametrize("dataset", ["Ctrl+1", "Ctrl+2"])
+def test_the_completion_is_the_largest_picture_and_no_note_changes_its_size(mnist, qtbot, size, dataset):
+    window, completion = mnist, mnist.completion
+    press(qtbot, window, dataset)
+    window.resize(*size)
+    qtbot.wait(30)
+    empty = completion.picture.size()
+    run = made(window)
+    qtbot.wait(30)
+    side = completion.picture.field().width()
+    assert completion.picture.size() == empty and side > window.canvas.field().width() and side >= 192
+    note = dataclasses.replace(run.started, clamped=True)
+    run.started = note
+    window.runs.select(run)
+    made(window, seed=2)
+    for number in range(3):
+        qtbot.mouseClick(completion.gallery, LEFT, pos=cell(completion.gallery, number))
+        window.runs.select(run)
+        qtbot.wait(10)
+    assert completion.note.isVisible() and completion.picture.size() == empty
+    cells = completion.gallery.cells()
+    assert all(completion.gallery.rect().contains(one.toAlignedRect()) for one in cells)
+    assert min(one.width() for one in cells) >= 0.11 * min(size[0] * 0.4, size[1] * 0.6)
+    window.resize(1280, 760)
+
+
+def test_long_tooltips_are_wrapped(mnist):
+    tips = {one.toolTip() for one in (*mnist.findChildren(QWidget), *mnist.findChildren(QAction))}
+    plain = [tip for tip in tips if not tip.startswith("<")]
+    assert [tip for tip in plain if max(map(len, tip.split("\n"))) > LINE] == [] and any("\n" in tip for tip in plain)
 
 
 def test_so_many_can_be_pinned_and_no_more(mnist, qtbot):

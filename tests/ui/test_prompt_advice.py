@@ -157,14 +157,14 @@ def test_it_is_told_beside_the_completion_and_put_right_by_a_click(mnist, qtbot,
     window = mnist
     take(qtbot, window, 0)
     complete(qtbot, window)
-    assert not window.completion.advice_row.isVisible()
+    assert not window.completion.advice.isVisible()
     press(qtbot, window, "Ctrl+Backspace")
     window.sketch.rows.setValue(14)
     draw(window.canvas, [(18, 1), (25, 1), (25, 7)])
     before = window.canvas.sketch.prompt
     complete(qtbot, window)
-    assert window.completion.advice_row.isVisible() and "off-centre" in window.completion.advice.text()
-    row = window.completion.advice_row
+    assert window.completion.advice.isVisible() and "off-centre" in window.completion.advice.text()
+    row = window.completion.centre
     buttons = [one for one in window.actions_["centre_sketch"].associatedObjects() if row.isAncestorOf(one)]
     qtbot.mouseClick(buttons[0], Qt.MouseButton.LeftButton)
     after = window.canvas.sketch.prompt

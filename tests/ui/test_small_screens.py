@@ -106,7 +106,7 @@ def test_the_wheel_scrolls_past_sliders(window, qtbot):
         rows.setValue(14)
         qtbot.wait(20)
         bar.setValue(0)
-        window.room.ensureWidgetVisible(window.canvas)
+        window.room.ensureWidgetVisible(rows)
         before = bar.value()
         turn_wheel(rows)
         assert (rows.value() == 14) == scrolls and (bar.value() > before) == scrolls

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.core import formatting
 from app.core.pinned import MOST_PINNED, Pinned
@@ -32,15 +32,15 @@ from vssm.reports.precomputed import PrecomputedExample
 from vssm.sampling.events import Finished
 
 THUMB = 40
-SAMPLE, PIN = (60, 88), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
-LOW = 480  # height of the panel below which captions are left out
+SAMPLE, PIN = (72, 400), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
+PINS, STRIP = 116, 78  # width of the pinned ones, height of the strip with them and the runs
 RULE = """\
 Point at one: it lies over your sketch. Click: it is pinned. Click a pinned one: it becomes your sketch.
 A right click has more, and unpins a pinned one. By keyboard: arrows, Space for a click, Return for the sketch, Delete
 to unpin."""
 FULL = "{} results are pinned, the most there can be: unpin one first, by a right click on it."
 SCORE = "{} nats: how likely the model finds it, given the sketch"
-CLAMPED = "{} reads row by row from the top: pixels known further down cannot inform it before it gets there."
+CLAMPED = "{} reads row by row from the top:\npixels known further down come late"
 DRAFTS = (
     "Tokens a network call settles in each sample. Tokens are drafted in one call and verified in another, which "
     "accepts them up to the first that does not hold."
@@ -75,30 +75,34 @@ class CompletionPanel(Card):
         self.header.addWidget(self._model, 100)
         self.picture = InspectedPicture()
         self.picture.looked_at.connect(self._read)
-        self.body.addWidget(self.picture, 50)
+        pictures = QHBoxLayout()
+        pictures.setSpacing(8)
+        self.body.addLayout(pictures, 50)
         self._hint = Placeholder(EMPTY)
         within = QVBoxLayout(self.picture)
         within.setContentsMargins(24, 0, 24, 0)
         within.addWidget(self._hint)
         self.readout = PixelReadout()
         self.tools = QHBoxLayout()
-        self.tools.addWidget(self.readout, 1)
         self.body.addLayout(self.tools)
         self._spread = False
         self._apart: np.ndarray | None = None  # [H, W]
         self._figures: dict[str, QLabel] = {}
         self.body.addLayout(self._figure_row())
-        self.pixels = label("", "muted", wrap=True)
+        self.pixels, self.drafts, self.note = (label("", "muted") for _ in range(3))
         self.pixels.setToolTip(MEAN)
-        self.drafts, self.note = label("", "muted", wrap=True), label("", "muted", wrap=True)
         self.drafts.setToolTip(DRAFTS)
-        self.advice, self.advice_row = label("", "muted", wrap=True), QWidget()
-        row = QHBoxLayout(self.advice_row)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.advice, 1)
-        for one in (self.pixels, self.drafts, self.note, self.advice_row):
-            one.hide()
-            self.body.addWidget(one)
+        self.advice = label("", "muted", wrap=True)
+        self.notes = Column(self.pixels, self.drafts, self.note, self.advice)
+        self.notes.setMinimumWidth(1)
+        self.notes.setMaximumHeight(self.readout.height())
+        self._said = QStackedLayout()  # what is said of a pixel, or of the run, in the same place
+        self._said.addWidget(self.readout)
+        self._said.addWidget(self.notes)
+        self.tools.addLayout(self._said, 1)
+        self.centre = Column()  # with a button that does what is advised
+        self.tools.addWidget(self.centre)
+        self._hide_notes()
         self.gallery = ThumbnailGallery("Samples of this run", RULE, *SAMPLE)
         self.menu = QMenu(self)  # of the sample shown large
         self.picture.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -111,8 +115,8 @@ class CompletionPanel(Card):
         self.gallery.used.connect(self._use_sample)
         self.gallery.unpinned.connect(self._unpin_sample)
         self.gallery.more.connect(self._ask_more)
-        self.body.addWidget(self.gallery, 14)
-        self.body.addStretch(1)
+        pictures.addWidget(self.picture, 4)
+        pictures.addWidget(self.gallery, 1)
         self._pins: tuple[Pinned, ...] = ()
         self.pins = ThumbnailGallery("Pinned results", RULE, *PIN)
         self.pins.pointed.connect(self._preview_pin)
@@ -120,25 +124,25 @@ class CompletionPanel(Card):
         self.pins.used.connect(self._use_pin)
         self.pins.unpinned.connect(self._unpin)
         self.pins.more.connect(self._unpin)
-        self._pin_row = QWidget()
-        row = QHBoxLayout(self._pin_row)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(label("Pinned", "muted"))
-        row.addWidget(self.pins, 1)
-        self._no_pins = OneLine()
-        self._no_pins.setObjectName("muted")
-        row.addWidget(self._no_pins, 1)
-        self._pin_row.setFixedHeight(PIN[1] + 4)  # so that nothing moves under the mouse when one is pinned
-        self._pin_row.hide()
-        self.body.addWidget(self._pin_row)
+        self._no_pins = label("", "muted", wrap=True)
+        self._pin_row = Column(label("Pinned", "muted"), self.pins, self._no_pins)
+        self._pin_row.setFixedWidth(PINS)
         thumbs = QWidget()
         self._earlier = QHBoxLayout(thumbs)
-        self._earlier.setContentsMargins(0, 4, 0, 0)
+        self._earlier.setContentsMargins(0, 0, 0, 0)
         self._earlier.setSpacing(4)
-        self._caption = label("Runs to compare, newest first", "muted")
-        self._earlier_row = Column(self._caption, thumbs)
-        self._earlier_row.hide()
-        self.body.addWidget(self._earlier_row)
+        self._earlier_row = Column(thumbs)
+        self._earlier_row.setToolTip("Runs to compare, newest first")
+        below = QWidget()  # always as high, so that nothing moves when a run ends or is pinned
+        below.setFixedHeight(STRIP)
+        row = QHBoxLayout(below)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._pin_row)
+        row.addWidget(self._earlier_row, 1000)
+        row.addStretch(1)
+        for one in (self._earlier_row, self._pin_row):
+            one.hide()
+        self.body.addWidget(below)
 
     def _figure_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -162,11 +166,6 @@ class CompletionPanel(Card):
         assert row is not None
         return row.findChildren(QLabel)
 
-    def resizeEvent(self, event) -> None:
-        super().resizeEvent(event)
-        self.picture.setMaximumHeight(max(140, self.width() - 24))
-        self._caption.setVisible(self.height() >= LOW)
-
     def offer(self, example: PrecomputedExample | None) -> None:
         """Show an example until a run is shown, or none."""
         self._hint.offer(example)
@@ -180,7 +179,9 @@ class CompletionPanel(Card):
             self.gallery.forget_pointer()
         if run is not None and run is not self.run:
             whole = run.request.details  # a glance while the pen moves is of no finished sketch
-            self.advice.setText(advise(run.request.prompt, data.get(run.data)) if whole else "")
+            advice = advise(run.request.prompt, data.get(run.data)) if whole else ""
+            self.advice.setText(advice.partition(",")[0])
+            self.advice.setToolTip(advice)
         finishing = run is self.run and run is not None and run.finished is not self._finished
         self.run, self._finished = run, run.finished if run is not None else None
         self._hint.setVisible(run is None)
@@ -191,8 +192,7 @@ class CompletionPanel(Card):
             self.picture.show_picture(None, None)
             self.gallery.show_pictures([], 0, [], [], set())
             self._read()
-            for one in (self.pixels, self.drafts, self.note, self.advice_row):
-                one.hide()
+            self._hide_notes()
             self._model.setText("")
             for value in self._figures.values():
                 value.setText("–")
@@ -221,12 +221,14 @@ class CompletionPanel(Card):
                 f"{formatting.seconds(run.finished.seconds)} for writing the pixels"
             )
         self.pixels.setText(MIXTURE if run.images.shape[-1] == 3 else INK)
-        self.pixels.setVisible(run.mean)
         self.drafts.setText(run.drafts)
         self.drafts.setVisible(bool(run.drafts))
         self.note.setText(CLAMPED.format(registry.get(run.model).title))
         self.note.setVisible(bool(run.started and run.started.clamped))
-        self.advice_row.setVisible(bool(self.advice.text()))
+        self.pixels.setVisible(run.mean and self.note.isHidden())  # there is room for two lines
+        self.advice.setVisible(bool(self.advice.text()) and self.note.isHidden())
+        self.centre.setVisible(not self.advice.isHidden())
+        self._read()
 
     # --- the large picture
 
@@ -252,6 +254,10 @@ class CompletionPanel(Card):
         self._spread = on
         self.show_run(self.run, self._theme)
 
+    def _hide_notes(self) -> None:
+        for one in (self.pixels, self.drafts, self.note, self.advice, self.centre):
+            one.hide()
+
     @Slot()
     def _read(self) -> None:
         """Say what is known of the pixel looked at; else what the spread's colours mean, or what there is to do."""
@@ -264,6 +270,9 @@ class CompletionPanel(Card):
         else:
             self.readout.tell(*(ALONE if self._spread else POINT))
         self.picture.describe(self.readout.text if self.picture.at is not None else "")
+        notes = any(not one.isHidden() for one in (self.pixels, self.drafts, self.note, self.advice))
+        at_rest = self.picture.at is None and not self._spread
+        self._said.setCurrentWidget(self.notes if notes and at_rest else self.readout)
 
     # --- the gallery: pointing previews, a click pins, a click on a pinned one makes it the sketch
 
@@ -405,7 +414,7 @@ class CompletionPanel(Card):
             if widget := item.widget():
                 widget.hide()  # deleted only when the event loop is reached
                 widget.deleteLater()
-        room = self.width() - 24
+        room = self.width() - 24 - PINS
         shown = [r for r in reversed(history) if r.progress]
         lines = 1 + any(run.variant for run in shown)
         for run in shown:
@@ -413,9 +422,8 @@ class CompletionPanel(Card):
             thumb = QToolButton()
             thumb.setObjectName("thumb")
             thumb.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-            thumb.setIcon(
-                QIcon(picture.thumbnail(run.images[run.sample_index], known, run.filled[run.sample_index], THUMB))
-            )
+            image, filled = run.images[run.sample_index], run.filled[run.sample_index]
+            thumb.setIcon(QIcon(picture.thumbnail(image, known, filled, THUMB, run.finished is None)))
             thumb.setIconSize(QSize(THUMB, THUMB))
             seconds = f"{theme.sign(run.model, not run.variant)} {formatting.seconds(run.seconds)}"
             thumb.setText("\n".join([seconds, run.variant][:lines]))

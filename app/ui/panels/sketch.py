@@ -18,7 +18,8 @@ from vssm import data, prompt_advice
 from vssm.files.examples import examples
 from vssm.prompt import Prompt
 
-THUMB = 34
+THUMB = 30
+LEAST = 140  # pixels, of the sketch on screen
 PAINTING = ("brush", *COLOUR_TOOLS, "eraser")  # the other tools say what is known
 INK = 26  # the present colour on its button
 
@@ -34,6 +35,7 @@ class SketchPanel(Card):
         self.canvas = Canvas(dataset, settings.sketch)
         self.canvas.changed.connect(self._changed)
         self.canvas.picked.connect(self._picked)
+        self._most = 10_000  # pixels: the largest side of the sketch
         self._painting_tool = "brush"  # that the eyedropper gives way to
         self._actions = actions
         self.header.addWidget(button(actions["open_picture"], "Open…"))
@@ -56,7 +58,17 @@ class SketchPanel(Card):
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        self.canvas.setMaximumHeight(max(140, self.width() - 24))
+        self._fit()
+
+    @Slot(int)
+    def bound(self, side: int) -> None:
+        """Let the sketch be one size smaller than a completion that has a square of that side."""
+        pixels = max(self._data.height, self._data.width)
+        self._most = side // pixels * pixels - 1
+        self._fit()
+
+    def _fit(self) -> None:
+        self.canvas.setMaximumHeight(max(LEAST, min(self._most, self.width() - 24)))
 
     def _show_legend(self, colour: bool) -> None:
         row = self._legend_row

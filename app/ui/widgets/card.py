@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from PySide6.QtGui import QAccessible, QAccessibleEvent, QAction, QPainter, Qt
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from app.core.formatting import printable
 
+LINE = 84  # characters of a line of a tooltip
 HEAD = 30  # so that the titles of neighbours stand on one line, with buttons beside them or without
 
 
@@ -120,5 +123,18 @@ def announce(widget: QWidget, text: str, urgent: bool = False) -> None:
 def plain_tip(text: str) -> str:
     """A tooltip that shows this text as it is. Qt takes a tooltip for HTML where it looks like it, and HTML from a file
     of somebody else can name any file to be read."""
-    text = printable(text)
+    text = wrapped(printable(text))
     return Qt.convertFromPlainText(text) if Qt.mightBeRichText(text) else text
+
+
+def wrapped(text: str) -> str:
+    """A text with lines that are no longer than a tooltip should be."""
+    return "\n".join(textwrap.fill(line, LINE) for line in text.split("\n"))
+
+
+def wrap_tips(window: QWidget) -> None:
+    """Break the long lines of all tooltips, which Qt does in HTML only."""
+    tipped: list[QWidget | QAction] = [*window.findChildren(QWidget), *window.findChildren(QAction)]
+    for one in tipped:
+        if len(tip := one.toolTip()) > LINE and not Qt.mightBeRichText(tip):
+            one.setToolTip(wrapped(tip))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -58,10 +58,10 @@ def pixmap(colours: np.ndarray, size: int, ratio: float = 1.0, known: np.ndarray
     return made
 
 
-def thumbnail(image: np.ndarray, known: np.ndarray, filled: np.ndarray, size: int) -> QPixmap:
+def thumbnail(image: np.ndarray, known: np.ndarray, filled: np.ndarray, size: int, outlined: bool = True) -> QPixmap:
     """A picture [H, W, C] as a thumbnail, in which the prompt is told apart by colour or else by an outline."""
     colours = compose(image[None], known, filled)[0]
-    return pixmap(colours, size, 2, known if image.shape[-1] == 3 else None)
+    return pixmap(colours, size, 2, known if outlined and image.shape[-1] == 3 else None)
 
 
 def outline(mask: np.ndarray) -> list[QLineF]:
@@ -105,7 +105,10 @@ def hatch() -> QBrush:
 
 
 class Picture(QWidget):
-    """One picture, enlarged to whole device pixels, with the known region outlined."""
+    """One picture, enlarged to whole device pixels, with the known region outlined. `resized` tells the side of the
+    square that there is for it."""
+
+    resized = Signal(int)
 
     def __init__(self, name: str, parent: QWidget | None = None):
         super().__init__(parent)
@@ -136,6 +139,10 @@ class Picture(QWidget):
         elif self._outlined is None or not np.array_equal(known, self._outlined):
             self._outlined, self._lines = known.copy(), outline(known)
         self.update()
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self.resized.emit(min(self.width(), self.height()))
 
     def mark(self, part: QRectF | None) -> None:
         """Frame a part of the picture, given as shares of its sides, or none."""

@@ -6,7 +6,7 @@ import math
 from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QPainter, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
@@ -19,6 +19,7 @@ from app.ui.widgets.keys import Keys
 SPREAD = np.array((255, 92, 168))  # on a grey picture, unlike gold and white
 DIM = 0.45  # of the picture under the spread
 LEAST = 0.01  # the scale's end is never less, so that rounding is not taken for spread
+LEAST_SIDE = 196  # pixels of the picture, however small the window: the rest scrolls
 SCALE = 84, 10  # of the legend, in pixels
 POINT = "Point at a pixel:", "how likely? when?"
 LATER = "more when it has finished"
@@ -97,7 +98,7 @@ class InspectedPicture(picture.Picture):
         Keys(self, steps, when=lambda: self._image is not None)
 
     def minimumSizeHint(self):
-        return super().minimumSizeHint() * 0.8
+        return QSize(LEAST_SIDE, LEAST_SIDE)
 
     def show_picture(self, colours, known, filled=None, veil=0) -> None:
         super().show_picture(colours, known, filled, veil)

@@ -43,7 +43,8 @@ class Placeholder(QWidget):
             self.words.setText(self._words)
             return
         known = example.prompt.known
-        self.picture.show_picture(picture.compose(example.image[None], known, known | True)[0], known)
+        outlined = known if example.image.shape[-1] == 1 else None
+        self.picture.show_picture(picture.compose(example.image[None], known, known | True)[0], outlined)
         title, taken = (
             registry.get(example.model).title,
             formatting.seconds(example.seconds).replace(" ", "\N{NO-BREAK SPACE}"),

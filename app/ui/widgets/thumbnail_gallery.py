@@ -101,7 +101,6 @@ class ThumbnailGallery(QWidget):
         if self._pointed >= len(self._images):
             self._point(-1)
         self._describe()
-        self._bound()
         self.update()
 
     @property
@@ -117,16 +116,6 @@ class ThumbnailGallery(QWidget):
         """For those who hear the window rather than see it."""
         at = self._tips[self._current] if self._images else ""
         self.setAccessibleDescription(". ".join(part for part in (at, self._about) if part))
-
-    def resizeEvent(self, event) -> None:
-        self._bound()
-
-    def _bound(self) -> None:
-        """Take no more height than there is use for, so that what lies above gets it."""
-        columns = max(1, min(len(self._images), (self.width() + GAP) // (self._smallest + GAP)))
-        rows = math.ceil(len(self._images) / columns)
-        side = min(self._largest, (self.width() + GAP) // columns - GAP)
-        self.setMaximumHeight(rows * (side + GAP + self._below(side)))
 
     def _below(self, side: float) -> int:
         """The height of a caption under a picture of that width."""
