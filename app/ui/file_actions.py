@@ -363,9 +363,7 @@ class FileActions(QObject):
         self._messages.supersede()
         before = self._unchecked[1] if self._unchecked and self._unchecked_stands else self._session()
         self.use_link(link)
-        if (
-            not self._models.are_ready
-        ):  # only the models know their modes; what was there before comes back where they lack it
+        if not self._models.are_ready:  # only they know their samplers; what was there comes back where they lack one
             self._unchecked = link, before, self._sketch.canvas.sketch.prompt
         self._messages.add("From the link: sketch, seed and settings. Complete it (↵) to see the same.", "note")
 
@@ -379,7 +377,7 @@ class FileActions(QObject):
         except UserError as error:
             if self._unchecked_stands:
                 self._use_session(before)
-            self._messages.say(str(error), "answer")
+            self._messages.say(str(error), "error")  # which stays, whatever was asked for meanwhile and begins now
         self._unchecked = None
 
     @property
