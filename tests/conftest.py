@@ -22,6 +22,7 @@ from threaded import Thread
 import app  # noqa: F401 - before Qt is used
 
 MANY = 50_000  # objects made since the last collection
+MAKE_ROOM = pytest.StashKey()  # what ends a full disk
 OURS_TO_IGNORE = r"This plugin does not support"  # the offscreen platform says so of every window, raised or grabbed
 
 
@@ -175,13 +176,17 @@ def draw(qtbot):
 
 
 @pytest.fixture
-def full_disk():
-    """Call it, and no file can grow beyond some bytes any more."""
+def full_disk(request):
+    """Call it, and no file can grow beyond some bytes any more, until the test's report, which may go to a file."""
     resource = pytest.importorskip("resource")
     handler, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    request.node.stash[MAKE_ROOM] = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (700, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     signal.signal(signal.SIGXFSZ, handler)
+
+
+def pytest_runtest_makereport(item):
+    item.stash.get(MAKE_ROOM, lambda: None)()
 
 
 def at(canvas, x: float, y: float) -> QPoint:
