@@ -104,7 +104,7 @@ def of_runs(runs: list[Run]) -> list[Row]:
         {
             "run": run.number,
             **asked(run.data, run.settings, run.request.prompt, run.started),
-            "state": run.state.removesuffix(" …") or "finished",
+            "state": run.status.removesuffix(" …") or "finished",
             "tokens": int((~run.request.prompt.known).sum()) * run.settings.samples,
             "tokens_done": run.tokens,
             "network_calls": run.network_calls,

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from app.core import formatting
+from app.core.job import Job, Kind
 from app.core.places import Place, Times, places
 from app.core.settings import CompletionSettings
 from vssm import data
@@ -316,6 +317,49 @@ class Race:
         counts = [len(times.seconds) for times in self._times.values()]
         most = f"{max(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
         return "; ".join(parts) + (f" (medians of {most} runs)" if max(counts) > 1 else "")
+
+
+@dataclass(eq=False)
+class RaceJob(Job):
+    """Contestants on the clock, one after another. race: what is recorded of this turn. turns: how often they run for
+    their times alone; 0 for the race itself. turn: from 1. index: of the contestant on the clock, in `race.tracks`."""
+
+    race: Race
+    turns: int = 0
+    turn: int = 1
+    index: int = 0
+
+    @classmethod
+    def of(cls, contestants: tuple[Contestant, ...], turns: int = 0) -> RaceJob:
+        return cls(0, contestants[0].data, Race.of(contestants), turns)
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.RACE
+
+    @property
+    def contestant(self) -> Contestant:
+        """The one on the clock."""
+        return self.race.tracks[self.index].contestant
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the one on the clock is the last of this turn."""
+        return self.index + 1 == len(self.race.tracks)
+
+    @property
+    def more(self) -> bool:
+        return not self.is_last or self.turn < self.turns
+
+    def add(self, event: Event) -> None:
+        self.race = self.race.add(self.index, event)
+
+    def turn_to_next(self) -> None:
+        """Put the next contestant on the clock: after the last one the first, in another turn."""
+        if self.is_last:
+            self.race = Race.of(tuple(track.contestant for track in self.race.tracks))
+            self.turn += 1
+        self.index = (self.index + 1) % len(self.race.tracks)
 
 
 class PlaybackClock:

@@ -9,26 +9,25 @@ from functools import cached_property
 import numpy as np
 
 from app.core import formatting, places
+from app.core.job import Job, Kind, State
 from app.core.places import Times
 from app.core.settings import CompletionSettings
 from vssm import data
 from vssm.models import registry
 from vssm.sampling.events import Details, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
 
+STATUS = {State.RUNNING: "working …", State.PAUSED: "paused", State.STOPPING: "stopping …"}  # else it has ended
 PAIR = "vssm", "transformer"  # whose seconds are compared
 
 
 @dataclass(eq=False)
-class Run:
-    """One completion, from being asked for to its end; `add` takes the events in their order.
+class Run(Job):
+    """One completion, from being asked for to its end.
 
-    points: (seconds of the model's time, tokens done), for the curve. ended: finished, stopped, or failed. gesture: of
-    the pen, which it follows live; runs of one gesture replace each other. base: the run whose latents it holds, but
-    for those that an edit has drawn anew.
+    points: (seconds of the model's time, tokens done), for the curve. gesture: of the pen, which it follows live; runs
+    of one gesture replace each other. base: the run whose latents it holds, but for those that an edit has drawn anew.
     """
 
-    number: int
-    data: str
     settings: CompletionSettings
     request: GenerationRequest
     started: Started | None = None
@@ -38,12 +37,13 @@ class Run:
     posteriors: dict[int, Posterior] = field(default_factory=dict)
     details: Details | None = None
     points: list[tuple[float, int]] = field(default_factory=list)
-    stopping: bool = False  # asked to stop; its network call may still be under way
-    paused: bool = False
-    ended: bool = False
     picked: int | None = None  # the sample that a person chose to look at
     gesture: int = 0
     base: Run | None = field(default=None, repr=False)
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.LATENT_EDIT if self.base else Kind.COMPLETION
 
     @property
     def model(self) -> str:
@@ -149,11 +149,9 @@ class Run:
         return self.progress.network_calls if self.progress else len(self.points)
 
     @property
-    def state(self) -> str:
+    def status(self) -> str:
         """What becomes of it, in a word; empty once it has finished."""
-        if self.finished:
-            return ""
-        return "stopped" if self.ended else "stopping …" if self.stopping else "paused" if self.paused else "working …"
+        return "" if self.finished else STATUS.get(self.state, "stopped")
 
     @property
     def drafts(self) -> str:

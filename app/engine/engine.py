@@ -18,7 +18,7 @@ from PySide6.QtCore import QByteArray, QObject, QProcess, QTimer, Signal, Slot
 
 from app.core import model_facts
 from app.engine import messages
-from app.engine.messages import GoOn, Job, Pause, Preload, Stop, UseDevice
+from app.engine.messages import GoOn, Pause, Preload, StartRun, Stop, UseDevice
 from vssm import checkpoint
 from vssm.evaluation import scaling
 from vssm.models import registry
@@ -170,7 +170,7 @@ class Engine(QObject):
         self._last = self._wanted = 0
         self.closed = self._over = False  # over: the models can never be loaded
         self._device, self._preload = UseDevice("auto"), Preload((), "")
-        self._jobs: dict[int, Job] = {}  # asked for and not ended, the first of which runs, or waits for a model
+        self._jobs: dict[int, StartRun] = {}  # asked for and not ended, the first of which runs, or waits for a model
         self._waiting: list[messages.Request] | None = []  # what is to be sent when the worker is ready
         self._seen = self._loading = False  # whether a worker was ever ready; whether it loads a model
         self._deaths, self._born = 0, 0.0
@@ -214,15 +214,11 @@ class Engine(QObject):
         self._last += 1
         if not self.closed:
             self._want(self._last)
-            job = self._jobs[self._last] = Job(self._last, model, dataset, request)
+            job = self._jobs[self._last] = StartRun(self._last, model, dataset, request)
             if self._dead:
                 self._start()
             self._send(job)
         return self._last
-
-    def measure(self, request: scaling.ScalingRequest) -> int:
-        """Ask for the timing of equal networks, giving up the run under way; returns its number."""
-        return self.complete("", request.data, request)
 
     def stop(self) -> None:
         """End the run under way, with the network call that it is in."""

@@ -33,7 +33,7 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Job:
+class StartRun:
     """Complete a picture with a model, or time equal networks, where model and data set mean nothing. A new job makes
     all earlier ones end."""
 
@@ -78,7 +78,7 @@ class Close:
     """End the worker; for one that is a thread, as a process just ends."""
 
 
-Request = Job | UseDevice | Preload | Stop | Pause | GoOn | Close
+Request = StartRun | UseDevice | Preload | Stop | Pause | GoOn | Close
 
 # --- from the models
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from app.core import model_facts
 from app.engine import messages
-from app.engine.messages import Close, GoOn, Job, Loaded, Pause, Preload, Report, Request, Stop, UseDevice
+from app.engine.messages import Close, GoOn, Loaded, Pause, Preload, Report, Request, StartRun, Stop, UseDevice
 from vssm import checkpoint
 from vssm.errors import UserError
 from vssm.evaluation import scaling
@@ -74,7 +74,7 @@ class Worker:
             case Pause():
                 self._going.clear()
                 return
-            case Job():
+            case StartRun():
                 self._wanted = request.number
             case Stop() | Close():
                 self._wanted = 0
@@ -98,7 +98,7 @@ class Worker:
                 self._guard(0, self._generator, left.pop(0), preload.data)
                 continue
             match request := self._requests.get():
-                case Job():
+                case StartRun():
                     if request.number == self._wanted:
                         self._guard(request.number, self._run, request)
                     self._report(messages.Ended(request.number))
@@ -129,7 +129,7 @@ class Worker:
         self._report(messages.Ready(facts))
         return True
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: StartRun) -> None:
         from vssm import device
         from vssm.evaluation import scaling_runner
 
@@ -159,7 +159,7 @@ class Worker:
         finally:
             events.close()
 
-    def _tell(self, job: Job, events: list) -> None:
+    def _tell(self, job: StartRun, events: list) -> None:
         """Report the events while somebody wants the job, and empty the list."""
         if events and job.number == self._wanted:
             self._report(messages.Happened(job.number, tuple(events)))
@@ -203,7 +203,7 @@ class Worker:
             self._drop()
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            timed = any(isinstance(one, Job) and isinstance(one.request, scaling.ScalingRequest) for one in given)
+            timed = any(isinstance(one, StartRun) and isinstance(one.request, scaling.ScalingRequest) for one in given)
             advice = "choose a smaller largest T" if timed else "ask for fewer samples"
             self._report(messages.Failed(number, f"There is not enough memory for this; {advice}."))
         except Exception as error:

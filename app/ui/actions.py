@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar
 
+from app.core.job import State
 from app.core.session import DEVICES, THEMES
 from app.core.sketch import COLOUR_TOOLS
 from app.ui.docks import AREAS, SIZES
@@ -65,13 +66,12 @@ def of_ink(dataset: data.DataSet) -> bool:
 
 def can_pause(window: Window) -> bool:
     """Whether there is a run or a race that can be held or let go on."""
-    return window.runs.can_pause or (window.runs.running is None and replaying(window))
+    return window.jobs.can_pause or replaying(window)
 
 
 def can_stop(window: Window) -> bool:
     """Whether something is under way, or waits for the models or a picture."""
-    busy = window.runs.running is not None or window.scaling.running or window.race.stoppable
-    return busy or window.models.waiting or window.files.importer.busy
+    return window.jobs.state in (State.LOADING, State.RUNNING, State.PAUSED) or window.files.importer.busy
 
 
 def has_result(window: Window) -> bool:

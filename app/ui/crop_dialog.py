@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import picture
-from app.ui.widgets.card import label, scrolled
+from app.ui.widgets.card import label, scrolled, spaced
 from vssm import data as data_sets
 from vssm import prompt_advice
 from vssm.data import DataSet
@@ -267,9 +267,7 @@ class CropDialog(QDialog):
         left.addWidget(self.cropper, 1)
         left.addWidget(label(words.format("{:,} × {:,}".format(*brought.size)), "muted", wrap=True))
         beside = QWidget()
-        right = QVBoxLayout(beside)
-        right.setContentsMargins(0, 0, 0, 0)
-        right.setSpacing(8)
+        right = spaced(QVBoxLayout(beside), 8)
         right.addWidget(label(f"At {data.width} × {data.height}, as it will be used"))
         right.addWidget(self.preview)
         right.addWidget(label("Size of the part that is used", "muted"))
@@ -290,8 +288,7 @@ class CropDialog(QDialog):
         if self._other is not None:
             self.offer.setText(f"In colour: use it for {self._other.title}")
         right.addStretch(1)
-        columns = QHBoxLayout()
-        columns.setSpacing(14)
+        columns = spaced(QHBoxLayout(), 14)
         columns.addLayout(left, 1)
         side = scrolled(beside)  # on a small screen the buttons can be reached, too
         side.setFixedWidth(self.preview.width() + side.verticalScrollBar().sizeHint().width() + 4)

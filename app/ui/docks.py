@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 from app.core import dock_state
 from app.ui import placement
 from app.ui.tab_order import order
-from app.ui.widgets.card import Card
+from app.ui.widgets.card import Card, spaced
 
 if TYPE_CHECKING:
     from app.ui.actions import Actions
@@ -75,9 +75,7 @@ class Dock(QDockWidget):
         self.more.setMenu(QMenu(self.more))
         self.more.menu().aboutToShow.connect(self.more.setFocus)  # so that the actions know which panel is meant
         bar = QWidget()
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(13, 9, 5, 0)  # as a card has them, which has its frame outside of them
-        row.setSpacing(2)
+        row = spaced(QHBoxLayout(bar), 2, (13, 9, 5, 0))  # as a card has them, which has its frame outside of them
         row.addWidget(card.head, 1)
         row.addWidget(self.more)
         self.setTitleBarWidget(bar)

@@ -4,49 +4,41 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
-    QComboBox,
     QDialog,
-    QDialogButtonBox,
     QInputDialog,
     QMessageBox,
     QProgressDialog,
-    QVBoxLayout,
-    QWidget,
 )
 
 from app.core import formatting, session
 from app.core import link as links
 from app.core.formatting import printable
 from app.core.link import Link
-from app.core.race import SPEEDS, Race
+from app.core.race import Race
 from app.core.session import Session
-from app.core.workspace import Workspace
-from app.engine.autosave import Autosave
-from app.engine.engine import Engine
 from app.ui import race_gif, theme
-from app.ui.actions import Actions
 from app.ui.completion_controller import CompletionController
+from app.ui.context import Context, Panels
 from app.ui.crop_dialog import CropDialog
 from app.ui.image_import import SUFFIXES, Importer
-from app.ui.models import Models
-from app.ui.panels.race import RacePanel
-from app.ui.panels.sketch import SketchPanel
-from app.ui.settings_bar import SettingsBar
-from app.ui.widgets.card import label
 from app.ui.widgets.file_dialog import ask_file
 from app.ui.widgets.picture import qimage
-from app.ui.widgets.toast import Messages
 from vssm.errors import UserError
 from vssm.files import atomic, picture
 from vssm.files.image import Picture
 from vssm.prompt import Prompt
+
+if TYPE_CHECKING:
+    from app.ui.main_window import Window
 
 SESSIONS = "Sessions (*.json);;All files (*)"
 ANIMATIONS = "Animated pictures (*.gif)"
@@ -56,60 +48,19 @@ ROW = 9  # most pictures in a row of a sheet
 WAYS = {1.0: "True speed", 1 / 4: "A quarter of it", 1 / 16: "A sixteenth of it"}
 
 
-class SpeedDialog(QDialog):
-    """How fast a race is to be played in its animated picture."""
-
-    def __init__(self, raced: Race, parent: QWidget):
-        super().__init__(parent)
-        self.race = raced
-        self.setWindowTitle("Save the race")
-        rows = QVBoxLayout(self)
-        rows.addWidget(label(f"The race took {formatting.seconds(raced.duration)}. Play it at:"))
-        self._ways = QComboBox()
-        self._ways.setAccessibleName("Speed of the animated picture")
-        for speed in SPEEDS:
-            self._ways.addItem(f"{WAYS[speed]}: {formatting.seconds(raced.duration / speed)}", speed)
-        self._ways.setCurrentIndex(SPEEDS.index(race_gif.slow(raced)))
-        rows.addWidget(self._ways)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Cancel)
-        buttons.accepted.connect(self.accept)
-        buttons.rejected.connect(self.reject)
-        rows.addWidget(buttons)
-
-    @property
-    def speed(self) -> float:
-        return self._ways.currentData()
-
-
 class FileActions(QObject):
-    """Gives the window's state away and takes another. session, use_session: tell the state, and put another in its
-    place. `changed` tells that a file is being opened, or no more."""
+    """Gives the window's state away and takes another. `changed` tells that a file is being opened, or no more."""
 
     changed = Signal()
 
-    def __init__(
-        self,
-        window: QWidget,
-        workspace: Workspace,
-        engine: Engine,
-        models: Models,
-        runs: CompletionController,
-        bar: SettingsBar,
-        sketch: SketchPanel,
-        race: RacePanel,
-        actions: Actions,
-        messages: Messages,
-        autosave: Autosave,
-        session: Callable[[], Session],
-        use_session: Callable[[Session], None],
-    ):
+    def __init__(self, window: Window, context: Context, panels: Panels, runs: CompletionController):
         super().__init__(window)
         self.importer = Importer(self)
         self.dialog: QDialog | None = None
-        self._window, self._workspace, self._engine, self._models = window, workspace, engine, models
-        self._runs, self._bar, self._sketch, self._race = runs, bar, sketch, race
-        self._actions, self._messages, self._autosave = actions, messages, autosave
-        self._session, self._use_session = session, use_session
+        self._window, self._autosave, self._runs = window, window.autosave, runs
+        self._workspace, self._models, self._bar = context.workspace, context.models, context.bar
+        self._actions, self._messages = context.actions, context.messages
+        self._sketch, self._race = panels.sketch, panels.race
         self._theme = theme.LIGHT
         self._given_up = False  # whether what is not saved may be lost
         self._opening_said = ""
@@ -164,11 +115,9 @@ class FileActions(QObject):
         """Ask which part of a picture becomes the sketch."""
         self._messages.supersede()
         dialog = CropDialog(brought, self._workspace.data, self._sketch.canvas.sketch.known, self._window)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.accepted.connect(self._take_part)
         dialog.other_data.connect(self._offer_part_for)
-        self.dialog = dialog
-        dialog.open()
+        self._open(dialog)
 
     @Slot(str)
     def _offer_part_for(self, name: str) -> None:
@@ -227,12 +176,9 @@ class FileActions(QObject):
             self._ask_picture("samples.png", np.concatenate([given[None], run.finished.images]))
 
     def _ask_picture(self, name: str, images: np.ndarray) -> None:
-        self._to_save = images
-        self._ask_file("Save as PNG", name, "PNG pictures (*.png)", self._write)
+        self._ask_file("Save as PNG", name, "PNG pictures (*.png)", partial(self._write, images))
 
-    @Slot(str)
-    def _write(self, path: str) -> None:
-        images = self._to_save
+    def _write(self, images: np.ndarray, path: str) -> None:
         gap = 2 if len(images) > 1 else 0
         self._try(picture.write_png, path, images, min(len(images), ROW), gap, said=f"Saved {path}")
 
@@ -256,10 +202,10 @@ class FileActions(QObject):
         except UserError as error:
             self._messages.say(str(error))
             return
-        mine = self._session()  # how this person's window looks, and where it computes, are not the session's business
+        mine = self._window.session()  # how this window looks, and where it computes, are not the session's business
         look = {name: getattr(mine, name) for name in session.LOOK}
         self._messages.supersede()
-        self._use_session(dataclasses.replace(opened, **look))
+        self._window.use_session(dataclasses.replace(opened, **look))
         said = "Opened {}; the previous session was kept as {} (File, Previous session)."
         self._messages.add(said.format(Path(path).name, kept.name), "note")
         self.changed.emit()
@@ -274,7 +220,7 @@ class FileActions(QObject):
 
     def _write_session(self, path: str) -> None:
         atomic.require_suffix(path, (".json",))
-        session.save(self._session(), Path(path))
+        session.save(self._window.session(), Path(path))
 
     # --- leaving
 
@@ -305,9 +251,7 @@ class FileActions(QObject):
         ):
             dialog.addButton(text, role).clicked.connect(chosen)
         dialog.setEscapeButton(dialog.addButton("Stay", QMessageBox.ButtonRole.RejectRole))
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.dialog = dialog
-        dialog.open()
+        self._open(dialog)
 
     @Slot()
     def _save_and_leave(self) -> None:
@@ -345,10 +289,8 @@ class FileActions(QObject):
         copied = QGuiApplication.clipboard().text()
         dialog.setTextValue(copied if links.is_link(copied) else "")
         dialog.resize(520, dialog.sizeHint().height())
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.textValueSelected.connect(self.follow)
-        self.dialog = dialog
-        dialog.open()
+        self._open(dialog)
 
     @Slot(str)
     def follow(self, text: str) -> None:
@@ -361,7 +303,7 @@ class FileActions(QObject):
             self._messages.say(str(error), "answer")
             return
         self._messages.supersede()
-        before = self._unchecked[1] if self._unchecked and self._unchecked_stands else self._session()
+        before = self._unchecked[1] if self._unchecked and self._unchecked_stands else self._window.session()
         self.use_link(link)
         if not self._models.are_ready:  # only they know their samplers; what was there comes back where they lack one
             self._unchecked = link, before, self._sketch.canvas.sketch.prompt
@@ -376,7 +318,7 @@ class FileActions(QObject):
             link.require_possible()
         except UserError as error:
             if self._unchecked_stands:
-                self._use_session(before)
+                self._window.use_session(before)
             self._messages.say(str(error), "error")  # which stays, whatever was asked for meanwhile and begins now
         self._unchecked = None
 
@@ -408,25 +350,25 @@ class FileActions(QObject):
     @Slot()
     def save_race(self) -> None:
         """Ask how fast it is to be played, then for a file."""
-        if self._race.replayable:
-            assert self._race.race is not None
-            dialog = SpeedDialog(self._race.race, self._window)
-            dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-            dialog.accepted.connect(self._ask_race_file)
-            self.dialog = dialog
-            dialog.open()
+        race = self._race.race
+        if race is None or not self._race.replayable:
+            return
+        ways = {f"{words}: {formatting.seconds(race.duration / speed)}": speed for speed, words in WAYS.items()}
+        dialog = QInputDialog(self._window)
+        dialog.setWindowTitle("Save the race")
+        dialog.setLabelText(f"The race took {formatting.seconds(race.duration)}. Play it at:")
+        dialog.setOkButtonText("Save")
+        dialog.setComboBoxItems(list(ways))
+        dialog.setTextValue(next(way for way, speed in ways.items() if speed == race_gif.slow(race)))
+        dialog.textValueSelected.connect(lambda way: self._ask_race_file(race, ways[way]))
+        self._open(dialog)
 
-    @Slot()
-    def _ask_race_file(self) -> None:
-        assert isinstance(self.dialog, SpeedDialog)
-        self._animated = self.dialog.race, self.dialog.speed
-        self._ask_file("Save the race", "race.gif", ANIMATIONS, self._write_race)
+    def _ask_race_file(self, race: Race, speed: float) -> None:
+        self._ask_file("Save the race", "race.gif", ANIMATIONS, partial(self._write_race, race, speed))
 
-    @Slot(str)
-    def _write_race(self, path: str) -> None:
-        raced, speed = self._animated
+    def _write_race(self, race: Race, speed: float, path: str) -> None:
         progress = QProgressDialog(
-            "Painting the race …", "Stop", 0, len(race_gif.moments(raced, speed)[0]), self._window
+            "Painting the race …", "Stop", 0, len(race_gif.moments(race, speed)[0]), self._window
         )
         progress.setWindowTitle("Save the race")
         progress.setWindowModality(Qt.WindowModality.WindowModal)  # so that each picture lets the window live
@@ -434,11 +376,11 @@ class FileActions(QObject):
 
         def told(done: int) -> None:
             progress.setValue(done)
-            if progress.wasCanceled() or self._engine.closed:
+            if progress.wasCanceled() or self._window.engine.closed:
                 raise race_gif.Stopped
 
         try:
-            self._try(race_gif.write, Path(path), raced, speed, self._theme, told, said=f"Saved {path}")
+            self._try(race_gif.write, Path(path), race, speed, self._theme, told, said=f"Saved {path}")
         except race_gif.Stopped:
             self._messages.say("The race was not saved.", "note")
         finally:
@@ -446,6 +388,11 @@ class FileActions(QObject):
             progress.deleteLater()
 
     # --- what these share
+
+    def _open(self, dialog: QDialog) -> None:
+        self.dialog = dialog
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def _ask_file(self, title: str, name: str, kinds: str, chosen: Callable, saves: bool = True) -> None:
         self.dialog = ask_file(self._window, title, name, kinds, chosen, saves)

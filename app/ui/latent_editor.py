@@ -6,16 +6,13 @@ import dataclasses
 import secrets
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, Slot
 
+from app.core.job import Kind
 from app.core.run import Run
 from app.core.settings import MOST_SEED, samplers
 from app.ui.completion_controller import CompletionController
-from app.ui.models import Models
-from app.ui.panels.latents import LatentPanel
-from app.ui.panels.scaling import ScalingPanel
-from app.ui.race_controller import RaceController
-from app.ui.widgets.toast import Messages
+from app.ui.context import Context, Panels
 from vssm import data
 from vssm.sampling.events import FixedLatents, GenerationRequest
 
@@ -55,24 +52,13 @@ def edited(run: Run, level: int, anew: np.ndarray | None, under_way: FixedLatent
 
 
 class LatentEditor(QObject):
-    """Draws codes anew that a person points at, and takes that back. `given_up` asks for the run to be stopped."""
+    """Draws codes anew that a person points at, and takes that back."""
 
-    given_up = Signal()
-
-    def __init__(
-        self,
-        runs: CompletionController,
-        models: Models,
-        race: RaceController,
-        scaling: ScalingPanel,
-        panel: LatentPanel,
-        messages: Messages,
-    ):
-        super().__init__(panel)
-        self._runs, self._models, self._race, self._scaling = runs, models, race, scaling
-        self._panel, self._messages = panel, messages
-        panel.edited.connect(self._edit)
-        panel.taken_back.connect(self.undo)
+    def __init__(self, context: Context, panels: Panels, runs: CompletionController):
+        super().__init__(panels.latents)
+        self._runs, self._jobs, self._models, self._messages = runs, context.jobs, context.models, context.messages
+        panels.latents.edited.connect(self._edit)
+        panels.latents.taken_back.connect(self.undo)
         runs.progressed.connect(self._show)
         runs.ended.connect(self._ended)
 
@@ -83,21 +69,12 @@ class LatentEditor(QObject):
             return
         run, running = self._runs.selected_run, self._runs.running
         assert run is not None  # the panel shows its latents
-        if sentence := uneditable(run) or self._models.lacks(run.model) or self._taken_up:
+        if sentence := uneditable(run) or self._models.lacks(run.model):
             self._messages.say(sentence, "note")
-            return
-        same = running is not None and running.base is run and not running.stopping
-        request = edited(run, level, anew, running.request.fixed_latents if running is not None and same else None)
-        self._runs.start(run.data, run.settings, request, picked=run.sample_index, base=run)
-
-    @property
-    def _taken_up(self) -> str:
-        """One sentence where something is timed that an edit would disturb; else empty."""
-        if self._scaling.running:
-            return "The models are being timed: edit latents when that is done, or stop it first (Esc)."
-        if self._race.number is not None:
-            return "A race is run: edit latents when that is done, or stop it first (Esc)."
-        return ""
+        elif not self._models.refuse("edit latents", Kind.SCALING, Kind.RACE):
+            same = running is not None and running.base is run and not running.stopped
+            request = edited(run, level, anew, running.request.fixed_latents if running is not None and same else None)
+            self._runs.start(run.data, run.settings, request, picked=run.sample_index, base=run)
 
     @Slot(object)
     def _show(self, run: Run) -> None:
@@ -123,7 +100,7 @@ class LatentEditor(QObject):
         """Give up the edit under way, or take the last one of the run shown back."""
         run, running = self._runs.selected_run, self._runs.running
         if running is not None and running.base is not None:
-            self.given_up.emit()
+            self._jobs.stop()
         elif run is not None and run.base is not None:
             run.base.picked = run.sample_index
             if run in self._runs.history:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from functools import partial
 from pathlib import Path
 
 import pyqtgraph as pg
@@ -18,15 +19,18 @@ from PySide6.QtWidgets import (
 )
 
 from app.core import session
+from app.core.job import State
 from app.core.run import Run
 from app.core.session import Session
 from app.core.sketch import COLOUR_TOOLS
 from app.core.workspace import Workspace
 from app.engine.autosave import Autosave
 from app.engine.engine import Engine, Link
+from app.engine.jobs import Jobs
 from app.engine.preferences import Preferences
 from app.ui import actions, tab_order, theme
 from app.ui.completion_controller import CompletionController
+from app.ui.context import Context, Panels
 from app.ui.docks import Docks, Room
 from app.ui.file_actions import FileActions
 from app.ui.help import glossary
@@ -44,7 +48,7 @@ from app.ui.panels.sketch import SketchPanel
 from app.ui.panels.timing import TimingPanel
 from app.ui.race_controller import RaceController, ScalingController
 from app.ui.settings_bar import SettingsBar
-from app.ui.widgets.card import button, label, wrap_tips
+from app.ui.widgets.card import button, label, spaced, wrap_tips
 from app.ui.widgets.plot import Plot
 from app.ui.widgets.toast import Messages
 from vssm import checkpoint, data
@@ -103,7 +107,8 @@ class Window(QMainWindow):
         self.actions_ = actions.Actions(self)
         self.messages = Messages(self)
         self.messages.turn_to(self.workspace.data.name)
-        self.models = Models(self.engine, self.workspace, self.actions_, self.messages, folder, self)
+        self.jobs = Jobs(self.engine)
+        self.models = Models(self.engine, self.jobs, self.workspace, self.actions_, self.messages, folder)
         self.bar = SettingsBar(self.workspace, self.actions_)
         self.sketch = SketchPanel(self.workspace.data, self.workspace.dataset_settings, self.actions_)
         self.canvas = self.sketch.canvas
@@ -116,28 +121,14 @@ class Window(QMainWindow):
         self.docks = Docks(self.sketch, self.canvas, cards, self.actions_)
 
     def _make_controllers(self) -> None:
-        shared = self.workspace, self.engine, self.models
-        panels = self.completion, self.timing, self.latents, self.race, self.scaling
-        self.runs = CompletionController(*shared, self.bar, self.sketch, *panels, self.messages, self)
+        context = Context(self.workspace, self.jobs, self.models, self.bar, self.actions_, self.messages)
+        panels = Panels(self.sketch, self.completion, self.timing, self.latents, self.scaling, self.race)
+        self.runs = CompletionController(context, panels)
         self.live = self.runs.live
-        self.measuring = ScalingController(*shared, self.scaling, self.messages)
-        self.racing = RaceController(
-            *shared, self.bar, self.canvas, self.race, self.scaling, self.docks, self.actions_, self.messages
-        )
-        self.editor = LatentEditor(self.runs, self.models, self.racing, self.scaling, self.latents, self.messages)
-        self.files = FileActions(
-            self,
-            *shared,
-            self.runs,
-            self.bar,
-            self.sketch,
-            self.race,
-            self.actions_,
-            self.messages,
-            self.autosave,
-            self.session,
-            self.use_session,
-        )
+        self.measuring = ScalingController(context, panels)
+        self.racing = RaceController(context, panels, self.docks)
+        self.editor = LatentEditor(context, panels, self.runs)
+        self.files = FileActions(self, context, panels, self.runs)
 
     def _lay_out(self) -> None:
         self._show_title()
@@ -145,7 +136,9 @@ class Window(QMainWindow):
         for panel in (self.latents, self.scaling):
             panel.header.addWidget(button(self.actions_["show_scaling"], "Scaling"))
         self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
-        self.completion.centre.layout().addWidget(button(self.actions_["centre_sketch"], "Centre"))
+        centre = self.completion.centre.layout()
+        assert centre is not None
+        centre.addWidget(button(self.actions_["centre_sketch"], "Centre"))
         large = self.actions_.choices("save_large")
         copy, save, pin, use = (self.actions_[one] for one in ("copy_one", "save_one", "pin_sample", "use_sample"))
         self.completion.menu.addActions([copy, save, *large, pin, use])
@@ -153,9 +146,7 @@ class Window(QMainWindow):
         self.docks.setContentsMargins(10, 10, 10, 10)
         self.room = Room(self.docks)
         whole = QWidget()
-        rows = QVBoxLayout(whole)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(0)
+        rows = spaced(QVBoxLayout(whole), 0)
         rows.addWidget(self.bar)
         rows.addWidget(self.room, 1)
         self.setCentralWidget(whole)
@@ -167,13 +158,11 @@ class Window(QMainWindow):
         self.statusBar().setSizeGripEnabled(False)
 
     def _connect(self) -> None:
-        for part in (self.runs, self.measuring, self.files, self.race, self.models):
+        for part in (self.jobs, self.runs, self.files, self.race, self.models):
             part.changed.connect(self.refresh)
         self.docks.turned.connect(self.refresh)
         self.canvas.changed.connect(self.refresh)
-        for part in (self.measuring.takes_over, self.racing.takes_over, self.editor.given_up, self.scaling.stopped):
-            part.connect(self.stop)
-        self.runs.asked.connect(self._turn_to_completion)
+        self.runs.asked.connect(partial(self.docks.show_race, False))
         self.models.changed.connect(self._show_status)
         self.models.ready.connect(self._models_ready)
         self.sketch.prompt_given.connect(self.live.rest)
@@ -226,28 +215,20 @@ class Window(QMainWindow):
 
     # --- what concerns all parts
 
-    @Slot()
-    def stop(self) -> None:
-        """Give up what is under way or asked for; a run ends with the network call it is in."""
-        self.models.give_up()
+    def stop(self, at_once: bool = False) -> None:
+        """Give up what is under way or asked for; a run ends with the network call it is in, or at once."""
+        if self.jobs.state is State.LOADING:
+            self.messages.supersede()
         self.files.importer.stop()
-        self.engine.stop()
-        self.scaling.stopping()
-        self.race.stopping()
-        self.runs.stop()
-        self.refresh()
+        self.live.drop()
+        self.jobs.stop(at_once)
 
     def pause(self) -> None:
         """Hold the run under way, or the race that is played, or let it go on."""
-        if self.runs.can_pause:
-            self.runs.pause()
-        elif self.runs.running is None and actions.replaying(self):
+        if self.jobs.can_pause:
+            self.jobs.pause()
+        elif actions.replaying(self):
             self.race.play_or_hold()
-
-    @Slot()
-    def _turn_to_completion(self) -> None:
-        self.race.stopping()
-        self.docks.show_race(False)
 
     def set_live(self, on: bool) -> None:
         self.live.turn(on)
@@ -263,7 +244,7 @@ class Window(QMainWindow):
         """Turn to another data set: its sketch, its examples, its models, its runs."""
         if name == self.workspace.data.name:
             return
-        self.stop()
+        self.stop(at_once=True)
         self._selected[self.workspace.data.name] = self.runs.selected_run
         self.workspace.data = data.get(name)
         self.messages.turn_to(name)
@@ -319,8 +300,8 @@ class Window(QMainWindow):
     @Slot()
     def refresh(self) -> None:
         """Let actions say what can be done now, and what the pause would do."""
-        run = self.runs.running
-        self.bar.show_paused(run.paused if run else actions.replaying(self) and not self.race.playing)
+        resting = not self.jobs.can_pause and actions.replaying(self) and not self.race.playing
+        self.bar.show_paused(resting or self.jobs.state is State.PAUSED)
         for one in (self.bar.pause, self.race.pause):
             one.setAccessibleName(self.actions_["pause"].text())
         self.actions_.refresh()
@@ -353,7 +334,7 @@ class Window(QMainWindow):
 
     def use_session(self, session: Session) -> None:
         """Put it in the place of the present one; runs under way are given up."""
-        self.stop()
+        self.stop(at_once=True)
         self.race.leave()
         self._session, self._selected = session, {}
         self.workspace.restore(session)
@@ -371,13 +352,13 @@ class Window(QMainWindow):
 
     def _busy(self) -> bool:
         """Whether a save had better wait: the pen is down, or a model is on the clock."""
-        return self.canvas.drawing or not (self.runs.running is self.racing.number is self.measuring.number is None)
+        return self.canvas.drawing or self.jobs.current is not None
 
     def closeEvent(self, event) -> None:
         """Leave: whatever goes wrong on the way, the session is kept, the worker ends, and nobody is heard any more."""
         if not self.engine.closed:
             with contextlib.ExitStack() as steps:  # the last one first
-                for one in (self, self.models, self.runs, self.measuring, self.racing, self.tour):  # late signals
+                for one in (self, self.jobs, self.models, self.runs, self.tour):  # late signals
                     steps.callback(QCoreApplication.removePostedEvents, one, QEvent.Type.MetaCall)
                 steps.callback(self.autosave.close)
                 steps.callback(self._remember)
@@ -396,5 +377,6 @@ class Window(QMainWindow):
         QGuiApplication.styleHints().colorSchemeChanged.disconnect(self._retheme)
         for dialog in self.findChildren(QDialog):
             dialog.close()
+        self.jobs.stop(at_once=True)
+        self.race.hold()
         self.runs.close()
-        self.race.forget()

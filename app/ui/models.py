@@ -1,4 +1,4 @@
-"""The models as the window knows them: which are ready, what others lack, and what was asked for before they were."""
+"""The models as the window knows them: which are ready, what others lack, and what cannot be asked of them now."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.core import formatting
+from app.core.job import Kind, State
 from app.core.workspace import Workspace
 from app.engine.engine import Engine
+from app.engine.jobs import Jobs
 from app.engine.messages import Loaded
 from app.ui.actions import Actions
 from app.ui.widgets.card import plain_tip
@@ -21,7 +23,7 @@ from vssm.models import registry
 
 class Models(QObject):
     """`ready` follows once torch and the models' code are loaded; `settled` then, too when they cannot be. `changed`
-    tells that a model was loaded or dropped, or that something waits for the models.
+    tells that a model was loaded or dropped.
 
     folder: where the checkpoints lie. device: the name of the one that is chosen.
     """
@@ -33,46 +35,42 @@ class Models(QObject):
     def __init__(
         self,
         engine: Engine,
+        jobs: Jobs,
         workspace: Workspace,
         actions: Actions,
         messages: Messages,
         folder: Path,
-        parent: QObject,
     ):
-        super().__init__(parent)
+        super().__init__(engine)
         self.device = "auto"
         self.are_ready = False
         self.unready = ""  # why they never will be, in one sentence
         self.loaded: dict[tuple[str, str], Loaded] = {}  # by model and data set
-        self._waiting: Callable[[], None] | None = None  # what was asked for meanwhile
-        self._engine, self._workspace, self._folder = engine, workspace, folder
+        self._engine, self._jobs, self._workspace, self._folder = engine, jobs, workspace, folder
         self._actions, self._messages = actions, messages
         engine.failed.connect(self._failed)
         engine.loaded.connect(self._model_loaded)
         engine.dropped.connect(self._dropped)
         engine.ready.connect(self._found)
         engine.unready.connect(self._missing)
-
-    @property
-    def waiting(self) -> bool:
-        """Whether something will be done as soon as the models are there."""
-        return self._waiting is not None
+        jobs.failed.connect(self._tell)
 
     def wait(self, asked: Callable, *given) -> bool:
         """Whether the models are still being loaded: what is asked for last is done once they are there."""
         if self.unready:
             self._messages.say(self.unready, details=self._engine.cause(self.unready))
         elif not self.are_ready:
-            self._waiting = functools.partial(asked, *given)
+            self._jobs.wait(functools.partial(asked, *given))
             self._messages.say("Loading the models … this begins as soon as they are there.", "note")
-            self.changed.emit()
         return not self.are_ready
 
-    def give_up(self) -> None:
-        """Do nothing of what waits."""
-        if self._waiting is not None:
-            self._waiting = None
-            self._messages.supersede()
+    def refuse(self, wanted: str, *kinds: Kind) -> bool:
+        """Whether a job of these kinds runs, which what is wanted would disturb: says so."""
+        refused = self._jobs.kind in kinds and self._jobs.state is State.RUNNING
+        if refused:
+            busy = "The models are being timed" if self._jobs.kind is Kind.SCALING else "A race is run"
+            self._messages.say(f"{busy}: {wanted} when that is done, or stop it first (Esc).", "note")
+        return refused
 
     def offer_devices(self, names: list[str]) -> None:
         """Let people choose these devices alone, or none of their own."""
@@ -124,7 +122,8 @@ class Models(QObject):
         size = f"{title}: {formatting.count(loaded.parameters)} parameters"
         return "  ·  ".join(part for part in (loaded.device, size, formatting.score(loaded.scores, dataset)) if part)
 
-    def tell(self, sentence: str, dataset: str) -> None:
+    @Slot(str, str)
+    def _tell(self, sentence: str, dataset: str) -> None:
         """Say why a run for that data set has failed."""
         cause = self._engine.cause(sentence)
         self._messages.say(sentence, "error" if cause else "answer", cause, dataset)
@@ -141,13 +140,12 @@ class Models(QObject):
         self.prepare()
         self.ready.emit()
         self.settled.emit()
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting()
+        self._jobs.do_waiting()
 
     @Slot(str)
     def _missing(self, sentence: str) -> None:
-        self.unready, self._waiting = sentence, None
+        self.unready = sentence
+        self._jobs.stop()
         self.settled.emit()
         self.changed.emit()
         self._messages.say(sentence, details=self._engine.cause(sentence))

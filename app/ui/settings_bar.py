@@ -11,7 +11,7 @@ from app.core.session import Session
 from app.core.settings import MOST_SAMPLES, MOST_SEED, CompletionSettings, pixel_modes, samplers
 from app.core.workspace import Workspace
 from app.ui.actions import Actions
-from app.ui.widgets.card import button, named
+from app.ui.widgets.card import button, named, spaced
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.number_field import DecimalField, WholeField
 from app.ui.widgets.sampler_picker import SamplerPicker
@@ -27,9 +27,7 @@ class SettingsBar(QFrame):
         super().__init__()
         self._workspace, self._actions = workspace, actions
         self.setObjectName("bar")
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(10, 7, 10, 7)
-        rows.setSpacing(6)
+        rows = spaced(QVBoxLayout(self), 6, (10, 7, 10, 7))
         rows.addLayout(self._contestants())
         rows.addLayout(self._settings())
 

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from windows import LONG, complete
 
 from app import application
+from app.core.job import Kind, State
 from app.engine import engine as engines
 from app.engine import messages
 from app.engine.engine import Engine
@@ -116,7 +117,7 @@ def die(qtbot, window) -> None:
     said = [toast.text for toast in window.messages.toasts]
     assert len(said) == 1 and said[0].startswith("The process of the models ended unexpectedly (")
     assert said[0].endswith("a new one is being started.") and "\n" not in said[0]
-    assert window.runs.running is None and not window.scaling.running  # a race goes on with the next model
+    assert window.jobs.kind in (None, Kind.RACE)  # a race goes on with the next model
     until_gone(number)
 
 
@@ -153,18 +154,18 @@ def begin_run(qtbot, window) -> None:
 def begin_pause(qtbot, window) -> None:
     begin_run(qtbot, window)
     window.actions_["pause"].trigger()
-    assert window.runs.running.paused
+    assert window.jobs.state is State.PAUSED
     qtbot.wait(50)
 
 
 def begin_race(qtbot, window) -> None:
     window.actions_["start_race"].trigger()
-    qtbot.waitUntil(lambda: window.racing.number is not None, timeout=LONG)
+    qtbot.waitUntil(lambda: window.race.job is not None and window.race.job.number > 0, timeout=LONG)
 
 
 def begin_scaling(qtbot, window) -> None:
     window.measuring._measure((4096,))
-    assert window.measuring.number is not None
+    assert window.jobs.kind is Kind.SCALING
     qtbot.wait(200)
 
 

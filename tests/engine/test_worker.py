@@ -5,7 +5,7 @@ import pytest
 from listening import Ear, request, started
 from PySide6.QtCore import Qt
 
-from app.engine.messages import Failed, Job
+from app.engine.messages import Failed, StartRun
 from app.engine.worker import Worker
 from vssm import checkpoint
 from vssm.evaluation import scaling
@@ -171,7 +171,7 @@ def test_too_long_for_memory_is_told_what_to_do(qtbot, tmp_path):
     def too_much(job):
         np.zeros(2**60, np.uint8)
 
-    worker._guard(3, too_much, Job(3, "", "mnist", scaling.ScalingRequest()))
+    worker._guard(3, too_much, StartRun(3, "", "mnist", scaling.ScalingRequest()))
     assert heard == [Failed(3, "There is not enough memory for this; choose a smaller largest T.")]
 
 

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QProgressDialog
 from racing import contestant, events, raced
 from windows import press
 
-from app.core.race import SPEEDS, Race
+from app.core.race import SPEEDS, Race, RaceJob
 from app.ui import race_gif, theme
 from vssm.errors import UserError
 
@@ -103,9 +103,10 @@ def raced_window(no_threads_left, qtbot, tmp_path):
     for window in opened(qtbot, tmp_path / "session.json", tmp_path):
         press(qtbot, window, "V")
         made = lasting(0.3)
-        window.race.begin(tuple(track.contestant for track in made.tracks))
-        window.race.race = made
-        window.race.stopping()
+        job = RaceJob.of(tuple(track.contestant for track in made.tracks))
+        window.racing.runner.begin(job)
+        job.race = made
+        window.stop()
         assert window.actions_["save_race"].isEnabled()
         yield window
 
@@ -145,6 +146,6 @@ def test_it_can_be_stopped(raced_window, qtbot, tmp_path):
     timer = QTimer(window, interval=1)
     timer.timeout.connect(refuse)
     timer.start()
-    window.files._write_race(str(tmp_path / "race.gif"))
+    window.files._write_race(window.race.race, 1 / 16, str(tmp_path / "race.gif"))
     timer.stop()
     assert window.messages.text == "The race was not saved." and not (tmp_path / "race.gif").exists()

@@ -22,6 +22,7 @@ from windows import LEFT, accept, press, type_in
 
 from app.core import session
 from app.core.pinned import Pinned
+from app.core.race import RaceJob
 from app.core.session import Session
 from app.engine import autosave
 from app.engine.autosave import Autosave
@@ -522,23 +523,24 @@ def test_race_ticks_come_back(qtbot, tmp_path, no_threads_left):
 
 def run_recorded(qtbot, panel, seconds: float) -> None:
     """A race of two, whose events are told to the panel as the models' would be."""
-    asked = contestant("vssm"), contestant("transformer")
-    with qtbot.waitSignal(panel.asked):
-        panel.begin(asked)
-    for one, more in zip(asked, (True, False), strict=True):
-        for event in events(one, [seconds / 2, seconds], [6, 12]):
-            panel.add(event)
-        if more:
-            with qtbot.waitSignal(panel.asked):
-                panel.ended()
-    panel.ended()
+    job = RaceJob.of((contestant("vssm"), contestant("transformer")))
+    panel.begin(job)
+    while True:
+        for event in events(job.contestant, [seconds / 2, seconds], [6, 12]):
+            job.add(event)
+        if not job.more:
+            break
+        job.turn_to_next()
+        panel.follow()
+    panel.record(job.race)
+    panel.end(job)
     assert not panel.running
 
 
 def test_the_latest_races_can_be_looked_at_again(mnist, qtbot):
     panel = RacePanel(mnist.actions_)
     qtbot.addWidget(panel)
-    panel.offer("mnist", [], set())
+    panel.offer("mnist", {}, set())
     panel.resize(800, 600)
     panel.show()
     run_recorded(qtbot, panel, 0.1)
@@ -554,7 +556,7 @@ def test_the_latest_races_can_be_looked_at_again(mnist, qtbot):
     assert [runner.clock.text() for runner in panel.cards] == ["0.30 s"] * 2
     panel.step(-1)
     assert panel.seconds == 0.15
-    panel.offer("cifar10", [], set())
+    panel.offer("cifar10", {}, set())
     assert panel.race is None and not panel.races.isVisible()
-    panel.offer("mnist", [], set())
+    panel.offer("mnist", {}, set())
     assert panel.race.duration == 0.3 and panel.seconds == 0.15 and panel.races.currentIndex() == 1  # as it was left

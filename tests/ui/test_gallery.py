@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from windows import LEFT, accept, press, take
 
 from app.core.formatting import percent
+from app.core.job import State
 from app.core.pinned import MOST_PINNED
 from app.core.run import Run
 from app.ui.widgets.card import LINE
@@ -85,7 +86,7 @@ def end(run: Run, scores: Sequence[float] = ()) -> None:
     calls = int(order.max())
     images = run.progress.images
     run.add(Finished(run.model, images, 0.5, 0.0, calls, 0, "CPU", 1, "sequential", 0))
-    run.ended = True
+    run.state = State.IDLE
 
 
 def cell(gallery, number: int) -> QPoint:
@@ -448,7 +449,7 @@ def test_what_is_not_known_of_a_pixel_is_not_said(mnist, qtbot):
     assert readout.text == "ink · row 16, column 5\nmore when it has finished · spread 0.43"
     point(qtbot, picture, pixel(window, 4, 25))
     assert readout.text == "open · row 26, column 5\nnot drawn yet"
-    run.ended = True
+    run.state = State.IDLE
     window.runs.select(run)
     assert readout.text == "open · row 26, column 5\nthe run was stopped"
     made(window, samples=1, pixel_mode="mean")

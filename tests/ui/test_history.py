@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from windows import LONG, choose, complete, press, take
 
 from app.core import history
+from app.core.job import State
 from app.core.run import Run
 from app.ui import actions
 from vssm import data
@@ -53,7 +54,7 @@ def test_what_finished_is_lost_to_newer_finished_ones_only(made):
         before = kept
         kept = history.add(kept, one)
         assert kept[-1] is one
-        one.ended = True
+        one.state = State.IDLE
         kept = history.settle(kept)
         here = [run for run in before if not run.gesture or run.gesture != one.gesture or run.data != one.data]
         lost = [run for run in here if run.finished and run not in kept]

@@ -5,7 +5,8 @@ import pytest
 from conftest import ended, opened
 from PySide6.QtCore import QPoint, Qt
 from pytestqt.qtbot import QtBot
-from windows import LEFT, LONG, choose, complete, press, said, take
+from windows import LEFT, LONG, choose, press, said, take
+from windows import complete as complete_any
 
 from app.core.run import Run
 from app.ui import latent_editor
@@ -36,6 +37,14 @@ def window(able, qtbot):
     take(qtbot, able, 0)
     able.latents._choose(1)
     return able
+
+
+def complete(qtbot, window) -> Run:
+    """The same, and look at its first sample, be it the likeliest or not."""
+    run = complete_any(qtbot, window)
+    run.picked = 0
+    window.runs.select(run)
+    return run
 
 
 def code(window, row: int, column: int) -> QPoint:

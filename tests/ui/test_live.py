@@ -191,7 +191,7 @@ def test_stop_ends_it_until_the_next_change(live, qtbot):
     qtbot.waitUntil(lambda: live.runs.running is not None and live.runs.running.tokens > 0, timeout=LONG)
     press(qtbot, live, "Escape")
     qtbot.waitUntil(at_rest(live), timeout=LONG)
-    assert live.runs.selected_run.finished is None and live.runs.selected_run.state == "stopped"
+    assert live.runs.selected_run.finished is None and live.runs.selected_run.status == "stopped"
     assert not live.actions_["stop"].isEnabled()
     choose(qtbot, live, "vssm")
     qtbot.waitUntil(follows(live), timeout=LONG)

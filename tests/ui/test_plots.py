@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QScrollArea,
 from windows import LEFT, exposed, press
 
 from app.core.formatting import seconds
+from app.core.job import State
 from app.core.run import Run
 from app.ui import theme
 from app.ui.panels.scaling import ScalingPanel
@@ -47,7 +48,7 @@ def finished_run(number: int, model: str, took: list[float], mode: int = 0, samp
         run.add(Progress(when, tokens * i // len(took), i, images, filled))
     times = took[-1] - took[0], took[0]
     run.add(Finished(model, images, *times, len(took), tokens, "CPU · 2 threads", 2, way.name, way.default))
-    run.ended = True
+    run.state = State.IDLE
     return run
 
 

@@ -480,3 +480,21 @@ def test_the_race_takes_the_place_of_completions_and_gives_it_back(three, qtbot)
         press(qtbot, window, "V")
         qtbot.wait(20)
         assert [panel.geometry() for panel in panels] == before
+
+
+def test_a_pen_that_is_followed_live_does_not_disturb_the_timing(three, qtbot, draw):
+    window, panel = three, three.race
+    nearly_whole(qtbot, window)
+    run_race(qtbot, window)
+    window.live.turn(True)
+    panel.bars.times.setValue(50)
+    press(qtbot, window, "Ctrl+Shift+R")
+    history = list(window.runs.history)
+    qtbot.waitUntil(lambda: panel.repeating and panel.job.number > 0, timeout=LONG)
+    draw(window.canvas, [(4, 26), (20, 27)])
+    assert window.live.policy.ask_at is not None
+    qtbot.waitUntil(lambda: window.live.policy.ask_at is None, timeout=LONG)
+    qtbot.waitUntil(lambda: panel.job is None or panel.job.turn > 1, timeout=LONG)
+    assert panel.repeating and window.runs.running is None and window.runs.history == history
+    press(qtbot, window, "Escape")
+    qtbot.waitUntil(lambda: panel.job is None, timeout=LONG)

@@ -140,7 +140,7 @@ def test_repeating_is_stopped_by_key_and_given_up_for_a_completion(two, qtbot):
     panel.bars.times.setValue(50)
     press(qtbot, window, "Shift+T")
     qtbot.mouseClick(button_of(window.actions_["repeat_race"]), LEFT)
-    qtbot.waitUntil(lambda: panel._turn > 1, timeout=LONG)
+    qtbot.waitUntil(lambda: panel.repeating and panel.job.turn > 1, timeout=LONG)
     press(qtbot, window, "Escape")
     qtbot.waitUntil(lambda: not panel.repeating, timeout=LONG)
     assert panel.race.tracks == made.tracks and 1 < len(panel.bars._bars[0].took) < 50

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QDialog, QSlid
 from windows import LONG
 
 from app.core import history, session
+from app.core.job import State
 from vssm import checkpoint, data
 
 FEW, MOVES = 1, 100
@@ -152,7 +153,7 @@ def check(window) -> None:
     assert shown is None or shown.data == window.workspace.data.name
     assert shown is None or shown in window.runs.history or shown is running or shown.ended
     assert running is None or not running.ended
-    assert window.actions_["stop"].isEnabled() or (running is None and not window.race.stoppable)
+    assert window.actions_["stop"].isEnabled() or window.jobs.state in (State.IDLE, State.STOPPING)
     assert window.canvas.sketch is window.workspace.dataset_settings.sketch
     assert window.completion.run is shown or running is not None
 
@@ -171,7 +172,7 @@ def test_whatever_is_done(seed, qtbot, tmp_path, folder, clipboard, no_threads_l
             window.activateWindow()
             window.stop()
             qtbot.waitUntil(
-                lambda w=window: w.runs.running is w.racing.number is None and not w.runs._later.isActive(),
+                lambda w=window: w.jobs.current is None and not w.runs._later.isActive(),
                 timeout=LONG,
             )
             check(window)

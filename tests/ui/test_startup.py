@@ -17,6 +17,7 @@ from threaded import Thread
 from windows import LEFT, LONG, button_of, complete, press, take
 
 from app.core import session
+from app.core.job import State
 from app.core.link import Link
 from app.core.settings import CompletionSettings
 from app.ui.main_window import Window
@@ -174,7 +175,7 @@ def early(no_threads_left, qtbot, tmp_path):
 
 def test_what_is_asked_early_can_be_stopped(early, qtbot):
     qtbot.mouseClick(button_of(early.actions_["complete"]), LEFT)
-    assert early.models.waiting and early.messages.text
+    assert early.jobs.state is State.LOADING and early.messages.text
     qtbot.mouseClick(button_of(early.actions_["stop"]), LEFT)
     assert early.messages.text == "" and not early.actions_["stop"].isEnabled()
     qtbot.waitUntil(lambda: early.models.are_ready, timeout=LONG)
@@ -185,8 +186,8 @@ def test_the_last_thing_asked_early_is_done(early, qtbot):
     """A race, asked for after a completion."""
     qtbot.mouseClick(button_of(early.actions_["complete"]), LEFT)
     qtbot.mouseClick(button_of(early.actions_["start_race"]), LEFT)
-    assert early.racing.number is None
-    qtbot.waitUntil(lambda: early.racing.number is not None, timeout=LONG)
+    assert early.jobs.current is None
+    qtbot.waitUntil(lambda: early.race.job is not None and early.race.job.number > 0, timeout=LONG)
     assert early.runs.history == [] and early.race.isVisible()
 
 

@@ -56,7 +56,7 @@ def test_a_run_that_a_switch_stops_is_there_again(two, qtbot):
     qtbot.waitUntil(lambda: run.ended, timeout=LONG)
     assert window.runs.selected_run is None
     press(qtbot, window, "Ctrl+1")
-    assert window.runs.selected_run is run and window.runs.here == [done, run] and run.state == "stopped"
+    assert window.runs.selected_run is run and window.runs.here == [done, run] and run.status == "stopped"
 
 
 def test_each_set_keeps_its_race_and_where_it_was_looked_at(two, qtbot):
@@ -85,7 +85,7 @@ def test_what_contestants_came_to_is_kept_when_a_race_is_given_up(two, qtbot, ho
     if how == "switch":
         press(qtbot, window, "Ctrl+2")
         assert panel.race is None
-        qtbot.waitUntil(lambda: window.racing.number is None, timeout=LONG)
+        qtbot.waitUntil(lambda: window.jobs.current is None, timeout=LONG)
         press(qtbot, window, "Ctrl+1")
         assert panel.race is panel.past["mnist"][0].race and not panel.running
     else:
@@ -93,9 +93,9 @@ def test_what_contestants_came_to_is_kept_when_a_race_is_given_up(two, qtbot, ho
         assert panel.running
     (past,) = panel.past["mnist"]
     assert past.stopped and [bool(track.finished) for track in past.race.tracks] == [True, False]
-    assert len(panel._timed._runs) == 1
+    assert len(panel._log._runs) == 1
     press(qtbot, window, "Escape")
-    qtbot.waitUntil(lambda: not panel.running and window.racing.number is None, timeout=LONG)
+    qtbot.waitUntil(lambda: not panel.running and window.jobs.current is None, timeout=LONG)
 
 
 def said(window) -> list[str]:
@@ -194,10 +194,9 @@ def test_late_signals_meet_nobody(two, qtbot):
     assert window.messages.toasts == [] and window.engine.closed and running_threads() == []
     # and should one be heard, or somebody still ask for something, nothing comes of it
     window.models._failed(0, "Too late.")
-    for part in (window.runs, window.measuring, window.racing):
-        part._failed(7, "Too late.")
-        part._happened(7, None)
-        part._ended(7)
+    window.jobs._run_failed(7, "Too late.")
+    window.jobs._run_happened(7, None)
+    window.jobs._run_ended(7)
     window.models._missing("Too late.")
     window.models._found(["cpu"])
     window.models.prepare()

@@ -7,6 +7,7 @@ from measured import TINY, point
 from PySide6.QtCore import QPoint, QPointF, QSize, Qt
 from windows import LEFT, LONG, button_of, complete, exposed, plain, press, take
 
+from app.core.job import Kind, State
 from app.ui import theme
 from app.ui.panels import scaling as panels
 from app.ui.panels.scaling import ScalingPanel, describe
@@ -46,14 +47,14 @@ def spaced(text: str) -> str:
 
 
 def ended(window):
-    return lambda: window.measuring.number is None
+    return lambda: window.jobs.current is None
 
 
 def measure(qtbot, window) -> None:
     """Turn to the panel by its key, and click Run."""
     press(qtbot, window, "T")
     qtbot.mouseClick(window.scaling.run, LEFT)
-    assert window.scaling.running
+    assert window.jobs.kind is Kind.SCALING
 
 
 # --- alone
@@ -72,6 +73,7 @@ def test_before_the_first_run_it_says_what_it_will_do(panel, qtbot):
 
 def test_points_appear_as_they_come_and_the_legend_has_exponents(panel):
     panel.begin(6)
+    panel.show_state(State.RUNNING)
     assert not panel.run.isEnabled() and not panel.most.isEnabled() and panel.halt.isEnabled()
     panel.add(Working())
     panel.add(Began("transformer", "transformer", "Transformer", 2048))
@@ -85,7 +87,7 @@ def test_points_appear_as_they_come_and_the_legend_has_exponents(panel):
     assert "∝" not in panel.words.text()  # two points make no law
     panel.add(point("transformer", 512, 2.0))
     panel.add(point("vssm", 512, 0.5))
-    panel.end()
+    panel.show_state(State.IDLE)
     legend = plain(panel.words.text())
     assert "Transformer ∝ T^1.00" in spaced(legend)
     assert "T^0.00" in legend and spaced(legend).endswith("(T = 256 to 1,024)")
@@ -116,10 +118,11 @@ def test_every_model_has_its_own_look(panel):
 
 def test_a_point_under_the_mouse_says_what_it_is(panel, qtbot):
     panel.begin(2)
+    panel.show_state(State.RUNNING)
     points = [point("mamba", 256, 0.25, repeats=5, network_calls=256), point("mamba", 1024, 1.0)]
     for one in points:
         panel.add(one)
-    panel.end()
+    panel.show_state(State.IDLE)
     box = panel.plot.getPlotItem().vb
 
     def shown(length: int, seconds: float) -> str:
@@ -197,7 +200,7 @@ def test_completing_waits_until_the_measuring_is_over(long, window, qtbot):
     take(qtbot, window, 0)
     measure(qtbot, window)
     press(qtbot, window, "Return")
-    assert window.runs.history == [] and "being timed" in window.messages.text and window.scaling.running
+    assert window.runs.history == [] and "being timed" in window.messages.text and window.jobs.kind is Kind.SCALING
     press(qtbot, window, "Escape")
     run = complete(qtbot, window)  # at once, though a network call may still be under way
     assert isinstance(run.finished, Finished)
@@ -212,7 +215,7 @@ def test_measuring_gives_up_a_completion(long, window, qtbot):
     qtbot.waitUntil(lambda: window.runs.running.has_pixels, timeout=LONG)  # a run that shows nothing is not kept
     measure(qtbot, window)
     qtbot.waitUntil(lambda: window.runs.running is None, timeout=LONG)
-    assert [run.state for run in window.runs.history] == ["stopped"] and window.scaling.running
+    assert [run.status for run in window.runs.history] == ["stopped"] and window.jobs.kind is Kind.SCALING
 
 
 def test_closing_in_the_middle_leaves_no_thread(long, window, qtbot):

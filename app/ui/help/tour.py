@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from app.core.job import Job, Kind
 from app.ui.widgets.card import button_of
 from vssm.sampling.events import Finished
 
@@ -54,10 +55,10 @@ class Tour(QObject):
         self.offered = self.going = False  # offered: it waits for an answer
         self.toured = False  # it has been offered before
         window.canvas.changed.connect(self._drawn)
-        window.engine.happened.connect(self._happened)
+        window.jobs.happened.connect(self._happened)
         window.completion.sample_chosen.connect(self._another)
         window.actions_["set_live"].toggled.connect(self._another)
-        window.race.asked.connect(self._raced)
+        window.racing.runner.began.connect(self._raced)
 
     @property
     def step(self) -> Step | None:
@@ -91,9 +92,9 @@ class Tour(QObject):
         if self._window.canvas.sketch.can_undo:  # else it was another sketch that came
             self._tick("draw")
 
-    @Slot(int, object)
-    def _happened(self, number: int, event: object) -> None:
-        if isinstance(event, Finished) and not self._window.race.running:
+    @Slot(object, object)
+    def _happened(self, job: Job, event: object) -> None:
+        if isinstance(event, Finished) and job.kind is not Kind.RACE:
             self._tick("complete")
             if event.model == "transformer":
                 self._tick("compare")

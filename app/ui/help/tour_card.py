@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.ui import theme
 from app.ui.help.tour import Tour
-from app.ui.widgets.card import announce, label
+from app.ui.widgets.card import announce, label, plain_button, spaced
 
 if TYPE_CHECKING:
     from app.ui.main_window import Window
@@ -60,20 +60,16 @@ class TourCard(QFrame):
         self.setAccessibleName("Tour")
         self._tour, self._window = tour, window
         self.outline = Outline(window)
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(14, 10, 14, 12)
-        rows.setSpacing(6)
+        rows = spaced(QVBoxLayout(self), 6, (14, 10, 14, 12))
         self.title = label("", "title", wrap=True)
         rows.addWidget(self.title)
         self.lines = [label("", wrap=True) for _ in tour.steps]
         self.text = label("", wrap=True)
         for one in (*self.lines, self.text):
             rows.addWidget(one)
-        self.start, self.end = self._button(tour.begin), self._button(tour.leave)
-        self.start.setText("Show me around")
+        self.start, self.end = plain_button("Show me around", "", tour.begin), plain_button("", "", tour.leave)
         self.start.setObjectName("primary")
-        row = QHBoxLayout()
-        row.setSpacing(6)
+        row = spaced(QHBoxLayout(), 6)
         row.addWidget(self.start)
         row.addWidget(self.end)
         row.addStretch(1)
@@ -83,12 +79,6 @@ class TourCard(QFrame):
         window.installEventFilter(self)
         tour.turned.connect(self._show)
         self.hide()
-
-    def _button(self, pressed) -> QToolButton:
-        made = QToolButton()
-        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        made.clicked.connect(pressed)
-        return made
 
     def sizeHint(self) -> QSize:
         layout = self.layout()

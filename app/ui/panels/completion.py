@@ -209,7 +209,7 @@ class CompletionPanel(Card):
             f"{self._order.index(run.sample_index) + 1} of {run.settings.samples}" if run.settings.samples > 1 else ""
         )
         name = f"{theme.sign(run.model, not run.variant)} {run.title}"
-        self._model.setText(" · ".join(part for part in (name, run.state or sample) if part))
+        self._model.setText(" · ".join(part for part in (name, run.status or sample) if part))
         self._model.setStyleSheet(f"color: {colours.model(run.model)}")
         self._figures["seconds"].setText(formatting.seconds(run.seconds) if run.points else "–")
         self._figures["calls"].setText(f"{run.network_calls:,}" if run.points else "–")

@@ -11,8 +11,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
-    QStackedLayout,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -20,7 +18,7 @@ from PySide6.QtWidgets import (
 from app.core import formatting
 from app.core.run import Run
 from app.ui import theme
-from app.ui.widgets.card import Card, OneLine, label, plain_tip
+from app.ui.widgets.card import Card, OneLine, hint, label, plain_button, plain_tip, spaced
 from app.ui.widgets.colour_map import class_colours, diverging, paint, sequential
 from app.ui.widgets.latent_map import KEYS, LatentMap, LevelStrip, level_name
 from app.ui.widgets.number_field import WholeField
@@ -75,13 +73,8 @@ class LatentPanel(Card):
         self.what.setAccessibleName("What is shown of the latents")
         self.what.currentIndexChanged.connect(self._draw)
         self.header.addWidget(self.what, 100)
-        self._message = label(EMPTY, "muted", wrap=True)
-        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        holder = QWidget()
-        self._stack = QStackedLayout(holder)
-        self._stack.addWidget(self._message)
-        self._stack.addWidget(self._levels())
-        self.body.addWidget(holder, 1)
+        self._message = hint(EMPTY)
+        self._stack = self.add_pages(self._message, self._levels())
         self.sums = label("", "muted", wrap=True)
         self.sums.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.sums.setFixedHeight(2 * self.sums.fontMetrics().lineSpacing())  # whatever it says, no map moves
@@ -114,27 +107,19 @@ class LatentPanel(Card):
         self.dots = QCheckBox("entropy")
         self.dots.setToolTip(DOTS)
         self.dots.toggled.connect(self._draw)
-        self.anew, self.back = QToolButton(), QToolButton()
-        self.anew.setToolTip(LEVEL)
-        self.anew.clicked.connect(self._edit_level)
-        self.back.setText("Back")
-        self.back.setAccessibleName("Take the last edit back")
-        self.back.setToolTip("Take the last edit of the latents back, until they are as they were drawn")
-        self.back.clicked.connect(self.taken_back)
-        side = QVBoxLayout()
-        side.setSpacing(4)
+        self.anew = plain_button("", LEVEL, self._edit_level)
+        tip = "Take the last edit of the latents back, until they are as they were drawn"
+        self.back = plain_button("Back", tip, self.taken_back, "Take the last edit back")
+        side = spaced(QVBoxLayout(), 4)
         side.addWidget(self.title)
         side.addWidget(self.strip, 1)
         for pair in ((self.variable, self.dots), (self.anew, self.back)):
-            row = QHBoxLayout()
-            row.setSpacing(4)
+            row = spaced(QHBoxLayout(), 4)
             for one in pair:
                 row.addWidget(one)
             row.addStretch(1)
             side.addLayout(row)
-        across = QHBoxLayout(self.view)
-        across.setContentsMargins(0, 0, 0, 0)
-        across.setSpacing(10)
+        across = spaced(QHBoxLayout(self.view), 10)
         across.addWidget(self.map, 100)
         across.addLayout(side, 1)
         return self.view

@@ -1,6 +1,6 @@
 """The race: a card for each contestant, a common axis of time below them, and a replay that can be slowed and scrubbed.
 
-First every contestant runs by itself, and its card fills in; then the recording is played on the common axis.
+While contestants run, each by itself, their cards fill in; then the recording is played on the common axis.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ import time
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QStackedLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
 from app.core import formatting, race_timing
-from app.core.race import Contestant, PlaybackClock, Race, State
+from app.core.race import Contestant, PlaybackClock, Race, RaceJob, Track
 from app.ui import theme
+from app.ui.actions import Actions
 from app.ui.panels.race_bars import BarsPanel
-from app.ui.widgets.card import Card, button, label, named, plain_tip
+from app.ui.widgets.card import Card, button, hint, label, named, plain_tip, spaced
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.race_card import TINTS, RaceCard
 from app.ui.widgets.time_axis import TimeAxis
-from vssm.sampling.events import Event
+from vssm.models import registry
 
 FRAME = 33  # milliseconds between two paintings of a replay
 SELDOM = 150  # the same while contestants run, so that painting costs their clocks nothing to speak of
-GAP = 60  # milliseconds before each of them, in which all painting is done
 EMPTY = (
     "A race lets all ticked models complete the sketch from the same seed, one after another, each alone on the clock. "
     "Then all are played side by side on one axis of time."
@@ -36,15 +36,6 @@ ROUNDS = (
 )
 MOST_PAST = 3  # races of a data set that are kept; a long one takes some 20 MB
 SPEEDS = {1.0: "1 ×", 1 / 4: "1/4 ×", 1 / 16: "1/16 ×"}
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A model that may race. lacks: why it cannot; empty where it can."""
-
-    model: str
-    title: str
-    lacks: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,28 +55,22 @@ class Past:
 
 
 class RacePanel(Card):
-    """`asked` wants a contestant to be run, the next one when `ended` was called; `changed` tells that it runs, plays
-    or rests now. What is told to it are the events of the run asked for."""
+    """It is told when a race, or a repeat of its timing, is to `begin`, how that goes on, and when it has come to its
+    `end`. `changed` tells that the replay goes or rests, or that there is another one."""
 
-    asked = Signal(object)
     changed = Signal()
 
-    def __init__(self, actions):
+    def __init__(self, actions: Actions):
         super().__init__("Race", "The same sketch and seed for all, each alone on the clock")
-        self.race: Race | None = None
-        self.running = False  # contestants run, or wait for their turn
-        self._stopping = False
-        self._number = -1  # of the contestant on the clock
-        self._under_way = False  # whether it has been asked for, and not ended
-        self._again: Race | None = None  # on the clock once more, for its times alone
-        self._turn = self._turns = 0  # of such repeats
-        self._quit = False  # whether no more of them are wanted
+        self.job: RaceJob | None = None  # whose contestants run, or wait for their turn
+        self._race: Race | None = None  # the one shown, where no other runs
+        self._stopped = False  # whether that was, before all came to their end
         self._barred = False  # whether bars are shown
-        self._timed = race_timing.TimingLog()
+        self._log = race_timing.TimingLog()
         self._clock = PlaybackClock(0.0)
         self._theme = theme.LIGHT
         self._absent: set[str] = set()  # models not ticked
-        self._offered: list[Offer] = []
+        self._offered: dict[str, str] = {}  # models, and why they cannot race; empty where they can
         self._data = ""
         self.boxes: dict[str, QCheckBox] = {}
         self.cards: list[RaceCard] = []
@@ -98,26 +83,17 @@ class RacePanel(Card):
         self.races.activated.connect(self.look_back)
         self.header.addWidget(self.races)
         for name, text in (("start_race", "Race  ⇧R"), ("show_times", "Times"), ("show_race", "Race view  V")):
-            made = button(actions[name], text)
-            self.header.addWidget(made)
+            self.header.addWidget(button(actions[name], text))
         self._entries = Flow(10)
         self.body.addLayout(self._entries)
         self.words = label("", "title", wrap=True)
         self.body.addWidget(self.words)
 
-        self._message = label(EMPTY, "muted", wrap=True)
-        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._message = hint(EMPTY)
         self._holder = QWidget()
-        self._row = QHBoxLayout(self._holder)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(6)
-        holder = QWidget()
-        self._stack = QStackedLayout(holder)
-        self._stack.addWidget(self._message)
-        self._stack.addWidget(self._holder)
+        self._row = spaced(QHBoxLayout(self._holder), 6)
         self.bars = BarsPanel(actions["repeat_race"])
-        self._stack.addWidget(self.bars)
-        self.body.addWidget(holder, 100)
+        self._stack = self.add_pages(self._message, self._holder, self.bars, stretch=100)
 
         legend = " &nbsp; ".join(  # on black, as pictures are
             f'<span style="color:{tint}; background:#000000">&nbsp;■&nbsp;</span>&nbsp;{name}'
@@ -135,11 +111,9 @@ class RacePanel(Card):
         self._controls = QWidget()
         controls = Flow(5)
         self._controls.setLayout(controls)
-        for name, text in (("earlier_frame", "◀ Frame"), ("pause", ""), ("later_frame", "Frame ▶")):
-            made = button(actions[name], text)
+        self.pause = button(actions["pause"])
+        for made in button(actions["earlier_frame"], "◀ Frame"), self.pause, button(actions["later_frame"], "Frame ▶"):
             controls.addWidget(made)
-            if name == "pause":
-                self.pause = made
         self.speed = QComboBox()
         for speed, text in SPEEDS.items():
             self.speed.addItem(text, speed)
@@ -156,18 +130,15 @@ class RacePanel(Card):
         controls.addWidget(self.time)
         self.body.addWidget(self._controls)
 
-        self._start = QTimer(self, interval=GAP, singleShot=True)
-        self._start.timeout.connect(self._ask)
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._tick)
         self._show()
 
     # --- who takes part
 
-    def offer(self, dataset: str, offered: list[Offer], absent: set[str]) -> None:
-        """Who may race; those in `absent`, which is kept up to date, are not ticked. A race of another data set gives
-        way to the one of this set that was looked at last; contestants that still run are stopped, and what they came
-        to is kept."""
+    def offer(self, dataset: str, offered: dict[str, str], absent: set[str]) -> None:
+        """Models, with why one cannot race; those in `absent`, which is kept up to date, are not ticked. A race of
+        another data set gives way to the one of this set that was looked at last."""
         if dataset != self._data:
             self.leave()
             self._data = dataset
@@ -182,18 +153,18 @@ class RacePanel(Card):
             return
         self._data, self._offered, self._absent = dataset, offered, absent
         while item := self._entries.takeAt(0):
-            if item.widget():
-                item.widget().hide()
-                item.widget().deleteLater()
+            if box := item.widget():
+                box.hide()
+                box.deleteLater()
         self.boxes = {}
-        for one in offered:
-            box = QCheckBox(f"{theme.sign(one.model)} {one.title}")
-            box.setAccessibleName(f"{one.title} races")
-            box.setToolTip(plain_tip(one.lacks) or f"Whether {one.title} takes part, by the sampler chosen for it")
-            box.setEnabled(not one.lacks)
-            box.setChecked(not one.lacks and one.model not in absent)
+        for model, lacks in offered.items():
+            title = registry.get(model).title
+            box = self.boxes[model] = QCheckBox(f"{theme.sign(model)} {title}")
+            box.setAccessibleName(f"{title} races")
+            box.setToolTip(plain_tip(lacks) or f"Whether {title} takes part, by the sampler chosen for it")
+            box.setEnabled(not lacks)
+            box.setChecked(not lacks and model not in absent)
             box.toggled.connect(self._tick_off)
-            self.boxes[one.model] = box
             self._entries.addWidget(box)
         self._colour_boxes()
 
@@ -210,114 +181,94 @@ class RacePanel(Card):
 
     # --- the race itself
 
-    def begin(self, contestants: tuple[Contestant, ...]) -> None:
-        self._give_up()
+    @property
+    def running(self) -> bool:
+        """Whether the race shown is being run."""
+        return self.job is not None and not self.job.turns
+
+    @property
+    def repeating(self) -> bool:
+        """Whether its contestants run once more; what is shown of the race stays."""
+        return self.job is not None and self.job.turns > 0
+
+    @property
+    def race(self) -> Race | None:
+        """The one shown."""
+        return self.job.race if self.job is not None and not self.job.turns else self._race
+
+    @Slot(object)
+    def begin(self, job: RaceJob) -> None:
         self.hold()
-        self.race, self._again = self._timed.judge(Race.of(contestants)), None
-        self.running, self._stopping, self._number, self._under_way = True, False, 0, False
-        self._deal()
-        self._show()
-        self._start.start()
+        self.job = job
+        if not job.turns:
+            job.race = self._log.judge(job.race)
+            self._deal(job.race)
+        self.follow()
+
+    @Slot()
+    def follow(self) -> None:
+        """Another contestant has its turn, or no more of them."""
+        if self.job is not None:
+            if self.running:
+                self._timer.start(SELDOM)
+            self._show_bars()
+            self.changed.emit()
+
+    @Slot(object)
+    def record(self, race: Race) -> None:
+        """Keep the times of contestants that have run."""
+        self._log.add(race)
+
+    @Slot(object)
+    def end(self, job: RaceJob) -> None:
+        """All are through, or given up."""
+        self.job = None
+        self._timer.stop()
+        if not job.turns:
+            self._put_up(job.race, job.stopped)
+            if job.race.duration > 0:
+                past = self.past.setdefault(self._data, [])
+                past.append(Past(past[-1].number + 1 if past else 1, job.race, job.stopped))
+                del past[:-MOST_PAST]
+                self._fill_races()
+            if job.stopped or self._barred:
+                self._clock.put(job.race.duration, time.perf_counter())
+            elif job.race.ranking:
+                self.play()
+        self._judge()
+        self._show_bars()
         self.changed.emit()
 
-    def _deal(self) -> None:
+    def _put_up(self, race: Race, stopped: bool) -> None:
+        """Show this one, from its start."""
+        self._race, self._stopped = race, stopped
+        self._clock = PlaybackClock(race.duration, self.speed.currentData())
+
+    def _deal(self, race: Race) -> None:
         """A card for each contestant."""
         for card in self.cards:
             self._row.removeWidget(card)
             card.hide()
             card.deleteLater()
-        self.cards = [RaceCard(track.contestant) for track in self.race.tracks]
+        self.cards = [RaceCard(track.contestant) for track in race.tracks]
         for card in self.cards:
             card.retheme(self._theme)
             self._row.addWidget(card, 1)
 
-    @Slot()
-    def _ask(self) -> None:
-        self._under_way = True
-        if not self.repeating:  # else there is nothing to paint
-            self._timer.start(SELDOM)
-        self.asked.emit((self._again or self.race).tracks[self._number].contestant)
-
-    def add(self, event: Event) -> None:
-        if self._under_way and self.repeating:
-            self._again = self._again.add(self._number, event)
-        elif self._under_way:
-            self.race = self.race.add(self._number, event)
-
-    def ended(self) -> None:
-        """The run asked for is over, whatever became of it."""
-        if not self._under_way:  # forgotten meanwhile
-            return
-        self._under_way = False
-        self._timer.stop()
-        if self._ending or self._number + 1 == len((self._again or self.race).tracks):
-            self._conclude()
-            return
-        self._number += 1
-        self._show()
-        self._start.start()
-
-    def _conclude(self) -> None:
-        """The last contestant of the race, or of a repeat of it, is through or given up."""
-        self._under_way = False
-        self._timer.stop()
-        self._timed.add(self._again or self.race)
-        (self._end_turn if self.repeating else self._finish)()
-
-    def stopping(self) -> None:
-        """No more contestants; a network call may still be under way."""
-        if not self.stoppable:
-            return
-        self._quit, self._stopping = self.repeating, self._stopping or not self.repeating
-        self._start.stop()
-        if self._under_way:
-            self._show()
-            self.changed.emit()
-        else:
-            self._conclude()
-
-    def _finish(self) -> None:
-        self.running = self._under_way = False
-        self._clock = PlaybackClock(self.race.duration, self.speed.currentData())
-        if self.race.duration > 0:
-            past = self.past.setdefault(self._data, [])
-            past.append(Past(past[-1].number + 1 if past else 1, self.race, self._stopping))
-            del past[:-MOST_PAST]
-            self._fill_races()
-            self._judge()
-        if self._stopping or self._barred:
-            self._clock.put(self.race.duration, time.perf_counter())
-        elif self.race.ranking:
-            self.play()
-        self._show_bars()
-        self.changed.emit()
-
-    def forget(self) -> None:
-        """Nothing is shown; a run under way, if any, is nobody's."""
-        self.hold()
-        self._start.stop()
-        self.race, self._again, self.running, self._under_way, self._stopping = None, None, False, False, False
-        self._show()
-
-    def _give_up(self) -> None:
-        """End what runs at once; what the contestants came to is kept."""
-        self.stopping()
-        if self._under_way:
-            self._conclude()
-
     def leave(self) -> None:
-        """Show nothing any more; what runs ends, and what was looked at will be shown again with its data set."""
-        self._give_up()
+        """Show nothing any more; what was looked at will be shown again with its data set."""
         if self.race is not None and self.races.count():
             self._left[self._data] = self.races.currentIndex(), self.seconds
-        self.forget()
+        self.hold()
+        self._race, self._stopped = None, False
+        self._show()
 
     def _judge(self) -> None:
         """Who is ahead of whom, by all times that are known by now: of all races that are kept."""
         for past in self.past.values():
             for i, one in enumerate(past):
-                past[i] = dataclasses.replace(one, race=self._timed.judge(one.race))
-                self.race = past[i].race if self.race is one.race else self.race
+                past[i] = dataclasses.replace(one, race=self._log.judge(one.race))
+                self._race = past[i].race if self._race is one.race else self._race
         for i, one in enumerate(self.past.get(self._data, [])):
             self.races.setItemText(i, one.title)
 
@@ -334,45 +285,22 @@ class RacePanel(Card):
         """Show one of the races that are kept, at its end."""
         self.hold()
         past = self.past[self._data][number]
-        self.race, self._stopping = past.race, past.stopped
-        self._clock = PlaybackClock(self.race.duration, self.speed.currentData())
-        self._clock.put(self.race.duration, time.perf_counter())
-        self._deal()
+        self._put_up(past.race, past.stopped)
+        self._clock.put(past.race.duration, time.perf_counter())
+        self._deal(past.race)
         self._show_bars()
         self.changed.emit()
 
     # --- its times
 
     @property
-    def repeating(self) -> bool:
-        """Whether its contestants run once more; what is shown of the race stays."""
-        return self._again is not None
+    def finishers(self) -> tuple[Contestant, ...]:
+        """Contestants that came to their end, whose timing can be repeated."""
+        return tuple(track.contestant for track in self.race.tracks if track.finished) if self.race else ()
 
     @property
     def repeatable(self) -> bool:
-        return self.race is not None and not (self.running or self.repeating) and bool(self.race.ranking)
-
-    def repeat(self) -> None:
-        """Time those that came to their end as often again as is asked for."""
-        self.hold()
-        self._turn, self._turns, self._quit = 0, self.bars.times.value(), False
-        self._begin_turn()
-        self.changed.emit()
-
-    def _begin_turn(self) -> None:
-        self._again = Race.of(tuple(track.contestant for track in self.race.tracks if track.finished))
-        self._turn, self._number = self._turn + 1, 0
-        self._show_bars()
-        self._start.start()
-
-    def _end_turn(self) -> None:
-        if self._turn < self._turns and not self._quit:
-            self._begin_turn()
-            return
-        self._again = None
-        self._judge()
-        self._show_bars()
-        self.changed.emit()
+        return self.job is None and bool(self.finishers)
 
     def show_times(self, on: bool) -> None:
         """Bars in the place of pictures, or these again; a replay rests meanwhile."""
@@ -382,31 +310,15 @@ class RacePanel(Card):
         self.changed.emit()
 
     def _show_bars(self) -> None:
-        if self._barred:
-            self.bars.show_bars(self._timed.bars(self.race), self.race)
+        if self._barred and not self.running:
+            self.bars.show_bars(self._log.bars(self.race), self.race)
         self._show()
-
-    def _progress(self) -> str:
-        """Of the repeats."""
-        if not self.repeating:
-            return ""
-        title = self._again.tracks[self._number].contestant.title
-        return "Stopping …" if self._quit else f"{title} is on the clock (turn {self._turn} of {self._turns})"
 
     # --- the replay
 
     @property
-    def stoppable(self) -> bool:
-        return (self.running or self.repeating) and not self._ending
-
-    @property
-    def _ending(self) -> bool:
-        return self._quit if self.repeating else self._stopping
-
-    @property
     def replayable(self) -> bool:
-        busy = self.running or self.repeating or self._barred
-        return self.race is not None and not busy and self.race.duration > 0
+        return self.job is None and not self._barred and self.race is not None and self.race.duration > 0
 
     @property
     def playing(self) -> bool:
@@ -446,7 +358,7 @@ class RacePanel(Card):
     @Slot(int)
     def step(self, frames: int) -> None:
         """Go so many frames on, of whichever contestants."""
-        if self.replayable:
+        if self.race is not None:
             self.put(self.race.step(self.seconds, frames))
 
     def next_speed(self) -> None:
@@ -480,56 +392,58 @@ class RacePanel(Card):
     def mousePressEvent(self, event) -> None:
         self.axis.setFocus()
 
-    def _said(self, number: int) -> str:
+    def _said(self, track: Track, index: int) -> str:
         """In place of the clock of a contestant that has not come to its end."""
-        track = self.race.tracks[number]
-        if track.finished or (self.running and number == self._number and track.begun):
+        job = self.job
+        if track.finished or (job is not None and index == job.index and track.begun):
             return ""
-        if self.running and not self._stopping:
-            return "ready …" if number >= self._number else "failed"
-        return "stopped" if self._stopping and not self.running else "stopping …" if self.running else "failed"
+        if job is None:
+            return "stopped" if self._stopped else "failed"
+        return "stopping …" if job.stopped else "ready …" if index >= job.index else "failed"
+
+    def _turn(self) -> str:
+        """Who is on the clock; empty where nobody is."""
+        job = self.job
+        if job is None or job.stopped:
+            return "Stopping …" if job else ""
+        where = f"turn {job.turn} of {job.turns}" if job.turns else f"{job.index + 1} of {len(job.race.tracks)}"
+        return f"{job.contestant.title} is on the clock ({where})"
 
     def _words(self) -> str:
         if self.race is None:
             return ""
-        if self.running:
-            title = self.race.tracks[self._number].contestant.title
-            turn = f"{title} is on the clock ({self._number + 1} of {len(self.race.tracks)})"
-            return "Stopping …" if self._stopping else f"{turn}. {self.race.words}" if self.race.words else turn
-        words = self.race.words
-        if self._stopping:
-            return f"Stopped. {words}" if words else "Stopped."
-        return words or "Nobody came to the end."
+        words, turn = self.race.words, self._turn() if self.running else "Stopped." * self._stopped
+        if turn == "Stopping …" or not turn:
+            return turn or words or "Nobody came to the end."
+        return f"{turn.rstrip('.')}. {words}" if words else turn
 
     @Slot()
     def _show(self) -> None:
         raced, seconds = self.race, self.seconds
         barred = self._barred and raced is not None and not self.running
         self._stack.setCurrentWidget(self._message if raced is None else self.bars if barred else self._holder)
-        self.bars.state.setText(self._progress())
+        self.bars.state.setText(self._turn() if self.repeating else "")
         self._controls.setVisible(not barred)
         words = self._words()
         if words != self.words.text():
             self.words.setText(words)
             self.words.setAccessibleName(words)
         self.words.setVisible(bool(words))
-        for box, one in zip(self.boxes.values(), self._offered, strict=True):
-            box.setEnabled(not (self.running or self.repeating) and not one.lacks)
+        for model, box in self.boxes.items():
+            box.setEnabled(self.job is None and not self._offered[model])
         self.races.setVisible(self.races.count() > 1)
-        self.races.setEnabled(not (self.running or self.repeating))
-        for one in (self.speed, self.log):
-            one.setEnabled(self.replayable)
-        for one in (self.axis, self.time):
-            one.setVisible(raced is not None and not barred)
+        self.races.setEnabled(self.job is None)
+        self.speed.setEnabled(self.replayable)
+        self.log.setEnabled(self.replayable)
+        self.axis.setVisible(raced is not None and not barred)
+        self.time.setVisible(raced is not None and not barred)
         resting = not (self.running or self.playing)
         self.axis.show_time(raced, seconds, self.log.isChecked(), resting)
         drafted = raced is not None and any(track.frames[-1].drafted for track in raced.tracks)
         self.legend.setVisible(drafted and not barred)
         if raced is None or barred:
             return
-        for i, (card, state) in enumerate(zip(self.cards, raced.at(seconds), strict=True)):
-            if self.running:  # each has its own time still
-                track = state.track
-                state = State(track, track.frames[-1], track.end, raced.place(track), raced.tied(track))
-            card.show_state(state, self._said(i), self._theme, resting)
+        states = raced.at(math.inf if self.running else seconds)  # each has its own time still
+        for index, (card, state) in enumerate(zip(self.cards, states, strict=True)):
+            card.show_state(state, self._said(state.track, index), self._theme, resting)
         self.time.setText(formatting.seconds(seconds))

@@ -14,7 +14,7 @@ from app.core import race_timing
 from app.core.race import Race
 from app.core.race_timing import Bar
 from app.ui import theme
-from app.ui.widgets.card import OneLine, button, label, named
+from app.ui.widgets.card import OneLine, button, label, named, spaced
 from app.ui.widgets.number_field import WholeField
 from app.ui.widgets.plot import Curve, Plot, Seconds
 
@@ -47,8 +47,7 @@ class BarsPanel(QWidget):
         self.plot.showGrid(x=True, y=False, alpha=0.15)
         self.plot.setMinimumHeight(90)
         rows.addWidget(self.plot, 1)
-        row = QHBoxLayout()
-        row.setSpacing(5)
+        row = spaced(QHBoxLayout(), 5)
         self.times = WholeField()
         self.times.setRange(1, MOST)
         self.times.setValue(5)

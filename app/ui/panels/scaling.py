@@ -9,12 +9,13 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStackedLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout
 
 from app.core import csv_export
 from app.core.formatting import seconds, times
+from app.core.job import State
 from app.ui import theme
-from app.ui.widgets.card import Card, OneLine, label
+from app.ui.widgets.card import Card, OneLine, hint, label, plain_button, spaced
 from app.ui.widgets.plot import STYLES, Curve, Plot, Seconds
 from vssm.evaluation import scaling
 
@@ -33,8 +34,8 @@ POINT = 11  # pixels across
 
 
 class ScalingPanel(Card):
-    """`asked` and `stopped` follow the two buttons; `asked` gives the lengths. What is told to it are the events of
-    `vssm.scaling.measure`: `begin` first, `end` last."""
+    """`asked` and `stopped` follow the two buttons; `asked` gives the lengths. It is told to `begin`, then the events
+    of a scaling run, and how that stands."""
 
     asked = Signal(tuple)
     stopped = Signal()
@@ -44,7 +45,7 @@ class ScalingPanel(Card):
         self.points: list[scaling.Measured] = []
         self._curves: dict[str, tuple[pg.PlotDataItem, pg.ScatterPlotItem]] = {}
         self._theme = theme.LIGHT
-        self._running = self._stopping = False
+        self._job = State.IDLE  # how the scaling run stands
         self._total = 0
         self.most = QComboBox()
         for length in OFFERED:
@@ -52,21 +53,12 @@ class ScalingPanel(Card):
         self.most.setAccessibleName("Largest T")
         self.most.setToolTip("The longest pictures, in pixels")
         self.most.currentIndexChanged.connect(self._explain)
-        self.run, self.halt = QToolButton(), QToolButton()
-        for made, text, tip, clicked in (
-            (self.run, "Run", "Measure every model at every length", self._ask),
-            (self.halt, "Stop", "Stop measuring; the points stay (Esc)", self.stopped),
-        ):
-            made.setText(text)
-            made.setToolTip(tip)
-            made.setAccessibleName(f"{text} scaling")
-            made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            made.clicked.connect(clicked)
+        self.run = plain_button("Run", "Measure every model at every length", self._ask, "Run scaling")
+        self.halt = plain_button("Stop", "Stop measuring; the points stay (Esc)", self.stopped, "Stop scaling")
         self.state = OneLine()
         self.state.setObjectName("muted")
         self.state.setAccessibleName("Progress of the measuring")
-        row = QHBoxLayout()  # in a row of their own, so that the panel may be as narrow as its neighbours
-        row.setSpacing(4)
+        row = spaced(QHBoxLayout(), 4)  # in a row of their own, so that the panel may be as narrow as its neighbours
         for widget in (self.most, self.run, self.halt):
             row.addWidget(widget)
         row.addSpacing(4)
@@ -79,13 +71,8 @@ class ScalingPanel(Card):
         self.words.setAccessibleName("Exponents")
         self.words.setToolTip(FITTED)
         self.body.addWidget(self.words)
-        self._message = label("", "muted", wrap=True)
-        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        holder = QWidget()
-        self._stack = QStackedLayout(holder)
-        self._stack.addWidget(self._message)
-        self._stack.addWidget(self.plot)
-        self.body.addWidget(holder, 1)
+        self._message = hint("")
+        self._stack = self.add_pages(self._message, self.plot)
         self._explain()
         self._show()
 
@@ -105,42 +92,34 @@ class ScalingPanel(Card):
         """Those that are measured up to the one chosen."""
         return tuple(n for n in scaling.LENGTHS if n <= self.most.currentData())
 
-    @property
-    def running(self) -> bool:
-        """Whether it measures, and has not been asked to stop."""
-        return self._running and not self._stopping
-
     # --- the course of a run
 
     def begin(self, total: int) -> None:
         """Forget the last points; so many are to come."""
         self.points, self._total = [], total
-        self._running, self._stopping = True, False
         self.state.setText("Making the networks …")
         self.plot.zoom_box.show_whole()
         self._draw()
 
     def add(self, event: scaling.Event) -> None:
         match event:
-            case scaling.Began() if not self._stopping:
+            case scaling.Began():
                 done = f"{len(self.points)} of {self._total} points"
                 self.state.setText(f"{event.title}, T = {event.length:,} … ({done})")
             case scaling.Measured():
                 self.points.append(event)
                 self._draw()
 
-    def stopping(self) -> None:
-        """It has been asked to stop; a network call may still be under way."""
-        if self._running:
-            self._stopping = True
+    def show_state(self, state: State) -> None:
+        """How the scaling run stands."""
+        if state is self._job:
+            return
+        self._job = state
+        if state is State.STOPPING:
             self.state.setText("Stopping …")
-            self._show()
-
-    def end(self) -> None:
-        """Nothing more will come."""
-        self._running = self._stopping = False
-        done, total = len(self.points), self._total
-        self.state.setText(self._comparison() if done == total else f"Stopped after {done} of {total} points.")
+        elif state is State.IDLE:
+            done, total = len(self.points), self._total
+            self.state.setText(self._comparison() if done == total else f"Stopped after {done} of {total} points.")
         self._draw()
 
     def _comparison(self) -> str:
@@ -172,9 +151,9 @@ class ScalingPanel(Card):
         self._message.setText(EMPTY.format(span, size, OFFERED[self.most.currentData()]))
 
     def _show(self) -> None:
-        self.run.setEnabled(not self._running)
-        self.most.setEnabled(not self._running)
-        self.halt.setEnabled(self.running)
+        for one in (self.run, self.most):
+            one.setEnabled(self._job is State.IDLE)
+        self.halt.setEnabled(self._job is State.RUNNING)
         self.words.setVisible(bool(self.points))
         self._stack.setCurrentWidget(self.plot if self.points else self._message)
 

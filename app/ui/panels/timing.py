@@ -169,7 +169,7 @@ class TimingPanel(Card):
     def _end(self, run: Run, when: float, share: float) -> CurveName:
         """The name of a curve: model, seconds, and what becomes of a run that has not finished."""
         x = np.log10(max(when, LEAST)) if self.log.isChecked() else when
-        text = " ".join(part for part in (run.title, seconds(when), run.state) if part)
+        text = " ".join(part for part in (run.title, seconds(when), run.status) if part)
         return CurveName(float(x), share, text, self._theme.model(run.model))
 
     def _fit(self, curves: list[np.ndarray]) -> None:

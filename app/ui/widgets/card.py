@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
+from typing import TypeVar
 
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QAction, QPainter, Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import SignalInstance
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAction, QPainter, Qt
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.core.formatting import printable
 
+Box = TypeVar("Box", bound=QBoxLayout)
 LINE = 84  # characters of a line of a tooltip
 HEAD = 30  # so that the titles of neighbours stand on one line, with buttons beside them or without
 
@@ -21,19 +36,31 @@ class Card(QFrame):
         super().__init__()
         self.setObjectName("card")
         self.setAccessibleName(title)
-        self.body = QVBoxLayout(self)
-        self.body.setContentsMargins(12, 8, 12, 10)
-        self.body.setSpacing(8)
+        self.body = spaced(QVBoxLayout(self), 8, (12, 8, 12, 10))
         self.head = QWidget()
-        self.header = QHBoxLayout(self.head)
-        self.header.setContentsMargins(0, 0, 0, 0)
-        self.header.setSpacing(4)
+        self.header = spaced(QHBoxLayout(self.head), 4)
         self.name = label(title, "title")
         self.name.setToolTip(tip)
         self.name.setMinimumHeight(HEAD)
         self.header.addWidget(self.name)
         self.header.addStretch(1)
         self.body.addWidget(self.head)
+
+    def add_pages(self, *pages: QWidget, stretch: int = 1) -> QStackedLayout:
+        """Pages in one place of the body, of which one is shown at a time."""
+        holder = QWidget()
+        made = QStackedLayout(holder)
+        for page in pages:
+            made.addWidget(page)
+        self.body.addWidget(holder, stretch)
+        return made
+
+
+def spaced(layout: Box, spacing: int, margins: tuple[int, int, int, int] = (0, 0, 0, 0)) -> Box:
+    """A layout with so much between its parts, and at its left, top, right and bottom."""
+    layout.setSpacing(spacing)
+    layout.setContentsMargins(*margins)
+    return layout
 
 
 class OneLine(QLabel):
@@ -75,6 +102,13 @@ def label(text: str, kind: str = "", wrap: bool = False) -> QLabel:
     return made
 
 
+def hint(text: str) -> QLabel:
+    """Words on what will stand in their place."""
+    made = label(text, "muted", wrap=True)
+    made.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    return made
+
+
 def button(action: QAction, text: str = "") -> QToolButton:
     """A button for an action, reachable by Tab; with a text of its own where the menu's would be too long."""
     if text:
@@ -83,6 +117,17 @@ def button(action: QAction, text: str = "") -> QToolButton:
     made.setDefaultAction(action)
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     made.setAccessibleName(action.text())
+    return made
+
+
+def plain_button(text: str, tip: str, clicked: Callable[[], object] | SignalInstance, name: str = "") -> QToolButton:
+    """A button without an action, reachable by Tab. name: for a person who does not see it; else its text."""
+    made = QToolButton()
+    made.setText(text)
+    made.setToolTip(tip)
+    made.setAccessibleName(name or text)
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    made.clicked.connect(clicked)
     return made
 
 
@@ -109,11 +154,6 @@ def named(row: QHBoxLayout, name: str, field: QWidget, tip: str = "") -> QLabel:
 
 def announce(widget: QWidget, text: str, urgent: bool = False) -> None:
     """Let a screen reader say it, at once where it is urgent."""
-    try:
-        from PySide6.QtGui import QAccessibleAnnouncementEvent
-    except ImportError:  # before Qt 6.8
-        QAccessible.updateAccessibility(QAccessibleEvent(widget, QAccessible.Event.Alert))
-        return
     told = QAccessibleAnnouncementEvent(widget, text)
     politeness = QAccessible.AnnouncementPoliteness
     told.setPoliteness(politeness.Assertive if urgent else politeness.Polite)

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 from app.core import formatting
 from app.core.run import Run
 from app.ui.widgets import picture
-from app.ui.widgets.card import OneLine, label, plain_tip
+from app.ui.widgets.card import OneLine, label, plain_tip, spaced
 from app.ui.widgets.keys import Keys
 
 SPREAD = np.array((255, 92, 168))  # on a grey picture, unlike gold and white
@@ -163,19 +163,14 @@ class PixelReadout(QWidget):
         super().__init__()
         self.setAccessibleName("The pixel looked at")
         self.words = QWidget()
-        rows = QVBoxLayout(self.words)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(0)
+        rows = spaced(QVBoxLayout(self.words), 0)
         self._lines = OneLine(), OneLine()
         for one in self._lines:
             one.setObjectName("muted")
             rows.addWidget(one)
         self.legend = QWidget()
-        both = QVBoxLayout(self.legend)
-        both.setContentsMargins(0, 0, 0, 0)
-        both.setSpacing(0)
-        row = QHBoxLayout()
-        row.setSpacing(5)
+        both = spaced(QVBoxLayout(self.legend), 0)
+        row = spaced(QHBoxLayout(), 5)
         ramp, self._end = label(""), label("", "muted")
         ramp.setPixmap(_ramp())
         for part in (label("0", "muted"), ramp, self._end):

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core import formatting
 from app.ui.widgets import picture
-from app.ui.widgets.card import label, plain_tip
+from app.ui.widgets.card import label, plain_tip, spaced
 from vssm.models import registry
 from vssm.reports.precomputed import PrecomputedExample
 
@@ -26,9 +26,7 @@ class Placeholder(QWidget):
         self.picture.setMinimumSize(LEAST, LEAST)
         self.words = label(words, "muted", wrap=True)
         self.words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 12, 0, 12)
-        column.setSpacing(8)
+        column = spaced(QVBoxLayout(self), 8, (0, 12, 0, 12))
         column.addWidget(self.picture, 1)
         column.addWidget(self.words)
         self.picture.hide()

@@ -13,12 +13,13 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QPen, QTransform
-from PySide6.QtWidgets import QFileDialog, QLabel, QMenu, QToolButton
+from PySide6.QtWidgets import QFileDialog, QLabel, QMenu
 
 from app.core import csv_export
 from app.ui import theme
 from app.ui.pointer import INTERRUPTIONS
 from app.ui.widgets import plot_export
+from app.ui.widgets.card import plain_button
 from app.ui.widgets.file_dialog import ask_file
 from app.ui.widgets.keys import Keys
 from vssm.errors import UserError
@@ -222,13 +223,9 @@ class Plot(pg.PlotWidget):
         self.value.hide()
         self.zoom_box.sigRangeChanged.connect(self._moved)
         self.menu = self._make_menu()
-        self.button = QToolButton()  # for a panel's header
-        self.button.setText("⋯")
+        tip = f"Copy or save this plot, or show it whole.\n{HELP}"
+        self.button = plain_button("⋯", tip, self._open_menu, "Plot: copy and save")  # for a panel's header
         self.button.setObjectName("menu")
-        self.button.setAccessibleName("Plot: copy and save")
-        self.button.setToolTip(f"Copy or save this plot, or show it whole.\n{HELP}")
-        self.button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.button.clicked.connect(self._open_menu)
         self._cornered = False
         nearer, further = partial(self.zoom_box.scaleBy, (1 / STEP,) * 2), partial(self.zoom_box.scaleBy, (STEP,) * 2)
         does: dict[Qt.Key, Callable[[], object]] = {

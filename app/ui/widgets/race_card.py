@@ -11,7 +11,7 @@ from app.core import formatting, race
 from app.core.race import Contestant, Frame, State
 from app.ui import theme
 from app.ui.widgets import picture
-from app.ui.widgets.card import OneLine, label
+from app.ui.widgets.card import OneLine, label, spaced
 from app.ui.widgets.colour_map import enlarge, paint, rgb, sequential
 
 FEW = 64  # most new pixels that are outlined
@@ -80,9 +80,7 @@ class RaceCard(QFrame):
         self.setObjectName("card")
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.contestant = contestant
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(6, 5, 6, 6)
-        rows.setSpacing(3)
+        rows = spaced(QVBoxLayout(self), 3, (6, 5, 6, 6))
         self.name = OneLine()
         self.name.setText(f"{theme.sign(contestant.model, contestant.usual)} {contestant.title}")
         rows.addWidget(self.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
-from app.ui.widgets.card import named
+from app.ui.widgets.card import named, spaced
 from app.ui.widgets.number_field import WholeField
 from vssm.sampling.step import Sampler
 
@@ -24,9 +24,7 @@ class SamplerPicker(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
+        row = spaced(QHBoxLayout(self), 6)
         self._offered: Sampler | None = None
         self.mode, self.number = QComboBox(), WholeField()
         self.mode.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)

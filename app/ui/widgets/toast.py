@@ -10,14 +10,13 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QMainWindow,
     QPlainTextEdit,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app.core.formatting import printable
 from app.ui import error_report
-from app.ui.widgets.card import announce, label
+from app.ui.widgets.card import announce, label, plain_button, spaced
 
 MOST = 3  # at a time
 STAY = 6000  # milliseconds that a note stays, and longer where somebody reads it
@@ -46,22 +45,20 @@ class Toast(QFrame):
         self.text, self.kind, self.about, self._details = text, kind, about, details
         rows = QVBoxLayout(self)
         rows.setContentsMargins(14, 8, 8, 8)
-        row = QHBoxLayout()
-        row.setSpacing(6)
+        row = spaced(QHBoxLayout(), 6)
         rows.addLayout(row)
         words = label(text, wrap=True)
         words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row.addWidget(words, 1)
         if details:
-            self.more = self._button("Details", "Show what is known of the cause, or hide it", self._unfold)
+            self.more = plain_button("Details", "Show what is known of the cause, or hide it", self._unfold)
             self.more.setCheckable(True)
             row.addWidget(self.more, 0, Qt.AlignmentFlag.AlignTop)
         if kind != "note":
             tip = "Copy this message, its cause and the versions of all that takes part, for a report"
-            self.copy = self._button("Copy report", tip, self._copy)
+            self.copy = plain_button("Copy report", tip, self._copy)
             row.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignTop)
-        close = self._button("×", "Close the message (Esc)", self.closed)
-        close.setAccessibleName("Close the message")
+        close = plain_button("×", "Close the message (Esc)", self.closed, "Close the message")
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
         self.cause = QPlainTextEdit(details)
         self.cause.setReadOnly(True)
@@ -74,15 +71,6 @@ class Toast(QFrame):
         self.end.timeout.connect(self._go)
         if kind == "note":
             self.end.start()
-
-    def _button(self, text: str, tip: str, pressed) -> QToolButton:
-        made = QToolButton()
-        made.setText(text)
-        made.setAccessibleName(text)
-        made.setToolTip(tip)
-        made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        made.clicked.connect(pressed)
-        return made
 
     @property
     def read(self) -> bool:
@@ -127,9 +115,7 @@ class Messages(QWidget):
         self._about = ""  # the data set in front of the person
         self._before: QWidget | None = None  # had the focus
         self.beneath: QWidget | None = None  # stands in the corner, too
-        self._rows = QVBoxLayout(self)
-        self._rows.setContentsMargins(0, 0, 0, 0)
-        self._rows.setSpacing(6)
+        self._rows = spaced(QVBoxLayout(self), 6)
         over.installEventFilter(self)
         self.hide()
 
