@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vssm.nn import ssm_block
 from vssm.nn.ssm_block import SSMBlock
 
 
@@ -60,8 +61,9 @@ def test_columns_are_rows_of_the_transposed_picture():
     torch.testing.assert_close(columns(x), rows(x.transpose(1, 2).contiguous()).transpose(1, 2), rtol=1e-9, atol=1e-9)
 
 
-def test_kept_decays_follow_the_weights():
-    made, x = block().eval(), torch.randn(1, 3, 4, 16, dtype=torch.float64)
+@pytest.mark.parametrize("settings", [{}, {"columns": True}, {"causal": True}])
+def test_kept_decays_follow_the_weights(settings):
+    made, x = block(**settings).eval(), torch.randn(1, 3, 4, 16, dtype=torch.float64)
     with torch.no_grad():
         first = made(x)
         made.train()
@@ -70,3 +72,11 @@ def test_kept_decays_follow_the_weights():
         second = made(x)
     assert not torch.allclose(first, second)
     torch.testing.assert_close(second, made(x), rtol=1e-12, atol=1e-12)  # with gradients, hence computed anew
+
+
+def test_a_large_batch_goes_through_in_parts_and_comes_out_the_same(monkeypatch):
+    made, x = block(columns=True).eval(), torch.randn(5, 3, 4, 16, dtype=torch.float64)
+    monkeypatch.setattr(ssm_block, "TOKENS_IN_CACHE", 2 * 3 * 4)
+    with torch.no_grad():
+        parts = made(x)
+    torch.testing.assert_close(parts, made(x), rtol=1e-12, atol=1e-12)  # with gradients, hence whole

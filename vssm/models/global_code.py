@@ -191,18 +191,21 @@ class GlobalCode(nn.Module):
         q = CERTAIN * (value - 1)
         return q[:, None, None], p[:, None, None], value[:, None, None], plans[:, -1]
 
-    def draw(self, prompt: Tensor, choose: Callable[[int, Tensor], Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(
+        self, prompt: Tensor, samples: int, choose: Callable[[int, Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Draw the codes, one after another.
 
         Args:
-            prompt: [B, H, W, C + 1].
+            prompt: [B, H, W, C + 1], or [1, H, W, C + 1] for one that all samples have.
+            samples: How many samples to draw, B.
             choose: Takes the number of a code (from 0) and its logits [B, K], and returns its class [B].
 
         Returns:
             The value and the raw prior, each [B, 1, 1, M·K], and the plan [B, R].
         """
         read = self.prior.read_prompt(prompt)
-        plan, raw, codes = prompt.new_zeros(len(prompt), self.prior.plan.in_features), [], []
+        plan, raw, codes = prompt.new_zeros(samples, self.prior.plan.in_features), [], []
         for m, centroids in enumerate(self.quantiser.centroids):
             raw.append(self.prior.logits(read, plan, m))
             codes.append(choose(m, raw[-1]))

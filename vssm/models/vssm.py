@@ -224,6 +224,7 @@ class Head(nn.Module):
         seen = channels + mixing * (likelihood.channels + 1)
         self.mix = Conv(seen, channels, 5 if mixing else 1, padding=2 * mixing)
         self.raw = Conv(channels, likelihood.parameters, 3 if mixing else 1, padding=int(mixing))
+        self.raw.precise = True
         assert self.raw.bias is not None
         self.raw.bias.data.copy_(likelihood.initial_bias())
 
@@ -460,19 +461,23 @@ class VSSM(nn.Module):
         chunk = params.parameter if params.sampler == "chunked" else self.tokens
         while True:
             prompt = self.prompt(values, known)
-            h = self.top(prompt)
+            alike = len(prompt) > 1 and bool((prompt == prompt[:1]).all())
+            read = prompt[:1] if alike else prompt  # samples of one prompt share what depends on it alone
+            h = self.top(read)
             number = 0
             if self.config.coarse_levels:
                 top = self.fold_prompt(space_to_depth(h, 2)) + self.coarse_position
                 if self.config.codes:
-                    value, prior, plan = self.code.draw(prompt, how.code)
+                    value, prior, plan = self.code.draw(read, len(prompt), how.code)
                     shown = plan.unflatten(1, self.code.quantiser.shape)
                     yield SamplingStep(latent=(self.code.latent, value, prior), level=0, plan=shown)
                     top = top + self.plan(plan)
+                top = top.expand(len(prompt), -1, -1, -1)
                 for level in self.coarse:
                     top, value, prior = level.sample(top, how, number := number + 1)
                     yield SamplingStep(latent=(level.latent, value, prior), level=number)
                 h = h + depth_to_space(self.unfold_coarse(top), 2)
+            h = h.expand(len(prompt), -1, -1, -1)
             for level in self.fine:
                 h, value, prior = level.sample(h, how, number := number + 1)
                 yield SamplingStep(latent=(level.latent, value, prior), level=number)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssm.nn import scan
+
+TOKENS_IN_CACHE = 1600  # of so many at a time, what a block computes in between stays in a CPU core's cache
 
 
 def convolve(
@@ -41,9 +44,22 @@ def at_least_float32(x: Tensor) -> Tensor:
 class Conv(nn.Conv2d):
     """nn.Conv2d for [B, H, W, C]."""
 
+    precise = False  # whether `halve` leaves it in float32
+
     def forward(self, x: Tensor) -> Tensor:
         assert not isinstance(self.padding, str)
+        x = x.to(self.weight.dtype) if self.weight.dtype == torch.bfloat16 else x
         return convolve(x, self.weight, self.bias, self.padding, self.stride[0], self.groups)
+
+
+def halve(modules: Iterable[nn.Module]) -> None:
+    """Convert weights of products to bfloat16, for generation in it: half the memory to read, no casts on the way.
+    Norms, positions, decays and precise convolutions stay in float32."""
+    for module in modules:
+        if isinstance(module, nn.Linear) or (isinstance(module, Conv) and not module.precise):
+            module.bfloat16()
+        if isinstance(module, SSMBlock):
+            module.kernel.data, module.skip.data = module.kernel.bfloat16(), module.skip.bfloat16()
 
 
 class SSMBlock(nn.Module):
@@ -78,6 +94,7 @@ class SSMBlock(nn.Module):
         self.inner, self.state, self.heads = inner, state, heads
         self.causal, self.columns, self.selective = causal, columns, selective
         self._decay: Tensor | None = None
+        self._decay_of: tuple[int, int, torch.device, torch.dtype] | None = None  # what the decays are kept for
         self.norm = nn.LayerNorm(d_model)
         self.kernel = nn.Parameter(nn.init.dirac_(torch.empty(d_model, 1, 3, 3), groups=d_model))
         self.kernel.data += 0.05 * torch.randn_like(self.kernel)
@@ -98,45 +115,55 @@ class SSMBlock(nn.Module):
             nn.init.normal_(self.rate.weight, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        B, H, W, _ = x.shape
+        images = max(1, TOKENS_IN_CACHE // (x.shape[1] * x.shape[2]))
+        if len(x) <= images or not x.is_cpu or self._learning():
+            return x + self._change(x)
+        return torch.cat([part + self._change(part) for part in x.split(images)])
+
+    def _change(self, x: Tensor) -> Tensor:
+        """Compute what the block adds to x."""
         u = self._convolve(self.norm(x))
         gate, v, b, c = self.into(u).split([self.inner, self.inner, self.state, self.state], -1)
-        v, b, c, u = (self._flatten(part) for part in (v, b, c, u))
-        heads = v.unflatten(-1, (self.heads, -1))
-        c = c * self.state**-0.5
-        if self._may_keep_decay(u):
-            y = scan.ssd_matrix(heads, self._kept_decay(u, c.dtype), b, c)
-        elif self.causal:
-            y = scan.ssd_causal(heads, self._log_decay(u), b, c)
+        if self.selective or self._learning() or x.shape[1] * x.shape[2] > scan.LONGEST_MATRIX:
+            y = self._scan(u, v, b, c)
         else:
-            y = scan.ssd_bidirectional(heads, self._log_decay(u), b, c)
-        y = y.flatten(2) + self.skip.to(v.dtype) * v
-        y = y.view(B, W, H, -1).transpose(1, 2) if self.columns else y.view(B, H, W, -1)
-        return x + self.out(F.silu(gate) * y)
+            heads, b, c = v.flatten(1, 2).unflatten(-1, (self.heads, -1)), b.flatten(1, 2), c.flatten(1, 2)
+            y = scan.ssd_matrix(heads, self._kept_decay(u, v.dtype), b, c).reshape(v.shape)
+        return self.out(torch.addcmul(y, v, self.skip.to(v.dtype)) * F.silu(gate))
 
-    def _flatten(self, x: Tensor) -> Tensor:
-        """Flatten [B, H, W, C] to [B, T, C] in the order of this block's scan."""
-        return (x.transpose(1, 2) if self.columns else x).flatten(1, 2)
+    def _scan(self, u: Tensor, v: Tensor, b: Tensor, c: Tensor) -> Tensor:
+        """Run the recurrence in the order of this block, for the conv's output u [B, H, W, D] and parts of it:
+        [B, H, W, E]."""
+        B, H, W, _ = u.shape
+        v, b, c, u = ((x.transpose(1, 2) if self.columns else x).flatten(1, 2) for x in (v, b, c, u))
+        heads, run = v.unflatten(-1, (self.heads, -1)), scan.ssd_causal if self.causal else scan.ssd_bidirectional
+        y = run(heads, self._log_decay(u), b, c * self.state**-0.5).flatten(2)
+        return y.view(B, W, H, -1).transpose(1, 2) if self.columns else y.view(B, H, W, -1)
 
     def _convolve(self, u: Tensor) -> Tensor:
         kernel = self.kernel * self.taps if self.causal else self.kernel
-        return convolve(u, kernel.to(u.dtype), padding=1, groups=u.shape[-1])
+        return convolve(u.to(kernel.dtype), kernel, padding=1, groups=u.shape[-1])
 
     def train(self, mode: bool = True) -> SSMBlock:
         """Switch between training and evaluation; the kept decays are dropped."""
         self._decay = None  # the weights may have changed
         return super().train(mode)
 
-    def _may_keep_decay(self, u: Tensor) -> bool:
-        """Whether the matrix of constant decays can be computed once: only while nothing is learned."""
-        learning = self.training or torch.is_grad_enabled()
-        return not (self.selective or learning or u.shape[1] > scan.LONGEST_MATRIX)
+    def _learning(self) -> bool:
+        return self.training or torch.is_grad_enabled()
 
     def _kept_decay(self, u: Tensor, dtype: torch.dtype) -> Tensor:
-        kept = self._decay
-        if kept is None or (kept.shape[-1], kept.device, kept.dtype) != (u.shape[1], u.device, dtype):
+        """Return the constant decays between the tokens of u [B, H, W, D] in raster order, whatever the order of the
+        scan, times the scale of c: [1, heads, T, T]. They are computed once, as nothing is learned."""
+        (H, W), kept = u.shape[1:3], self._decay
+        if kept is None or self._decay_of != (H, W, u.device, dtype):
             between = scan.causal_decay if self.causal else scan.bidirectional_decay
-            kept = self._decay = between(self._log_decay(u)).to(dtype)
+            kept = between(self._log_decay(u.flatten(1, 2))) * self.state**-0.5
+            if self.columns:
+                order = torch.arange(H * W, device=u.device).view(W, H).t().flatten()
+                kept = kept[:, :, order][..., order]
+            self._decay, self._decay_of = kept.to(dtype), (H, W, u.device, dtype)
+            return self._decay
         return kept
 
     def _log_decay(self, u: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from vssm.checkpoint import Checkpoint
 from vssm.errors import UserError
 from vssm.models import registry
 from vssm.models.registry import LatentNetwork, Network
+from vssm.nn.ssm_block import halve
 from vssm.prompt import Prompt
 from vssm.sampling.events import (
     Drafts,
@@ -402,11 +403,9 @@ def _copied(x: Tensor, dtype: torch.dtype) -> NDArray[Any]:
 
 
 def _in_half(network: Network, where: torch.device) -> Network:
-    """A copy whose linear layers are in bfloat16, if the device computes in it: half the memory to read, no casts."""
+    """A copy with weights in bfloat16, if the device computes in it."""
     if device.fast_dtype(where) == torch.float32:
         return network
     copied = copy.deepcopy(network)
-    for layer in copied.modules():
-        if isinstance(layer, torch.nn.Linear):
-            layer.bfloat16()
+    halve(copied.modules())
     return copied
