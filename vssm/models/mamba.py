@@ -63,7 +63,7 @@ class Block(nn.Module):
         nn.init.uniform_(self.kernel, -(c.convolution**-0.5), c.convolution**-0.5)
 
     def forward(self, x: Tensor, states: list[Tensor] | None = None) -> Tensor:
-        """Scan x [B, T, D], from the first token on; fills `states` (the convolution's last inputs, and h) if given."""
+        """Scan x [B, T, D], from the first token on; fills `states` (see `Mamba.make_states`) if given."""
         B, T, _ = x.shape
         normed = self.norm(x)
         gate, mixed = self.into(normed).split([self.inner, self.mixed], -1)
@@ -78,8 +78,8 @@ class Block(nn.Module):
         y, h = scan.ssd(v * step.to(v.dtype).unsqueeze(-1), -step * self.log_rate.exp(), b, c, self.chunk)
         y = (y + self.skip.to(v.dtype)[:, None] * v).flatten(2)
         if states is not None:
-            states[0].copy_(framed[:, T:])
-            states[1].copy_(h)
+            for state, last in zip(states, (h, *framed[:, T:].unbind(1)), strict=True):
+                state.copy_(last)
         return x + self.out(self.last_norm(y * F.silu(gate)))
 
     def weights(self) -> BlockWeights:
@@ -89,7 +89,7 @@ class Block(nn.Module):
             self.norm.bias,
             torch.cat([self.into.weight, self.step.weight]).t(),
             torch.cat([self.into.bias, self.step.bias]),
-            self.kernel[:, 0, :, 0].t().contiguous(),
+            self.kernel[:, 0, :, 0].t().contiguous().unbind(0),
             self.kernel_bias,
             -self.log_rate.exp(),
             self.skip.unsqueeze(1),
@@ -100,19 +100,29 @@ class Block(nn.Module):
 
 
 class BlockWeights(NamedTuple):
-    """A block's tensors, with matrices transposed."""
+    """A block's tensors, with matrices transposed; kernel: one row for each token it spans, the last for its own."""
 
     norm: Tensor
     norm_bias: Tensor
     into: Tensor
     into_bias: Tensor
-    kernel: Tensor
+    kernel: tuple[Tensor, ...]
     kernel_bias: Tensor
     rate: Tensor
     skip: Tensor
     last_norm: Tensor
     last_norm_bias: Tensor
     out: Tensor
+
+
+class Pending(NamedTuple):
+    """Of a segment of R tokens what may enter a block's states: inputs [K, width − 1 + R, E + 2N] of the convolution,
+    with those before the segment; x [K, R, H, P], log_a [K, R, H] and b [K, R, N] of the recurrence."""
+
+    inputs: Tensor
+    x: Tensor
+    log_a: Tensor
+    b: Tensor
 
 
 class Mamba(RasterModel):
@@ -135,15 +145,19 @@ class Mamba(RasterModel):
 
     def read(self, x: Tensor, states: list[Tensor] | None = None) -> Tensor:
         for i, block in enumerate(self.blocks):
-            x = block(x, None if states is None else states[2 * i : 2 * i + 2])
+            x = block(x, None if states is None else states[self._of(i)])
         return x
 
-    def make_states(self, samples: int) -> list[Tensor]:
-        """Make two tensors for each block: the convolution's last inputs [K, width − 1, E + 2N], and h [K, H, P, N]."""
+    def _of(self, block: int) -> slice:
+        """Where a block's tensors are in the states."""
+        width = self.config.convolution
+        return slice(block * width, (block + 1) * width)
+
+    def make_states(self, samples: int, spare: int = 0) -> list[Tensor]:
+        """Make for each block h [K, H, P, N] and the convolution's last inputs, width − 1 tensors [K, E + 2N]."""
         c, new = self.config, self.head.weight.new_zeros
-        recent = (samples, c.convolution - 1, c.inner + 2 * c.state)
-        h = (samples, c.heads, c.inner // c.heads, c.state)
-        return [new(shape) for _ in self.blocks for shape in (recent, h)]
+        h, mixed = (samples, c.heads, c.inner // c.heads, c.state), (samples, c.inner + 2 * c.state)
+        return [new(shape) for _ in self.blocks for shape in (h, *[mixed] * (c.convolution - 1))]
 
     def block_tables(self) -> list[BlockWeights]:
         return [block.weights() for block in self.blocks]
@@ -152,19 +166,63 @@ class Mamba(RasterModel):
         c, K = self.config, len(x)
         sizes, parts = [c.inner, c.inner + 2 * c.state, c.heads], [c.inner, c.state, c.state]
         for i, w in enumerate(tables):
+            h, *recent = states[self._of(i)]
             normed = torch.layer_norm(x, self.norm.normalized_shape, w.norm, w.norm_bias)
             gate, mixed, step = torch.addmm(w.into_bias, normed, w.into).split(sizes, -1)
-            window = torch.cat([states[2 * i], mixed.unsqueeze(1)], 1)
-            states[2 * i] = window[:, 1:]
-            v, b, C = F.silu((window * w.kernel).sum(1).add_(w.kernel_bias)).split(parts, -1)
+            recent.append(mixed)
+            u = w.kernel_bias
+            for one, weight in zip(recent, w.kernel, strict=True):
+                u = torch.addcmul(u, one, weight)
+            states[self._of(i)] = [h, *recent[1:]]
+            v, b, C = F.silu(u).split(parts, -1)
             step = F.softplus(step)
             v = v.view(K, c.heads, -1)
-            h = states[2 * i + 1].mul_((step * w.rate).exp_()[..., None, None])
+            h.mul_((step * w.rate).exp_()[..., None, None])
             h.addcmul_((v * step.unsqueeze(-1)).unsqueeze(-1), b[:, None, None, :])
-            y = torch.bmm(h.view(K, c.inner, c.state), C.unsqueeze(-1)).view(K, c.heads, -1)
+            # the row first: products of a batch of matrices with columns are many times slower on a CPU
+            y = torch.bmm(C.unsqueeze(1), h.view(K, c.inner, c.state).transpose(1, 2)).view(K, c.heads, -1)
             y = torch.addcmul(y, w.skip, v).view(K, c.inner) * F.silu(gate)
             x = torch.addmm(x, torch.layer_norm(y, (c.inner,), w.last_norm, w.last_norm_bias), w.out)
         return x
+
+    def segment(
+        self, x: Tensor, states: list[Tensor], first: Tensor, tables: list[BlockWeights]
+    ) -> tuple[Tensor, list[Pending]]:
+        c, (K, R, D) = self.config, x.shape
+        if R == 1:  # it is right whatever was guessed
+            return self.step(x[:, 0], states, 0, tables).unsqueeze(1), []
+        sizes, parts = [c.inner, c.inner + 2 * c.state, c.heads], [c.inner, c.state, c.state]
+        pending = []
+        x = x.flatten(0, 1)
+        for i, w in enumerate(tables):
+            h, *recent = states[self._of(i)]
+            normed = torch.layer_norm(x, self.norm.normalized_shape, w.norm, w.norm_bias)
+            gate, mixed, step = torch.addmm(w.into_bias, normed, w.into).split(sizes, -1)
+            inputs = torch.cat([*(one.unsqueeze(1) for one in recent), mixed.view(K, R, -1)], 1)
+            u = w.kernel_bias
+            for lag, weight in enumerate(w.kernel):
+                u = torch.addcmul(u, inputs[:, lag : lag + R], weight)
+            v, b, C = F.silu(u).split(parts, -1)
+            step = F.softplus(step).view(K, R, -1)
+            v = v.view(K, R, c.heads, -1)
+            run = v * step.unsqueeze(-1), step * w.rate, b
+            pending.append(Pending(inputs, *run))
+            y = torch.addcmul(scan.ssd_segment(*run, C, h), w.skip, v).reshape(K * R, c.inner) * F.silu(gate)
+            x = torch.addmm(x, torch.layer_norm(y, (c.inner,), w.last_norm, w.last_norm_bias), w.out)
+        return x.view(K, R, D), pending
+
+    def keep(self, states: list[Tensor], pending: list[Pending], count: Tensor) -> None:
+        if not pending:
+            return
+        n = len(pending)  # blocks, whose states move on together: a few operations in place of many
+        inputs, x, log_a, b = (torch.cat(each) for each in zip(*pending, strict=True))
+        count = count.repeat(n)
+        h = scan.ssd_advance(x, log_a, b, torch.cat([states[self._of(i)][0] for i in range(n)]), count)
+        lags = count[:, None] + torch.arange(self.config.convolution - 1, device=count.device)
+        recent = inputs.gather(1, lags.unsqueeze(-1).expand(-1, -1, inputs.shape[-1]))
+        states[:] = [
+            one for pair in zip(h.chunk(n), recent.chunk(n), strict=True) for one in (pair[0], *pair[1].unbind(1))
+        ]
 
 
 def config_for(data: DataSet, **changes: object) -> MambaConfig:

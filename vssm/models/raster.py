@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssm.config import PictureConfig, bounded, flag
+from vssm.models import predictive
 from vssm.nn import likelihoods
 from vssm.nn.modules import SquaredReLU, linear
 from vssm.nn.ssm_block import at_least_float32
@@ -31,6 +31,7 @@ from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
 NEIGHBOURS = 0.75, 0.75, -0.5  # how a pixel follows those to the left, above, and above left, before training
 SEQUENTIAL = Sampler("sequential", "Sequential", "one pixel after another, each drawn given all before it")
+PREDICTIVE = "guesses up to so many pixels, checks them in one call; the sequential picture, as its noise is the same"
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class StepTables(NamedTuple):
 class RasterModel(nn.Module):
     """Maps pixel values to the raw outputs of each pixel's likelihood, given the pixels before it in raster order.
 
-    A model calls `make_ends` and implements `read`, `make_states`, `block_tables` and `step`.
+    A model calls `make_ends` and implements `read`, `make_states`, `block_tables`, `step`, `segment` and `keep`.
     """
 
     config: RasterConfig
@@ -82,15 +83,16 @@ class RasterModel(nn.Module):
 
     @staticmethod
     def samplers(config: RasterConfig) -> tuple[Sampler, ...]:
-        """Its samplers under a config: only one."""
-        return (SEQUENTIAL,)
+        """Its samplers under a config, the usual one first."""
+        usual, most = predictive.usual(config), config.width
+        return SEQUENTIAL, Sampler("predictive", "Predictive", PREDICTIVE, "draft", usual, most)
 
     def read(self, x: Tensor, states: list[Tensor] | None = None) -> Tensor:
         """Run the blocks, which are causal: x [B, T, D] to [B, T, D]; fills `states` for the next step."""
         raise NotImplementedError
 
-    def make_states(self, samples: int) -> list[Tensor]:
-        """Make what is carried from step to step: tensors [K, ...]."""
+    def make_states(self, samples: int, spare: int = 0) -> list[Tensor]:
+        """Make what is carried from step to step: tensors [K, ...]. spare: how far a segment may reach beyond T."""
         raise NotImplementedError
 
     def block_tables(self) -> list[Any]:
@@ -100,6 +102,23 @@ class RasterModel(nn.Module):
     def step(self, x: Tensor, states: list[Tensor], t: int, tables: list[Any]) -> Tensor:
         """Run the blocks on the token at t: x [K, D] to [K, D]; updates `states` in place."""
         raise NotImplementedError
+
+    def segment(self, x: Tensor, states: list[Tensor], first: Tensor, tables: list[Any]) -> tuple[Tensor, list[Any]]:
+        """Run the blocks on R tokens of each sample, which may be wrong from some token on.
+
+        Args:
+            x: The tokens [K, R, D].
+            states: As they were before the first of these tokens. They are so afterwards, too, unless R is 1.
+            first: [K], at which t a sample's tokens begin.
+            tables: As `block_tables` makes them.
+
+        Returns:
+            [K, R, D], and what `keep` needs to carry the states on.
+        """
+        raise NotImplementedError
+
+    def keep(self, states: list[Tensor], pending: list[Any], count: Tensor) -> None:
+        """Carry the states past the first `count` [K] tokens of a segment; by default they need no change."""
 
     def make_ends(self, c: RasterConfig) -> None:
         """Make what comes before the blocks and after them."""
@@ -221,59 +240,91 @@ class RasterModel(nn.Module):
         c, K = self.config, len(canvas)
         r, q = divmod(t, c.width)
         window = canvas[:, :, r : r + c.stem_rows + 1, q : q + 2 * c.stem_columns + 1].reshape(K, -1)
+        x = self.enter(window, previous, tables.position[t], tables)
+        return self.leave(self.step(x, states, t, tables.blocks), window, tables)
+
+    def enter(self, window: Tensor, previous: Tensor, position: Tensor, tables: StepTables) -> Tensor:
+        """Inputs [N, D] of tokens with windows [N, C · patch], pixels before them [N, C], and positions [N or 1, D]."""
         hidden = torch.addmm(tables.window_bias, window, tables.window).relu_()
-        x = torch.addmm(tables.position[t], hidden * hidden, tables.stem).addmm_(previous, tables.previous)
-        x = self.step(x, states, t, tables.blocks)
+        return torch.addmm(position, hidden * hidden, tables.stem).addmm_(previous, tables.previous)
+
+    def leave(self, x: Tensor, window: Tensor, tables: StepTables) -> Tensor:
+        """Raw outputs [N, P] of tokens [N, D] after the blocks, with their windows."""
         x = torch.layer_norm(x, self.norm.normalized_shape, tables.norm, tables.norm_bias)
         raw = torch.addmm(tables.head_bias, x, tables.head)
         return raw if tables.direct is None else raw.addmm_(window, tables.direct)
 
     def complete(self, values: Tensor, known: Tensor, params: SamplingParams) -> Iterator[SamplingStep]:
-        """Read the prefix that all prompts have in one call, then draw one token a call; known pixels are kept."""
-        c, T, K = self.config, self.tokens, len(values)
-        given, mask = values.flatten(1, 2), known.flatten(1)
-        shared = mask.all(0)
-        prefix = int(shared.long().cumprod(0).sum())
-        in_prefix = (torch.arange(T, device=given.device) < prefix).unsqueeze(1)
-        flat = given * in_prefix  # pixels known later enter the canvas as they pass
-        some, every = mask.any(0).tolist(), shared.tolist()
-        noise = self.likelihood.noise(T, K, rng=params.rng, device=given.device)
-        states, tables = self.make_states(K), self.step_tables()
-        canvas = self.canvas(values) * 0
-        inner = canvas[:, :, c.stem_rows :, c.stem_columns : c.stem_columns + c.width]
-        previous = canvas.new_zeros(K, c.channels)
-        raws: list[Tensor] = []  # of every step, by reference
-        if prefix:
-            if (given[:, :prefix] == given[:1, :prefix]).all():  # one prompt, many samples: read it once
-                first = self.make_states(1)
-                self(values[:1], first, tokens=prefix)
-                for state, one in zip(states, first, strict=True):
-                    state.copy_(one.expand_as(state))
-            else:
-                self(values, states, tokens=prefix)
-            signed = self.signed(given)
-            inner.copy_((signed * in_prefix).transpose(1, 2).view_as(inner))
-            previous = signed[:, prefix - 1]
-            yield SamplingStep(flat.view_as(values), prefix, prompt=True)
-        for t in range(prefix, T):
-            raw = self.next_raw(canvas, previous, states, t, tables)
-            raws.append(raw)
-            drawn = self.likelihood.choose(raw, noise[t], params.temperature)
-            if every[t]:
-                drawn = given[:, t]
-            elif some[t]:
-                drawn = torch.where(mask[:, t, None], given[:, t], drawn)
-            flat[:, t] = drawn
-            previous = self.signed(drawn)
-            inner[:, :, t // c.width, t % c.width] = previous
-            log_prob = partial(self.log_probability, flat, raws) if t + 1 == T else None
-            yield SamplingStep(flat.view_as(values), t + 1, log_probability=log_prob)
+        """Read the prefix that all prompts have in one call, then draw the rest; known pixels are kept."""
+        run = Decoding(self, values, known, params)
+        if run.prefix:
+            run.read_prefix()
+            yield SamplingStep(run.flat.view_as(values), run.prefix, prompt=True)
+        yield from run.sequential() if run.window == 1 else run.predictive()
 
-    def log_probability(self, flat: Tensor, raws: list[Tensor]) -> Tensor:
+
+class Decoding:
+    """The state of a run: the pixels, all noise, and what the network carries from token to token."""
+
+    def __init__(self, network: RasterModel, values: Tensor, known: Tensor, params: SamplingParams) -> None:
+        c, T, K = network.config, network.tokens, len(values)
+        self.network, self.shape, self.temperature = network, values.shape, params.temperature
+        # pixels drawn in a call; windows may reach so far beyond T
+        self.window = min(params.parameter, c.width) if params.sampler == "predictive" else 1
+        self.prefix_raw: Tensor | None = None
+        self.given, self.mask = values.flatten(1, 2), known.flatten(1)
+        self.every = self.mask.all(0)
+        self.prefix = int(self.every.long().cumprod(0).sum())
+        in_prefix = (torch.arange(T, device=values.device) < self.prefix).unsqueeze(1)
+        self.flat = self.given * in_prefix  # pixels known later enter the canvas as they pass
+        self.noise = network.likelihood.noise(T, K, rng=params.rng, device=values.device)
+        self.states, self.tables = network.make_states(K, self.window), network.step_tables()
+        self.canvas = network.canvas(values) * 0
+        self.inner = self.canvas[:, :, c.stem_rows :, c.stem_columns : c.stem_columns + c.width]
+        self.inner.copy_((network.signed(self.given) * in_prefix).transpose(1, 2).view_as(self.inner))
+
+    def read_prefix(self) -> None:
+        """Fill the states with the pixels that are known at the beginning of all prompts."""
+        network, prefix, given = self.network, self.prefix, self.given
+        if (given[:, :prefix] == given[:1, :prefix]).all():  # one prompt, many samples: read it once
+            first = network.make_states(1, self.window)
+            self.prefix_raw = network(given[:1].view(1, *self.shape[1:]), first, tokens=prefix)
+            for state, one in zip(self.states, first, strict=True):
+                state.copy_(one.expand_as(state))
+        else:
+            self.prefix_raw = network(given.view(self.shape), self.states, tokens=prefix)
+
+    def sequential(self) -> Iterator[SamplingStep]:
+        """Draw one token a call."""
+        network, T, width = self.network, self.network.tokens, self.shape[2]
+        some, every = self.mask.any(0).tolist(), self.every.tolist()
+        previous = network.signed(self.given[:, max(0, self.prefix - 1)]) * min(1, self.prefix)
+        raws: list[Tensor] = []  # of every step, by reference
+        for t in range(self.prefix, T):
+            raw = network.next_raw(self.canvas, previous, self.states, t, self.tables)
+            raws.append(raw)
+            drawn = network.likelihood.choose(raw, self.noise[t], self.temperature)
+            if every[t]:
+                drawn = self.given[:, t]
+            elif some[t]:
+                drawn = torch.where(self.mask[:, t, None], self.given[:, t], drawn)
+            self.flat[:, t] = drawn
+            previous = network.signed(drawn)
+            self.inner[:, :, t // width, t % width] = previous
+            log_prob = (lambda: self.log_probability(torch.stack(raws, 1))) if t + 1 == T else None
+            yield SamplingStep(self.flat.view(self.shape), t + 1, log_probability=log_prob)
+
+    def predictive(self) -> Iterator[SamplingStep]:
+        """Draw the same pixels by windows of pixels, at most a row each; see `vssm.models.predictive`."""
+        window = predictive.Window(self)
+        while not window.done:
+            yield window.advance(self.window)
+
+    def log_probability(self, raw: Tensor) -> Tensor:
         """Compute the log-probability of a `SamplingStep`, as one call of `forward` for the finished picture would.
 
-        flat: the pixels [B, T, C]; raws: for each of the last pixels the raw outputs [B, P] that it was drawn from.
+        raw: the outputs [K, n, P] that the last n pixels were drawn from.
         """
-        first = flat.shape[1] - len(raws)
-        log_prob = self.likelihood.log_prob(torch.stack(raws, 1), flat[:, first:])
-        return F.pad(log_prob, (first, 0), value=math.nan).view(-1, self.config.height, self.config.width)
+        first = self.flat.shape[1] - raw.shape[1]
+        log_prob = self.network.likelihood.log_prob(raw, self.flat[:, first:])
+        return F.pad(log_prob, (first, 0), value=math.nan).view(self.shape[:3])

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -146,10 +146,10 @@ class Transformer(RasterModel):
             x = block(x, cache)
         return x
 
-    def make_states(self, samples: int) -> list[Tensor]:
+    def make_states(self, samples: int, spare: int = 0) -> list[Tensor]:
         """Make static caches of keys and values, one for each block, for `samples` sequences of full length."""
         c = self.config
-        shape = (samples, 2, c.heads, self.tokens, c.d_model // c.heads)
+        shape = (samples, 2, c.heads, self.tokens + spare, c.d_model // c.heads)
         return [self.head.weight.new_zeros(shape) for _ in self.blocks]
 
     def block_tables(self) -> list[BlockWeights]:
@@ -163,11 +163,38 @@ class Transformer(RasterModel):
             cache[:, :, :, t] = qkv[:, 1:]
             past = cache[:, :, :, 0 if w.window is None else max(0, t + 1 - w.window) : t + 1]
             y = F.scaled_dot_product_attention(qkv[:, 0].unsqueeze(2), past[:, 0], past[:, 1])
-            x = x + torch.addmm(w.out_bias, y.view(K, -1), w.out)
-            h = torch.layer_norm(x, shape, w.norm2, w.norm2_bias)
-            h = torch.addmm(w.first_bias, h, w.first).relu_()
-            x = x + torch.addmm(w.last_bias, h * h, w.last)
+            x = self._finish(x, y.view(K, -1), w)
         return x
+
+    def _finish(self, x: Tensor, y: Tensor, w: BlockWeights) -> Tensor:
+        """Add what attention found, y [N, D], to the tokens x [N, D], and run the small network."""
+        x = torch.addmm(w.out_bias, y, w.out).add_(x)
+        h = torch.layer_norm(x, self.norm.normalized_shape, w.norm2, w.norm2_bias)
+        h = torch.addmm(w.first_bias, h, w.first).relu_().square_()
+        return torch.addmm(w.last_bias, h, w.last).add_(x)
+
+    def segment(
+        self, x: Tensor, states: list[Tensor], first: Tensor, tables: list[BlockWeights]
+    ) -> tuple[Tensor, list[Any]]:
+        c, (K, R, D) = self.config, x.shape
+        where = first[:, None] + torch.arange(R, device=x.device)
+        sample, start, end = torch.arange(K, device=x.device)[:, None], int(first.min()), int(first.max()) + R
+        ahead = torch.arange(end, device=x.device) - where.unsqueeze(-1)
+        hidden = {None: ahead > 0, c.window: (ahead > 0) | (ahead <= -c.window)}
+        masks = {w: x.new_zeros(m.shape).masked_fill_(m, float("-inf")).unsqueeze(1) for w, m in hidden.items()}
+        x = x.flatten(0, 1)
+        for w, cache in zip(tables, states, strict=True):
+            h = torch.layer_norm(x, self.norm.normalized_shape, w.norm1, w.norm1_bias)
+            qkv = torch.addmm(w.qkv_bias, h, w.qkv).view(K, R, 3, c.heads, -1)
+            if K == 1:
+                cache[0, :, :, start:end] = qkv[0, :, 1:].permute(1, 2, 0, 3)
+            else:
+                cache[sample, :, :, where] = qkv[:, :, 1:]
+            past = slice(0 if w.window is None else max(0, start + 1 - w.window), end)
+            q, (k, v) = qkv[:, :, 0].transpose(1, 2), cache[:, :, :, past].unbind(1)
+            y = F.scaled_dot_product_attention(q, k, v, masks[w.window][..., past])
+            x = self._finish(x, y.transpose(1, 2).reshape(K * R, D), w)
+        return x.view(K, R, D), []
 
 
 def config_for(data: DataSet, **changes: object) -> TransformerConfig:

@@ -89,6 +89,26 @@ def ssd_step(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, h: Tensor) -> tuple
     return (h @ C[:, None, :, None]).squeeze(-1), h
 
 
+def ssd_segment(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, h: Tensor) -> Tensor:
+    """Compute y of `ssd` for a few steps after the state h, as one matrix product and without the state after them.
+
+    x: [batch, T, H, P]; log_a: [batch, T, H]; B, C: [batch, T, N]; h: [batch, H, P, N]. Returns y [batch, T, H, P].
+    """
+    total = log_a.transpose(1, 2).cumsum(-1).unsqueeze(-1)
+    ahead = log_a.new_full((x.shape[1], x.shape[1]), float("-inf")).triu_(1)
+    mixing = (C @ B.transpose(-1, -2)).unsqueeze(1) * (total - total.transpose(-1, -2)).add_(ahead).exp_()
+    return (mixing @ x.transpose(1, 2)).addcmul_(C.unsqueeze(1) @ h.transpose(-1, -2), total.exp_()).transpose(1, 2)
+
+
+def ssd_advance(x: Tensor, log_a: Tensor, B: Tensor, h: Tensor, count: Tensor) -> Tensor:
+    """Compute the state of `ssd` after the first `count` [batch] of the steps of a segment; see `ssd_segment`."""
+    kept = torch.arange(x.shape[1], device=x.device) < count[:, None]
+    total = (log_a * kept.unsqueeze(-1)).cumsum(1)
+    to_end = (total[:, -1:] - total).exp() * kept.unsqueeze(-1)
+    gained = (x * to_end.unsqueeze(-1)).permute(0, 2, 3, 1) @ B.unsqueeze(1)
+    return torch.addcmul(gained, h, total[:, -1, :, None, None].exp())
+
+
 def ssd_matrix(x: Tensor, decay: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """Compute `ssd` from zero as one matrix product; decay [batch or 1, H, T, T] is between any two steps."""
     mixing = (C @ B.transpose(-1, -2)).unsqueeze(1) * decay.to(C.dtype)

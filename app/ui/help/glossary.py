@@ -362,11 +362,11 @@ def terms() -> dict[str, Term]:
             _seed,
         ),
         "draft": Term(
-            "Draft, accepted (ASSD)",
+            "Draft, accepted (ASSD, predictive)",
             (
                 "Several tokens are drafted in one call and verified in another. They are accepted up to the "
                 "first that does not hold, which is drawn anew; the result has the distribution of drawing "
-                "one by one."
+                "one by one. In the mode predictive a draft is a guess, and the result the very same picture."
             ),
             _draft,
         ),

@@ -42,7 +42,7 @@ FULL = "{} results are pinned, the most there can be: unpin one first, by a righ
 SCORE = "{} nats: how likely the model finds it, given the sketch"
 CLAMPED = "{} reads row by row from the top:\npixels known further down come late"
 DRAFTS = (
-    "Tokens a network call settles in each sample. Tokens are drafted in one call and verified in another, which "
+    "Tokens a network call settles in each sample. Tokens are drafted, or guessed, and verified by a call, which "
     "accepts them up to the first that does not hold."
 )
 MIXTURE, INK = "Pixels: mean of the mixture", "Pixels: mean (how likely ink is)"
