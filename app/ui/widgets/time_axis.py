@@ -26,7 +26,7 @@ class TimeAxis(QSlider):
     scrubbed = Signal(float)
     stepped = Signal(int)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self.setRange(0, STEPS)
         self.setAccessibleName("Time of the race")
