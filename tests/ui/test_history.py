@@ -133,7 +133,7 @@ def test_only_steps_repeat_while_their_key_is_held():
 def test_held_keys_in_the_window(window, qtbot):
     canvas, plain = window.canvas, Qt.KeyboardModifier.NoModifier
     hold(qtbot, canvas, Qt.Key.Key_BracketRight, 2, text="]")
-    assert canvas.pen == 6  # steps repeat
+    assert canvas.pen == 5  # steps repeat
     hold(qtbot, canvas, Qt.Key.Key_L, 4, text="l")
     assert window.live.policy.on  # not on and off again
     press(qtbot, window, "L")

@@ -165,6 +165,7 @@ def test_a_fault_in_the_first_moments_is_told_in_the_window(tmp_path):
 def early(no_threads_left, qtbot, tmp_path):
     """A window that has just been made: nothing is being loaded before the event loop is reached."""
     bury()
+    session.save(session.Session(live=False), tmp_path / "session.json")
     made = Window(tmp_path / "session.json", link=Thread())
     made.resize(1280, 760)
     qtbot.addWidget(made)

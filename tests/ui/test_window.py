@@ -305,7 +305,7 @@ def test_completions_are_saved(window, qtbot, tmp_path):
     run = complete(qtbot, window)
     press(qtbot, window, "Ctrl+S")
     accept(qtbot, window, tmp_path / "one.png")
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), run.finished.images[0, ..., 0])
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "one.png")), run.finished.images[run.sample_index, ..., 0])
     press(qtbot, window, "Ctrl+Shift+S")
     accept(qtbot, window, tmp_path / "all")
     sheet = np.asarray(Image.open(tmp_path / "all.png"))

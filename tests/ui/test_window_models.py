@@ -229,17 +229,17 @@ def test_every_pixel_tells_how_likely_it_was_and_a_sample_becomes_the_sketch(win
     details, known = run.details, run.request.prompt.known
     assert (details.order[:, ~known] == run.finished.network_calls).all()
     assert np.allclose(details.seconds[:, ~known], run.seconds)
-    y, x = np.argwhere(run.finished.images[0, ..., 0] * ~known)[0]
+    y, x = np.argwhere(run.finished.images[run.sample_index, ..., 0] * ~known)[0]
     picture = window.completion.picture
     QApplication.processEvents()  # the layout comes to rest
     scale = picture.field().width() / 28
     spot = picture.field().topLeft() + QPointF((x + 0.5) * scale, (y + 0.5) * scale)
     qtbot.mouseMove(picture, spot.toPoint())
-    share = formatting.percent(float(np.exp(details.log_probability[0, y, x])))
+    share = formatting.percent(float(np.exp(details.log_probability[run.sample_index, y, x])))
     calls = run.finished.network_calls
     said = window.completion.readout.text
     assert said.startswith(f"ink, {share} likely · row {y + 1}, column {x + 1}\ncall {calls} of {calls} · at ")
     gallery = window.completion.gallery
     for _ in range(2):
         qtbot.mouseClick(gallery, LEFT, pos=gallery.cells()[1].center().toPoint())
-    assert np.array_equal(window.canvas.sketch.pixels, run.finished.images[1])
+    assert np.array_equal(window.canvas.sketch.pixels, run.finished.images[run.ranking[1]])
