@@ -17,10 +17,10 @@ def times(ratio: float) -> str:
     return f"{ratio:.0f} ×" if ratio >= 9.95 else f"{ratio:.1f} ×"
 
 
-def rate(tokens_per_second: float) -> str:
-    """98,000 tokens/s: two digits are what a single run is good for."""
-    digits = max(0, len(str(int(tokens_per_second))) - 2)
-    return f"{round(tokens_per_second, -digits):,.0f} tokens/s"
+def rate(pixels_per_second: float) -> str:
+    """98,000: two digits are what a single run is good for."""
+    digits = max(0, len(str(int(pixels_per_second))) - 2)
+    return f"{round(pixels_per_second, -digits):,.0f}"
 
 
 def count(number: int) -> str:
@@ -31,14 +31,16 @@ def count(number: int) -> str:
 
 
 def score(scores: Mapping[str, object], dataset: data.DataSet = data.MNIST) -> str:
-    """−ELBO 88.1 nats or 3.42 bits/dim, NLL for an exact likelihood; empty where the checkpoint carries none."""
+    """How surprised the model is by pictures it has not seen, and how often what it completes can still be told; empty
+    where the checkpoint carries none."""
     parts = []
     whole = dataset.unit == "nats"
     if isinstance(value := scores.get("nats" if whole else "bits_per_dim"), (int, float)):
         name = "NLL" if scores.get("bound") == "exact" else "−ELBO" if scores.get("bound") == "elbo" else "−log p ≤"
-        parts.append(f"{name} {value:.1f} nats" if whole else f"{name} {value:.2f} {dataset.unit}")
+        parts.append(f"surprise ({name}) " + (f"{value:.1f} nats" if whole else f"{value:.2f} {dataset.unit}"))
     if isinstance(kept := scores.get("label_kept"), (int, float)):
-        parts.append(f"label kept {100 * kept if kept <= 1 else kept:.1f} %")
+        told = "readable" if dataset.channels == 1 else "recognised"
+        parts.append(f"{dataset.subject} still {told} {100 * kept if kept <= 1 else kept:.1f} %")
     return " · ".join(parts)
 
 

@@ -214,7 +214,7 @@ class State:
         frame, title = self.frame, self.track.contestant.title
         place = f"{'tied for ' * self.tied}{ordinal(self.place)}, " if self.place else ""
         calls = f"{frame.calls:,} network call{'s' * (frame.calls != 1)}"
-        when, tokens = formatting.seconds(self.seconds), f"{frame.tokens:,} of {self.track.tokens:,} tokens"
+        when, tokens = formatting.seconds(self.seconds), f"{frame.tokens:,} of {self.track.tokens:,} pixels"
         return f"{title}: {place}{when}, {tokens}, {calls}"
 
 
@@ -304,7 +304,7 @@ class Race:
 
     @property
     def words(self) -> str:
-        """Who won and by how much: "VSSM first in 0.005 s; Transformer 37 × later"."""
+        """Who won and by how much: "VSSM first in 0.005 s; Transformer takes 37 × as long"."""
         if not self.ranking:
             return ""
         first = self.ranking[0]
@@ -313,7 +313,7 @@ class Race:
         for track in self.ranking:
             if track not in self._winners:
                 times = formatting.times(self.seconds(track) / max(least, 1e-9))
-                parts.append(f"{track.contestant.title} {times} later")
+                parts.append(f"{track.contestant.title} takes {times} as long")
         counts = [len(times.seconds) for times in self._times.values()]
         most = f"{max(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
         return "; ".join(parts) + (f" (medians of {most} runs)" if max(counts) > 1 else "")

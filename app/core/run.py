@@ -160,7 +160,7 @@ class Run(Job):
             return ""
         drafted, accepted = self.progress.drafted, self.progress.accepted
         a_call = self.tokens / self.settings.samples / self.network_calls
-        return f"{a_call:.1f} tokens a call · {100 * accepted / drafted:.0f} % of {drafted:,} drafts accepted"
+        return f"{a_call:.1f} pixels a call · {100 * accepted / drafted:.0f} % of {drafted:,} drafts accepted"
 
     @property
     def work(self) -> tuple[object, ...]:

@@ -183,7 +183,7 @@ def table() -> list[Spec]:
              "go on from there", lambda w: w.pause(), ("P",), enabled=can_pause),
         Spec("stop", "Stop", "Model", "Give up the run under way", lambda w: w.stop(), ("Escape",),
              enabled=can_stop),
-        Spec("set_live", "Complete as I draw", "Model", "Live: the completion follows the pen",
+        Spec("set_live", "Live", "Model", "The completion follows the pen",
              lambda w, on: w.set_live(on), ("L",), check=True),
         Spec("set_keep_seed", "Keep seed", "Model", "Use the same seed again: same sketch, same result",
              lambda w, on: None, check=True),
@@ -195,8 +195,8 @@ def table() -> list[Spec]:
              "result", lambda w: w.completion.use_shown(), ("Shift+Return",), enabled=has_result),
         Spec("sort_by_score", "Likeliest sample first", "Result", "Show samples in the order of the model's own score, "
              "or as they were drawn", lambda w, on: w.completion.sort_by_score(on), check=True, rule=True),
-        Spec("show_spread", "Where samples differ", "Result", "Spread: lay over the large picture how far the samples "
-             "lie apart at each pixel: where the model is unsure", lambda w, on: w.completion.show_spread(on), ("D",),
+        Spec("show_spread", "Spread", "Result", "Lay over the large picture how far the samples lie apart at each "
+             "pixel: where the model is unsure", lambda w, on: w.completion.show_spread(on), ("D",),
              check=True),
         Spec("undo_latents", "Take back an edit", "Result", "Take the last edit of the latents back",
              lambda w: w.editor.undo(), ("Shift+Z",), repeats=True),
@@ -227,7 +227,7 @@ def table() -> list[Spec]:
                  lambda w, name: w.choose_device(name), (), name, check=True)
             for name in DEVICES
         ),
-        Spec("show_scaling", "Scaling in T", "View", "Show how the time for a picture grows with its number of pixels, "
+        Spec("show_scaling", "Scaling", "View", "Show how the time for a picture grows with its number of pixels, "
              "in place of the latents", lambda w, on: w.docks.show_scaling(on), ("T",), check=True, rule=True),
         *(
             Spec("show_panel", text, "View/Panels", f"Show the panel {text}, or close it",
@@ -268,7 +268,7 @@ def table() -> list[Spec]:
         Spec("show_tour", "Show me around", "Help", "Five steps that show what there is; they can be left at any time",
              lambda w: w.tour.begin(), rule=True),
         Spec("show_about", "About VSSM Sketchpad", "Help", "What this is",
-             lambda w: w.show_page("About VSSM Sketchpad", about.page()), rule=True),
+             lambda w: w.show_page("About VSSM Sketchpad", about.page(w.models.device_name)), rule=True),
     ]  # fmt: skip
 
 

@@ -279,7 +279,7 @@ class Window(QMainWindow):
     # --- showing
 
     def _show_title(self) -> None:
-        self.setWindowTitle(f"VSSM Sketchpad – {self.workspace.data.title}")
+        self.setWindowTitle(f"{self.workspace.data.title} – VSSM Sketchpad")  # Qt adds the name where it is not the end
 
     def _show_dataset(self) -> None:
         """What depends on the data set, the sketch aside."""

@@ -110,6 +110,11 @@ class Models(QObject):
         return f"{title} has no weights for {dataset.title}: run “{train}” and copy {made} to {self._folder}."
 
     @property
+    def device_name(self) -> str:
+        """The device that models compute on, in words."""
+        return next((one.device for one in self.loaded.values()), "no model is loaded yet")
+
+    @property
     def status(self) -> str:
         """Of the chosen model: device, size and score, or why there is none of these."""
         name, dataset = self._workspace.model, self._workspace.data

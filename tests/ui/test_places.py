@@ -109,7 +109,7 @@ def test_what_is_said_of_a_race_gets_sure_with_repeats():
     record.add(first)
     judged = record.judge(first)
     assert [judged.place(track) for track in judged.tracks] == [1, 1, 3]
-    assert judged.words.endswith(" tie in 0.014 s; Transformer 50 × later") and " and " in judged.winners
+    assert judged.words.endswith(" tie in 0.014 s; Transformer takes 50 × as long") and " and " in judged.winners
     for turn in range(6):
         load = 1 + turn / 10
         record.add(one_race(0.0140 * load, 0.0147 * load, 0.7 * load))
@@ -142,9 +142,9 @@ def test_a_tie_is_shown_on_cards_bars_csv_and_in_the_animated_picture(bare, qtbo
     panel.put(panel.race.duration)
     assert [runner.place.text() for runner in panel.cards] == ["=1st", "=1st", "3rd"]
     assert "tied for first" in panel.cards[0].accessibleName()
-    assert " tie in 0.014 s; Transformer 50 × later" in panel.words.text() and panel.past["mnist"][0].title.count(
-        " and "
-    )
+    assert " tie in 0.014 s; Transformer takes 50 × as long" in panel.words.text() and panel.past["mnist"][
+        0
+    ].title.count(" and ")
     panel.show_times(True)
     bars = panel.bars._bars
     assert [bar.words for bar in bars] == ["0.014 s · tie", "0.014 s · tie", "0.70 s · 50 ×"]

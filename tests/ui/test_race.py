@@ -97,18 +97,18 @@ def test_places_and_words():
         (three, events(three, [0.5, 0.9], [1, 2], end=False)),
     )
     assert [made.place(track) for track in made.tracks] == [2, 1, None]
-    assert made.words == "VSSM first in 0.10 s; Transformer 37 × later" and made.duration == 3.7
+    assert made.words == "VSSM first in 0.10 s; Transformer takes 37 × as long" and made.duration == 3.7
     assert [s.place for s in made.at(1.0)] == [None, 1, None]
     assert [s.words for s in made.at(3.7)] == [
-        "Transformer: second, 3.70 s, 12 of 12 tokens, 2 network calls",
-        "VSSM: first, 0.10 s, 12 of 12 tokens, 3 network calls",
-        "Mamba: 0.90 s, 2 of 12 tokens, 2 network calls",
+        "Transformer: second, 3.70 s, 12 of 12 pixels, 2 network calls",
+        "VSSM: first, 0.10 s, 12 of 12 pixels, 3 network calls",
+        "Mamba: 0.90 s, 2 of 12 pixels, 2 network calls",
     ]
     level = made.at(0.06)[1].frame
     assert (level.level.number, level.level.levels, level.tokens, level.calls) == (1, 2, 0, 1)
     tie = raced((one, events(one, [1.0], [12])), (two, events(two, [1.0], [12])), (three, events(three, [2.0], [12])))
     assert [tie.place(track) for track in tie.tracks] == [1, 1, 3]
-    assert tie.words == "VSSM and Transformer tie in 1.00 s; Mamba 2.0 × later"
+    assert tie.words == "VSSM and Transformer tie in 1.00 s; Mamba takes 2.0 × as long"
     assert [s.words.partition(",")[0] for s in tie.at(2.0)] == [
         "VSSM: tied for first",
         "Transformer: tied for first",
@@ -263,12 +263,12 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     assert panel.seconds == made.duration and panel.cards[0].place.text() == "1st"
     assert [r.place.text() for r in panel.cards] == [race.short(made.place(x), made.tied(x)) for x in made.tracks]
     assert panel.words.text() == panel.words.accessibleName() == made.words and " first in " in made.words
-    assert " × later" in made.words  # of the slower two, which may be too close to tell
+    assert " × as long" in made.words  # of the slower two, which may be too close to tell
     for runner, track in zip(panel.cards, made.tracks, strict=True):
         place, prompt = race.ordinal(made.place(track)), asked[0].prompt
         place = f"tied for {place}" if made.tied(track) else place
         assert runner.accessibleName().startswith(f"{track.contestant.title}: {place}, ")
-        assert "112 of 112 tokens" in runner.accessibleName()
+        assert "112 of 112 pixels" in runner.accessibleName()
         assert (track.finished.images[0, prompt.known] == prompt.pixels[prompt.known]).all()
     run = complete(qtbot, window)  # and back to completions
     assert run.finished is not None and window.completion.isVisible() and not panel.isVisible()
@@ -315,7 +315,7 @@ def test_the_replay_by_keys_and_mouse(three, qtbot):
     rest(qtbot, window)
     assert axis.hasFocus()
     qtbot.keyClick(axis, Qt.Key.Key_Home)
-    assert panel.seconds == 0 and all(r.tokens.text() == "0 of 112 tokens" for r in panel.cards)
+    assert panel.seconds == 0 and all(r.tokens.text() == "0 of 112 pixels" for r in panel.cards)
     found = []
     for moment in made.moments[1:10]:
         qtbot.keyClick(axis, Qt.Key.Key_Right)
@@ -333,8 +333,8 @@ def test_the_replay_by_keys_and_mouse(three, qtbot):
     levels = made.tracks[0].started.num_levels
     drawn = ["global code", *(f"level {i} of {levels}" for i in range(1, levels + 1))]
     assert said == [
-        (f"entropy of {what}" if i else "entropy of the global code", "0 of 112 tokens") for i, what in enumerate(drawn)
-    ] + [("", "112 of 112 tokens")]
+        (f"entropy of {what}" if i else "entropy of the global code", "0 of 112 pixels") for i, what in enumerate(drawn)
+    ] + [("", "112 of 112 pixels")]
     qtbot.keyClick(axis, Qt.Key.Key_End)
     assert panel.seconds == pytest.approx(made.duration)
     middle = QPoint(axis.width() // 2, axis.height() // 2)
@@ -388,7 +388,7 @@ def test_drafts_are_coloured_round_by_round(three, qtbot):
         assert not set().union(*shades) & {(v, v, v) for v in (0, 255)}  # as no pixel that stands
         panel.put(frame.seconds)
         assert panel.cards[0].note.text().endswith("drafts stood")
-        assert f"{frame.tokens} of {made.tracks[0].tokens} tokens" in panel.cards[0].accessibleName()
+        assert f"{frame.tokens} of {made.tracks[0].tokens} pixels" in panel.cards[0].accessibleName()
         assert panel.axis.accessibleDescription().startswith(formatting.seconds(frame.seconds))
     for colours in (theme.LIGHT, theme.DARK):
         window.choose_theme("dark" if colours.dark else "light")

@@ -130,7 +130,7 @@ def test_the_timing_is_repeated_and_the_pictures_stay(two, qtbot):
     assert axis.words_at(QPointF(field.left() + 1, y)).startswith(f"{track.contestant.title}: ")
     end = field.left() + axis.axis.share(track.end) * field.width()
     said = axis.words_at(QPointF(min(end + 0.5, field.right()), y))
-    assert "112 of 112 tokens" in said and axis.words_at(QPointF(end, field.bottom() + 15)) == ""
+    assert "112 of 112 pixels" in said and axis.words_at(QPointF(end, field.bottom() + 15)) == ""
 
 
 def test_repeating_is_stopped_by_key_and_given_up_for_a_completion(two, qtbot):

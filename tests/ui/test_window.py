@@ -1,6 +1,7 @@
 """The whole window, by real mouse and key events, with the shipped models."""
 
 import dataclasses
+import importlib.metadata
 import json
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 from conftest import at, ended, opened, running_threads
 from making import asked_run
 from PIL import Image
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QLineEdit
+from PySide6.QtCore import Qt, qVersion
+from PySide6.QtWidgets import QFileDialog, QLineEdit, QTextBrowser
 from windows import LEFT, LONG, accept, choose, complete, figure, model_button, plain, press, said, take, type_in
 
 from app.core import formatting, session
@@ -356,7 +357,9 @@ def test_the_cheat_sheet_holds_every_shortcut(window, qtbot):
     assert window._dialog.isVisible()
     window._dialog.close()
     window.actions_["show_about"].trigger()
-    assert window._dialog.isVisible()
+    told = window._dialog.findChild(QTextBrowser).toPlainText()
+    versions = importlib.metadata.version("torch"), qVersion(), window.models.device_name
+    assert window._dialog.isVisible() and all(one in told for one in versions)
     window._dialog.close()
 
 
@@ -476,8 +479,7 @@ def test_latents_move_the_curve_until_pixels_do():
 
 def test_scores_and_counts():
     assert formatting.score({}) == ""
-    assert formatting.score({"nats": 88.06, "bound": "elbo"}) == "−ELBO 88.1 nats"
-    assert (
-        formatting.score({"nats": 82.5, "bound": "exact", "label_kept": 0.678}) == "NLL 82.5 nats · label kept 67.8 %"
-    )
+    assert formatting.score({"nats": 88.06, "bound": "elbo"}) == "surprise (−ELBO) 88.1 nats"
+    told = formatting.score({"nats": 82.5, "bound": "exact", "label_kept": 0.678})
+    assert told == "surprise (NLL) 82.5 nats · digit still readable 67.8 %"
     assert [formatting.count(n) for n in (12, 850_000, 1_900_000)] == ["12", "850 k", "1.9 M"]

@@ -157,7 +157,7 @@ def test_drafts_are_told(window, qtbot):
     a_call = end.tokens / run.request.samples / end.network_calls
     assert window.completion.drafts.isVisible() and figure(window, "calls") == str(end.network_calls)
     assert window.completion.drafts.text() == (
-        f"{a_call:.1f} tokens a call · {100 * end.accepted / end.drafted:.0f} % of {end.drafted:,} drafts accepted"
+        f"{a_call:.1f} pixels a call · {100 * end.accepted / end.drafted:.0f} % of {end.drafted:,} drafts accepted"
     )
     complete_in(qtbot, window, "vssm")
     assert not window.completion.drafts.isVisible()

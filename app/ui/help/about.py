@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+from html import escape
+
+from PySide6.QtCore import qVersion
+
 import vssm
 from vssm.models import registry
 
 ABOUT = """<h3>VSSM Sketchpad {}</h3>
+<p>torch {} · Qt {} · {}</p>
 <p>Sketch part of a picture; models complete it while you watch:</p><ul>{}</ul>
 <p>After Lambrechts, Claes, Geurts and Ernst, <i>Parallelizing Autoregressive Generation with Variational State Space
 Models</i>, <a href="https://arxiv.org/abs/2407.08415">arXiv 2407.08415</a>, and Guo and Ermon, <i>Reviving Any-Subset
@@ -14,7 +20,8 @@ Autoregressive Models with Principled Parallel Sampling and Speculative Decoding
 has none, is under the SIL Open Font Licence.</p>"""
 
 
-def page() -> str:
-    """The page as HTML."""
+def page(device: str) -> str:
+    """The page as HTML. device: that models compute on, in words."""
     rows = (f"<li><b>{preset.title}</b>: {preset.about}</li>" for preset in registry.PRESETS.values())
-    return ABOUT.format(vssm.__version__, "".join(rows))
+    versions = vssm.__version__, importlib.metadata.version("torch"), qVersion(), escape(device)
+    return ABOUT.format(*versions, "".join(rows))

@@ -274,7 +274,7 @@ def terms() -> dict[str, Term]:
         "token": Term(
             "Token",
             (
-                "One element of the sequence that a picture is: here one pixel. A picture has T of them, "
+                "One element of the sequence that a picture is to a model: here one pixel. A picture has T of them, "
                 "counted row by row."
             ),
             _token,
@@ -379,10 +379,10 @@ def terms() -> dict[str, Term]:
             _chunk,
         ),
         "bound": Term(
-            "ELBO",
+            "Surprise: −ELBO, NLL",
             (
-                "A lower bound of log p(x), the log-probability of a picture, for models with latents; −ELBO "
-                "is at least the exact −log p(x), and lower is better."
+                "How surprised the model is by pictures that it has not seen: −log p(x), lower is better. NLL is "
+                "exact; models with latents have a bound, the ELBO, and are at most as surprised as −ELBO says."
             ),
             _bound,
         ),

@@ -42,7 +42,7 @@ FULL = "{} results are pinned, the most there can be: unpin one first, by a righ
 SCORE = "{} nats: how likely the model finds it, given the sketch"
 CLAMPED = "{} reads row by row from the top:\npixels known further down come late"
 DRAFTS = (
-    "Tokens a network call settles in each sample. Tokens are drafted, or guessed, and verified by a call, which "
+    "Pixels a network call settles in each sample. Pixels are drafted, or guessed, and verified by a call, which "
     "accepts them up to the first that does not hold."
 )
 MIXTURE, INK = "Pixels: mean of the mixture", "Pixels: mean (how likely ink is)"
@@ -149,7 +149,7 @@ class CompletionPanel(Card):
         for name, unit, tip in (
             ("seconds", "model's time", "The time the model itself worked, reading the prompt included"),
             ("calls", "network calls", "Network call: one forward pass of a network, whatever it covers"),
-            ("rate", "tokens/s", "Tokens (here pixels) generated a second, over all samples"),
+            ("rate", "pixels/s", "Pixels generated a second, over all samples"),
         ):
             value, caption = label("–", "number"), label(unit, "muted")
             for one in (value, caption):
@@ -214,7 +214,7 @@ class CompletionPanel(Card):
         self._figures["seconds"].setText(formatting.seconds(run.seconds) if run.points else "–")
         self._figures["calls"].setText(f"{run.network_calls:,}" if run.points else "–")
         rate = run.tokens / run.seconds if run.tokens and run.seconds else 0
-        self._figures["rate"].setText(formatting.rate(rate).removesuffix(" tokens/s") if rate else "–")
+        self._figures["rate"].setText(formatting.rate(rate) if rate else "–")
         if run.finished and run.finished.prompt_seconds:
             self._figures["seconds"].setToolTip(
                 f"{formatting.seconds(run.finished.prompt_seconds)} for reading the prompt, "

@@ -103,7 +103,7 @@ class SketchPanel(Card):
         row.addStretch(1)
 
     def _tool(self, value: str) -> QToolButton:
-        self._buttons[value] = button(self._actions["choose_tool", value], "Pick" if value == "pick" else "")
+        self._buttons[value] = button(self._actions["choose_tool", value])
         return self._buttons[value]
 
     def _painting(self) -> QHBoxLayout:
@@ -289,7 +289,7 @@ class SketchPanel(Card):
     @Slot(int)
     def _resize(self, size: int) -> None:
         self.canvas.pen = size
-        self._size_text.setText(f"size {size}")
+        self._size_text.setText(f"{size} px")
         self.pen.setToolTip(f"Width of the pen: {size} pixels")
         self.canvas.update()
 

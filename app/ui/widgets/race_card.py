@@ -124,7 +124,7 @@ class RaceCard(QFrame):
             self.picture.show_level(frame, known, shares, sequential(colours))
         self.place.setText(race.short(state.place, state.tied) if state.place else " ")  # the line keeps its height
         self.clock.setText(said or formatting.seconds(state.seconds))
-        self.tokens.setText(f"{frame.tokens:,} of {track.tokens:,} tokens")
+        self.tokens.setText(f"{frame.tokens:,} of {track.tokens:,} pixels")
         self.calls.setText(f"{frame.calls:,} network call{'s' * (frame.calls != 1)}")
         self.note.setText(self._note(frame))
         name = f"{state.words}, {said}" if said else state.words
