@@ -171,7 +171,7 @@ class Picture(QWidget):
         field = self.field()
         if self._image is None:
             painter.setPen(QPen(self.palette().mid().color(), 1, Qt.PenStyle.DashLine))
-            painter.drawRoundedRect(field.adjusted(1, 1, -1, -1), 6, 6)
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)
             return
         if self._image.hasAlphaChannel():
             painter.fillRect(field, self._hatch)
