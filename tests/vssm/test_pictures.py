@@ -12,7 +12,7 @@ from tools import screenshots
 
 @pytest.fixture
 def stage(bare):
-    bare.clear()
+    bare.sketch.clear()
     return screenshots.Stage(bare)
 
 
