@@ -13,7 +13,7 @@ from windows import LONG, plain
 
 from app.core.session import Session
 from app.ui.crop_dialog import CropDialog
-from app.ui.widgets.card import plain_tip
+from app.ui.widgets.card import LINE, plain_tip
 from vssm.errors import UserError
 
 IMAGE = '<img src="{}"> <b>bold</b>'
@@ -28,10 +28,16 @@ def bait(tmp_path):
     return IMAGE.format(tmp_path / "pipe")
 
 
+def shows(text: str, bait: str) -> bool:
+    """Whether it reads so, wherever its lines are broken."""
+    read = plain(text) if Qt.mightBeRichText(text) else text
+    return "".join(bait.split()) in "".join(read.split())
+
+
 def shown_plain(text: str, bait: str) -> None:
     """Where it has the bait, it shows it."""
     if "<img" in text or "&lt;img" in text:
-        assert bait in (plain(text) if Qt.mightBeRichText(text) else text)
+        assert shows(text, bait)
 
 
 def look_everywhere(bait: str) -> None:
@@ -61,11 +67,11 @@ def test_markup_in_a_session_file_is_text(qtbot, tmp_path, no_threads_left, bait
     for window in opened(qtbot, path, folder):
         pins = window.completion.pins
         text = point(pins, pins.cells()[0].center())
-        assert bait in plain(text) and Qt.mightBeRichText(text) and "&lt;img" in text
+        assert shows(text, bait) and Qt.mightBeRichText(text) and "&lt;img" in text
         assert bait in pins.accessibleDescription()
         window.completion.pins.used.emit(0)  # the message names the title
         assert bait in window.messages.text
-        assert "<b>weights</b>" in plain(window.race.boxes["vssm"].toolTip())
+        assert shows(window.race.boxes["vssm"].toolTip(), "<b>weights</b>")
         look_everywhere(bait)
 
 
@@ -102,6 +108,15 @@ def test_a_tip_reads_as_it_was_given(text):
     tip = plain_tip(text)
     read = plain(tip).replace("\N{NO-BREAK SPACE}", " ") if Qt.mightBeRichText(tip) else tip
     assert read == text
+
+
+@pytest.mark.parametrize("before", range(LINE - 18, LINE + 2))
+@pytest.mark.parametrize("gap", ["", " "])
+def test_a_long_tip_is_broken_between_characters_of_what_is_escaped(before, gap):
+    """Wherever the markup lies in it: never within an entity."""
+    text = "<i>" + "x" * before + gap + "<b>&amp; & 1</b>"
+    tip = plain_tip(text)
+    assert shows(tip, text) and tip.count("&amp;") == 2 and len(plain(tip).split("\n")) == 2
 
 
 def test_names_that_are_no_text_can_be_shown(bare):
