@@ -19,7 +19,7 @@ def test_tool_and_pen_come_back(qtbot, tmp_path, no_threads_left):
         press(qtbot, window, "]")
         press(qtbot, window, "]")
     for window in opened(qtbot, state, tmp_path):
-        assert window.canvas.tool == "eraser" and window.canvas.pen == 5 == window.sketch.pen.value()
+        assert window.canvas.tool == "eraser" and window.canvas.pen == 4 == window.sketch.pen.value()
         assert window.actions_["choose_tool", "eraser"].isChecked()
         press(qtbot, window, "Ctrl+2")
         press(qtbot, window, "F")
