@@ -40,6 +40,7 @@ CORNER = 28, 20  # pixels of the button there
 REACH = 40  # pixels from a curve within which the mouse points at it
 KINDS = "png", "svg", "csv"  # of files that a plot is saved as
 SMALL = 6  # pixels: a drag shorter than this zooms one axis, or none
+pg.setConfigOptions(mouseRateLimit=0)  # a limit drops the last move of a drag; Qt itself joins moves that come fast
 HELP = (
     "Wheel or drag: zoom; double click: the whole; right button: copy or save. By keys: arrows go from point to point, "
     "Shift and arrows move, + and − zoom, Home shows the whole."
