@@ -27,8 +27,8 @@ from vssm.prompt import Prompt
 
 START, VERSION = "vssm://sketch", "2"
 SEPARATORS = {"?": "&", "/": "/"}  # by what follows the start: versions 1 and 2
-WHOLE = re.compile(rf"{START}([?/])([A-Za-z0-9=&/._%~+-]*?)[&/]check=([0-9a-f]{{8}})")
-ANY_CASE = re.compile(re.escape(START), re.IGNORECASE)  # what stands before "://" counts the same in either
+WHOLE = re.compile(rf"{START}([?/])([A-Za-z0-9=&/._%~+-]*?)([&/])check=([0-9a-f]{{8}})")
+ANY_CASE = re.compile(re.escape(START), re.IGNORECASE | re.ASCII)  # as that of any scheme and host
 QUOTED = re.compile(r"\n[ \t]*(>[ \t]*)+")  # the beginning of a line that a mail program quotes
 SOFT = re.compile(r"=\s+")  # the end of a line in quoted-printable text where the line goes on
 HUNDREDTHS = 100  # of a temperature; a link has no finer ones, as the window has none
@@ -100,7 +100,7 @@ class Link:
         found = next(filter(_sound, map(WHOLE.search, readings)), None)
         if found is None:
             raise UserError(DAMAGED)
-        separator, inner, _ = found.groups()
+        separator, inner, *_ = found.groups()
         pairs = [pair.partition("=") for pair in inner.split(SEPARATORS[separator])]
         fields = {name: unquote(value) for name, equals, value in pairs if equals}
         if len(fields) < len(pairs):
@@ -137,8 +137,9 @@ def _sound(found: re.Match[str] | None) -> bool:
     """Whether it is a whole link, and has the check that belongs to it."""
     if found is None or len(found[0]) > MOST:
         return False
-    check = str(found[3])
-    return check == _check(found[0][: -len("/check=") - len(check)])
+    separator, _, before_check, check = found.groups()
+    body = found[0][: -len("/check=") - len(check)]
+    return before_check == SEPARATORS[separator] and check == _check(body)
 
 
 def _joined(text: str) -> str:
