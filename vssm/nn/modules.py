@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 
 else:
     ModuleList = nn.ModuleList
+
+
+class Linear(nn.Linear):
+    """nn.Linear that takes its input in the precision of its weights, as autocast does where it is on."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not torch.is_autocast_enabled(x.device.type):
+            x = x.to(self.weight.dtype)
+        return F.linear(x, self.weight, self.bias)
 
 
 class SquaredReLU(nn.Module):

@@ -86,7 +86,7 @@ def ssd_step(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, h: Tensor) -> tuple
     """Compute one step of `ssd`: x [batch, H, P], log_a [batch or 1, H], B, C [batch, N] and h [batch, H, P, N] to y
     and h."""
     h = scan_step(log_a.exp()[..., None, None], x[..., None] * B[:, None, None, :], h)
-    return (h @ C[:, None, :, None]).squeeze(-1), h
+    return (h @ C[:, None, :, None].to(h.dtype)).squeeze(-1), h
 
 
 def ssd_segment(x: Tensor, log_a: Tensor, B: Tensor, C: Tensor, h: Tensor) -> Tensor:

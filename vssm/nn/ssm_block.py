@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssm.nn import scan
+from vssm.nn.modules import Linear
 
 TOKENS_IN_CACHE = 1600  # of so many at a time, what a block computes in between stays in a CPU core's cache
 
@@ -48,17 +49,19 @@ class Conv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         assert not isinstance(self.padding, str)
-        x = x.to(self.weight.dtype) if self.weight.dtype == torch.bfloat16 else x
+        if not torch.is_autocast_enabled(x.device.type):
+            x = x.to(self.weight.dtype)
         return convolve(x, self.weight, self.bias, self.padding, self.stride[0], self.groups)
 
 
 def halve(modules: Iterable[nn.Module]) -> None:
-    """Convert weights of products to bfloat16, for generation in it: half the memory to read, no casts on the way.
-    Norms, positions, decays and precise convolutions stay in float32."""
+    """Convert the weights of large products to bfloat16, for generation in it without autocast: half the memory to
+    read, no casts on the way. The rest stays in float32: plain `nn.Linear`, which is small, norms, positions, decays
+    and precise convolutions."""
     for module in modules:
-        if isinstance(module, nn.Linear) or (isinstance(module, Conv) and not module.precise):
+        if isinstance(module, Linear) or (isinstance(module, Conv) and not module.precise):
             module.bfloat16()
-        if isinstance(module, SSMBlock):
+        elif isinstance(module, SSMBlock):
             module.kernel.data, module.skip.data = module.kernel.bfloat16(), module.skip.bfloat16()
 
 
@@ -98,8 +101,8 @@ class SSMBlock(nn.Module):
         self.norm = nn.LayerNorm(d_model)
         self.kernel = nn.Parameter(nn.init.dirac_(torch.empty(d_model, 1, 3, 3), groups=d_model))
         self.kernel.data += 0.05 * torch.randn_like(self.kernel)
-        self.into = nn.Linear(d_model, 2 * inner + 2 * state)
-        self.out = nn.Linear(inner, d_model)
+        self.into = Linear(d_model, 2 * inner + 2 * state)
+        self.out = Linear(inner, d_model)
         nn.init.normal_(self.out.weight, std=1 / math.sqrt(inner * depth))
         nn.init.zeros_(self.out.bias)
         self.skip = nn.Parameter(torch.ones(inner))
@@ -110,7 +113,7 @@ class SSMBlock(nn.Module):
         before = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
         self.register_buffer("taps", before if causal else torch.ones(3, 3), persistent=False)
         if selective:
-            self.rate = nn.Linear(d_model, heads)
+            self.rate = Linear(d_model, heads)
             nn.init.zeros_(self.rate.bias)
             nn.init.normal_(self.rate.weight, std=0.02)
 

@@ -11,7 +11,6 @@ while its receiver draws it.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import time
 from collections import deque
@@ -106,11 +105,11 @@ class Generator:
         values, known = self._to_device(np.repeat(prompt.pixels[None], K, 0), np.repeat(prompt.known[None], K, 0))
         seconds, prompt_seconds, calls, last_event = 0.0, 0.0, 0, time.perf_counter()
         drafted, accepted = 0, 0
-        with self._inference():
+        with torch.inference_mode():
             steps = self._sampling_network.complete(values, known, params)
         last, trace = SamplingStep(), SamplingTrace(prompt.known, K) if request.details else None
         while True:
-            with self._inference():
+            with torch.inference_mode():
                 begun = time.perf_counter()
                 step = next(steps, None)
                 now = time.perf_counter()
@@ -244,7 +243,7 @@ class Generator:
         values, mask = self._to_device(images, known)
         device.synchronise(self.where)
         begun = time.perf_counter()
-        with self._inference():
+        with torch.inference_mode():
             steps = self._sampling_network.complete(values, mask, params)
             calls, last = deque(enumerate(steps, 1), maxlen=1).pop()
         device.synchronise(self.where)
@@ -266,7 +265,7 @@ class Generator:
             The codes [B, h, w, N] of every level, in order, as `FixedLatents` takes them.
         """
         values, mask = self._to_device(images, known)
-        with self._inference(), torch.random.fork_rng([self.where] if self.where.type == "cuda" else []):
+        with torch.inference_mode(), torch.random.fork_rng([self.where] if self.where.type == "cuda" else []):
             torch.manual_seed(seed)
             _, found = _with_latents(self._sampling_network).infer(values, mask)
         return tuple(_floats(level.latent.codes(level.value)) for level in found)
@@ -310,12 +309,12 @@ class Generator:
 
     def _add_log_prob(self, trace: SamplingTrace, step: SamplingStep) -> None:
         if step.log_probability is not None:
-            with self._inference():
+            with torch.inference_mode():
                 trace.add_log_prob(step.log_probability().float().cpu().numpy())
 
     def _posterior(self, values: Tensor, known: Tensor) -> Iterator[Posterior]:
         network = _with_latents(self._sampling_network)
-        with self._inference():
+        with torch.inference_mode():
             found = network.posterior(values, known)
         for number, (kind, q, p) in zip(network.latent_levels, found, strict=True):
             yield Posterior(number, network.num_levels, _floats(kind.entropy(q)), _floats(kind.divergence(q, p)))
@@ -324,17 +323,10 @@ class Generator:
         """Compute the bound of log p(unknown pixels | known pixels) in nats, [K], the same for the same seed."""
         network = _with_latents(self._sampling_network)
         on_gpu = [self.where] if self.where.type == "cuda" else []
-        with self._inference(), torch.random.fork_rng(on_gpu):
+        with torch.inference_mode(), torch.random.fork_rng(on_gpu):
             torch.manual_seed(seed % 2**63)
             bound = None if values is None else network.conditional_bound(values, known)
         return np.full(len(known), np.nan, np.float32) if bound is None else _floats(bound)
-
-    @contextlib.contextmanager
-    def _inference(self) -> Iterator[None]:
-        """Switch gradients off, and use the precision in which this network generates fastest."""
-        half = self.network.half_precision
-        with torch.inference_mode(), device.autocast(self.where) if half else contextlib.nullcontext():
-            yield
 
     def _to_device(self, pixels: NDArray[np.uint8], known: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
         values = torch.from_numpy(data.to_values(pixels, self.data)).long()
@@ -403,7 +395,7 @@ def _copied(x: Tensor, dtype: torch.dtype) -> NDArray[Any]:
 
 
 def _in_half(network: Network, where: torch.device) -> Network:
-    """A copy with weights in bfloat16, if the device computes in it."""
+    """A copy with weights in bfloat16, if the device computes in it: no autocast is needed, which costs small calls."""
     if device.fast_dtype(where) == torch.float32:
         return network
     copied = copy.deepcopy(network)
