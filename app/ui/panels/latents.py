@@ -68,7 +68,7 @@ class LatentPanel(Card):
             self.what.addItem(view)
             self.what.setItemData(i, tip, Qt.ItemDataRole.ToolTipRole)
         self.what.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.what.setMinimumContentsLength(6)  # so that the panel may be narrow
+        self.what.setMinimumContentsLength(2)  # so that the panel may be narrow
         self.what.setMaximumWidth(150)
         self.what.setAccessibleName("What is shown of the latents")
         self.what.currentIndexChanged.connect(self._draw)
