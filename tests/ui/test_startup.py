@@ -27,7 +27,7 @@ from vssm.models import registry
 from vssm.prompt import Prompt
 from vssm.reports import precomputed
 from vssm.sampling.events import GenerationRequest
-from vssm.sampling.generator import Generator, run
+from vssm.sampling.generator import Generator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,7 +61,7 @@ def test_what_is_drawn_and_asked_before_torch_is_there_is_done(tmp_path):
     assert saw["heavy"] == [] and not saw["ready"] and saw["runs"] == 0
     assert saw["heavy_after"] == []  # nor is torch there when a run has finished: it is with the samplerls' process
     assert "Loading the models" in saw["said"] and saw["stop"]
-    assert saw["example"].startswith("Example, made beforehand by VSSM in 0.")
+    assert saw["example"].startswith("Example, made beforehand: the likeliest of four by VSSM in 0.")
     assert saw["ink"] and saw["same"] and saw["samples"] == 4
     assert saw["later"] == "" and not saw["shown"]
 
@@ -248,7 +248,8 @@ def test_the_example_is_what_the_shipped_weights_make(dataset):
     known = found.prompt.known
     assert 0 < known.sum() < known.size and 0 < found.seconds < 10
     weights = checkpoint.load(checkpoint.shipped(found.model, dataset.name))
-    made = run(Generator(weights), GenerationRequest(found.prompt, seed=precomputed.SEED)).images[0]
+    request = GenerationRequest(found.prompt, precomputed.SAMPLES, seed=precomputed.SEED)
+    made = precomputed.likeliest(Generator(weights), request)
     assert (found.image[known] == made[known]).all()
     assert np.abs(found.image.astype(float) - made).mean() < 0.03 * 255
 

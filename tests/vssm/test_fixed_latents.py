@@ -128,7 +128,8 @@ def test_latents_that_cannot_be_held_are_one_sentence(generators):
     refuses("vssm", f"{len(events)} levels", FixedLatents(codes, nothing[:-1]))
     refuses("vssm-paper", "1 levels", FixedLatents(codes, nothing))
     assert [e.level for e in events[:2]] == [0, 1]
-    refuses("vssm", "global code of VSSM has 3 × 1 × 1 × 4 codes", FixedLatents(codes, nothing), samples=3)
+    variables = codes[0].shape[-1]
+    refuses("vssm", f"global code of VSSM has 3 × 1 × 1 × {variables} codes", FixedLatents(codes, nothing), samples=3)
     refuses("vssm", "level 1", FixedLatents((codes[0], codes[1][..., :7], *codes[2:]), nothing))
     refuses(
         "vssm",

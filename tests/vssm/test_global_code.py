@@ -53,8 +53,9 @@ def enumerated(network: VSSM, prompt: torch.Tensor) -> dict[tuple[int, ...], flo
     read = code.prior.read_prompt(prompt)
     for codes in itertools.product(range(CLASSES), repeat=CODES):
         plans = code.quantiser.partial_plans(torch.tensor([codes]))
-        logp = [code.prior.logits(read, plans[:, m], m).log_softmax(-1)[0, k] for m, k in enumerate(codes)]
-        found[codes] = math.exp(sum(logp))
+        centroids = code.quantiser.centroids
+        logits = [code.prior.logits(read, plans[:, m], m, centroids[m])[0] for m in range(CODES)]
+        found[codes] = math.exp(sum(x.log_softmax(-1)[k] for x, k in zip(logits, codes, strict=True)))
     return found
 
 

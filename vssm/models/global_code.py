@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from vssm.nn import latent_distributions
 from vssm.nn.modules import ModuleList
-from vssm.nn.ssm_block import Conv, SSMBlock
+from vssm.nn.ssm_block import Conv, SSMBlock, at_least_float32
 
 SUMMARY = 16  # channels a position of the coarse grid may tell the whole picture, and be told of it
 CERTAIN = 1e4  # logit of a class that is not the nearest, below that of the one that is
@@ -105,7 +105,8 @@ def k_means(x: Tensor, classes: int, rounds: int) -> Tensor:
 
 class CodePrior(nn.Module):
     """p_ω(k_m | k_{<m}, x_S): a stem and blocks on the coarse grid read the prompt once; then a small network with a
-    head for each code is given this and the plan so far."""
+    head for each code is given this and the plan so far. A head predicts a plan, and a class is as likely as its
+    centroid is in line with that: what is learned of one class holds for those of similar centroids."""
 
     def __init__(
         self,
@@ -129,10 +130,10 @@ class CodePrior(nn.Module):
         self.plan = nn.Linear(size, hidden, bias=False)
         self.stage = nn.Parameter(0.02 * torch.randn(codes, hidden))
         self.hidden = nn.Linear(hidden, hidden)
-        self.heads: ModuleList[nn.Linear] = ModuleList(nn.Linear(hidden, classes) for _ in range(codes))
+        self.heads: ModuleList[nn.Linear] = ModuleList(nn.Linear(hidden, size, bias=False) for _ in range(codes))
+        self.bias = nn.Parameter(torch.zeros(codes, classes))
         for head in self.heads:
             nn.init.normal_(head.weight, std=0.02)
-            nn.init.zeros_(head.bias)
 
     def read_prompt(self, prompt: Tensor) -> Tensor:
         """Read a prompt [B, H, W, C + 1] for the heads: [B, hidden]."""
@@ -141,10 +142,13 @@ class CodePrior(nn.Module):
             h = block(h)
         return self.read(self.summary(self.norm(h)).flatten(1))
 
-    def logits(self, prompt: Tensor, plan: Tensor, stage: int) -> Tensor:
-        """Compute the logits [B, K] of the code at `stage` (from 0), given `read_prompt` and the plan so far [B, R]."""
+    def logits(self, prompt: Tensor, plan: Tensor, stage: int, centroids: Tensor) -> Tensor:
+        """Compute the logits [B, K] of the code at `stage` (from 0), given `read_prompt`, the plan so far [B, R] and
+        the stage's centroids [K, R]."""
         u = F.silu(prompt + self.plan(plan) + self.stage[stage])
-        return self.heads[stage](u + F.silu(self.hidden(u)))
+        wanted = self.heads[stage](u + F.silu(self.hidden(u)))
+        with torch.autocast(wanted.device.type, enabled=False):  # near classes differ by less than bfloat16 tells
+            return F.linear(at_least_float32(wanted), centroids, self.bias[stage])
 
 
 class PlanReader(nn.Module):
@@ -186,7 +190,8 @@ class GlobalCode(nn.Module):
         codes = self.quantiser.codes(values)
         plans = self.quantiser.partial_plans(codes)
         read = self.prior.read_prompt(prompt)
-        p = torch.cat([self.prior.logits(read, plans[:, m], m) for m in range(codes.shape[1])], -1)
+        logits = [self.prior.logits(read, plans[:, m], m, c) for m, c in enumerate(self.quantiser.centroids)]
+        p = torch.cat(logits, -1)
         value = self.latent.value(codes)
         q = CERTAIN * (value - 1)
         return q[:, None, None], p[:, None, None], value[:, None, None], plans[:, -1]
@@ -207,7 +212,7 @@ class GlobalCode(nn.Module):
         read = self.prior.read_prompt(prompt)
         plan, raw, codes = prompt.new_zeros(samples, self.prior.plan.in_features), [], []
         for m, centroids in enumerate(self.quantiser.centroids):
-            raw.append(self.prior.logits(read, plan, m))
+            raw.append(self.prior.logits(read, plan, m, centroids))
             codes.append(choose(m, raw[-1]))
             plan = plan + centroids[codes[-1]]
         value = self.latent.value(torch.stack(codes, 1))

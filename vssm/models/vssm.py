@@ -36,7 +36,7 @@ from vssm.models.global_code import CodePrior, GlobalCode, PlanReader, Quantiser
 from vssm.nn import latent_distributions, likelihoods
 from vssm.nn.latent_distributions import Latent
 from vssm.nn.likelihoods import Likelihood
-from vssm.nn.modules import ModuleList
+from vssm.nn.modules import Linear, ModuleList
 from vssm.nn.ssm_block import Conv, SSMBlock, at_least_float32
 from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
@@ -220,7 +220,7 @@ class Head(nn.Module):
         super().__init__()
         self.patch, self.channels, self.mixing = patch, channels, mixing
         self.norm = nn.LayerNorm(d_model)
-        self.unpack = nn.Linear(d_model, channels * patch * patch)
+        self.unpack = Linear(d_model, channels * patch * patch)
         seen = channels + mixing * (likelihood.channels + 1)
         self.mix = Conv(seen, channels, 5 if mixing else 1, padding=2 * mixing)
         self.raw = Conv(channels, likelihood.parameters, 3 if mixing else 1, padding=int(mixing))
@@ -296,13 +296,13 @@ class VSSM(nn.Module):
                 self.code = GlobalCode(quantiser, CodePrior(quantiser, coarse_grid, D, c.patch, c.code_hidden, blocks))
                 self.plan = PlanReader(quantiser, coarse_grid, D, c.code_hidden)
             self.coarse_position = nn.Parameter(0.02 * torch.randn(*coarse_grid, D))
-            self.fold_prompt = nn.Linear(4 * D, D)
-            self.fold_features = nn.Linear(4 * D, D)
+            self.fold_prompt = Linear(4 * D, D)
+            self.fold_features = Linear(4 * D, D)
             self.encoder_coarse = block(0)
             self.coarse: ModuleList[Level] = ModuleList(
                 Level(D, self.latent, block(i), depth) for i in range(c.coarse_levels)
             )
-            self.unfold_coarse = nn.Linear(D, 4 * D)
+            self.unfold_coarse = Linear(D, 4 * D)
         if c.causal:
             self.decoder_position = nn.Parameter(0.02 * torch.randn(*grid, D))
         self.decoder: ModuleList[SSMBlock] = ModuleList(block(c.fine_levels + i) for i in range(c.decoder_blocks))
@@ -504,4 +504,6 @@ def chunked_sampler(config: VSSMConfig) -> Sampler:
 
 def config_for(data: DataSet, **changes: object) -> VSSMConfig:
     """Make the config of the preset `vssm` for a data set."""
-    return for_data(VSSMConfig, data, "vssm", changes, fine_levels=2, codes=4, code_blocks=2, code_hidden=512)
+    return for_data(
+        VSSMConfig, data, "vssm", changes, fine_levels=2, codes=2, code_classes=1024, code_blocks=2, code_hidden=512
+    )

@@ -93,7 +93,7 @@ class TrainingConfig:
 
 
 STATE, SAMPLES = "state.safetensors", "samples.png"  # the other files
-PREPARED = 20_000  # images that a network is prepared with before the first step
+PREPARED = 60_000  # images that a network is prepared with before the first step
 MOST_SKIPS, DOUBTFUL_SKIPS = 50, 10  # more skipped than taken: then a training is given up, and not written
 DRAWS = ("images", "known", "pixels", "mirrored", "noise", "augmented")  # drawn in a step, each from its own numbers
 
@@ -370,7 +370,9 @@ class Trainer:
         if config.augment:
             rng = self._rng("augmented")
             changed = torch.from_numpy(known.any((1, 2)) & (rng.random(len(images)) < config.augment)).to(images.device)
-            images = torch.where(changed[:, None, None, None], augmentation.augment(images, rng), images)
+            if changed.any():
+                images = images.clone()
+                images[changed] = augmentation.augment(images[changed], rng)
         values = self.values(images)
         if self.data.flips:
             mirrored = torch.from_numpy(self._rng("mirrored").random(len(values)) < 0.5).to(values.device)

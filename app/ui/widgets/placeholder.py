@@ -11,7 +11,7 @@ from app.ui.widgets.card import label, plain_tip, spaced
 from vssm.models import registry
 from vssm.reports.precomputed import PrecomputedExample
 
-EXAMPLE = "Example, made beforehand by {} in {} ({}). Draw, and press Complete (↵) for your own."
+EXAMPLE = "Example, made beforehand: the likeliest of four by {} in {} ({}). Draw, and press Complete (↵) for your own."
 LEAST = 84  # the side of the example's picture; a window as small as can be still shows it whole
 
 
