@@ -220,8 +220,7 @@ def animation(folder: Path, out: Path) -> Iterator[Path]:
         stage.press("[")
         wait(300)
         recorder = Recorder(stage)
-        stage.click(stage.button("set_live"))
-        stage.draw(SEVEN, 2.5)
+        stage.draw(SEVEN, 2.5)  # live, as it is from the start
         stage.until(lambda: stage.window.runs.running is None)
         wait(1000)
         stage.click(stage.button(("choose_model", "transformer")))

@@ -358,6 +358,8 @@ class Docks(QMainWindow):
     def show_scaling(self, on: bool) -> None:
         """Put the scaling in the place of the latents, or take it away."""
         come, go = ("scaling", "latents") if on else ("latents", "scaling")
+        least = self.docks["latents"].minimumSizeHint().width()
+        self.docks["scaling"].setMinimumWidth(least)  # so that the other panels keep their widths
         self.show_panel(come, True)
         self.show_panel(go, False)
 
