@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QColorDialog, QDialogButtonBox, QFileDialog, QLineEdit
 from windows import LEFT, LONG, button_of, choose, complete, model_button, press, said, take, type_in
