@@ -138,7 +138,7 @@ def test_the_score_of_a_vssm_is_its_bound_given_the_prompt(pixel_mode):
     with torch.inference_mode():
         torch.manual_seed(5)
         log_p, levels = made.network.elbo(values, known)
-    close = 1e-3 if pixel_mode == "mean" else 1e-4  # a mean is rounded when it is shown
+    close = 5e-3 if pixel_mode == "mean" else 1e-4  # a mean is rounded when it is shown
     assert np.allclose(details.score, log_p - sum(level.divergence() for level in levels), rtol=close)
     torch.manual_seed(1)  # the noise of others does not matter
     again, *_ = detailed(made, prompt=given, samples=2, seed=5, pixel_mode=pixel_mode)
