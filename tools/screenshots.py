@@ -52,7 +52,7 @@ def wait(milliseconds: int) -> None:
 @contextlib.contextmanager
 def opened(folder: Path, size: tuple[int, int], **session_values) -> Iterator[Stage]:
     """A window of that size with all models ready, on a session of its own."""
-    state = folder / "session.json"
+    state = Path(tempfile.mkdtemp(dir=folder)) / "session.json"  # and preferences of its own
     session.save(session.Session(keep_seed=True, device="cpu", toured=True, **session_values), state)
     window = Window(state)
     window.resize(*size)
@@ -196,7 +196,6 @@ def array(image: QImage) -> np.ndarray:
 def stills(folder: Path, out: Path) -> Iterator[Path]:
     """All models on one sketch, in both themes, and a race in colour, half-way through its replay."""
     with opened(folder, LARGE, samples=4, seed=4, theme="light") as stage:
-        stage.press("[")
         stage.draw(SEVEN, 0.4)
         stage.travel(QPoint(LARGE[0] // 2, LARGE[1] - 5))
         for name in reversed(registry.PRESETS):
@@ -217,7 +216,6 @@ def stills(folder: Path, out: Path) -> Iterator[Path]:
 def animation(folder: Path, out: Path) -> Iterator[Path]:
     """A stroke, completed by the VSSM as it is drawn, then by the Transformer, which cannot keep up with another."""
     with opened(folder, SMALL, samples=4, seed=4, theme="light") as stage:
-        stage.press("[")
         wait(300)
         recorder = Recorder(stage)
         stage.draw(SEVEN, 2.5)  # live, as it is from the start

@@ -132,7 +132,9 @@ def test_every_product_is_counted_once():
         for _ in range(3):
             torch.matmul(heads, heads.mT) + heads.sum()
         assert products.operations == before + 3 * 2 * (2 * 3 * 10 * 10 * 4)
-    assert sorted(products.calls.values()) == [1, 1, 1, 3]
+        torch.bmm(heads[0], torch.ones(4, 1).expand(3, 4, 5))  # all of whose elements share a few places
+        torch.mm(torch.ones(0, 4), torch.ones(4, 5))
+    assert sorted(products.calls.values()) == [1, 1, 1, 1, 1, 3]
     assert products.seconds(torch.device("cpu")) > 0
     before = products.operations
     layer(x)
@@ -141,6 +143,9 @@ def test_every_product_is_counted_once():
 
 def test_the_limit_of_the_machine(capsys):
     words = ["bench", "--models", "vssm,vssm-paper", "--limit", "--repeat", 1, "--batch", "1,2", "--allow-busy"]
+    every = ",".join([*registry.PRESETS, "transformer:predictive", "mamba:predictive"])
+    found = vssm_json(capsys, *words[:2], every, *words[3:6], "--rows", 26, "--allow-busy")["models"]
+    assert all(m["limit_share"] > 0 and m["operations"] > 0 for m in found.values())
     assert vssm(*words, "--json") == 0
     one, two = json.loads(capsys.readouterr().out)
     assert one["rates"]["products"].keys() == {"float32", "bfloat16"} and one["rates"]["cache"] > 0
@@ -196,6 +201,11 @@ def test_only_like_is_compared_with_like(earlier, change, sentence):
     assert benchmark.compare(record, record)["vssm-paper"] == {"ratio": 1.0, "slower": False}
     with pytest.raises(UserError, match=sentence):
         benchmark.compare(record, record | change)
+
+
+def test_every_batch_needs_one_before(earlier, capsys):
+    assert vssm("bench", "--models", "vssm-paper", "--batch", "1,3", "--against", earlier) == 2
+    assert "has no batch 3" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "[]]", "{}", "[3]", '{"machine": 3}', '{"models": {}}'])

@@ -26,7 +26,7 @@ from vssm import checkpoint, data, device
 from vssm.cli import tables
 from vssm.cli.parser import make_parser, parameter_names
 from vssm.errors import UserError
-from vssm.evaluation import benchmark, classifier, evaluate, scaling, scaling_runner
+from vssm.evaluation import benchmark, classifier, evaluate, machine_limit, scaling, scaling_runner
 from vssm.evaluation.machine_load import LoadMeter
 from vssm.files import prompt_files, resources, streams, strict_json
 from vssm.models import registry
@@ -227,7 +227,9 @@ def run_bench(args: argparse.Namespace) -> None:
     if args.out is not None:
         raise UserError("--out keeps the record of --lengths; give --lengths, or redirect what --json prints.")
     dataset = data.get(args.data)
-    earlier = None if args.against is None else read_bench(args.against)
+    earlier = {} if args.against is None else {record["batch"]: record for record in read_bench(args.against)}
+    if args.against is not None and (missing := set(args.batch) - set(earlier)):
+        raise UserError(f"{args.against} has no batch {min(missing)}; choose another --batch.")
     entries = args.models or [n for n in registry.PRESETS if checkpoint.shipped(n, dataset.name).exists()]
     if not entries:
         raise UserError(f"No weights for {dataset.title} are in {checkpoint.SHIPPED}; train some or restore them.")
@@ -239,13 +241,13 @@ def run_bench(args: argparse.Namespace) -> None:
         | {"data": dataset.name}
         for batch in args.batch
     ]
+    if args.limit:
+        rates = machine_limit.measure_rates(next(iter(generators.values())).where).to_dict()
+        records = [record | {"rates": rates} for record in records]
     text = tables.bench(records)
-    if earlier is not None:
+    if earlier:
         for record in records:
-            before = next((r for r in earlier if r["batch"] == record["batch"]), None)
-            if before is None:
-                raise UserError(f"{args.against} has no batch {record['batch']}; choose another --batch.")
-            record["against"] = benchmark.compare(record, before, args.allow_busy)
+            record["against"] = benchmark.compare(record, earlier[record["batch"]], args.allow_busy)
         text += f"\n\n{tables.against(records, args.against)}"
     show(args, records[0] if len(records) == 1 else records, text)
     if slower := [n for record in records for n, found in record.get("against", {}).items() if found["slower"]]:

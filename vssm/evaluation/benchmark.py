@@ -62,9 +62,8 @@ def bench(
     images per second (by the median) and what `drafting` tells, and "ratio_to_transformer", how many times faster than
     the first Transformer each is, the median of the ratios in every turn, with "ratio_spread", the quartiles of these
     (both empty where there is no Transformer, and where other programs kept the machine too busy, unless
-    `allow_busy`). With `limit` also "rates", what the machine does in a second, and for every contestant what
-    `_limit` tells. Raises UserError for a prompt that does not fit or is known as a whole, and for a mode that the
-    model does not have.
+    `allow_busy`). With `limit` also what `_limit` tells, for every contestant. Raises UserError for a prompt that does
+    not fit or is known as a whole, and for a sampler that the model does not have.
     """
     record: dict[str, Any] = {
         "machine": machine(),
@@ -98,8 +97,6 @@ def bench(
         name: {"title": contestants[name].title} | _summary(finished, batch) for name, finished in runs.items()
     }
     if limit:
-        where = next(iter(contestants.values())).generator.where
-        record["rates"] = machine_limit.measure_rates(where).to_dict()
         for name, c in contestants.items():
             record["models"][name] |= _limit(c, prompt, batch, record["models"][name]["seconds_median"])
     rival = next((n for n, c in contestants.items() if c.generator.preset.name == "transformer"), None)

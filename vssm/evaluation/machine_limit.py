@@ -91,9 +91,13 @@ class Described(NamedTuple):
     dtype: torch.dtype
 
     def made(self, where: torch.device) -> Tensor:
-        """Make a tensor like that, of small random numbers or, of whole ones, zeros."""
-        tensor = torch.empty_strided(self.shape, self.strides, dtype=self.dtype, device=where)
-        return tensor.normal_() if self.dtype.is_floating_point else tensor.zero_()
+        """Make a tensor like that, of random numbers or, of whole ones, zeros; where it is expanded, elements share a
+        place."""
+        places = 1 + sum((n - 1) * stride for n, stride in zip(self.shape, self.strides, strict=True))
+        base = torch.zeros(max(places, 0), dtype=self.dtype, device=where)
+        if self.dtype.is_floating_point:
+            base.normal_()
+        return base.as_strided(self.shape, self.strides)
 
 
 class Call(NamedTuple):

@@ -19,28 +19,11 @@ from torch import Tensor
 
 from vssm.models import assd
 from vssm.nn import likelihoods
-from vssm.nn.modules import linear
+from vssm.nn.modules import AttentionWeights, attention_weights, linear
 from vssm.sampling.step import Drafted, SamplingStep
 
 if TYPE_CHECKING:
-    from vssm.models.asarm import ASARM, Block
-
-
-class BlockTables(NamedTuple):
-    """A block's tensors, with matrices transposed."""
-
-    norm1: Tensor
-    norm1_bias: Tensor
-    qkv: Tensor
-    qkv_bias: Tensor
-    out: Tensor
-    out_bias: Tensor
-    norm2: Tensor
-    norm2_bias: Tensor
-    first: Tensor
-    first_bias: Tensor
-    last: Tensor
-    last_bias: Tensor
+    from vssm.models.asarm import ASARM
 
 
 class Tables(NamedTuple):
@@ -60,31 +43,12 @@ class Tables(NamedTuple):
     aim: Tensor
     around: Tensor
     centre: Tensor
-    blocks: list[BlockTables]
+    blocks: list[AttentionWeights]
     norm: Tensor
     norm_bias: Tensor
     head: Tensor
     head_bias: Tensor
     direct: Tensor | None
-
-
-def block_tables(block: Block) -> BlockTables:
-    """Collect the weights of a block."""
-    first, last = linear(block.mlp, 0), linear(block.mlp, 2)
-    return BlockTables(
-        block.norm1.weight,
-        block.norm1.bias,
-        block.qkv.weight.t(),
-        block.qkv.bias,
-        block.out.weight.t(),
-        block.out.bias,
-        block.norm2.weight,
-        block.norm2.bias,
-        first.weight.t(),
-        first.bias,
-        last.weight.t(),
-        last.bias,
-    )
 
 
 def tables(network: ASARM) -> Tables:
@@ -107,7 +71,7 @@ def tables(network: ASARM) -> Tables:
         F.pad(aim, (0, 0, 0, 1)),
         around,
         around[:, around.shape[1] // 2].contiguous(),
-        [block_tables(block) for block in network.blocks],
+        [attention_weights(b.norm1, b.qkv, b.out, b.norm2, b.mlp) for b in network.blocks],
         network.norm.weight,
         network.norm.bias,
         network.head.weight.t(),

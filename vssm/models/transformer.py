@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from vssm.config import bounded, for_data
 from vssm.data import DataSet
 from vssm.models.raster import RasterConfig, RasterModel
-from vssm.nn.modules import ModuleList, SquaredReLU, linear
+from vssm.nn.modules import AttentionWeights, ModuleList, SquaredReLU, attention_weights
 
 
 @dataclass(frozen=True)
@@ -86,40 +86,15 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
     def weights(self) -> BlockWeights:
-        """Return the block's tensors for one token at a time: matrices are transposed for addmm."""
-        attention, first, last = self.attention, linear(self.mlp, 0), linear(self.mlp, 2)
-        return BlockWeights(
-            self.norm1.weight,
-            self.norm1.bias,
-            attention.qkv.weight.t(),
-            attention.qkv.bias,
-            attention.out.weight.t(),
-            attention.out.bias,
-            self.norm2.weight,
-            self.norm2.bias,
-            first.weight.t(),
-            first.bias,
-            last.weight.t(),
-            last.bias,
-            attention.window,
-        )
+        """Return what one token at a time needs of the block."""
+        a = self.attention
+        return BlockWeights(attention_weights(self.norm1, a.qkv, a.out, self.norm2, self.mlp), a.window)
 
 
 class BlockWeights(NamedTuple):
-    """A block's tensors, with matrices transposed; window: how many tokens it attends to, None for all."""
+    """A block's tensors, and how many tokens it attends to, None for all."""
 
-    norm1: Tensor
-    norm1_bias: Tensor
-    qkv: Tensor
-    qkv_bias: Tensor
-    out: Tensor
-    out_bias: Tensor
-    norm2: Tensor
-    norm2_bias: Tensor
-    first: Tensor
-    first_bias: Tensor
-    last: Tensor
-    last_bias: Tensor
+    weights: AttentionWeights
     window: int | None
 
 
@@ -157,16 +132,16 @@ class Transformer(RasterModel):
 
     def step(self, x: Tensor, states: list[Tensor], t: int, tables: list[BlockWeights]) -> Tensor:
         c, K, shape = self.config, len(x), self.norm.normalized_shape
-        for w, cache in zip(tables, states, strict=True):
+        for (w, window), cache in zip(tables, states, strict=True):
             h = torch.layer_norm(x, shape, w.norm1, w.norm1_bias)
             qkv = torch.addmm(w.qkv_bias, h, w.qkv).view(K, 3, c.heads, -1)
             cache[:, :, :, t] = qkv[:, 1:]
-            past = cache[:, :, :, 0 if w.window is None else max(0, t + 1 - w.window) : t + 1]
+            past = cache[:, :, :, 0 if window is None else max(0, t + 1 - window) : t + 1]
             y = F.scaled_dot_product_attention(qkv[:, 0].unsqueeze(2), past[:, 0], past[:, 1])
             x = self._finish(x, y.view(K, -1), w)
         return x
 
-    def _finish(self, x: Tensor, y: Tensor, w: BlockWeights) -> Tensor:
+    def _finish(self, x: Tensor, y: Tensor, w: AttentionWeights) -> Tensor:
         """Add what attention found, y [N, D], to the tokens x [N, D], and run the small network."""
         x = torch.addmm(w.out_bias, y, w.out).add_(x)
         h = torch.layer_norm(x, self.norm.normalized_shape, w.norm2, w.norm2_bias)
@@ -183,16 +158,16 @@ class Transformer(RasterModel):
         hidden = {None: ahead > 0, c.window: (ahead > 0) | (ahead <= -c.window)}
         masks = {w: x.new_zeros(m.shape).masked_fill_(m, float("-inf")).unsqueeze(1) for w, m in hidden.items()}
         x = x.flatten(0, 1)
-        for w, cache in zip(tables, states, strict=True):
+        for (w, window), cache in zip(tables, states, strict=True):
             h = torch.layer_norm(x, self.norm.normalized_shape, w.norm1, w.norm1_bias)
             qkv = torch.addmm(w.qkv_bias, h, w.qkv).view(K, R, 3, c.heads, -1)
             if K == 1:
                 cache[0, :, :, start:end] = qkv[0, :, 1:].permute(1, 2, 0, 3)
             else:
                 cache[sample, :, :, where] = qkv[:, :, 1:]
-            past = slice(0 if w.window is None else max(0, start + 1 - w.window), end)
+            past = slice(0 if window is None else max(0, start + 1 - window), end)
             q, (k, v) = qkv[:, :, 0].transpose(1, 2), cache[:, :, :, past].unbind(1)
-            y = F.scaled_dot_product_attention(q, k, v, masks[w.window][..., past])
+            y = F.scaled_dot_product_attention(q, k, v, masks[window][..., past])
             x = self._finish(x, y.transpose(1, 2).reshape(K * R, D), w)
         return x.view(K, R, D), []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -43,3 +43,30 @@ class SquaredReLU(nn.Module):
 def linear(layers: nn.Sequential, number: int) -> nn.Linear:
     """Return a layer that is known to be linear."""
     return cast("nn.Linear", layers[number])
+
+
+class AttentionWeights(NamedTuple):
+    """The tensors of a pre-norm block of attention and a small network, with matrices transposed for addmm."""
+
+    norm1: Tensor
+    norm1_bias: Tensor
+    qkv: Tensor
+    qkv_bias: Tensor
+    out: Tensor
+    out_bias: Tensor
+    norm2: Tensor
+    norm2_bias: Tensor
+    first: Tensor
+    first_bias: Tensor
+    last: Tensor
+    last_bias: Tensor
+
+
+def attention_weights(
+    norm1: nn.LayerNorm, qkv: nn.Linear, out: nn.Linear, norm2: nn.LayerNorm, mlp: nn.Sequential
+) -> AttentionWeights:
+    """Collect the tensors of a block by its layers; `mlp` is a linear layer, an activation and a linear layer."""
+    norms, products = (norm1, norm2), (qkv, out, linear(mlp, 0), linear(mlp, 2))
+    (a, a_bias), (b, b_bias) = ((norm.weight, norm.bias) for norm in norms)
+    q, o, first, last = ((layer.weight.t(), layer.bias) for layer in products)
+    return AttentionWeights(a, a_bias, *q, *o, b, b_bias, *first, *last)
