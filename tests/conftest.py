@@ -85,7 +85,8 @@ def window(no_threads_left, qtbot, tmp_path):
 
 
 def opened(qtbot, state, folder=None):
-    """Open a window, and close it after its use. In a new session Live is off: only what a test asks for runs."""
+    """Open a window, and close it after its use. In a new session Live is off: only what a test asks for runs;
+    and everything is shown."""
     from app import application
     from app.engine.autosave import Autosave
     from app.ui.main_window import Window
@@ -96,7 +97,7 @@ def opened(qtbot, state, folder=None):
     gc.disable()  # as the program does
     saver = Autosave(state)
     if not state.exists():
-        saver.restored = dataclasses.replace(saver.restored, live=False)
+        saver.restored = dataclasses.replace(saver.restored, live=False, more=True)
     window = Window(None, folder, saver, Thread())
     window.resize(1280, 760)
     qtbot.addWidget(window)

@@ -195,7 +195,7 @@ def array(image: QImage) -> np.ndarray:
 
 def stills(folder: Path, out: Path) -> Iterator[Path]:
     """All models on one sketch, in both themes, and a race in colour, half-way through its replay."""
-    with opened(folder, LARGE, samples=4, seed=4, theme="light") as stage:
+    with opened(folder, LARGE, samples=4, seed=4, theme="light", more=True) as stage:
         stage.draw(SEVEN, 0.4)
         stage.travel(QPoint(LARGE[0] // 2, LARGE[1] - 5))
         for name in reversed(registry.PRESETS):
@@ -203,7 +203,7 @@ def stills(folder: Path, out: Path) -> Iterator[Path]:
         yield stage.save(out / "window.png")
         stage.window.choose_theme("dark")
         yield stage.save(out / "window-dark.png")
-    with opened(folder, LARGE, samples=4, seed=3, theme="light", data="cifar10") as stage:
+    with opened(folder, LARGE, samples=4, seed=3, theme="light", data="cifar10", more=True) as stage:
         stage.click(stage.window.sketch.thumbs[0])
         stage.press("Shift+R")
         stage.until(lambda: stage.window.race.replayable)

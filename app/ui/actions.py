@@ -200,8 +200,8 @@ def table() -> list[Spec]:
              check=True),
         Spec("undo_latents", "Take back an edit", "Result", "Take the last edit of the latents back",
              lambda w: w.editor.undo(), ("Shift+Z",), repeats=True),
-        Spec("start_race", "Race", "Race", "Let all ticked models complete the sketch from one seed, each alone on the "
-             "clock", lambda w: w.racing.start(), ("Shift+R",)),
+        Spec("start_race", "Race", "Race", "Let the VSSM and the Transformer complete the sketch from one seed, each "
+             "alone on the clock; or, with More, all ticked ones", lambda w: w.racing.start(), ("Shift+R",)),
         Spec("show_race", "Race view", "Race", "Show the race in place of completions, or these again",
              lambda w, on: w.docks.show_race(on), ("V",), check=True),
         Spec("show_times", "Times of the race", "Race", "Show bars of the contestants' seconds, and how repeats "
@@ -227,8 +227,10 @@ def table() -> list[Spec]:
                  lambda w, name: w.choose_device(name), (), name, check=True)
             for name in DEVICES
         ),
+        Spec("show_more", "More", "View", "All models and settings, and more of the latents, or the simple view "
+             "of two models", lambda w, on: w.show_more(on), ("Shift+M",), check=True, rule=True),
         Spec("show_scaling", "Scaling", "View", "Show how the time for a picture grows with its number of pixels, "
-             "in place of the latents", lambda w, on: w.docks.show_scaling(on), ("T",), check=True, rule=True),
+             "in place of the latents", lambda w, on: w.docks.show_scaling(on), ("T",), check=True),
         *(
             Spec("show_panel", text, "View/Panels", f"Show the panel {text}, or close it",
                  lambda w, name: w.docks.toggle(name), (f"Alt+{i}",), value, check=True, several=True)

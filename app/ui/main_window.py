@@ -133,9 +133,9 @@ class Window(QMainWindow):
     def _lay_out(self) -> None:
         self._show_title()
         self.setMinimumSize(640, 400)  # where everything can be reached by scrolling; a smaller screen bounds it
-        for panel in (self.latents, self.scaling):
-            panel.header.addWidget(button(self.actions_["show_scaling"], "Scaling"))
-        self.completion.header.addWidget(button(self.actions_["start_race"], "Race  ⇧R"))
+        self._to_scaling, back = (button(self.actions_["show_scaling"], "Scaling") for _ in range(2))
+        self.latents.header.addWidget(self._to_scaling)
+        self.scaling.header.addWidget(back)
         centre = self.completion.centre.layout()
         assert centre is not None
         centre.addWidget(button(self.actions_["centre_sketch"], "Centre"))
@@ -194,6 +194,7 @@ class Window(QMainWindow):
         fits = self.workspace.data.channels == 3 or restored.tool not in COLOUR_TOOLS
         self.sketch.turn_tool(restored.tool if fits else "brush")
         self._show_dataset()
+        self._show_more()
         self.refresh()
 
     def focusNextPrevChild(self, onward: bool) -> bool:
@@ -234,6 +235,18 @@ class Window(QMainWindow):
         self.live.turn(on)
         if on:
             self.runs.complete()
+
+    def show_more(self, on: bool) -> None:
+        """All models and settings, or the simple view."""
+        self._show_more()
+        self._remember()
+
+    def _show_more(self) -> None:
+        on = self.actions_["show_more"].isChecked()
+        self.bar.show_more()
+        self.race.entrants.setVisible(on)
+        self.latents.show_more(on)
+        self._to_scaling.setVisible(on)
 
     def choose_model(self, name: str) -> None:
         self.runs.choose_model(name)
@@ -326,6 +339,7 @@ class Window(QMainWindow):
             device=self.models.device,
             layout=self.docks.layout_,
             toured=self.tour.toured,
+            more=self.actions_["show_more"].isChecked(),
             by_score=self.actions_["sort_by_score"].isChecked(),
             tool=self.canvas.tool,
             pen=self.canvas.pen,

@@ -76,14 +76,14 @@ class RaceController(QObject):
             return
         self._docks.show_race(True)
         prompt = self._panels.sketch.canvas.sketch.prompt
-        if not self._panel.chosen:
+        if not self._panel.entrants.chosen:
             messages.refuse("Nobody is ticked for the race.")
         elif prompt.known.all():
             messages.refuse("Every pixel is known, so there is nothing to race for; erase some first.")
         else:
             messages.supersede()
             bar.turn_seed()
-            chosen = (dataclasses.replace(bar.settings(model), samples=1) for model in self._panel.chosen)
+            chosen = (dataclasses.replace(bar.settings(model), samples=1) for model in self._panel.entrants.chosen)
             dataset = self._context.workspace.data.name
             self.runner.begin(RaceJob.of(tuple(Contestant(dataset, settings, prompt) for settings in chosen)))
             self._panel.axis.setFocus()

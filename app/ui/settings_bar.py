@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QFrame, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
 
+from app.core.dataset_settings import DatasetSettings
+from app.core.run import PAIR
 from app.core.session import Session
 from app.core.settings import MOST_SAMPLES, MOST_SEED, CompletionSettings, pixel_modes, samplers
 from app.core.workspace import Workspace
@@ -20,16 +23,20 @@ HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whet
 
 
 class SettingsBar(QFrame):
-    """Two rows, more where there is little room: who completes and when, and how. seed_shown: the seed of the last run,
-    or one given by hand."""
+    """A row, more where there is little room: who completes, and when. A second one says how; in the simple view it has
+    only what is not as usual, so that nothing acts unseen. seed_shown: the seed of the last run, or one given by hand.
+    """
 
     def __init__(self, workspace: Workspace, actions: Actions):
         super().__init__()
         self._workspace, self._actions = workspace, actions
+        self._usual = True  # the chosen model's sampler and pixels
         self.setObjectName("bar")
         rows = spaced(QVBoxLayout(self), 6, (10, 7, 10, 7))
         rows.addLayout(self._contestants())
-        rows.addLayout(self._settings())
+        self._how = QWidget()
+        self._how.setLayout(self._settings())
+        rows.addWidget(self._how)
 
     def _contestants(self) -> Flow:
         row = Flow(5)
@@ -37,17 +44,26 @@ class SettingsBar(QFrame):
         for action in self._actions.choices("choose_data"):
             sets.addWidget(button(action))
         row.addSpacing(6)
+        self.models: dict[str, QToolButton] = {}
         for i, action in enumerate(self._actions.choices("choose_model"), 1):
-            row.addWidget(button(action, f"{i}  {action.text()}"))
+            self.models[action.data()] = button(action, f"{i}  {action.text()}")
+            row.addWidget(self.models[action.data()])
         row.addStretch()
+        self.samples = WholeField()
+        self.samples.setRange(1, MOST_SAMPLES)
+        how_many = row.group(6)
+        named(how_many, "Samples", self.samples, "How many completions are drawn at once, 1 to 64")
+        how_many.addWidget(button(self._actions["set_live"], "Live"))
         run = row.group(5)
-        complete = button(self._actions["complete"], "Complete  ↵")
-        complete.setObjectName("primary")
-        run.addWidget(complete)
+        for name, text in (("complete", "Complete  ↵"), ("start_race", "Race  ⇧R")):
+            made = button(self._actions[name], text)
+            made.setObjectName("primary")
+            run.addWidget(made)
         self.pause = button(self._actions["pause"], HOLD[True])
         self.pause.setMinimumWidth(self.pause.sizeHint().width())  # no other button moves when the word changes
         run.addWidget(self.pause)
         run.addWidget(button(self._actions["stop"], "Stop  Esc"))
+        run.addWidget(button(self._actions["show_more"], "More"))
         return row
 
     def _settings(self) -> Flow:
@@ -57,15 +73,12 @@ class SettingsBar(QFrame):
         self.modes.shown.connect(self._pixels_chosen)
         row.addWidget(self.modes)
         row.addStretch()
-        self.samples, self.temperature = WholeField(), DecimalField()
-        self.samples.setRange(1, MOST_SAMPLES)
+        self.temperature = DecimalField()
         self.temperature.setRange(0, 2)
         self.temperature.setSingleStep(0.1)
         self.temperature.valueChanged.connect(self._temperature_chosen)
-        named(row.group(6), "Samples", self.samples, "How many completions are drawn at once, 1 to 64")
-        row.addSpacing(4)
         words = "Temperature: 1 samples as trained; towards 0, the likeliest choice"
-        named(row.group(6), "Temperature", self.temperature, words)
+        self._temperature_name = named(row.group(6), "Temperature", self.temperature, words)
         self.seed = WholeField()
         self.seed.setRange(0, MOST_SEED)
         self.seed.setButtonSymbols(WholeField.ButtonSymbols.NoButtons)
@@ -73,18 +86,33 @@ class SettingsBar(QFrame):
         self.seed.editingFinished.connect(self._seed_edited)
         row.addSpacing(4)
         words = "Where chance begins: the same seed on the same sketch, the same completion"
-        named(row.group(6), "Seed", self.seed, words)
-        turns = row.group(6)
-        turns.addWidget(button(self._actions["set_keep_seed"], "Keep"))
-        turns.addWidget(button(self._actions["set_live"], "Live"))
+        seed = row.group(6)
+        name, keep = named(seed, "Seed", self.seed, words), button(self._actions["set_keep_seed"], "Keep")
+        seed.addWidget(keep)
+        self._seed = name, self.seed, keep
+        self._actions["set_keep_seed"].toggled.connect(self.show_more)
         return row
+
+    @Slot()
+    def show_more(self) -> None:
+        """Show all there is; or, in the simple view, what is not as usual beside two models."""
+        more, work = self._actions["show_more"].isChecked(), self._workspace
+        for name, made in self.models.items():
+            made.setVisible(more or name in (*PAIR, work.model))
+        warm = more or work.dataset_settings.temperature != 1
+        shown = {self.modes: more or not self._usual, self._temperature_name: warm, self.temperature: warm}
+        shown |= dict.fromkeys(self._seed, more or self._actions["set_keep_seed"].isChecked())
+        for widget, on in shown.items():
+            widget.setVisible(on)
+        self._how.setVisible(any(shown.values()))
 
     def fill_in(self, restored: Session) -> None:
         """Show what a session tells of them all."""
         self.samples.setValue(restored.samples)
         self.show_seed(restored.seed)
-        for name, on in (("set_keep_seed", restored.keep_seed), ("set_live", restored.live)):
-            self._actions[name].setChecked(on)
+        for name in ("keep_seed", "live"):
+            self._actions[f"set_{name}"].setChecked(getattr(restored, name))
+        self._actions["show_more"].setChecked(restored.more)
 
     def show_paused(self, paused: bool) -> None:
         """Let the action say what it would do."""
@@ -112,11 +140,13 @@ class SettingsBar(QFrame):
 
     def show_samplers(self) -> None:
         """Offer those of the chosen model, and how it can show pixels."""
-        model = self._workspace.model
-        chosen = self.settings()
+        work, chosen = self._workspace, self.settings()
         assert chosen.sampler is not None and chosen.pixel_mode is not None  # the data set's settings fill them in
-        self.modes.offer(samplers(model, self._workspace.data), chosen.sampler, chosen.parameter)
-        self.modes.offer_pixels(pixel_modes(model), chosen.pixel_mode)
+        self.modes.offer(samplers(work.model, work.data), chosen.sampler, chosen.parameter)
+        self.modes.offer_pixels(pixel_modes(work.model), chosen.pixel_mode)
+        usual = DatasetSettings.fresh(work.data).completion(work.model, chosen.samples, chosen.seed, work.data)
+        self._usual = dataclasses.replace(chosen, temperature=usual.temperature) == usual
+        self.show_more()
 
     @Slot(str, object)
     def _sampler_chosen(self, name: str, parameter: int | None) -> None:
@@ -137,6 +167,7 @@ class SettingsBar(QFrame):
         """Show what is chosen for the data set. What the field cannot show is not kept."""
         self.temperature.setValue(self._workspace.dataset_settings.temperature)
         self._temperature_chosen(self.temperature.value())
+        self.show_more()
 
     @Slot(float)
     def _temperature_chosen(self, temperature: float) -> None:

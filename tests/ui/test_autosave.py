@@ -423,7 +423,8 @@ def test_a_session_is_saved_and_opened_and_the_one_before_brought_back(mnist, qt
     assert window.session() == colour and window.canvas.sketch.pixels.shape == (32, 32, 3)
     window.actions_["previous_session"].trigger()
     assert window.session() == drawn
-    assert window.race.boxes["mamba"].isEnabled() is False and window.messages.text.startswith("Opened session-before-")
+    assert window.race.entrants.boxes["mamba"].isEnabled() is False
+    assert window.messages.text.startswith("Opened session-before-")
 
 
 def test_only_the_latest_of_those_before_are_kept(tmp_path, qapp):
@@ -509,15 +510,16 @@ def test_race_ticks_come_back(qtbot, tmp_path, no_threads_left):
     folder = weights(tmp_path, "vssm", "transformer")
     for window in opened(qtbot, tmp_path / "session.json", folder):
         press(qtbot, window, "V")
-        box = window.race.boxes["transformer"]
+        box = window.race.entrants.boxes["transformer"]
         qtbot.mouseClick(box, LEFT, pos=QPoint(8, box.height() // 2))
-        assert window.race.chosen == ["vssm"]
+        assert window.race.entrants.chosen == ["vssm"]
     for window in opened(qtbot, tmp_path / "session.json", folder):
-        assert window.race.chosen == ["vssm"] and window.session().dataset_settings.absent == {"transformer"}
-        window.race.boxes["transformer"].setFocus()
+        assert window.race.entrants.chosen == ["vssm"] and window.session().dataset_settings.absent == {"transformer"}
+        window.race.entrants.boxes["transformer"].setFocus()
         press(qtbot, window, "V")
-        qtbot.keyClick(window.race.boxes["transformer"], Qt.Key.Key_Space)
-        assert window.race.chosen == ["vssm", "transformer"] and window.session().dataset_settings.absent == set()
+        qtbot.keyClick(window.race.entrants.boxes["transformer"], Qt.Key.Key_Space)
+        assert window.race.entrants.chosen == ["vssm", "transformer"]
+        assert window.session().dataset_settings.absent == set()
 
 
 # --- races of before

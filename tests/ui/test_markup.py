@@ -71,7 +71,7 @@ def test_markup_in_a_session_file_is_text(qtbot, tmp_path, no_threads_left, bait
         assert bait in pins.accessibleDescription()
         window.completion.pins.used.emit(0)  # the message names the title
         assert bait in window.messages.text
-        assert shows(window.race.boxes["vssm"].toolTip(), "<b>weights</b>")
+        assert shows(window.race.entrants.boxes["vssm"].toolTip(), "<b>weights</b>")
         look_everywhere(bait)
 
 

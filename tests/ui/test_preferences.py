@@ -51,6 +51,7 @@ LOOKS = {
     "device": st.sampled_from(session.DEVICES),
     "layout": st.sampled_from(["", "AAAA", "//79/A=="]),
     "toured": st.booleans(),
+    "more": st.booleans(),
 }
 
 

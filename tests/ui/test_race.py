@@ -240,8 +240,8 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     window, panel = three, three.race
     nearly_whole(qtbot, window)
     window.bar.temperature.setValue(0.9)
-    assert not panel.isVisible() and panel.chosen == ["vssm", "transformer", "asarm"]
-    assert not panel.boxes["mamba"].isEnabled() and "has no weights" in panel.boxes["mamba"].toolTip()
+    assert not panel.isVisible() and panel.entrants.chosen == ["vssm", "transformer", "asarm"]
+    assert not panel.entrants.boxes["mamba"].isEnabled() and "has no weights" in panel.entrants.boxes["mamba"].toolTip()
     press(qtbot, window, "Shift+R")
     assert panel.isVisible() and not window.completion.isVisible() and window.sketch.isVisible()
     assert panel.running and not panel.replayable and window.actions_["stop"].isEnabled()
@@ -282,7 +282,7 @@ def test_a_card_fills_in_while_its_contestant_runs(three, qtbot):
     take(qtbot, window, 7)  # nothing is known: the slowest race
     press(qtbot, window, "V")
     for name in ("vssm", "asarm"):
-        tick(qtbot, panel.boxes[name])
+        tick(qtbot, panel.entrants.boxes[name])
 
     held = []
 
@@ -372,8 +372,8 @@ def test_drafts_are_coloured_round_by_round(three, qtbot):
     take(qtbot, window, 0)
     press(qtbot, window, "V")
     for name in ("vssm", "transformer"):
-        tick(qtbot, panel.boxes[name])
-    assert panel.chosen == ["asarm"]
+        tick(qtbot, panel.entrants.boxes[name])
+    assert panel.entrants.chosen == ["asarm"]
     type_in(qtbot, window.bar.temperature, "1.6")  # so that drafts are rejected
     made = run_race(qtbot, window)
     rest(qtbot, window)
@@ -428,11 +428,11 @@ def test_a_race_that_cannot_be_is_told_and_another_data_set_ends_one(three, qtbo
     press(qtbot, window, "Shift+R")
     qtbot.waitUntil(under_way(window), timeout=LONG)
     press(qtbot, window, "Ctrl+2")
-    assert panel.race is None and panel.chosen == [] and not panel.running
+    assert panel.race is None and panel.entrants.chosen == [] and not panel.running
     press(qtbot, window, "Shift+R")
     assert "Nobody is ticked" in window.messages.text
     press(qtbot, window, "Ctrl+1")
-    assert panel.chosen == ["vssm", "transformer", "asarm"]
+    assert panel.entrants.chosen == ["vssm", "transformer", "asarm"]
     press(qtbot, window, "Ctrl+A")
     press(qtbot, window, "Shift+R")
     assert "nothing to race for" in window.messages.text and not panel.running

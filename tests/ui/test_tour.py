@@ -43,7 +43,7 @@ def test_all_five_steps_are_ticked_by_what_is_done(window, draw, qtbot):
     window.completion.gallery.setFocus()
     qtbot.keyClick(window.completion.gallery, Qt.Key.Key_Right)
     assert ticked(window) == ["Draw", "Complete", "Compare", "Another ending"]
-    for model, box in window.race.boxes.items():
+    for model, box in window.race.entrants.boxes.items():
         box.setChecked(model == "vssm")
     press(qtbot, window, "Shift+R")
     qtbot.waitUntil(lambda: card.title.text() == "All five steps done", timeout=LONG)

@@ -12,7 +12,6 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from app.ui import theme
-from app.ui.widgets.card import button_of
 
 WIDE, HIGH = 220, 76  # pixels, of a picture
 DIGIT = ("..####..", ".....##.", "....##..", "...###..", ".....##.", ".....##.", "..###...", "........")  # a three
@@ -492,8 +491,5 @@ def explain(window) -> None:
     give("bound", window.status)
     give("partial", window.sketch.name)
     give("latent", latents.name)
-    for action in window.actions_.choices("choose_model"):
-        if action.data() in MODELS:
-            button = button_of(action)
-            assert button is not None
-            give(MODELS[action.data()], button)
+    for model, term in MODELS.items():
+        give(term, window.bar.models[model])

@@ -135,6 +135,12 @@ class LatentPanel(Card):
         self._theme = colours
         self._draw()
 
+    def show_more(self, on: bool) -> None:
+        """Let people choose what is shown, or show the values drawn; what was chosen before stays in sight."""
+        self.what.setVisible(on or self.what.currentIndex() > 0)
+        self.variable.setVisible(on or self.variable.value() > 0)
+        self.dots.setVisible(on or self.dots.isChecked())
+
     def show_run(self, run: Run | None) -> None:
         self._run = run
         self._draw()

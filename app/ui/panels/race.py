@@ -18,16 +18,16 @@ from app.core.race import Contestant, PlaybackClock, Race, RaceJob, Track
 from app.ui import theme
 from app.ui.actions import Actions
 from app.ui.panels.race_bars import BarsPanel
-from app.ui.widgets.card import Card, button, hint, label, named, plain_tip, spaced
+from app.ui.widgets.card import Card, button, hint, label, named, spaced
+from app.ui.widgets.entrants import Entrants
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.race_card import TINTS, RaceCard
 from app.ui.widgets.time_axis import TimeAxis
-from vssm.models import registry
 
 FRAME = 33  # milliseconds between two paintings of a replay
 SELDOM = 150  # the same while contestants run, so that painting costs their clocks nothing to speak of
 EMPTY = (
-    "A race lets all ticked models complete the sketch from the same seed, one after another, each alone on the clock. "
+    "A race lets models complete the sketch from the same seed, one after another, each alone on the clock. "
     "Then all are played side by side on one axis of time."
 )
 ROUNDS = (
@@ -69,10 +69,7 @@ class RacePanel(Card):
         self._log = race_timing.TimingLog()
         self._clock = PlaybackClock(0.0)
         self._theme = theme.LIGHT
-        self._absent: set[str] = set()  # models not ticked
-        self._offered: dict[str, str] = {}  # models, and why they cannot race; empty where they can
         self._data = ""
-        self.boxes: dict[str, QCheckBox] = {}
         self.cards: list[RaceCard] = []
         self.past: dict[str, list[Past]] = {}  # by data set, the latest last
         self._left: dict[str, tuple[int, float]] = {}  # by data set: which of them was looked at, and at what time
@@ -82,10 +79,10 @@ class RacePanel(Card):
         self.races.setToolTip("The latest races, to be looked at again")
         self.races.activated.connect(self.look_back)
         self.header.addWidget(self.races)
-        for name, text in (("start_race", "Race  ⇧R"), ("show_times", "Times"), ("show_race", "Race view  V")):
+        for name, text in (("show_times", "Times"), ("show_race", "Race view  V")):
             self.header.addWidget(button(actions[name], text))
-        self._entries = Flow(10)
-        self.body.addLayout(self._entries)
+        self.entrants = Entrants()
+        self.body.addWidget(self.entrants)
         self.words = label("", "title", wrap=True)
         self.body.addWidget(self.words)
 
@@ -137,8 +134,8 @@ class RacePanel(Card):
     # --- who takes part
 
     def offer(self, dataset: str, offered: dict[str, str], absent: set[str]) -> None:
-        """Models, with why one cannot race; those in `absent`, which is kept up to date, are not ticked. A race of
-        another data set gives way to the one of this set that was looked at last."""
+        """Let people choose among models, as `Entrants.offer` says. A race of another data set gives way to the one of
+        this set that was looked at last."""
         if dataset != self._data:
             self.leave()
             self._data = dataset
@@ -149,35 +146,7 @@ class RacePanel(Card):
                 self.look_back(number)
                 self._clock.put(seconds, time.perf_counter())
             self._show()
-        if (dataset, offered) == (self._data, self._offered) and absent is self._absent:
-            return
-        self._data, self._offered, self._absent = dataset, offered, absent
-        while item := self._entries.takeAt(0):
-            if box := item.widget():
-                box.hide()
-                box.deleteLater()
-        self.boxes = {}
-        for model, lacks in offered.items():
-            title = registry.get(model).title
-            box = self.boxes[model] = QCheckBox(f"{theme.sign(model)} {title}")
-            box.setAccessibleName(f"{title} races")
-            box.setToolTip(plain_tip(lacks) or f"Whether {title} takes part, by the sampler chosen for it")
-            box.setEnabled(not lacks)
-            box.setChecked(not lacks and model not in absent)
-            box.toggled.connect(self._tick_off)
-            self._entries.addWidget(box)
-        self._colour_boxes()
-
-    @Slot()
-    def _tick_off(self) -> None:
-        for model, box in self.boxes.items():
-            change = self._absent.discard if box.isChecked() or not box.isEnabled() else self._absent.add
-            change(model)
-
-    @property
-    def chosen(self) -> list[str]:
-        """Models that are to race."""
-        return [model for model, box in self.boxes.items() if box.isChecked()]
+        self.entrants.offer(offered, absent)
 
     # --- the race itself
 
@@ -380,14 +349,10 @@ class RacePanel(Card):
         self._theme = colours
         self.axis.retheme(colours)
         self.bars.retheme(colours)
-        self._colour_boxes()
+        self.entrants.retheme(colours)
         for card in self.cards:
             card.retheme(colours)
         self._show()
-
-    def _colour_boxes(self) -> None:
-        for model, box in self.boxes.items():
-            box.setStyleSheet(f"QCheckBox:enabled {{ color: {self._theme.model(model)} }}")
 
     def mousePressEvent(self, event) -> None:
         self.axis.setFocus()
@@ -429,8 +394,7 @@ class RacePanel(Card):
             self.words.setText(words)
             self.words.setAccessibleName(words)
         self.words.setVisible(bool(words))
-        for model, box in self.boxes.items():
-            box.setEnabled(self.job is None and not self._offered[model])
+        self.entrants.allow(self.job is None)
         self.races.setVisible(self.races.count() > 1)
         self.races.setEnabled(self.job is None)
         self.speed.setEnabled(self.replayable)
