@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QPoint, QProcess
+from PySide6.QtCore import QObject, QPoint, QProcess, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QRubberBand
 
 from app import application
 from app.ui.docks import PANELS, RACE
@@ -17,43 +18,82 @@ from app.ui.main_window import Window
 
 APART = QPoint(1280, 760)  # the window's size: what is dropped beyond it floats
 TITLE = QPoint(40, 20)
+WAIT = 20  # seconds; the machine may be busy
 
 
 def until(true: Callable[[], bool]) -> bool:
     """Let the window go on until it is so; False if it never is."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + WAIT
     while not true() and time.monotonic() < end:
         QTest.qWait(5)
     return true()
 
 
-def pointer(*words) -> None:
-    """Move and press the pointer while the window goes on."""
-    process = QProcess()
-    process.start("xdotool", [str(word) for word in words])
-    assert until(lambda: process.state() == QProcess.ProcessState.NotRunning)
-    assert process.exitCode() == 0, bytes(process.readAllStandardError()).decode()
-    QTest.qWait(20)
+class Pointer(QObject):
+    """The pointer of the X server, and how far the window has followed it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._place = QPoint()  # of the last move or click that came
+        QApplication.instance().installEventFilter(self)
+
+    def eventFilter(self, watched, event) -> bool:
+        if isinstance(event, QMouseEvent):
+            self._place = event.globalPosition().toPoint()
+        return False
+
+    def do(self, *words) -> None:
+        """Move and press it while the window goes on."""
+        process = QProcess()
+        process.start("xdotool", [str(word) for word in words])
+        assert until(lambda: process.state() == QProcess.ProcessState.NotRunning)
+        assert process.exitCode() == 0, bytes(process.readAllStandardError()).decode()
+
+    def press(self, place: QPoint) -> None:
+        self.do("mousemove", place.x(), place.y(), "mousedown", 1)
+        assert until(lambda: QApplication.mouseButtons() == Qt.MouseButton.LeftButton)
+
+    def move(self, *places: QPoint) -> None:
+        """While it is pressed, until the window has followed."""
+        self.do(*(word for place in places for word in ("mousemove", place.x(), place.y(), "sleep", "0.01")))
+        assert until(lambda: self._place == places[-1]), (self._place, places[-1])
+
+    def release(self) -> None:
+        self.do("mouseup", 1)
+        assert until(lambda: QApplication.mouseButtons() == Qt.MouseButton.NoButton)
+
+    def double_click(self, place: QPoint) -> None:
+        self.do("mousemove", place.x(), place.y(), "click", 1, "sleep", "0.02", "click", 1)
 
 
-def pull(start: QPoint, end: QPoint) -> list:
-    """The words for a press and some moves."""
-    way = [start + (end - start) * i / 5 for i in range(1, 6)]
-    moves = [word for place in way for word in ("mousemove", place.x(), place.y(), "sleep", "0.01")]
-    return ["mousemove", start.x(), start.y(), "mousedown", 1, *moves]
+def pull(pointer: Pointer, dock, end: QPoint) -> None:
+    """Take a panel by its title, there."""
+    start = title(dock)
+    pointer.press(start)
+    pointer.move(*(start + (end - start) * i / 5 for i in range(1, 6)))
+
+
+def drag(pointer: Pointer, dock, end: QPoint) -> None:
+    pull(pointer, dock, end)
+    pointer.release()
+
+
+def drop(pointer: Pointer, docks, target: Callable[[], QPoint]) -> None:
+    """Let a panel that was pulled go there, once a frame says that it will find a place: others make room meanwhile."""
+    end = time.monotonic() + WAIT
+    while not framed(docks, target()):
+        assert time.monotonic() < end, "no place is offered"
+        pointer.move(target() - QPoint(4, 0), target())
+    pointer.release()
+
+
+def framed(docks, place: QPoint) -> bool:
+    bands = docks.findChildren(QRubberBand)
+    return any(band.isVisible() and band.geometry().contains(docks.mapFromGlobal(place)) for band in bands)
 
 
 def title(dock) -> QPoint:
     return dock.titleBarWidget().mapToGlobal(TITLE)
-
-
-def drag(dock, end: QPoint) -> None:
-    pointer(*pull(title(dock), end), "mouseup", 1)
-
-
-def double_click(dock) -> None:
-    place = title(dock)
-    pointer("mousemove", place.x(), place.y(), "click", 1, "sleep", "0.02", "click", 1)
 
 
 def check(window, dock, floating: bool, place: str) -> None:
@@ -64,40 +104,41 @@ def check(window, dock, floating: bool, place: str) -> None:
     assert {d for d in window.docks.docks.values() if not d.isHidden()} == window.open, (name, place)
 
 
-def drag_everywhere(window, dock, other) -> None:
+def drag_everywhere(pointer: Pointer, window, dock, other) -> None:
     docks = window.docks
-    drag(dock, APART + QPoint(100, 100))
+    drag(pointer, dock, APART + QPoint(100, 100))
     check(window, dock, True, "dragged out")
     before = dock.pos()
-    drag(dock, title(dock) - QPoint(60, 80))
+    drag(pointer, dock, title(dock) - QPoint(60, 80))
     check(window, dock, True, "moved")
     assert (dock.pos() - before + QPoint(60, 80)).manhattanLength() < 30
-    double_click(dock)
+    pointer.double_click(title(dock))
     check(window, dock, False, "put back by a double click")
-    double_click(dock)
+    pointer.double_click(title(dock))
     check(window, dock, True, "taken out by a double click")
-    drag(dock, docks.mapToGlobal(QPoint(14, docks.height() // 2)))
+    pull(pointer, dock, docks.mapToGlobal(QPoint(14, docks.height() // 2)))
+    drop(pointer, docks, lambda: docks.mapToGlobal(QPoint(14, docks.height() // 2)))
     check(window, dock, False, "dropped at the left edge")
     assert dock.x() < window.sketch.x()
-    pointer(*pull(title(dock), APART))
-    place = other.mapToGlobal(other.rect().center())  # now that there is more room
-    pointer("mousemove", place.x() - 4, place.y(), "sleep", "0.02", "mousemove", place.x(), place.y())
-    pointer("mouseup", 1)
+    pull(pointer, dock, APART)
+    drop(pointer, docks, lambda: other.mapToGlobal(other.rect().center()))
     check(window, dock, False, "dropped on another")
     assert other in docks.tabifiedDockWidgets(dock)
-    drag(dock, APART + QPoint(100, 100))
+    assert until(lambda: dock.height() >= dock.minimumSizeHint().height())  # docks scroll where there is no more room
+    drag(pointer, dock, APART + QPoint(100, 100))
     check(window, dock, True, "dragged out of tabs")
     window.actions_["reset_layout"].trigger()
 
 
-def change_in_mid_drag(window, dock) -> None:
+def change_in_mid_drag(pointer: Pointer, window, dock) -> None:
     """Keys that move panels while one is held by the pointer."""
     for name in ("show_race", "reset_layout", "float_panel", "close_panel", ("move_panel", "left"), "show_scaling"):
         dock.show()
         QTest.qWait(10)
-        pointer(*pull(title(dock), APART + QPoint(50, 50)))
+        pull(pointer, dock, APART + QPoint(50, 50))
         window.actions_[name].trigger()
-        pointer("mousemove", 500, 300, "sleep", "0.01", "mousemove", 520, 320, "mouseup", 1)
+        pointer.do("mousemove", 500, 300, "sleep", "0.01", "mousemove", 520, 320, "mouseup", 1)
+        QTest.qWait(20)
         window.docks.turn(window.arrangement)
         window.docks.reset()
 
@@ -109,7 +150,7 @@ def main(folder: Path) -> None:
     window.move(0, 0)
     window.show()
     assert QTest.qWaitForWindowExposed(window)
-    docks = window.docks.docks
+    pointer, docks = Pointer(), window.docks.docks
     for arrangement, names in ((PANELS, ("completion", "timing", "latents", "scaling")), (RACE, ("race", "timing"))):
         for name in names:
             window.docks.turn(arrangement)
@@ -119,8 +160,8 @@ def main(folder: Path) -> None:
             docks[name].raise_()
             QTest.qWait(30)
             window.arrangement, window.open = arrangement, {docks[one] for one in names}
-            drag_everywhere(window, docks[name], docks[next(one for one in ("timing", *names) if one != name)])
-        change_in_mid_drag(window, docks[names[0]])
+            drag_everywhere(pointer, window, docks[name], docks[next(one for one in ("timing", *names) if one != name)])
+        change_in_mid_drag(pointer, window, docks[names[0]])
     window.close()
 
 

@@ -7,7 +7,7 @@ import itertools
 import zlib
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCursor, QMouseEvent
 from PySide6.QtWidgets import (
     QAbstractSlider,
@@ -50,6 +50,7 @@ SHARES = {  # of the whole width and height, until somebody changes them
 }
 NARROW = dict.fromkeys(SHARES, (0.44, 1.0))  # the same where there is no room for columns: all are tabs
 COLUMNS = 1000  # pixels, from which on there is
+DRAGGED = QSize(150, 100)  # pixels, the least size of a panel meanwhile
 STEP = 40  # pixels, by which a key makes a panel wider or higher
 SIZES = {"wider": (STEP, 0), "narrower": (-STEP, 0), "higher": (0, STEP), "lower": (0, -STEP)}
 
@@ -79,6 +80,15 @@ class Dock(QDockWidget):
         row.addWidget(card.head, 1)
         row.addWidget(self.more)
         self.setTitleBarWidget(bar)
+
+    def event(self, event) -> bool:
+        """While it is dragged it needs little room: Qt offers a place only where a panel fits, but docks can scroll."""
+        if event.type() == QEvent.Type.MouseButtonPress:
+            self.widget().setMinimumSize(DRAGGED)
+        done = super().event(event)
+        if event.type() == QEvent.Type.MouseButtonRelease:
+            self.widget().setMinimumSize(0, 0)  # what its contents need
+        return done
 
 
 class Docks(QMainWindow):
