@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import save_file
+from windows import LONG
 
 import vssm
 from app import arguments, display
 from app.core import session
 from app.core.link import Link
 from app.core.settings import CompletionSettings
+from app.ui.crop_dialog import CropDialog
 from vssm import data
 from vssm.prompt import Prompt
 
@@ -167,7 +169,7 @@ GIVEN = """if True:
 
 
 def given(tmp_path, word, **changes) -> dict:
-    """What the window shows of an argument."""
+    """What the window of a program shows of an argument."""
     environment = SCREENLESS | {"VSSM_STATE": str(tmp_path / "state" / "session.json")} | changes
     words = [sys.executable, "-c", GIVEN, "-platform", "offscreen", word]
     environment = {name: value for name, value in environment.items() if value is not None} | {"PYTHONPATH": str(ROOT)}
@@ -177,7 +179,30 @@ def given(tmp_path, word, **changes) -> dict:
     return json.loads(done.stdout)
 
 
-def test_any_argument_is_opened_for_what_it_holds(tmp_path):
+@pytest.fixture
+def opens(mnist, qtbot, tmp_path, monkeypatch):
+    """opens(word): the same without a process of its own, which would take seconds a word."""
+    monkeypatch.chdir(tmp_path)
+
+    def see(word) -> dict:
+        mnist.messages.clear()
+        mnist.files.importer.open_argument(arguments.parse(["main.py", os.fsdecode(word)]).given)
+
+        def shown() -> dict:
+            said = [one.text for one in mnist.messages.seen]
+            asked = [one for one in mnist.findChildren(CropDialog) if one.isVisible()]
+            return {"asked": asked, "said": [text for text in said if "Opening" not in text]}
+
+        qtbot.waitUntil(lambda: any(shown().values()), timeout=LONG)
+        saw = shown()
+        for dialog in saw["asked"]:
+            dialog.reject()
+        return {"asked": len(saw["asked"]), "said": saw["said"], "seed": mnist.bar.seed.value()}
+
+    return see
+
+
+def test_any_argument_is_opened_for_what_it_holds(tmp_path, opens):
     """Whatever its name says."""
     settings = CompletionSettings("vssm", "parallel", None, 4, 0.7, 12345, "sampled")
     link = Link("mnist", settings, Prompt.empty(28, 28, 1).with_rows(3)).text
@@ -186,40 +211,39 @@ def test_any_argument_is_opened_for_what_it_holds(tmp_path):
     session.save(session.Session(seed=777), tmp_path / "session.json")
     (tmp_path / "session.json").rename(tmp_path / "session.png")
     (tmp_path / "mail.txt").write_text(f"Look at <{link}>.")
-    assert given(tmp_path, "picture.json")["asked"] == 1
-    assert given(tmp_path, (tmp_path / "picture.json").as_uri())["asked"] == 1
-    saw = given(tmp_path, "session.png")
+    assert opens("picture.json")["asked"] == 1
+    assert opens((tmp_path / "picture.json").as_uri())["asked"] == 1
+    saw = opens("session.png")
     assert saw["seed"] == 777 and "session.png" in saw["said"][-1]
     for word in (f"see {link}.", "mail.txt"):
         saw = given(tmp_path, word)
         assert saw["seed"] == 12345 and "From the link" in saw["said"][-1]
 
 
-@pytest.mark.parametrize(
-    "word",
-    [
-        "none.png",
-        "x" * 300,
-        "y/" * 3000,
-        "folder",
-        *([b"\xff\xfe.png", "/dev/zero", "/dev/full"] if sys.platform == "linux" else []),
-        "broken.json",
-        "weights.safetensors",
-        "archive.npz",
-        "vssm://sketch/v=2/damaged",
-        "\n",
-    ],
-    ids=lambda word: str(word)[:20],
-)
-def test_an_argument_that_cannot_be_used_is_one_sentence(tmp_path, word):
+def unusable(tmp_path) -> list:
+    """Arguments that cannot be used, and what they name."""
     (tmp_path / "folder").mkdir()
     (tmp_path / "broken.json").write_text('{"format": "vssm-sitting/3", ')
     (tmp_path / "archive.npz").write_bytes(b"PK\x03\x04" + bytes(100))
     save_file({"a": np.zeros(3, np.float32)}, tmp_path / "weights.safetensors")
-    saw = given(tmp_path, word)
+    there = "folder", "broken.json", "weights.safetensors", "archive.npz"
+    devices = ("/dev/zero", "/dev/full") if sys.platform == "linux" else ()
+    return ["none.png", "x" * 300, "y/" * 3000, *there, *devices, "vssm://sketch/v=2/damaged", "\n"]
+
+
+def require_sentence(saw: dict) -> None:
     sentence = saw["said"][-1]
     assert saw["asked"] == 0 and sentence.endswith(".") and "\n" not in sentence and len(sentence) < 400
     sentence.encode()
+
+
+def test_an_argument_that_cannot_be_used_is_one_sentence(tmp_path, opens):
+    for word in unusable(tmp_path):
+        require_sentence(opens(word))
+
+
+def test_an_argument_that_is_no_text_is_one_sentence(tmp_path):
+    require_sentence(given(tmp_path, b"\xff\xfe.png" if sys.platform == "linux" else "none.png"))
 
 
 def test_without_a_home_it_opens(tmp_path):
