@@ -132,7 +132,8 @@ def apply(theme: Theme) -> None:
     QApplication.setPalette(palette)
     application = QApplication.instance()
     assert isinstance(application, QApplication)
-    application.setStyleSheet(_style_sheet(theme))
+    if application.styleSheet() != (sheet := _style_sheet(theme)):  # else every widget would be styled anew
+        application.setStyleSheet(sheet)
 
 
 def _style_sheet(t: Theme) -> str:
