@@ -81,7 +81,8 @@ def complete_in(qtbot, window, name: str):
 
 
 def begin(qtbot, window):
-    """Let the Transformer write whole pictures, and wait until some of it stands."""
+    """Let the Transformer write a whole picture, and wait until some of it stands."""
+    window.bar.samples.setValue(1)
     press(qtbot, window, "Ctrl+D")
     choose(qtbot, window, "transformer")
     press(qtbot, window, "Return")
@@ -98,6 +99,7 @@ def pause(qtbot, window) -> None:
 
 def test_pause_and_continue(window, qtbot):
     type_in(qtbot, window.bar.seed, "5")
+    window.bar.samples.setValue(1)
     hold = window.actions_["pause"]
     assert not hold.isEnabled()
     press(qtbot, window, "Ctrl+D")
@@ -166,6 +168,7 @@ def test_drafts_are_told(window, qtbot):
 @pytest.mark.parametrize("name", list(registry.PRESETS))
 def test_clamped_prompts_are_told(window, qtbot, name):
     """Where a model reads row by row, and only of prompts that are no prefix."""
+    window.bar.samples.setValue(1)
     take(qtbot, window, 0)
     complete_in(qtbot, window, name)
     assert not window.completion.note.isVisible()

@@ -205,7 +205,7 @@ def test_clamping_is_admitted_by_models_that_read_in_raster_order(model, tmp_pat
 @pytest.mark.parametrize("prefix", [True, False])
 def test_clamping_is_admitted_of_archives_too(model, prefix, tmp_path, capsys):
     known = np.zeros((2, 28, 28), bool)
-    known[:, :20] = True
+    known[:, :26] = True
     if not prefix:
         known[1, -1] = True  # one such prompt is enough
     np.savez(tmp_path / "in.npz", images=np.zeros((2, 28, 28), np.uint8), known=known)
@@ -341,13 +341,14 @@ def train_words(model: str, out: Path, minutes: float, *more) -> list:
 
 
 def test_training_writes_weights_samples_and_resumes(model, tmp_path, capsys, signals_restored):
-    first = vssm_json(capsys, *train_words(model, tmp_path, 0.01))
+    first = vssm_json(capsys, *train_words(model, tmp_path, 0.005))
     assert {p.name for p in tmp_path.iterdir()} == {f"{model}-mnist.safetensors", "state.safetensors", "samples.png"}
     made = checkpoint.load(first["out"], model, "mnist")
     config = dataclasses.asdict(made.network.config)
     assert first["steps"] > 0 and {k: config[k] for k in SMALL[model]} == SMALL[model]
     assert pixels(tmp_path / "samples.png").shape == (28, 16 * 28)
-    second = vssm_json(capsys, *train_words(model, tmp_path, 0.04, "--resume"))
+    _, meta = checkpoint.read(tmp_path / "state.safetensors")
+    second = vssm_json(capsys, *train_words(model, tmp_path, meta["seconds"] / 60 + 0.005, "--resume"))
     assert second["steps"] > first["steps"] and second["images"] == 4 * second["steps"]
     record = vssm_json(
         capsys,
