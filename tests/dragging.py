@@ -49,13 +49,12 @@ class Pointer(QObject):
         assert until(lambda: process.state() == QProcess.ProcessState.NotRunning)
         assert process.exitCode() == 0, bytes(process.readAllStandardError()).decode()
 
-    def press(self, place: QPoint) -> None:
-        self.do("mousemove", place.x(), place.y(), "mousedown", 1)
-        assert until(lambda: QApplication.mouseButtons() == Qt.MouseButton.LeftButton)
-
-    def move(self, *places: QPoint) -> None:
-        """While it is pressed, until the window has followed."""
-        self.do(*(word for place in places for word in ("mousemove", place.x(), place.y(), "sleep", "0.01")))
+    def move(self, *places: QPoint, press: bool = False) -> None:
+        """While it is pressed, or after it is pressed at the first place, until the window has followed."""
+        ways = [["mousemove", place.x(), place.y(), "sleep", "0.01"] for place in places]
+        if press:
+            ways.insert(1, ["mousedown", 1])
+        self.do(*(word for way in ways for word in way))
         assert until(lambda: self._place == places[-1]), (self._place, places[-1])
 
     def release(self) -> None:
@@ -69,8 +68,7 @@ class Pointer(QObject):
 def pull(pointer: Pointer, dock, end: QPoint) -> None:
     """Take a panel by its title, there."""
     start = title(dock)
-    pointer.press(start)
-    pointer.move(*(start + (end - start) * i / 5 for i in range(1, 6)))
+    pointer.move(*(start + (end - start) * i / 5 for i in range(6)), press=True)
 
 
 def drag(pointer: Pointer, dock, end: QPoint) -> None:

@@ -97,13 +97,13 @@ def test_only_what_may_be_mirrored_is():
 
 def test_a_judge_can_be_trained(tmp_path, capsys):
     out = tmp_path / "judge.safetensors"
-    record = vssm_json(capsys, "train-classifier", "--minutes", 0.02, "--data-dir", DATA, "--out", out)
+    record = vssm_json(capsys, "train-classifier", "--minutes", 0.003, "--data-dir", DATA, "--out", out)
     assert record["images"] > 0 and 0 <= record["accuracy"] <= 1 and record["out"] == str(out)
     assert classifier.load(MNIST, out).config == classifier.ClassifierConfig()
 
 
 def test_a_judge_of_colour_can_be_trained(tmp_path, capsys):
-    words = ["train-classifier", "--data", "cifar10", "--minutes", 0.01, "--data-dir", DATA]
+    words = ["train-classifier", "--data", "cifar10", "--minutes", 0.003, "--data-dir", DATA]
     record = vssm_json(capsys, *words, "--out", tmp_path / "judge.safetensors")
     assert record["images"] > 0 and "accuracy_binarised" not in record
     assert classifier.load(CIFAR10, record["out"]).config == classifier.config_for(CIFAR10)
