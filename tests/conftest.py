@@ -84,9 +84,9 @@ def window(no_threads_left, qtbot, tmp_path):
     yield from opened(qtbot, tmp_path / "session.json")
 
 
-def opened(qtbot, state, folder=None):
+def opened(qtbot, state, folder=None, story=False):
     """Open a window, and close it after its use. In a new session Live is off: only what a test asks for runs;
-    and everything is shown."""
+    and everything is shown. story: whether a recorded race is played."""
     from app import application
     from app.engine.autosave import Autosave
     from app.ui.main_window import Window
@@ -98,7 +98,7 @@ def opened(qtbot, state, folder=None):
     saver = Autosave(state)
     if not state.exists():
         saver.restored = dataclasses.replace(saver.restored, live=False, more=True)
-    window = Window(None, folder, saver, Thread())
+    window = Window(None, folder, saver, Thread(), story)
     window.resize(1280, 760)
     qtbot.addWidget(window)
     with qtbot.waitExposed(window):

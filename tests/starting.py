@@ -66,10 +66,17 @@ def asked_early(folder: Path) -> dict:
     """A stroke and Complete before torch is there."""
     window = Window(folder / "session.json")
     window.show()
-    example = window.completion._hint.words.text()
+    until(lambda: window.story.telling and window.race.playing)
+    story = window.race.words.text()
     stroke(window)
     click(window.actions_["complete"])
-    saw = {"heavy": heavy(), "example": example, "said": window.messages.text, "ready": window.models.are_ready}
+    saw = {
+        "heavy": heavy(),
+        "story": story,
+        "told": window.story.telling,
+        "said": window.messages.text,
+        "ready": window.models.are_ready,
+    }
     saw |= {"stop": window.actions_["stop"].isEnabled(), "runs": len(window.runs.history)}
     prompt = window.canvas.sketch.prompt
     until(lambda: window.runs.history and window.runs.history[-1].finished is not None and window.runs.running is None)

@@ -1,9 +1,9 @@
 """How long the program takes to start: `python -m tools.startup_time` opens it several times and tells.
 
 Seconds count from before the interpreter is started, by the clock of the process that starts it: to the first picture
-of the window on screen, to the first stroke of a pen drawn in it (a real mouse event, sent as soon as the window
-stands), to torch being loaded, and to the chosen model and to all models being ready. Until then the pen goes on
-drawing: from each of its events to the canvas painted anew is how long a person waits while the models are loaded.
+of the window on screen, to the recorded race being played, to the first stroke of a pen drawn in it (a real mouse
+event, sent then), to torch being loaded, and to the chosen model and to all models being ready. Until then the pen goes
+on drawing: from each of its events to the canvas painted anew is how long a person waits while the models are loaded.
 `processor` counts what the process computed until its first picture, which a busy machine hardly changes.
 """
 
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MARKS = {
     "painted": "window on screen",
     "processor": "  processor until then",
+    "moving": "recorded race moving",
     "stroke": "first stroke drawn",
     "torch": "torch loaded",
     "model": "chosen model ready",
@@ -107,6 +108,14 @@ def _watch(window, begun: float, marks: dict[str, float]) -> None:
     def begin() -> None:
         mark("painted")
         marks.setdefault("processor", time.process_time())
+        move()
+
+    def move() -> None:
+        """Draw once the recorded race is played."""
+        if not window.race.playing:
+            QTimer.singleShot(1, move)
+            return
+        mark("moving")
         point(QEvent.Type.MouseButtonPress)
 
     def drawn() -> None:

@@ -114,6 +114,7 @@ def of_runs(runs: list[Run]) -> list[Row]:
             **drafts(run.progress),
         }
         for run in runs
+        if not run.recorded  # on another machine, perhaps
     )
 
 
@@ -127,5 +128,6 @@ def of_points(runs: list[Run]) -> list[Row]:
             "tokens_done": tokens,
         }
         for run in runs
+        if not run.recorded
         for seconds, tokens in run.points
     )

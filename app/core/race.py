@@ -15,13 +15,15 @@ from functools import cached_property
 
 import numpy as np
 
-from app.core import formatting
+from app.core import formatting, job
 from app.core.job import Job, Kind
 from app.core.places import Place, Times, places
+from app.core.run import Run
 from app.core.settings import CompletionSettings
 from vssm import data
 from vssm.models import registry
 from vssm.prompt import Prompt
+from vssm.reports.precomputed import Recording
 from vssm.sampling.events import Drafts, Event, Finished, GenerationRequest, Latents, Progress, Started
 
 OWN = 0  # the turn that is the race itself
@@ -317,6 +319,22 @@ class Race:
         counts = [len(times.seconds) for times in self._times.values()]
         most = f"{max(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
         return "; ".join(parts) + (f" (medians of {most} runs)" if max(counts) > 1 else "")
+
+
+def retold(recording: Recording) -> tuple[Race, list[Run]]:
+    """A race that was recorded, and its runs, from what its contestants told."""
+    contestants, runs = [], []
+    for number, told in enumerate(recording.runs, 1):
+        started = next(event for event in told.events if isinstance(event, Started))
+        settings = CompletionSettings(told.model, seed=told.request.seed, pixel_mode=started.pixel_mode)
+        contestants.append(Contestant(recording.data, settings, told.request.prompt))
+        runs.append(Run(-number, recording.data, settings, told.request, recorded=True, state=job.State.IDLE))
+    race = Race.of(tuple(contestants))
+    for number, told in enumerate(recording.runs):
+        for event in told.events:
+            race = race.add(number, event)
+            runs[number].add(event)
+    return race, runs
 
 
 @dataclass(eq=False)

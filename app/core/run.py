@@ -25,7 +25,8 @@ class Run(Job):
     """One completion, from being asked for to its end.
 
     points: (seconds of the model's time, tokens done), for the curve. gesture: of the pen, which it follows live; runs
-    of one gesture replace each other. base: the run whose latents it holds, but for those that an edit has drawn anew.
+    of one gesture replace each other. recorded: whether it was run earlier, and perhaps elsewhere. base: the run whose
+    latents it holds, but for those that an edit has drawn anew.
     """
 
     settings: CompletionSettings
@@ -39,6 +40,7 @@ class Run(Job):
     points: list[tuple[float, int]] = field(default_factory=list)
     picked: int | None = None  # the sample that a person chose to look at
     gesture: int = 0
+    recorded: bool = False
     base: Run | None = field(default=None, repr=False)
 
     @property
@@ -150,8 +152,10 @@ class Run(Job):
 
     @property
     def status(self) -> str:
-        """What becomes of it, in a word; empty once it has finished."""
-        return "" if self.finished else STATUS.get(self.state, "stopped")
+        """What becomes of it, in a word; empty once it has finished here."""
+        if self.finished:
+            return "recorded" if self.recorded else ""
+        return STATUS.get(self.state, "stopped")
 
     @property
     def drafts(self) -> str:

@@ -104,6 +104,8 @@ class CompletionSettings:
 
     def variant(self, dataset: data.DataSet) -> str:
         """Name the sampler if it is not the model's usual one, such as "sequential" or "chunked 49"; else ""."""
+        if self.sampler is None:
+            return ""
         usual, *others = samplers(self.model, dataset)
         sampler = next((s for s in others if s.name == self.sampler), usual)
         parameter = self.parameter or sampler.default

@@ -79,6 +79,11 @@ def has_result(window: Window) -> bool:
     return window.runs.selected_run is not None and window.runs.selected_run.finished is not None
 
 
+def has_timings(window: Window) -> bool:
+    """Whether there are runs that were made here."""
+    return any(not run.recorded for run in window.runs.here)
+
+
 def replaying(window: Window) -> bool:
     """Whether a race can be played, and is shown."""
     return window.race.replayable and window.race.isVisibleTo(window)
@@ -121,7 +126,7 @@ def table() -> list[Spec]:
         Spec("save_race", "Save race…", "File", "Write the race shown as an animated picture, at true speed or slowed",
              lambda w: w.files.save_race(), ("Ctrl+R",), enabled=lambda w: w.race.replayable),
         Spec("save_timings", "Save timings…", "File", "Write the runs that are compared as CSV, with machine and "
-             "versions", lambda w: w.timing.plot.save("csv"), ("Ctrl+E",), enabled=lambda w: bool(w.runs.here)),
+             "versions", lambda w: w.timing.plot.save("csv"), ("Ctrl+E",), enabled=has_timings),
         Spec("open_session", "Open session…", "File", "Go on with a saved session: sketches, settings, pinned results; "
              "the present one is kept", lambda w: w.files.open_session(), ("Ctrl+Shift+O",), rule=True),
         Spec("save_session", "Save session as…", "File", "Write sketches, settings and pinned results as one file",

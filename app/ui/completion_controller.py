@@ -17,7 +17,6 @@ from app.ui import actions, theme
 from app.ui.context import Context, Panels
 from app.ui.live import LiveFollower
 from vssm.prompt import Prompt
-from vssm.reports import precomputed
 from vssm.sampling.events import Event, GenerationRequest, Progress
 
 EVERY = 0.02  # seconds between two reports of a generator
@@ -124,6 +123,26 @@ class CompletionController(QObject):
                 self.settle()
         else:
             self._begin(self.live.policy.gesture, self.live.policy.resting)
+
+    def catch_up(self) -> None:
+        """After a start, and on returning to a data set: complete the sketch where Live is on and no run is of it."""
+        prompt = self._panels.sketch.canvas.sketch.prompt
+        done = any(run.request.prompt.same_as(prompt) for run in self.here)
+        if self._models.are_ready and not (done or is_fresh(prompt)):
+            self.live.again()
+
+    def adopt(self, runs: list[Run]) -> None:
+        """Keep the runs of a race, and show the chosen model's, or the first."""
+        for run in runs:
+            self.history = history.add(self.history, run)
+        if runs:
+            self.select(next((run for run in runs if run.model == self._workspace.model), runs[0]))
+
+    def forget_recorded(self) -> None:
+        """Keep what was made here alone."""
+        self.history = [run for run in self.history if not run.recorded]
+        if self.selected_run and self.selected_run.recorded:
+            self.select(None)
 
     def choose_model(self, name: str) -> None:
         """Make it the model that completes, and show its latest run, so that two keys compare two models."""
@@ -270,11 +289,8 @@ class CompletionController(QObject):
     # --- results
 
     def show_dataset(self) -> None:
-        """Show what is pinned, and an example to a person who has drawn and made nothing yet."""
-        settings, dataset = self._workspace.dataset_settings, self._workspace.data
-        self._panels.completion.show_pinned(settings.pinned)
-        begun = self.here or not is_fresh(settings.sketch.prompt)
-        self._panels.completion.offer(None if begun else precomputed.find(dataset))
+        """Show what is pinned."""
+        self._panels.completion.show_pinned(self._workspace.dataset_settings.pinned)
 
     @Slot(tuple)
     def _keep(self, pinned: tuple[Pinned, ...]) -> None:

@@ -1,5 +1,6 @@
 """The panels around the sketch, as docks: they can be moved, resized, floated, closed and brought back, and they
-remember. There are two arrangements of them, one for completions and one for races."""
+remember. There are two arrangements of them, one for completions and one for races; in the simple view the race lies
+where the completion does, as only two models race."""
 
 from __future__ import annotations
 
@@ -48,6 +49,7 @@ SHARES = {  # of the whole width and height, until somebody changes them
     "scaling": (0.32, 0.497),
     "race": (0.73, 1.0),
 }
+SIMPLE = SHARES | {"race": SHARES["completion"]}
 NARROW = dict.fromkeys(SHARES, (0.44, 1.0))  # the same where there is no room for columns: all are tabs
 COLUMNS = 1000  # pixels, from which on there is
 DRAGGED = QSize(150, 100)  # pixels, the least size of a panel meanwhile
@@ -156,12 +158,19 @@ class Docks(QMainWindow):
             self.splitDockWidget(completion, timing, Qt.Orientation.Horizontal)
             self.splitDockWidget(timing, latents, Qt.Orientation.Vertical)
             self.tabifyDockWidget(latents, scaling)
-        shown = {PANELS: (completion, timing, latents), RACE: (race,)}[self.arrangement]
+        wide = self._actions["show_more"].isChecked()  # many may race
+        raced = (race,) if wide else (race, timing, latents)
+        shown = {PANELS: (completion, timing, latents), RACE: raced}[self.arrangement]
         for dock in self.docks.values():
             dock.setVisible(dock in shown)
         shown[0].raise_()
-        self._shares = dict(NARROW if self._narrow else SHARES)
+        self._shares = dict(NARROW if self._narrow else SHARES if wide else SIMPLE)
         self._turned()
+
+    def renew(self) -> None:
+        """Begin the present arrangement anew where nobody has changed one."""
+        if self._text == "":
+            self._begin()
 
     def turn(self, arrangement: str) -> None:
         """To that of completions or that of races."""
@@ -185,8 +194,7 @@ class Docks(QMainWindow):
         """Be columns or tabs, as there is room; what somebody has arranged stays, and is scrolled."""
         if self._narrow != (width < COLUMNS):
             self._narrow = not self._narrow
-            if self._text == "":
-                self._begin()
+            self.renew()
 
     @property
     def _present(self) -> dock_state.Arrangement:

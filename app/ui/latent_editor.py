@@ -21,6 +21,8 @@ MOST_BACK = 20  # edits that can be taken back one by one; the next one leads to
 
 def uneditable(run: Run) -> str:
     """One sentence where the latents of a run cannot be edited; else empty."""
+    if run.recorded:
+        return "These latents are recorded: draw something, and those of your own picture can be edited."
     if run.finished is None:
         return "Latents can be edited as soon as the run has finished."
     assert run.started is not None

@@ -47,7 +47,8 @@ from app.ui.panels.scaling import ScalingPanel
 from app.ui.panels.sketch import SketchPanel
 from app.ui.panels.timing import TimingPanel
 from app.ui.race_controller import RaceController, ScalingController
-from app.ui.settings_bar import SettingsBar
+from app.ui.settings_bar import WORDS, SettingsBar
+from app.ui.story import Story
 from app.ui.widgets.card import button, label, spaced, wrap_tips
 from app.ui.widgets.plot import Plot
 from app.ui.widgets.toast import Messages
@@ -58,7 +59,8 @@ pg.setConfigOptions(imageAxisOrder="row-major", antialias=True)
 
 class Window(QMainWindow):
     """state: the file of the session; or autosave: what keeps it. folder: where the checkpoints lie, where not in their
-    usual place. link: to the worker that runs the models, by default a process."""
+    usual place. link: to the worker that runs the models, by default a process. story: whether a recorded race is
+    played as long as there is nothing else to show."""
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class Window(QMainWindow):
         folder: Path | None = None,
         autosave: Autosave | None = None,
         link: Link | None = None,
+        story: bool = True,
     ):
         super().__init__()
         self.autosave = autosave or Autosave(state or session.default_path(), self)
@@ -73,6 +76,7 @@ class Window(QMainWindow):
         self._session = restored = self.preferences.apply(self.autosave.restored)
         self._theme_name = restored.theme
         self.theme = theme.LIGHT
+        self._tells_story = story
         self._dialog: QWidget | None = None
         self._selected: dict[str, Run | None] = {}  # by data set, while another one is shown
         self.setAcceptDrops(True)
@@ -96,6 +100,7 @@ class Window(QMainWindow):
             self.messages.say(self.autosave.apart, "note")
         self.autosave.begin(self.session, self._busy)
         self.canvas.setFocus()
+        QTimer.singleShot(0, self._begin)  # when the window has been laid out
         QTimer.singleShot(0, self.engine.start)  # which loads the models beside the first painting
         QTimer.singleShot(0, self.models.prepare)
 
@@ -126,9 +131,10 @@ class Window(QMainWindow):
         self.runs = CompletionController(context, panels)
         self.live = self.runs.live
         self.measuring = ScalingController(context, panels)
-        self.racing = RaceController(context, panels, self.docks)
+        self.racing = RaceController(context, panels, self.docks, self.runs)
         self.editor = LatentEditor(context, panels, self.runs)
         self.files = FileActions(self, context, panels, self.runs)
+        self.story = Story(context, panels, self.docks, self.runs, self.racing)
 
     def _lay_out(self) -> None:
         self._show_title()
@@ -166,7 +172,7 @@ class Window(QMainWindow):
         self.models.changed.connect(self._show_status)
         self.models.ready.connect(self._models_ready)
         self.sketch.prompt_given.connect(self.live.rest)
-        self.completion.picture.resized.connect(self.sketch.bound)
+        self.sketch.stay_smaller(self.completion.picture)
         self.latents.pointed.connect(self.completion.picture.mark)
         for plot in self.findChildren(Plot):
             plot.said.connect(self.messages.say)
@@ -213,6 +219,7 @@ class Window(QMainWindow):
         self._show_samplers()
         self._show_status()
         self.files.check_link()
+        self.runs.catch_up()
 
     # --- what concerns all parts
 
@@ -239,6 +246,7 @@ class Window(QMainWindow):
     def show_more(self, on: bool) -> None:
         """All models and settings, or the simple view."""
         self._show_more()
+        self.docks.renew()
         self._remember()
 
     def _show_more(self) -> None:
@@ -258,6 +266,7 @@ class Window(QMainWindow):
         if name == self.workspace.data.name:
             return
         self.stop(at_once=True)
+        self.story.end()
         self._selected[self.workspace.data.name] = self.runs.selected_run
         self.workspace.data = data.get(name)
         self.messages.turn_to(name)
@@ -268,6 +277,14 @@ class Window(QMainWindow):
         self._show_dataset()
         self.runs.turn(self._selected.get(name))
         self.models.prepare()
+        self._begin()
+
+    @Slot()
+    def _begin(self) -> None:
+        """Show something at once: of the sketch, or of what can be done."""
+        if self._tells_story:
+            self.story.begin()
+        self.runs.catch_up()
 
     def choose_device(self, name: str) -> None:
         """Compute elsewhere; a run under way ends first."""
@@ -314,7 +331,9 @@ class Window(QMainWindow):
     def refresh(self) -> None:
         """Let actions say what can be done now, and what the pause would do."""
         resting = not self.jobs.can_pause and actions.replaying(self) and not self.race.playing
-        self.bar.show_paused(resting or self.jobs.state is State.PAUSED)
+        pause, go_on, replay = WORDS
+        paused = resting or self.jobs.state is State.PAUSED
+        self.bar.show_pause(replay if resting and self.race.at_end else go_on if paused else pause)
         for one in (self.bar.pause, self.race.pause):
             one.setAccessibleName(self.actions_["pause"].text())
         self.actions_.refresh()
@@ -349,6 +368,7 @@ class Window(QMainWindow):
     def use_session(self, session: Session) -> None:
         """Put it in the place of the present one; runs under way are given up."""
         self.stop(at_once=True)
+        self.story.end()
         self.race.leave()
         self._session, self._selected = session, {}
         self.workspace.restore(session)
@@ -358,6 +378,7 @@ class Window(QMainWindow):
         self._fill_in(session)
         self.runs.select(None)
         self.models.prepare()
+        self._begin()
 
     @Slot()
     def _remember(self) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, Signal, Slot
 
 from app.core.job import Job, Kind, ScalingJob, State
 from app.core.race import Contestant, RaceJob
+from app.core.run import Run
 from app.engine.race_runner import RaceRunner
+from app.ui.completion_controller import CompletionController
 from app.ui.context import Context, Panels
 from app.ui.docks import Docks
 from vssm.evaluation import scaling
 from vssm.models import registry
+from vssm.sampling.events import Event, Started
 
 
 class ScalingController(QObject):
@@ -49,18 +52,26 @@ class ScalingController(QObject):
 
 
 class RaceController(QObject):
-    """Begins races and repeats of their timing."""
+    """Begins races and repeats of their timing; `asked` tells that a person wants a race. What a contestant makes is a
+    run like any other."""
 
-    def __init__(self, context: Context, panels: Panels, docks: Docks):
+    asked = Signal()
+
+    def __init__(self, context: Context, panels: Panels, docks: Docks, runs: CompletionController):
         super().__init__(panels.race)
         self.runner = RaceRunner(context.jobs)
-        self._context, self._panels, self._docks = context, panels, docks
+        self._context, self._panels, self._docks, self._runs = context, panels, docks, runs
+        self._made: list[Run] = []  # by the race under way
+        self._done: list[Run] = []  # by one that is played for the first time: no panel is to tell the winner before
         self._panel = panel = panels.race
         self.runner.began.connect(panel.begin)
         self.runner.turned.connect(panel.follow)
         self.runner.recorded.connect(panel.record)
-        self.runner.ended.connect(panel.end)
+        self.runner.ended.connect(self._end)
+        panel.changed.connect(self._adopt)
+        docks.turned.connect(self._adopt)
         context.jobs.changed.connect(panel.follow)
+        context.jobs.happened.connect(self._happened)
 
     def offer(self) -> None:
         """Let people choose who races."""
@@ -74,6 +85,7 @@ class RaceController(QObject):
         models, messages, bar = self._context.models, self._context.messages, self._context.bar
         if models.wait(self.start) or models.refuse("race", Kind.SCALING):
             return
+        self.asked.emit()
         self._docks.show_race(True)
         prompt = self._panels.sketch.canvas.sketch.prompt
         if not self._panel.entrants.chosen:
@@ -87,6 +99,28 @@ class RaceController(QObject):
             dataset = self._context.workspace.data.name
             self.runner.begin(RaceJob.of(tuple(Contestant(dataset, settings, prompt) for settings in chosen)))
             self._panel.axis.setFocus()
+
+    @Slot(object, object)
+    def _happened(self, job: Job, event: Event) -> None:
+        """Follow a contestant of a race; repeats are for their times alone."""
+        if isinstance(job, RaceJob) and not job.turns:
+            if isinstance(event, Started):
+                self._made.append(Run(job.number, job.data, job.contestant.settings, job.contestant.request))
+            self._made[-1].add(event)
+
+    @Slot(object)
+    def _end(self, job: RaceJob) -> None:
+        for run in self._made:
+            run.state, run.stopped = State.IDLE, run.finished is None
+        self._done, self._made = [run for run in self._made if run.has_pixels], []
+        self._panel.end(job)
+
+    @Slot()
+    def _adopt(self) -> None:
+        """Once the race has been played, held or left, its runs stand with all others."""
+        if self._done and not (self._panel.playing and self._panel.isVisible()):
+            done, self._done = self._done, []
+            self._runs.adopt(done)
 
     def show_times(self, on: bool) -> None:
         """Put the bars of all times in the place of the race's pictures, or these again."""

@@ -19,7 +19,7 @@ from app.ui.widgets.flow import Flow
 from app.ui.widgets.number_field import DecimalField, WholeField
 from app.ui.widgets.sampler_picker import SamplerPicker
 
-HOLD = {False: "Pause  P", True: "Continue  P"}  # what the button says, by whether the run is paused
+WORDS = "Pause", "Continue", "Replay"  # of one button, as a run or the replay of a race stands
 
 
 class SettingsBar(QFrame):
@@ -59,8 +59,11 @@ class SettingsBar(QFrame):
             made = button(self._actions[name], text)
             made.setObjectName("primary")
             run.addWidget(made)
-        self.pause = button(self._actions["pause"], HOLD[True])
-        self.pause.setMinimumWidth(self.pause.sizeHint().width())  # no other button moves when the word changes
+        self.pause = button(self._actions["pause"])
+        for word in reversed(WORDS):
+            self.show_pause(word)
+            widest = max(self.pause.minimumWidth(), self.pause.sizeHint().width())
+            self.pause.setMinimumWidth(widest)  # no other button moves when the word changes
         run.addWidget(self.pause)
         run.addWidget(button(self._actions["stop"], "Stop  Esc"))
         run.addWidget(button(self._actions["show_more"], "More"))
@@ -114,10 +117,10 @@ class SettingsBar(QFrame):
             self._actions[f"set_{name}"].setChecked(getattr(restored, name))
         self._actions["show_more"].setChecked(restored.more)
 
-    def show_paused(self, paused: bool) -> None:
+    def show_pause(self, word: str) -> None:
         """Let the action say what it would do."""
-        self._actions["pause"].setText("Continue" if paused else "Pause")
-        self._actions["pause"].setIconText(HOLD[paused])
+        self._actions["pause"].setText(word)
+        self._actions["pause"].setIconText(f"{word}  P")
 
     # --- the seed
 

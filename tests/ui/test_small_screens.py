@@ -104,6 +104,7 @@ def test_the_wheel_scrolls_past_sliders(window, qtbot):
         window.resize(*size)
         window.canvas.setFocus()
         rows.setValue(14)
+        qtbot.waitUntil(lambda: (window.canvas.height() > 250) == (not scrolls))  # noqa: B023 - all is laid out
         qtbot.wait(20)
         bar.setValue(0)
         window.room.ensureWidgetVisible(rows)

@@ -44,6 +44,16 @@ def empty(qtbot, window) -> QWidget:
     return window
 
 
+def story(qtbot, window) -> QWidget:
+    """As a newcomer sees it, in the middle of the recorded race."""
+    high = window.bar.height()
+    window.actions_["set_keep_seed"].setChecked(False)
+    qtbot.waitUntil(lambda: window.bar.height() < high)  # without the row of the seed
+    window.story.begin()
+    window.race.put(window.race.race.duration / 2)
+    return window
+
+
 def completed(qtbot, window) -> QWidget:
     take(qtbot, window, 0)
     complete(qtbot, window)
@@ -92,7 +102,7 @@ def touring(qtbot, window) -> QWidget:
     return window
 
 
-STATES: tuple[Callable, ...] = (empty, completed, cifar10, raced, refused, scaling, shortcuts, touring)
+STATES: tuple[Callable, ...] = (empty, story, completed, cifar10, raced, refused, scaling, shortcuts, touring)
 
 
 @pytest.fixture

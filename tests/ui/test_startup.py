@@ -1,4 +1,4 @@
-"""Starting: a window before torch is there, what is asked of it meanwhile, and the example it shows."""
+"""Starting: a window before torch is there, and what is asked of it meanwhile."""
 
 import dataclasses
 import json
@@ -8,13 +8,11 @@ import sys
 from pathlib import Path
 
 import broken_sessions
-import numpy as np
 import pytest
 from conftest import bury
 from layouts import CRAFTED, layout
-from making import sketched
 from threaded import Thread
-from windows import LEFT, LONG, button_of, complete, press, take
+from windows import LEFT, LONG, button_of
 
 from app.core import session
 from app.core.job import State
@@ -22,12 +20,9 @@ from app.core.link import Link
 from app.core.settings import CompletionSettings
 from app.ui.main_window import Window
 from tools import startup_time
-from vssm import checkpoint, data
+from vssm import data
 from vssm.models import registry
 from vssm.prompt import Prompt
-from vssm.reports import precomputed
-from vssm.sampling.events import GenerationRequest
-from vssm.sampling.generator import Generator
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,7 +56,7 @@ def test_what_is_drawn_and_asked_before_torch_is_there_is_done(tmp_path):
     assert saw["heavy"] == [] and not saw["ready"] and saw["runs"] == 0
     assert saw["heavy_after"] == []  # nor is torch there when a run has finished: it is with the samplerls' process
     assert "Loading the models" in saw["said"] and saw["stop"]
-    assert saw["example"].startswith("Example, made beforehand: the likeliest of four by VSSM in 0.")
+    assert saw["story"] and not saw["told"]  # the recorded race needs no torch, and gives way
     assert saw["ink"] and saw["same"] and saw["samples"] == 4
     assert saw["later"] == "" and not saw["shown"]
 
@@ -166,7 +161,7 @@ def early(no_threads_left, qtbot, tmp_path):
     """A window that has just been made: nothing is being loaded before the event loop is reached."""
     bury()
     session.save(session.Session(live=False), tmp_path / "session.json")
-    made = Window(tmp_path / "session.json", link=Thread())
+    made = Window(tmp_path / "session.json", link=Thread(), story=False)
     made.resize(1280, 760)
     qtbot.addWidget(made)
     made.show()
@@ -238,65 +233,12 @@ def test_a_mode_that_the_model_does_not_have_gives_way_to_its_usual_one(qtbot, t
     window.close()
 
 
-# --- the example
-
-
-@pytest.mark.parametrize("dataset", data.DATA_SETS.values(), ids=lambda d: d.name)
-def test_the_example_is_what_the_shipped_weights_make(dataset):
-    """Up to what another processor rounds otherwise."""
-    found = precomputed.find(dataset)
-    known = found.prompt.known
-    assert 0 < known.sum() < known.size and 0 < found.seconds < 10
-    weights = checkpoint.load(checkpoint.shipped(found.model, dataset.name))
-    request = GenerationRequest(found.prompt, precomputed.SAMPLES, seed=precomputed.SEED)
-    made = precomputed.likeliest(Generator(weights), request)
-    assert (found.image[known] == made[known]).all()
-    assert np.abs(found.image.astype(float) - made).mean() < 0.03 * 255
-
-
-@pytest.mark.parametrize("broken", ["mnist.png", "mnist.json"])
-def test_a_broken_example_is_left_out(broken, tmp_path, monkeypatch):
-    for path in precomputed.FOLDER.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    monkeypatch.setattr(precomputed, "FOLDER", tmp_path)
-    assert precomputed.find(data.MNIST) is not None
-    (tmp_path / broken).write_bytes(b"[]")
-    assert precomputed.find(data.MNIST) is None and precomputed.find(data.CIFAR10) is not None
-    (tmp_path / broken).unlink()
-    assert precomputed.find(data.MNIST) is None
-
-
-def test_the_example_stays_until_the_first_run_of_its_data_set(window, qtbot):
-    hint = window.completion._hint
-    assert hint.isVisible() and hint.picture.isVisible() and hint.example.model == "vssm"
-    assert window.completion.run is None and not window.actions_["save_one"].isEnabled()
-    take(qtbot, window, 1)
-    assert hint.picture.isVisible()
-    complete(qtbot, window)
-    assert not hint.isVisible() and hint.example is None
-    press(qtbot, window, "Ctrl+2")
-    assert hint.picture.isVisible() and hint.example.image.shape == (32, 32, 3)
-    press(qtbot, window, "Ctrl+1")
-    assert not hint.isVisible()
-
-
-def test_who_has_drawn_before_is_shown_no_example(qtbot, tmp_path, no_threads_left):
-    sheet = sketched(Prompt(np.full((28, 28, 1), 255, np.uint8), Prompt.empty(28, 28, 1).with_rows(14).known))
-    session.save(session.Session(datasets={"mnist": sheet}), tmp_path / "session.json")
-    bury()
-    window = Window(tmp_path / "session.json", tmp_path, link=Thread())
-    qtbot.addWidget(window)
-    hint = window.completion._hint
-    assert hint.example is None and "Sketch something" in hint.words.text() and not hint.picture.isVisibleTo(hint)
-    window.close()
-
-
 # --- how long it takes
 
 
 def test_the_start_is_timed_in_its_order():
     seen = startup_time.start()
     assert list(seen) and set(seen) == set(startup_time.MARKS)
-    order = [seen[name] for name in ("painted", "stroke", "torch", "model", "models")]
+    order = [seen[name] for name in ("painted", "moving", "stroke", "torch", "model", "models")]
     assert order == sorted(order) and order[0] > seen["processor"] / os.cpu_count() > 0
     assert 0 < seen["pen_median"] <= seen["pen_p95"] <= seen["pen_most"] < order[-1]

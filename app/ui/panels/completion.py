@@ -12,7 +12,7 @@ from app.core.pinned import MOST_PINNED, Pinned
 from app.core.run import Run
 from app.ui import theme
 from app.ui.widgets import picture
-from app.ui.widgets.card import Card, OneLine, label, plain_tip
+from app.ui.widgets.card import Card, OneLine, hint, label, plain_tip
 from app.ui.widgets.pixel_inspector import (
     ALONE,
     LEAST,
@@ -23,12 +23,10 @@ from app.ui.widgets.pixel_inspector import (
     overlaid,
     spread,
 )
-from app.ui.widgets.placeholder import Placeholder
 from app.ui.widgets.thumbnail_gallery import ThumbnailGallery
 from vssm import data
 from vssm.models import registry
 from vssm.prompt_advice import advise
-from vssm.reports.precomputed import PrecomputedExample
 from vssm.sampling.events import Finished
 
 THUMB = 40
@@ -78,7 +76,7 @@ class CompletionPanel(Card):
         pictures = QHBoxLayout()
         pictures.setSpacing(8)
         self.body.addLayout(pictures, 50)
-        self._hint = Placeholder(EMPTY)
+        self._hint = hint(EMPTY)
         within = QVBoxLayout(self.picture)
         within.setContentsMargins(24, 0, 24, 0)
         within.addWidget(self._hint)
@@ -166,10 +164,6 @@ class CompletionPanel(Card):
         assert row is not None
         return row.findChildren(QLabel)
 
-    def offer(self, example: PrecomputedExample | None) -> None:
-        """Show an example until a run is shown, or none."""
-        self._hint.offer(example)
-
     def show_run(self, run: Run | None, colours: theme.Theme) -> None:
         """Draw a run as it stands; cheap enough to be called thirty times a second."""
         if colours is not self._theme:
@@ -197,7 +191,6 @@ class CompletionPanel(Card):
             for value in self._figures.values():
                 value.setText("–")
             return
-        self._hint.offer(None)
         known = run.request.prompt.known
         drawn = picture.compose(run.images, known, run.filled)
         self._show_large(run, drawn[run.sample_index])

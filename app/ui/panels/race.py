@@ -34,6 +34,8 @@ ROUNDS = (
     "A round of drafting: drafted pixels wait for the next network call, which accepts them up to the first that does "
     "not hold; that one is drawn anew, and those after it are rejected, to be drafted again."
 )
+REST = 1500  # milliseconds that the end of a recorded race stands
+LEAST = 1.0  # seconds that it is to take at least
 MOST_PAST = 3  # races of a data set that are kept; a long one takes some 20 MB
 SPEEDS = {1.0: "1 ×", 1 / 4: "1/4 ×", 1 / 16: "1/16 ×"}
 
@@ -65,6 +67,7 @@ class RacePanel(Card):
         self.job: RaceJob | None = None  # whose contestants run, or wait for their turn
         self._race: Race | None = None  # the one shown, where no other runs
         self._stopped = False  # whether that was, before all came to their end
+        self._recorded = ""  # what is said of it where it was run elsewhere
         self._barred = False  # whether bars are shown
         self._log = race_timing.TimingLog()
         self._clock = PlaybackClock(0.0)
@@ -79,12 +82,14 @@ class RacePanel(Card):
         self.races.setToolTip("The latest races, to be looked at again")
         self.races.activated.connect(self.look_back)
         self.header.addWidget(self.races)
-        for name, text in (("show_times", "Times"), ("show_race", "Race view  V")):
-            self.header.addWidget(button(actions[name], text))
+        self._times = button(actions["show_times"], "Times")
+        for made in self._times, button(actions["show_race"], "Race view  V"):
+            self.header.addWidget(made)
         self.entrants = Entrants()
         self.body.addWidget(self.entrants)
-        self.words = label("", "title", wrap=True)
+        self.words, self.note = label("", "title", wrap=True), label("", "muted", wrap=True)
         self.body.addWidget(self.words)
+        self.body.addWidget(self.note)
 
         self._message = hint(EMPTY)
         self._holder = QWidget()
@@ -129,6 +134,8 @@ class RacePanel(Card):
 
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._tick)
+        self._again = QTimer(self, interval=REST, singleShot=True)
+        self._again.timeout.connect(self.play)
         self._show()
 
     # --- who takes part
@@ -210,7 +217,7 @@ class RacePanel(Card):
 
     def _put_up(self, race: Race, stopped: bool) -> None:
         """Show this one, from its start."""
-        self._race, self._stopped = race, stopped
+        self._race, self._stopped, self._recorded = race, stopped, ""
         self._clock = PlaybackClock(race.duration, self.speed.currentData())
 
     def _deal(self, race: Race) -> None:
@@ -224,12 +231,32 @@ class RacePanel(Card):
             card.retheme(self._theme)
             self._row.addWidget(card, 1)
 
+    def play_recorded(self, race: Race, words: str, note: str, still: bool) -> None:
+        """Play a race that was run elsewhere, so slowly that it can be followed, again and again until somebody holds
+        it; or show its end alone (still). words, note: what is said above it, and more about it; there is nothing to
+        set."""
+        self.hold()
+        self._put_up(race, False)
+        self._recorded = words
+        self._deal(race)
+        slow = [i for i, speed in enumerate(SPEEDS) if race.duration / speed >= LEAST]
+        self.speed.setCurrentIndex(slow[0] if slow else len(SPEEDS) - 1)
+        self.note.setText(note.replace("{speed}", self.speed.currentText()))
+        if still:
+            self._clock.put(race.duration, time.perf_counter())
+        else:
+            self.play()
+        self._show_bars()
+        self.changed.emit()
+
     def leave(self) -> None:
         """Show nothing any more; what was looked at will be shown again with its data set."""
         if self.race is not None and self.races.count():
             self._left[self._data] = self.races.currentIndex(), self.seconds
         self.hold()
-        self._race, self._stopped = None, False
+        if self._recorded:
+            self.speed.setCurrentIndex(0)
+        self._race, self._stopped, self._recorded = None, False, ""
         self._show()
 
     def _judge(self) -> None:
@@ -269,7 +296,7 @@ class RacePanel(Card):
 
     @property
     def repeatable(self) -> bool:
-        return self.job is None and bool(self.finishers)
+        return self.job is None and bool(self.finishers) and not self._recorded
 
     def show_times(self, on: bool) -> None:
         """Bars in the place of pictures, or these again; a replay rests meanwhile."""
@@ -280,7 +307,8 @@ class RacePanel(Card):
 
     def _show_bars(self) -> None:
         if self._barred and not self.running:
-            self.bars.show_bars(self._log.bars(self.race), self.race)
+            race = None if self._recorded else self.race  # times of another machine, perhaps
+            self.bars.show_bars(self._log.bars(race), race)
         self._show()
 
     # --- the replay
@@ -292,6 +320,11 @@ class RacePanel(Card):
     @property
     def playing(self) -> bool:
         return self._clock.going
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the replay has come to its end, from where it begins again."""
+        return self.seconds >= self._clock.duration
 
     @property
     def seconds(self) -> float:
@@ -308,6 +341,7 @@ class RacePanel(Card):
     def hold(self) -> None:
         self._clock.hold(time.perf_counter())
         self._timer.stop()
+        self._again.stop()
         self.changed.emit()
 
     def play_or_hold(self) -> None:
@@ -323,6 +357,7 @@ class RacePanel(Card):
                 self.hold()
             self._clock.put(seconds, time.perf_counter())
             self._show()
+            self.changed.emit()
 
     @Slot(int)
     def step(self, frames: int) -> None:
@@ -339,8 +374,10 @@ class RacePanel(Card):
 
     @Slot()
     def _tick(self) -> None:
-        if self.playing and self.seconds >= self._clock.duration:
+        if self.playing and self.at_end:
             self.hold()
+            if self._recorded:
+                self._again.start()
         self._show()
 
     # --- showing
@@ -375,8 +412,8 @@ class RacePanel(Card):
         return f"{job.contestant.title} is on the clock ({where})"
 
     def _words(self) -> str:
-        if self.race is None:
-            return ""
+        if self.race is None or self._recorded:
+            return self._recorded
         words, turn = self.race.words, self._turn() if self.running else "Stopped." * self._stopped
         if turn == "Stopping …" or not turn:
             return turn or words or "Nobody came to the end."
@@ -388,12 +425,14 @@ class RacePanel(Card):
         barred = self._barred and raced is not None and not self.running
         self._stack.setCurrentWidget(self._message if raced is None else self.bars if barred else self._holder)
         self.bars.state.setText(self._turn() if self.repeating else "")
-        self._controls.setVisible(not barred)
+        self._controls.setVisible(not (barred or self._recorded))
+        self._times.setVisible(not self._recorded)
         words = self._words()
         if words != self.words.text():
             self.words.setText(words)
             self.words.setAccessibleName(words)
         self.words.setVisible(bool(words))
+        self.note.setVisible(bool(self._recorded))
         self.entrants.allow(self.job is None)
         self.races.setVisible(self.races.count() > 1)
         self.races.setEnabled(self.job is None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QSlider, QToolButton, QWidget
 
@@ -14,12 +14,13 @@ from app.ui.widgets import picture
 from app.ui.widgets.canvas import Canvas
 from app.ui.widgets.card import Card, button, label, plain_tip
 from app.ui.widgets.palette import COLOURS, Palette, name, swatch
+from app.ui.widgets.picture import Picture
 from vssm import data, prompt_advice
 from vssm.files.examples import examples
 from vssm.prompt import Prompt
 
 THUMB = 30
-LEAST = 140  # pixels, of the sketch on screen
+LEAST, LARGEST = 140, 10_000  # pixels, of the sketch on screen
 PAINTING = ("brush", *COLOUR_TOOLS, "eraser")  # the other tools say what is known
 INK = 26  # the present colour on its button
 
@@ -34,8 +35,11 @@ class SketchPanel(Card):
         super().__init__("Sketch", "The prompt: the pixels you give. The models fill the rest.")
         self.canvas = Canvas(dataset, settings.sketch)
         self.canvas.changed.connect(self._changed)
+        self.canvas.lifted.connect(self._fit)
         self.canvas.picked.connect(self._picked)
-        self._most = 10_000  # pixels: the largest side of the sketch
+        self._most = LARGEST  # pixels: the side of the sketch
+        self._bound = QTimer(self, interval=0, singleShot=True)
+        self._bound.timeout.connect(self.measure)
         self._painting_tool = "brush"  # that the eyedropper gives way to
         self._actions = actions
         self.header.addWidget(button(actions["open_picture"], "Open…"))
@@ -60,15 +64,25 @@ class SketchPanel(Card):
         super().resizeEvent(event)
         self._fit()
 
-    @Slot(int)
-    def bound(self, side: int) -> None:
-        """Let the sketch be one size smaller than a completion that has a square of that side."""
-        pixels = max(self._data.height, self._data.width)
-        self._most = side // pixels * pixels - 1
-        self._fit()
+    def stay_smaller(self, other: Picture) -> None:
+        """Let the sketch be one size smaller than a picture, as this was laid out last."""
+        self._larger = other
+        other.resized.connect(self._bound.start)
 
+    @Slot()
+    def measure(self) -> None:
+        """Take the size of that picture as the bound, while it is in sight."""
+        if self._larger.isVisible():  # else its size may be one from when panels came and went
+            pixels, side = max(self._data.height, self._data.width), min(self._larger.width(), self._larger.height())
+            self._most = side // pixels * pixels - 1
+            self._fit()
+
+    @Slot()
     def _fit(self) -> None:
-        self.canvas.setMaximumHeight(max(LEAST, min(self._most, self.width() - 24)))
+        if self.canvas.drawing:
+            return
+        self.canvas.setMinimumSize(0, 0)
+        self.canvas.setMaximumSize(LARGEST, max(LEAST, min(self._most, self.width() - 24)))
 
     def _show_legend(self, colour: bool) -> None:
         row = self._legend_row
@@ -300,7 +314,9 @@ class SketchPanel(Card):
 
     @Slot()
     def _changed(self) -> None:
-        """Let slider and buttons say what the sketch is."""
+        """Let slider and buttons say what the sketch is. No pixel moves under the pen, whatever panels do."""
+        if self.canvas.drawing:
+            self.canvas.setFixedSize(self.canvas.size())
         sketch = self.canvas.sketch
         known = sketch.known
         self.rows.blockSignals(True)

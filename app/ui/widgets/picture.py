@@ -105,10 +105,10 @@ def hatch() -> QBrush:
 
 
 class Picture(QWidget):
-    """One picture, enlarged to whole device pixels, with the known region outlined. `resized` tells the side of the
-    square that there is for it."""
+    """One picture, enlarged to whole device pixels, with the known region outlined. `resized` tells that there
+    is more or less room for it."""
 
-    resized = Signal(int)
+    resized = Signal()
 
     def __init__(self, name: str, parent: QWidget | None = None):
         super().__init__(parent)
@@ -142,7 +142,7 @@ class Picture(QWidget):
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        self.resized.emit(min(self.width(), self.height()))
+        self.resized.emit()
 
     def mark(self, part: QRectF | None) -> None:
         """Frame a part of the picture, given as shares of its sides, or none."""

@@ -40,7 +40,7 @@ class TimeAxis(QSlider):
         self._theme = theme.LIGHT
 
     def sizeHint(self) -> QSize:
-        return QSize(300, ROW * self._rows + FOOT + 8)
+        return QSize(280, ROW * self._rows + FOOT + 8)
 
     minimumSizeHint = sizeHint
 
