@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import random
 
 import torch
 
 from vssm.errors import UserError
+
+WITHOUT_BFLOAT16 = "SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"  # oneDNN's instruction sets
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -47,11 +50,17 @@ def synchronise(device: torch.device) -> None:
 
 @functools.cache
 def fast_dtype(device: torch.device) -> torch.dtype:
-    """Return bfloat16 if the device has instructions for it (newer CUDA cards, some CPUs), else float32."""
+    """Return bfloat16 if the device has instructions for it (newer CUDA cards, some CPUs), else float32.
+
+    A CPU is taken for an older one where torch and oneDNN are told to compute as on one, by ATEN_CPU_CAPABILITY=avx2
+    and ONEDNN_MAX_CPU_ISA=AVX2 in the environment.
+    """
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
         fast = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+        fast = fast and torch.backends.cpu.get_cpu_capability() == "AVX512"
+        fast = fast and os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() not in WITHOUT_BFLOAT16
     return torch.bfloat16 if fast else torch.float32
 
 

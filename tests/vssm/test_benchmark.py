@@ -332,3 +332,10 @@ def test_a_completion_on_a_busy_machine_takes_about_its_usual_time(tmp_path):
         with busy():
             out, _ = process.communicate("\n", timeout=60)
     assert process.returncode == 0 and json.loads(out)["seconds"] < 0.5
+
+
+@pytest.mark.parametrize("older", [{"ATEN_CPU_CAPABILITY": "avx2"}, {"ONEDNN_MAX_CPU_ISA": "avx2"}])
+def test_a_cpu_that_is_to_compute_as_an_older_one_has_no_bfloat16(older):
+    code = "import torch; from vssm import device; print(device.fast_dtype(torch.device('cpu')))"
+    ran = subprocess.run([sys.executable, "-c", code], env=os.environ | older, capture_output=True, text=True)
+    assert ran.stdout.strip() == "torch.float32", ran.stderr

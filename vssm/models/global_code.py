@@ -142,10 +142,11 @@ class CodePrior(nn.Module):
             h = block(h)
         return self.read(self.summary(self.norm(h)).flatten(1))
 
-    def logits(self, prompt: Tensor, plan: Tensor, stage: int, centroids: Tensor) -> Tensor:
-        """Compute the logits [B, K] of the code at `stage` (from 0), given `read_prompt`, the plan so far [B, R] and
-        the stage's centroids [K, R]."""
-        u = F.silu(prompt + self.plan(plan) + self.stage[stage])
+    def logits(self, prompt: Tensor, plan: Tensor | None, stage: int, centroids: Tensor) -> Tensor:
+        """Compute the logits [B, K] of the code at `stage` (from 0), given `read_prompt`, the plan so far [B, R], if
+        there is one, and the stage's centroids [K, R]."""
+        u = prompt + self.stage[stage]
+        u = F.silu(u if plan is None else u + self.plan(plan))
         wanted = self.heads[stage](u + F.silu(self.hidden(u)))
         with torch.autocast(wanted.device.type, enabled=False):  # near classes differ by less than bfloat16 tells
             return F.linear(at_least_float32(wanted), centroids, self.bias[stage])
@@ -210,10 +211,12 @@ class GlobalCode(nn.Module):
             The value and the raw prior, each [B, 1, 1, M·K], and the plan [B, R].
         """
         read = self.prior.read_prompt(prompt)
-        plan, raw, codes = prompt.new_zeros(samples, self.prior.plan.in_features), [], []
+        plan, raw, codes = None, [], []
         for m, centroids in enumerate(self.quantiser.centroids):
-            raw.append(self.prior.logits(read, plan, m, centroids))
+            raw.append(self.prior.logits(read, plan, m, centroids).expand(samples, -1))
             codes.append(choose(m, raw[-1]))
-            plan = plan + centroids[codes[-1]]
+            chosen = centroids[codes[-1]]
+            plan = chosen if plan is None else plan + chosen
+        assert plan is not None
         value = self.latent.value(torch.stack(codes, 1))
         return value[:, None, None], torch.cat(raw, -1)[:, None, None], plan

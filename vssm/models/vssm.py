@@ -23,6 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import NamedTuple
 
 import torch
@@ -37,7 +38,7 @@ from vssm.nn import latent_distributions, likelihoods
 from vssm.nn.latent_distributions import Latent
 from vssm.nn.likelihoods import Likelihood
 from vssm.nn.modules import Linear, ModuleList
-from vssm.nn.ssm_block import Conv, SSMBlock, at_least_float32
+from vssm.nn.ssm_block import Conv, SSMBlock, at_least_float32, images_in_cache
 from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
 
@@ -136,15 +137,15 @@ class Drawing(NamedTuple):
         follow.
         """
         kind = latent_distributions.Categorical(1, logits.shape[-1])
-        drawn = kind.draw(logits, self.params.temperature, self.params.rng)
+        drawn = kind.draw_classes(logits, self.params.temperature, self.params.rng)[..., 0]
         fixed = self.params.fixed_latents
         if fixed is not None and 0 in fixed.levels:
             kept = fixed.levels[0]
             before = kept.value[:, 0, 0].unflatten(-1, (-1, kind.classes))[:, number]
             other = before if fixed.other and number == 0 else None
             again = kind.draw(logits, self.params.temperature, fixed.rng, other)
-            drawn = torch.where(kept.redraw[:, 0], again, before)
-        return drawn.argmax(-1)
+            return torch.where(kept.redraw[:, 0], again, before).argmax(-1)
+        return drawn
 
     def pixels(self, raw: Tensor) -> Tensor:
         """Draw pixel values [..., C] from raw outputs [..., P], or take their means, which are not whole numbers."""
@@ -196,7 +197,9 @@ class Level(nn.Module):
         h = self.block(h)
         prior = self.prior_head(h)
         value = how.latents(self.latent, prior, number)
-        return h + self.enter(value), value, prior
+        tokens = h.flatten(0, 2)  # of the block's own output, which nobody else reads
+        tokens.addmm_(value.flatten(0, 2), self.enter.weight.t()).add_(self.enter.bias)
+        return h, value, prior
 
 
 class Stem(nn.Module):
@@ -387,6 +390,11 @@ class VSSM(nn.Module):
 
     def decode(self, h: Tensor, prompt: Tensor | None) -> Tensor:
         """Map the stream after the last level [B, h, w, D] to raw outputs [B, H, W, P]."""
+        images = images_in_cache(h)
+        if len(h) > images:
+            parts = h.split(images)
+            prompts = repeat(None) if prompt is None else prompt.expand(len(h), -1, -1, -1).split(images)
+            return torch.cat([self.decode(*part) for part in zip(parts, prompts, strict=False)])
         for block in self.decoder:
             h = block(h)
         return self.head(h, prompt)

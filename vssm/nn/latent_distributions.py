@@ -42,7 +42,7 @@ class Gaussian:
         """Draw with the standard deviation multiplied by `temperature`; `than` is for the other kind of latent."""
         mean, log_std = self.split(raw)
         noise = torch.empty_like(mean).normal_(generator=generator)
-        return mean + noise * (temperature * log_std.exp())
+        return torch.add(mean, noise.mul_(log_std.exp()), alpha=temperature)
 
     def log_prob(self, raw: Tensor, value: Tensor) -> Tensor:
         """Compute the log density in nats, summed over the variables: [...]."""
@@ -108,6 +108,10 @@ class Categorical:
             return self._another(raw, temperature, generator, than)
         return self._one_hot(self.split(raw), temperature, generator).flatten(-2)
 
+    def draw_classes(self, raw: Tensor, temperature: float, generator: torch.Generator | None = None) -> Tensor:
+        """Draw as `draw` does, but the class of each variable: [..., size]."""
+        return self._choose(self.split(raw), temperature, generator)
+
     def _another(self, raw: Tensor, temperature: float, generator: torch.Generator | None, than: Tensor) -> Tensor:
         """Draw, given that at each position at least one variable differs from `than`: those before the first one that
         differs are the same, and those after it are free. Towards temperature 0 the most likely such draw."""
@@ -123,8 +127,11 @@ class Categorical:
         return torch.where((place < first).unsqueeze(-1), same.to(drawn.dtype), drawn).flatten(-2)
 
     def _one_hot(self, logp: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
-        noise = torch.empty_like(logp).exponential_(generator=generator).log()
-        return F.one_hot((logp - temperature * noise).argmax(-1), self.classes).to(logp.dtype)
+        return F.one_hot(self._choose(logp, temperature, generator), self.classes).to(logp.dtype)
+
+    def _choose(self, logp: Tensor, temperature: float, generator: torch.Generator | None) -> Tensor:
+        noise = torch.empty_like(logp).exponential_(generator=generator).log_()
+        return torch.sub(logp, noise, alpha=temperature).argmax(-1)
 
     def log_prob(self, raw: Tensor, value: Tensor) -> Tensor:
         """Compute the log-probability in nats, summed over the variables: [...]."""

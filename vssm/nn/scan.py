@@ -111,7 +111,7 @@ def ssd_advance(x: Tensor, log_a: Tensor, B: Tensor, h: Tensor, count: Tensor) -
 
 def ssd_matrix(x: Tensor, decay: Tensor, B: Tensor, C: Tensor) -> Tensor:
     """Compute `ssd` from zero as one matrix product; decay [batch or 1, H, T, T] is between any two steps."""
-    mixing = (C @ B.transpose(-1, -2)).unsqueeze(1) * decay.to(C.dtype)
+    mixing = torch.bmm(C, B.contiguous().transpose(1, 2)).unsqueeze(1) * decay.to(C.dtype)
     return (mixing @ x.transpose(1, 2)).transpose(1, 2)
 
 

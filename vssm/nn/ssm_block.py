@@ -13,6 +13,14 @@ from vssm.nn import scan
 from vssm.nn.modules import Linear
 
 TOKENS_IN_CACHE = 1600  # of so many at a time, what a block computes in between stays in a CPU core's cache
+FEW_PLACES = 64  # where a kernel is applied: for so few, one product of all that it sees is faster than a convolution
+
+
+def images_in_cache(x: Tensor) -> int:
+    """Return how many images of x [B, H, W, D] to compute at a time: all, but on a CPU as many as its cache is for."""
+    if not x.is_cpu or torch.is_grad_enabled():
+        return len(x)
+    return max(1, TOKENS_IN_CACHE // (x.shape[1] * x.shape[2]))
 
 
 def convolve(
@@ -24,6 +32,8 @@ def convolve(
     groups: int = 1,
 ) -> Tensor:
     """Convolve x [B, H, W, C] as conv2d does; this layout needs no copy and is the fast one on a CPU."""
+    if x.is_cpu and groups == 1 and len(x) * x.shape[1] * x.shape[2] <= FEW_PLACES * stride**2:
+        return _convolve_few(x, weight, bias, _pair(padding), stride)
     x, weight = x.permute(0, 3, 1, 2), weight.contiguous(memory_format=torch.channels_last)
     if x.is_cpu and x.dtype == torch.float32 and not torch.is_grad_enabled() and torch.backends.mkldnn.is_available():
         # one small picture would otherwise take a slow reference path
@@ -31,6 +41,14 @@ def convolve(
     else:
         y = F.conv2d(x, weight, bias, stride, padding, groups=groups)
     return y.permute(0, 2, 3, 1)
+
+
+def _convolve_few(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, ...], stride: int) -> Tensor:
+    """As `convolve`, by one matrix product."""
+    rows, columns = padding
+    seen = F.pad(x, (0, 0, columns, columns, rows, rows))
+    seen = seen.unfold(1, weight.shape[2], stride).unfold(2, weight.shape[3], stride)  # [B, h, w, C, rows, columns]
+    return F.linear(seen.permute(0, 1, 2, 4, 5, 3).flatten(3), weight.permute(0, 2, 3, 1).flatten(1), bias)
 
 
 def _pair(n: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -45,7 +63,7 @@ def at_least_float32(x: Tensor) -> Tensor:
 class Conv(nn.Conv2d):
     """nn.Conv2d for [B, H, W, C]."""
 
-    precise = False  # whether `halve` leaves it in float32
+    precise = False  # whether `prepare` leaves it in float32
 
     def forward(self, x: Tensor) -> Tensor:
         assert not isinstance(self.padding, str)
@@ -54,15 +72,19 @@ class Conv(nn.Conv2d):
         return convolve(x, self.weight, self.bias, self.padding, self.stride[0], self.groups)
 
 
-def halve(modules: Iterable[nn.Module]) -> None:
-    """Convert the weights of large products to bfloat16, for generation in it without autocast: half the memory to
-    read, no casts on the way. The rest stays in float32: plain `nn.Linear`, which is small, norms, positions, decays
-    and precise convolutions."""
+def prepare(modules: Iterable[nn.Module], dtype: torch.dtype) -> None:
+    """Prepare weights for generation without autocast: large products in `dtype`, and no cast or copy on the way.
+
+    The rest stays in float32: plain `nn.Linear`, which is small, norms, positions, decays and precise convolutions.
+    """
     for module in modules:
         if isinstance(module, Linear) or (isinstance(module, Conv) and not module.precise):
-            module.bfloat16()
-        elif isinstance(module, SSMBlock):
-            module.kernel.data, module.skip.data = module.kernel.bfloat16(), module.skip.bfloat16()
+            module.to(dtype)
+        if isinstance(module, Conv):
+            module.weight.data = module.weight.contiguous(memory_format=torch.channels_last)
+        if isinstance(module, SSMBlock):
+            module.skip.data = module.skip.to(dtype)
+            module.kernel.data = module.kernel.to(dtype).contiguous(memory_format=torch.channels_last)
 
 
 class SSMBlock(nn.Module):
@@ -118,21 +140,30 @@ class SSMBlock(nn.Module):
             nn.init.normal_(self.rate.weight, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        images = max(1, TOKENS_IN_CACHE // (x.shape[1] * x.shape[2]))
-        if len(x) <= images or not x.is_cpu or self._learning():
+        images = images_in_cache(x)
+        if len(x) <= images:
             return x + self._change(x)
-        return torch.cat([part + self._change(part) for part in x.split(images)])
+        y = torch.empty_like(x)
+        for part, out in zip(x.split(images), y.split(images), strict=True):
+            torch.add(part, self._change(part), out=out)
+        return y
 
     def _change(self, x: Tensor) -> Tensor:
         """Compute what the block adds to x."""
-        u = self._convolve(self.norm(x))
-        gate, v, b, c = self.into(u).split([self.inner, self.inner, self.state, self.state], -1)
-        if self.selective or self._learning() or x.shape[1] * x.shape[2] > scan.LONGEST_MATRIX:
-            y = self._scan(u, v, b, c)
-        else:
-            heads, b, c = v.flatten(1, 2).unflatten(-1, (self.heads, -1)), b.flatten(1, 2), c.flatten(1, 2)
-            y = scan.ssd_matrix(heads, self._kept_decay(u, v.dtype), b, c).reshape(v.shape)
-        return self.out(torch.addcmul(y, v, self.skip.to(v.dtype)) * F.silu(gate))
+        B, H, W, _ = x.shape
+        if self.selective or self._learning() or H * W > scan.LONGEST_MATRIX:
+            u = self._convolve(self.norm(x))
+            gate, v, b, c = self.into(u).split([self.inner, self.inner, self.state, self.state], -1)
+            return self.out(torch.addcmul(self._scan(u, v, b, c), v, self.skip.to(v.dtype)) * F.silu(gate))
+        # generation: the same, written flat, as calls of modules take a part of a small picture's time
+        n, into, out = self.norm, self.into, self.out
+        u = self._convolve(torch.layer_norm(x, n.normalized_shape, n.weight, n.bias, n.eps)).flatten(1, 2)
+        mixed = F.linear(u, into.weight, into.bias)
+        gate, v, b, c = torch.split_with_sizes(mixed, (self.inner, self.inner, self.state, self.state), -1)
+        heads = v.view(B, H * W, self.heads, -1)
+        y = scan.ssd_matrix(heads, self._kept_decay(u, H, W, v.dtype), b, c).reshape(v.shape)
+        y = torch.addcmul(y, v, self.skip.to(v.dtype)).mul_(F.silu(gate))
+        return F.linear(y, out.weight, out.bias).view(x.shape)
 
     def _scan(self, u: Tensor, v: Tensor, b: Tensor, c: Tensor) -> Tensor:
         """Run the recurrence in the order of this block, for the conv's output u [B, H, W, D] and parts of it:
@@ -144,7 +175,7 @@ class SSMBlock(nn.Module):
         return y.view(B, W, H, -1).transpose(1, 2) if self.columns else y.view(B, H, W, -1)
 
     def _convolve(self, u: Tensor) -> Tensor:
-        kernel = self.kernel * self.taps if self.causal else self.kernel
+        kernel = self.kernel * self.taps.to(self.kernel.dtype) if self.causal else self.kernel
         return convolve(u.to(kernel.dtype), kernel, padding=1, groups=u.shape[-1])
 
     def train(self, mode: bool = True) -> SSMBlock:
@@ -155,13 +186,13 @@ class SSMBlock(nn.Module):
     def _learning(self) -> bool:
         return self.training or torch.is_grad_enabled()
 
-    def _kept_decay(self, u: Tensor, dtype: torch.dtype) -> Tensor:
-        """Return the constant decays between the tokens of u [B, H, W, D] in raster order, whatever the order of the
+    def _kept_decay(self, u: Tensor, H: int, W: int, dtype: torch.dtype) -> Tensor:
+        """Return the constant decays between the tokens of u [B, H·W, D] in raster order, whatever the order of the
         scan, times the scale of c: [1, heads, T, T]. They are computed once, as nothing is learned."""
-        (H, W), kept = u.shape[1:3], self._decay
+        kept = self._decay
         if kept is None or self._decay_of != (H, W, u.device, dtype):
             between = scan.causal_decay if self.causal else scan.bidirectional_decay
-            kept = between(self._log_decay(u.flatten(1, 2))) * self.state**-0.5
+            kept = between(self._log_decay(u)) * self.state**-0.5
             if self.columns:
                 order = torch.arange(H * W, device=u.device).view(W, H).t().flatten()
                 kept = kept[:, :, order][..., order]

@@ -28,7 +28,7 @@ from vssm.checkpoint import Checkpoint
 from vssm.errors import UserError
 from vssm.models import registry
 from vssm.models.registry import LatentNetwork, Network
-from vssm.nn.ssm_block import halve
+from vssm.nn.ssm_block import prepare
 from vssm.prompt import Prompt
 from vssm.sampling.events import (
     Drafts,
@@ -53,7 +53,7 @@ class Generator:
         self.checkpoint, self.where = checkpoint, where or device.choose()
         self.data, self.preset = checkpoint.data, registry.get(checkpoint.model)
         self.network: Network = checkpoint.network.to(self.where)
-        self._sampling_network = _in_half(self.network, self.where) if self.network.half_precision else self.network
+        self._sampling_network = _prepared(self.network, self.where)
 
     def warm_up(self) -> None:
         """Run a few network calls, so that the first run a person sees does not include the set-up of kernels."""
@@ -394,10 +394,11 @@ def _copied(x: Tensor, dtype: torch.dtype) -> NDArray[Any]:
     return x.to("cpu", dtype, copy=True).numpy()
 
 
-def _in_half(network: Network, where: torch.device) -> Network:
-    """A copy with weights in bfloat16, if the device computes in it: no autocast is needed, which costs small calls."""
-    if device.fast_dtype(where) == torch.float32:
+def _prepared(network: Network, where: torch.device) -> Network:
+    """A copy that generates in the device's fast precision without autocast, which costs small calls; the network
+    itself if that is no faster."""
+    if not network.half_precision:
         return network
     copied = copy.deepcopy(network)
-    halve(copied.modules())
+    prepare(copied.modules(), device.fast_dtype(where))
     return copied
