@@ -179,12 +179,14 @@ class Bench:
         self.window = self.open()
 
     def open(self) -> Window:
-        window = Window(Path(self.folder.name) / "session.json")
+        window = Window(Path(self.folder.name) / "session.json", story=False)
         window.resize(1280, 760)
         gc.disable()  # as the program does while it starts
         window.models.settled.connect(application.settle)
         window.show()
         self.until(lambda: window.models.are_ready)
+        if window.actions_["set_live"].isChecked():  # it is turned on where it is measured
+            window.actions_["set_live"].trigger()
         return window
 
     def until(self, true: Callable[[], bool], every: int = 1) -> None:
