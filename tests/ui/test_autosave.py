@@ -88,6 +88,7 @@ def test_it_is_kept_before_the_end(mnist, qtbot, draw):
     assert session.load(path) == window.session() and sorted(p.name for p in path.parent.iterdir()) == [
         "session.json",
         "session.json.lock",
+        "settings.ini",  # as everything is shown
     ]
     written = path.stat().st_ino
     look(window)
