@@ -70,6 +70,10 @@ class Gaussian:
         """Whether numbers [..., size] are codes of this kind."""
         return bool(codes.isfinite().all())
 
+    def step(self, slope: Tensor) -> Tensor:
+        """Convert slopes in the values to changes by 1 of each variable: [..., size], to first order."""
+        return slope
+
 
 class Categorical:
     """`size` categorical variables of `classes` classes at each position; values are one-hot, flattened.
@@ -158,6 +162,11 @@ class Categorical:
     def has(self, codes: Tensor) -> bool:
         """Whether numbers [..., size] are codes of this kind."""
         return bool((codes == codes.floor()).all() and (codes >= 0).all() and (codes < self.classes).all())
+
+    def step(self, slope: Tensor) -> Tensor:
+        """Convert slopes in the values to changes of each variable to another class: [..., size], to first order, the
+        root mean square over pairs of classes."""
+        return math.sqrt(2) * slope.unflatten(-1, (self.size, self.classes)).std(-1)
 
 
 Latent = Gaussian | Categorical

@@ -1,7 +1,7 @@
 """What a model is asked for and what it reports: plain data (numpy, no torch, no Qt), so that a window needs no torch.
 
 `Generator.generate` answers a request with events in this order: `Started` first; `Latents` and `Progress` as often as
-they occur; `Posterior` and `Details` if the request asks for them; `Finished` last.
+they occur; `Posterior`, `Details` and `Influence` if the request asks for them; `Finished` last.
 
 Shapes: K samples, H × W pixels of C channels; a level of latents has h × w positions with N variables each.
 """
@@ -58,6 +58,8 @@ class GenerationRequest:
             set's usual one if the model has it.
         fixed_latents: Latents of an earlier run to keep, for a sampler that can.
         details: Whether to report, after the clock has stopped, when each pixel was drawn and how likely it was.
+        influence: The sample of which to report, after the clock has stopped, how far each latent moves the picture;
+            −1 for the one of the highest score, for which `details` are needed; None for none.
 
     Raises:
         UserError: Samples or temperature are out of range.
@@ -74,6 +76,7 @@ class GenerationRequest:
     pixel_mode: str | None = None
     fixed_latents: FixedLatents | None = None
     details: bool = False
+    influence: int | None = None
 
     def __post_init__(self) -> None:
         if self.samples < 1:
@@ -224,6 +227,29 @@ class Details:
 
 
 @dataclass(frozen=True)
+class Influence:
+    """How far the latents of one level move a picture; computed after the clock has stopped.
+
+    Args:
+        level: The number of the level, as in `Latents`.
+        sample: The number of the sample.
+        moves: [h, w, N] float32, the length of the change of the mean picture (the root of the sum of squares over
+            unknown pixels and channels, of brightness from 0 to 1) when one variable changes by 1, or to another
+            class, and all others are held; to first order, and estimated from few projections. Of the global code,
+            when it is drawn anew with all that follows.
+    """
+
+    level: int
+    sample: int
+    moves: NDArray[np.float32]
+
+    @property
+    def total(self) -> float:
+        """The length of the change when all variables of the level change independently of one another."""
+        return float(np.sqrt(np.square(self.moves).sum()))
+
+
+@dataclass(frozen=True)
 class Finished:
     """The last event of a run.
 
@@ -263,4 +289,4 @@ class Finished:
         return self.tokens / max(self.seconds + self.prompt_seconds, 1e-9)
 
 
-Event = Started | Progress | Latents | Posterior | Details | Finished
+Event = Started | Progress | Latents | Posterior | Details | Influence | Finished

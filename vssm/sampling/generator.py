@@ -12,6 +12,8 @@ while its receiver draws it.
 from __future__ import annotations
 
 import copy
+import dataclasses
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -30,12 +32,14 @@ from vssm.models import registry
 from vssm.models.registry import LatentNetwork, Network
 from vssm.nn.ssm_block import prepare
 from vssm.prompt import Prompt
+from vssm.sampling import influence
 from vssm.sampling.events import (
     Drafts,
     Event,
     Finished,
     FixedLatents,
     GenerationRequest,
+    Influence,
     Latents,
     Posterior,
     Progress,
@@ -43,6 +47,8 @@ from vssm.sampling.events import (
 )
 from vssm.sampling.step import FixedLatentTensors, FixedLevel, Sampler, SamplingParams, SamplingStep
 from vssm.sampling.trace import SamplingTrace
+
+PROJECTIONS = 2  # of a picture, for the influence of its latents
 
 
 class Generator:
@@ -105,6 +111,8 @@ class Generator:
         values, known = self._to_device(np.repeat(prompt.pixels[None], K, 0), np.repeat(prompt.known[None], K, 0))
         seconds, prompt_seconds, calls, last_event = 0.0, 0.0, 0, time.perf_counter()
         drafted, accepted = 0, 0
+        drawn: dict[int, Latents] = {}
+        score = None
         with torch.inference_mode():
             steps = self._sampling_network.complete(values, known, params)
         last, trace = SamplingStep(), SamplingTrace(prompt.known, K) if request.details else None
@@ -138,7 +146,8 @@ class Generator:
                 if with_log_prob:
                     self._add_log_prob(trace, step)
             if with_latents:
-                yield self._latents(step, seconds, num_levels)
+                drawn[step.level] = self._latents(step, seconds, num_levels)
+                yield drawn[step.level]
             if with_progress:
                 yield self._progress(step, prompt, seconds, calls, drafted, accepted)
                 last_event = time.perf_counter()
@@ -153,7 +162,12 @@ class Generator:
         if trace:
             trace.correct_time(seconds)
             self._add_log_prob(trace, last)
-            yield trace.details(self._bound(last.values, known, request.seed) if num_levels else None)
+            details = trace.details(self._bound(last.values, known, request.seed) if num_levels else None)
+            score = details.score
+            yield details
+        if request.influence is not None and sampler.can_fix_latents and "mean" in self.network.pixel_modes:
+            best = request.influence if score is None or request.influence >= 0 else int(np.nan_to_num(score).argmax())
+            yield from self._influence(request, drawn, best)
         yield Finished(
             self.preset.name,
             images,
@@ -327,6 +341,35 @@ class Generator:
             torch.manual_seed(seed % 2**63)
             bound = None if values is None else network.conditional_bound(values, known)
         return np.full(len(known), np.nan, np.float32) if bound is None else _floats(bound)
+
+    def _influence(self, request: GenerationRequest, drawn: dict[int, Latents], sample: int) -> Iterator[Influence]:
+        """Compute how far the latents of a sample move its mean picture; the last rows have another global code."""
+        given, others = sorted(drawn), 0 in drawn
+        rows = PROJECTIONS * (1 + others)
+        codes = tuple(np.repeat(drawn[number].codes[[sample]], rows, 0) for number in given)
+        again = np.arange(rows) >= PROJECTIONS
+        redraw = tuple(np.broadcast_to(again[:, None, None], one.shape[:3]) for one in codes)
+        fixed = FixedLatents(codes, redraw, request.seed, other=True)
+        held = dataclasses.replace(request, samples=rows, pixel_mode="mean", fixed_latents=fixed)
+        _, params = self._params(held)
+        assert params.fixed_latents is not None
+        kinds = _with_latents(self._sampling_network).latent_levels
+        levels = {n: (kinds[n][0], one.value) for n, one in params.fixed_latents.levels.items() if n}
+        for _, value in levels.values():
+            value.requires_grad_()
+        prompt = request.prompt
+        values, known = self._to_device(np.repeat(prompt.pixels[None], rows, 0), np.repeat(prompt.known[None], rows, 0))
+        with torch.enable_grad():
+            *_, last = self._sampling_network.complete(values, known, params)
+            pixels = _whole(last).float() / (self.data.num_values - 1)
+            rng = torch.Generator(self.where).manual_seed(request.seed)
+            found = influence.moves(pixels, levels, rng)
+        if others:
+            change = (pixels[PROJECTIONS:] - pixels[:PROJECTIONS]).square().sum((1, 2, 3)).mean().sqrt()
+            size = kinds[0][0].size
+            found[0] = (change.detach() / math.sqrt(size)).expand(1, 1, size)
+        for number in given:
+            yield Influence(number, sample, _floats(found[number]))
 
     def _to_device(self, pixels: NDArray[np.uint8], known: NDArray[np.bool_]) -> tuple[Tensor, Tensor]:
         values = torch.from_numpy(data.to_values(pixels, self.data)).long()
