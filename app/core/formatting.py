@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from vssm import data
@@ -42,6 +43,16 @@ def score(scores: Mapping[str, object], dataset: data.DataSet = data.MNIST) -> s
         told = "readable" if dataset.channels == 1 else "recognised"
         parts.append(f"{dataset.subject} still {told} {100 * kept if kept <= 1 else kept:.1f} %")
     return " · ".join(parts)
+
+
+def likelihood(nats_of_it: float, pixels: int, dataset: data.DataSet) -> str:
+    """How likely a model finds so many pixels together: −72.3 (nats); in colour how surprising: 3.95 (bits/dim). Empty
+    where that is not a number."""
+    if math.isnan(nats_of_it):
+        return ""
+    if dataset.unit == "nats":
+        return nats(nats_of_it)
+    return f"{-nats_of_it / math.log(2) / (pixels * dataset.channels):.2f}"
 
 
 def percent(share: float) -> str:

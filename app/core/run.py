@@ -14,9 +14,20 @@ from app.core.places import Times
 from app.core.settings import CompletionSettings
 from vssm import data
 from vssm.models import registry
-from vssm.sampling.events import Details, Event, Finished, GenerationRequest, Latents, Posterior, Progress, Started
+from vssm.sampling.events import (
+    Details,
+    Event,
+    Finished,
+    GenerationRequest,
+    Influence,
+    Latents,
+    Posterior,
+    Progress,
+    Started,
+)
 
 STATUS = {State.RUNNING: "working …", State.PAUSED: "paused", State.STOPPING: "stopping …"}  # else it has ended
+VISIBLE = 16  # of 255: a pixel that differs by more has changed to the eye
 PAIR = "vssm", "transformer"  # whose seconds are compared
 
 
@@ -36,6 +47,7 @@ class Run(Job):
     finished: Finished | None = None
     latents: dict[int, Latents] = field(default_factory=dict)  # the latest of each level
     posteriors: dict[int, Posterior] = field(default_factory=dict)
+    influence: dict[int, Influence] = field(default_factory=dict)
     details: Details | None = None
     points: list[tuple[float, int]] = field(default_factory=list)
     picked: int | None = None  # the sample that a person chose to look at
@@ -91,11 +103,13 @@ class Run(Job):
         return self.ranking[0] if self.picked is None else self.picked
 
     @property
-    def changed(self) -> int | None:
-        """How many pixels of the sample shown the last edit has changed, once that is known."""
-        if self.base is None or self.finished is None:
+    def changed(self) -> np.ndarray | None:
+        """[H, W]: the pixels of the sample shown that the last edit has changed to the eye; None where there was no
+        edit, or before its picture is whole."""
+        if self.base is None or not self.filled.all():
             return None
-        return int((self.images[self.sample_index] != self.base.images[self.sample_index]).any(-1).sum())
+        now, before = (run.images[self.sample_index].astype(int) for run in (self, self.base))
+        return np.asarray((np.abs(now - before) > VISIBLE).any(-1))
 
     def add(self, event: Event) -> None:
         match event:
@@ -110,6 +124,8 @@ class Run(Job):
                 self.points.append((event.seconds, event.tokens))
             case Posterior():
                 self.posteriors[event.level] = event
+            case Influence():
+                self.influence[event.level] = event
             case Details():
                 self.details = event
             case Finished():

@@ -62,7 +62,7 @@ class CompletionSettings:
         Args:
             prompt: The known pixels.
             every: Least time between two Progress events, in seconds; 0 reports every network call.
-            details: Whether to report what is worked out after the clock has stopped: posterior and details.
+            details: Whether to report what is worked out after the clock has stopped: posterior, details and influence.
         """
         return GenerationRequest(
             prompt,
@@ -75,6 +75,7 @@ class CompletionSettings:
             posterior=details,
             pixel_mode=self.pixel_mode,
             details=details,
+            influence=-1 if details else None,
         )
 
     def to_dict(self) -> dict[str, object]:

@@ -6,7 +6,7 @@ import dataclasses
 import secrets
 
 import numpy as np
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QTimer, Slot
 
 from app.core.job import Kind
 from app.core.run import Run
@@ -49,17 +49,40 @@ def edited(run: Run, level: int, anew: np.ndarray | None, under_way: FixedLatent
             seed = under_way.seed  # what it draws, it draws again
         masks = [mask | given for mask, given in zip(masks, under_way.redraw, strict=True)]
         other = other and under_way.other
-    held = FixedLatents(codes, tuple(masks), seed, other)
-    return dataclasses.replace(run.request, fixed_latents=held, posterior=True, details=True)
+    return _request(run, FixedLatents(codes, tuple(masks), seed, other))
+
+
+def walked(run: Run, level: int, cell: tuple[int, int], variable: int, value: float, whole: bool) -> GenerationRequest:
+    """The request in which a variable of one code of the sample shown has this value, and all else of a finished run is
+    held; else than whole, for its picture alone."""
+    codes = {number: event.codes for number, event in sorted(run.latents.items())}
+    codes[level] = codes[level].copy()
+    codes[level][run.sample_index, *cell, variable] = value
+    return _request(run, FixedLatents(tuple(codes.values()), (None,) * len(codes)), whole)
+
+
+def _request(run: Run, held: FixedLatents, whole: bool = True) -> GenerationRequest:
+    sample = run.sample_index if whole else None
+    return dataclasses.replace(run.request, fixed_latents=held, posterior=whole, details=whole, influence=sample)
+
+
+def _is_glance(run: Run) -> bool:
+    """Whether it is an edited run of which the picture alone was asked for."""
+    return run.base is not None and not run.request.details
 
 
 class LatentEditor(QObject):
-    """Draws codes anew that a person points at, and takes that back."""
+    """Draws codes anew that a person points at, walks them, and takes that back."""
 
     def __init__(self, context: Context, panels: Panels, runs: CompletionController):
         super().__init__(panels.latents)
         self._runs, self._jobs, self._models, self._messages = runs, context.jobs, context.models, context.messages
+        self._comparison = panels.completion.comparison
+        self._walking: Run | None = None  # shows where a code has been walked to, as long as its picture is not whole
+        self._next: tuple[int, tuple[int, int], int, float, bool] | None = None  # where it has been walked to since
         panels.latents.edited.connect(self._edit)
+        panels.latents.walked.connect(self._walk)
+        panels.latents.compared.connect(panels.completion.comparison.show_before)
         panels.latents.taken_back.connect(self.undo)
         runs.progressed.connect(self._show)
         runs.ended.connect(self._ended)
@@ -78,19 +101,63 @@ class LatentEditor(QObject):
             request = edited(run, level, anew, running.request.fixed_latents if running is not None and same else None)
             self._runs.start(run.data, run.settings, request, picked=run.sample_index, base=run)
 
+    @Slot(int, tuple, int, float, bool)
+    def _walk(self, level: int, cell: tuple[int, int], variable: int, value: float, more: bool) -> None:
+        """Follow a slider: the picture alone as long as it is dragged, all that is known of it at the end. A run that
+        has not shown its picture is not given up for the next, or none would ever be seen."""
+        self._next = level, cell, variable, value, more
+        if self._walking is None:
+            self._walk_on()
+
+    @Slot()
+    def _walk_on(self) -> None:
+        where, selected = self._next, self._runs.selected_run
+        self._walking = self._next = None
+        if where is None or selected is None or self._models.lacks(selected.model):
+            return
+        run = selected.base if _is_glance(selected) else selected
+        assert run is not None
+        if not self._models.refuse("edit latents", Kind.SCALING, Kind.RACE) and not uneditable(run):
+            level, cell, variable, value, more = where
+            request = walked(run, level, cell, variable, value, not more)
+            known = dict(run.influence)  # until that of the new latents is
+            self._walking = self._runs.start(
+                run.data, run.settings, request, picked=run.sample_index, base=run, influence=known
+            )
+
+    def _replaced(self, run: Run) -> Run | None:
+        """The run whose place an edited one takes: that which it came from, or a glance at the same; None for none."""
+        selected = self._runs.selected_run
+        if run.base is None or selected is None:
+            return None
+        if _is_glance(selected) and selected.base is run.base:
+            return selected
+        return run.base
+
     @Slot(object)
     def _show(self, run: Run) -> None:
         """Its picture is shown as soon as it is whole; once all is known of it, it takes the other's place."""
-        if run.base is not None and self._runs.selected_run is run.base and run.filled.all():
-            self._runs.show_run(run)
+        if run.base is None or not run.filled.all() or self._runs.selected_run is not self._replaced(run):
+            return
+        self._runs.show_run(run)
+        held = run.request.fixed_latents
+        if held is not None and any(mask is not None for mask in held.redraw):  # else a person sees it move
+            self._comparison.blink()
+        if run is self._walking and run.request.details:
+            self._walking = None  # it gives way to the next
+            if self._next is not None:
+                self._walk_on()
 
     @Slot(object)
     def _ended(self, run: Run) -> None:
         """An edited run that finished takes the place of the one it came from; another leaves that as it is."""
-        if run.base is None or run.finished is None or run.base not in self._runs.history:
+        if run is self._walking:
+            QTimer.singleShot(0, self._walk_on)  # once nothing is under way
+        before = self._replaced(run)
+        if run.base is None or before is None or run.finished is None or before not in self._runs.history:
             return
         run.picked = run.base.sample_index
-        self._runs.replace(run.base, run)
+        self._runs.replace(before, run)
         chain = [run]
         while chain[-1].base is not None:
             chain.append(chain[-1].base)

@@ -111,11 +111,11 @@ def test_thousands_may_be_set_apart_in_a_seed(locale, qtbot, clipboard, text):
 def test_a_least_value_with_a_name_stays(qtbot, locale):
     field = WholeField()
     field.setRange(0, 9)
-    field.setSpecialValueText("widest")
+    field.setSpecialValueText("strongest")
     qtbot.addWidget(field)
     field.show()
     field.setFocus()
-    assert field.text() == "widest" and field.value() == 0
+    assert field.text() == "strongest" and field.value() == 0
     qtbot.keyClick(field, Qt.Key.Key_Up)
     assert field.value() == 1
     assert type_in(qtbot, field, "4") == 4
@@ -125,7 +125,7 @@ def test_a_least_value_with_a_name_stays(qtbot, locale):
     qtbot.keyClick(field, Qt.Key.Key_End)
     qtbot.keyClick(field.findChild(QLineEdit), Qt.Key.Key_Backspace)
     qtbot.keyClick(field, Qt.Key.Key_Return)
-    assert field.text() == "widest" and field.value() == 0
+    assert field.text() == "strongest" and field.value() == 0
 
 
 def test_keys_do_what_they_say_after_a_click_in_a_field(bare, qtbot):

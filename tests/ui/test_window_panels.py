@@ -22,7 +22,7 @@ from app.ui.widgets.picture import OPEN
 from vssm import data
 from vssm.models import registry
 from vssm.prompt import Prompt
-from vssm.sampling.events import Latents, Posterior, Started
+from vssm.sampling.events import Influence, Latents, Posterior, Started
 from vssm.sampling.step import Sampler
 
 
@@ -98,18 +98,41 @@ def test_the_variable_that_differs_most_is_shown_unless_another_is_chosen(panel,
     assert title(panel, qtbot, 1) == "7×7 codes · variable 5"
 
 
-def test_dots_are_as_wide_as_the_entropy(panel, qtbot):
+def influence(run, **lengths) -> None:
+    """Let the last variable of each level's code at (3, 3) move the picture of sample 0 so far, all others by 0.1."""
+    for level, (_, length) in enumerate(sorted(lengths.items()), 1):
+        moves = np.full(run.latents[level].codes.shape[1:], 0.1, np.float32)
+        moves[3, 3, -1] = length
+        run.add(Influence(level, 0, moves))
+
+
+def test_dots_are_as_wide_as_codes_move_the_picture(panel, qtbot):
     run = run_with("gaussian", 0)
-    run.latents[1].entropy[:] = np.arange(49, dtype=np.float32).reshape(7, 7)
-    run.latents[1].entropy[0, 3, 3] = np.nan
     panel.show_run(run)
-    plain = panel.map.grab().toImage()
-    qtbot.mouseClick(panel.dots, Qt.MouseButton.LeftButton)
+    assert panel.map._dots is None
+    bare = panel.map.grab().toImage()
+    influence(run, first=5.0, second=1.0)
+    panel.show_run(run)
     widths = panel.map._dots
-    assert widths[3, 3] == 0 and widths[0, 0] == pytest.approx(0.1) and widths[6, 6] == pytest.approx(1)
-    assert panel.map.grab().toImage() != plain
-    qtbot.mouseClick(panel.dots, Qt.MouseButton.LeftButton)
-    assert panel.map.grab().toImage() == plain
+    assert widths[3, 3] == 1 and 0 < widths[0, 0] < 0.1
+    assert panel.map.cell == (3, 3)  # where whoever begins sees something
+    assert panel.map.grab().toImage() != bare
+    run.picked = 1  # of which nothing is known
+    panel.show_run(run)
+    assert panel.map._dots is None
+
+
+def test_what_moves_the_picture_most_comes_first_and_stays_there(panel, qtbot):
+    run = run_with("gaussian", 0)
+    influence(run, first=1.0, second=9.0)
+    panel.show_run(run)
+    assert list(panel.strip.pictures) == [2, 1] and panel.title.text() == "14×14 codes · variable 5"
+    qtbot.keyClick(panel.map, Qt.Key.Key_PageDown)
+    assert panel.title.text() == "7×7 codes · variable 5"
+    later = run_with("gaussian", 0)
+    influence(later, first=9.0, second=1.0)
+    panel.show_run(later)
+    assert list(panel.strip.pictures) == [2, 1] and panel.title.text() == "7×7 codes · variable 5"  # as chosen
 
 
 def test_the_posterior_is_shown_once_it_is_known(panel, qtbot):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QMenu, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 
 from app.core import formatting
 from app.core.pinned import MOST_PINNED, Pinned
 from app.core.run import Run
 from app.ui import theme
 from app.ui.widgets import picture
-from app.ui.widgets.card import Card, OneLine, hint, label, plain_tip
+from app.ui.widgets.card import Card, OneLine, hint, label, plain_tip, spaced
+from app.ui.widgets.comparison import Comparison
 from app.ui.widgets.pixel_inspector import (
     ALONE,
     LEAST,
@@ -30,6 +31,7 @@ from vssm.prompt_advice import advise
 from vssm.sampling.events import Finished
 
 THUMB = 40
+MANY = 16  # samples, from which on they take more room
 SAMPLE, PIN = (72, 400), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
 PINS, STRIP = 116, 78  # width of the pinned ones, height of the strip with them and the runs
 RULE = """\
@@ -37,7 +39,10 @@ Point at one: it lies over your sketch. Click: it is pinned. Click a pinned one:
 A right click has more, and unpins a pinned one. By keyboard: arrows, Space for a click, Return for the sketch, Delete
 to unpin."""
 FULL = "{} results are pinned, the most there can be: unpin one first, by a right click on it."
-SCORE = "{} nats: how likely the model finds it, given the sketch"
+SCORE = {
+    "nats": "\n{} nats: how likely the model finds it, given the sketch",
+    "bits/dim": "\n{} bits/dim: how surprising the model finds it, given the sketch",
+}
 CLAMPED = "{} reads row by row from the top:\npixels known further down come late"
 DRAFTS = (
     "Pixels a network call settles in each sample. Pixels are drafted, or guessed, and verified by a call, which "
@@ -73,9 +78,6 @@ class CompletionPanel(Card):
         self.header.addWidget(self._model, 100)
         self.picture = InspectedPicture()
         self.picture.looked_at.connect(self._read)
-        pictures = QHBoxLayout()
-        pictures.setSpacing(8)
-        self.body.addLayout(pictures, 50)
         self._hint = hint(EMPTY)
         within = QVBoxLayout(self.picture)
         within.setContentsMargins(24, 0, 24, 0)
@@ -84,6 +86,8 @@ class CompletionPanel(Card):
         self.tools = QHBoxLayout()
         self.body.addLayout(self.tools)
         self._spread = False
+        self.comparison = Comparison(self)
+        self.comparison.turned.connect(self._redraw)
         self._apart: np.ndarray | None = None  # [H, W]
         self._figures: dict[str, QLabel] = {}
         self.body.addLayout(self._figure_row())
@@ -113,8 +117,8 @@ class CompletionPanel(Card):
         self.gallery.used.connect(self._use_sample)
         self.gallery.unpinned.connect(self._unpin_sample)
         self.gallery.more.connect(self._ask_more)
-        pictures.addWidget(self.picture, 4)
-        pictures.addWidget(self.gallery, 1)
+        self._pictures = Pictures(self.picture, self.gallery)
+        self.body.insertWidget(1, self._pictures, 50)
         self._pins: tuple[Pinned, ...] = ()
         self.pins = ThumbnailGallery("Pinned results", RULE, *PIN)
         self.pins.pointed.connect(self._preview_pin)
@@ -126,21 +130,18 @@ class CompletionPanel(Card):
         self._pin_row = Column(label("Pinned", "muted"), self.pins, self._no_pins)
         self._pin_row.setFixedWidth(PINS)
         thumbs = QWidget()
-        self._earlier = QHBoxLayout(thumbs)
-        self._earlier.setContentsMargins(0, 0, 0, 0)
-        self._earlier.setSpacing(4)
+        self._earlier = spaced(QHBoxLayout(thumbs), 4)
         self._earlier_row = Column(thumbs)
         self._earlier_row.setToolTip("Runs to compare, newest first")
-        below = QWidget()  # always as high, so that nothing moves when a run ends or is pinned
-        below.setFixedHeight(STRIP)
-        row = QHBoxLayout(below)
-        row.setContentsMargins(0, 0, 0, 0)
+        self.strip = QWidget()  # always as high, so that nothing moves when a run ends or is pinned
+        self.strip.setFixedHeight(STRIP)
+        row = spaced(QHBoxLayout(self.strip), 6)
         row.addWidget(self._pin_row)
         row.addWidget(self._earlier_row, 1000)
         row.addStretch(1)
-        for one in (self._earlier_row, self._pin_row):
-            one.hide()
-        self.body.addWidget(below)
+        self._earlier_row.hide()
+        self._pin_row.hide()
+        self.body.addWidget(self.strip)
 
     def _figure_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -230,12 +231,16 @@ class CompletionPanel(Card):
         known, filled = run.request.prompt.known, run.filled
         colour = run.images.shape[-1] == 3
         self._apart = None
-        if self._spread and run.settings.samples > 1:
+        before = run.base.images[run.sample_index] if self.comparison.before and run.base is not None else None
+        if before is not None:
+            drawn = picture.compose(before[None], known, known | True)[0]
+        elif self._spread and run.settings.samples > 1:
             stands = np.asarray(filled.all(0))
             self._apart = np.where(stands, spread(run.images), 0)
             drawn = np.where(stands[..., None], overlaid(drawn, self._apart, self._most), drawn)
         outlined = None if colour and run.finished else known  # a finished picture in colour is to be seen as one
         self.picture.show_picture(drawn, outlined, filled[run.sample_index] if colour else None)
+        self.picture.frame_changes(run.changed if before is not None or self.comparison.blinks else None)
 
     @property
     def _most(self) -> float:
@@ -245,6 +250,10 @@ class CompletionPanel(Card):
     def show_spread(self, on: bool) -> None:
         """Lay over the large picture how far the samples lie apart at each pixel, or take it away."""
         self._spread = on
+        self._redraw()
+
+    @Slot()
+    def _redraw(self) -> None:
         self.show_run(self.run, self._theme)
 
     def _hide_notes(self) -> None:
@@ -275,11 +284,12 @@ class CompletionPanel(Card):
         assert run is not None
         self._order = run.ranking if self._by_score else list(range(run.settings.samples))
         pins = {place for place in range(K) if self._pins and self._result(place) in self._pins}
-        scores = ["" if np.isnan(score) else formatting.nats(score) for score in run.scores[self._order]]
+        self._pictures.share(K)
+        dataset, unknown = data.get(run.data), int((~run.request.prompt.known).sum())
+        scores = [formatting.likelihood(score, unknown, dataset) for score in run.scores[self._order]]
+        told = SCORE[dataset.unit]
         tips = [
-            "\n".join(
-                [f"Sample {place + 1} of {K}" + ", pinned" * (place in pins), *([SCORE.format(score)] if score else [])]
-            )
+            f"Sample {place + 1} of {K}{', pinned' * (place in pins)}{told.format(score) if score else ''}"
             for place, score in enumerate(scores)
         ][:K]
         self.gallery.show_pictures(
@@ -452,3 +462,24 @@ class Column(QWidget):
         rows.setSpacing(0)
         for one in widgets:
             rows.addWidget(one)
+
+
+class Pictures(QWidget):
+    """The large picture and the samples, beside it or, where there is more height than width, under it."""
+
+    def __init__(self, large: QWidget, samples: QWidget):
+        super().__init__()
+        self._row = spaced(QHBoxLayout(self), 8)
+        self._row.addWidget(large)
+        self._row.addWidget(samples)
+        self.share(1)
+
+    def share(self, samples: int) -> None:
+        """Give the samples a fifth of the room, or more where there are many."""
+        for place, part in enumerate((3, 2) if samples > MANY else (4, 1)):
+            self._row.setStretch(place, part)
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        ways = QBoxLayout.Direction
+        self._row.setDirection(ways.TopToBottom if self.height() > 1.2 * self.width() else ways.LeftToRight)

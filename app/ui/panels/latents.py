@@ -8,7 +8,6 @@ import numpy as np
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QHBoxLayout,
     QVBoxLayout,
@@ -18,14 +17,14 @@ from PySide6.QtWidgets import (
 from app.core import formatting
 from app.core.run import Run
 from app.ui import theme
-from app.ui.widgets.card import Card, OneLine, hint, label, plain_button, plain_tip, spaced
+from app.ui.widgets.card import Card, OneLine, hint, label, plain_button, plain_tip, spaced, wrapped
 from app.ui.widgets.colour_map import class_colours, diverging, paint, sequential
-from app.ui.widgets.latent_map import KEYS, LatentMap, LevelStrip, level_name
+from app.ui.widgets.latent_map import KEYS, SPAN, CodeSlider, LatentMap, LevelStrip, level_name
 from app.ui.widgets.number_field import WholeField
+from vssm import data
 from vssm.models import registry
 
 SCALE = 40, 16  # of the colours of the scale, in pixels
-SPAN = 3.0  # values beyond ± this take the strongest colour
 VIEWS = {
     "values": "The values drawn, one map for each variable of a level",
     "prior entropy": "Entropy of the distributions the latents were drawn from: how open the drawing was",
@@ -43,17 +42,25 @@ LEVEL = (
     "they would be drawn otherwise now"
 )
 VARIABLE = (
-    "Which of a position's variables is shown; “widest” is, for each level, the one that differs most by position"
+    "Which of a position's variables is shown and walked; “strongest” is, for each level, the one that moves the "
+    "picture most"
 )
-DOTS = "The larger the dot, the larger the entropy of what the code was drawn from, within its level"
+ANOTHER = "Draw another code, and with it another {}, that the sketch may become"
+BEFORE = "Hold to see the picture as it was before the last edit; framed is what has changed to the eye"
+PICKED = -1  # in the place of a level: the code framed is a person's choice
+NOTHING = "no change to be seen: try a larger dot"
 
 
 class LatentPanel(Card):
     """Values, entropies or divergence of the sample that the completion panel shows large. `edited` asks for codes of
-    a level to be drawn anew, [h, w] or None for all of them; `taken_back` for the last edit to be undone; `pointed`
-    tells what part of the picture, as shares of its sides, lies under the code that is looked at, or None."""
+    a level to be drawn anew, [h, w] or None for all of them; `walked` for a variable of one to take a value: level, row
+    and column, variable, value, and whether more are to come; `taken_back` for the last edit to be undone; `compared`
+    for the picture before it, or the one after; `pointed` tells what part of the picture, as shares of its sides, lies
+    under the code that is looked at, or None."""
 
     edited = Signal(int, object)
+    walked = Signal(int, tuple, int, float, bool)
+    compared = Signal(bool)
     taken_back = Signal()
     pointed = Signal(object)
 
@@ -61,7 +68,10 @@ class LatentPanel(Card):
         super().__init__("Latents", "Latent: a variable the model draws before the pixels, and from which they follow")
         self._run: Run | None = None
         self._theme = theme.LIGHT
-        self._level = 1
+        self._known: dict[tuple[str, str], dict[int, int]] = {}  # strengths, by model and data set
+        self._level: int | None = None  # None: the first
+        self._shown = 1  # the level shown large
+        self._framed: tuple[Run, int] | None = None  # the run and the level of which the strongest is framed
         self._cell: tuple[int, int] | None = None
         self.what = QComboBox()
         for i, (view, tip) in enumerate(VIEWS.items()):
@@ -93,6 +103,7 @@ class LatentPanel(Card):
         self.map, self.strip = LatentMap(), LevelStrip()
         self.map.edited.connect(self._edit)
         self.map.pointed.connect(self._point)
+        self.map.picked.connect(self._pick)
         self.map.turned.connect(self._turn)
         self.map.back.connect(self.taken_back)
         self.strip.chosen.connect(self._choose)
@@ -100,25 +111,28 @@ class LatentPanel(Card):
         self.title = OneLine()
         self.variable = WholeField()
         self.variable.setRange(0, 1)
-        self.variable.setSpecialValueText("widest")
+        self.variable.setSpecialValueText("strongest")
         self.variable.setAccessibleName("Variable shown")
         self.variable.setToolTip(VARIABLE)
         self.variable.valueChanged.connect(self._draw)
-        self.dots = QCheckBox("entropy")
-        self.dots.setToolTip(DOTS)
-        self.dots.toggled.connect(self._draw)
         self.anew = plain_button("", LEVEL, self._edit_level)
         tip = "Take the last edit of the latents back, until they are as they were drawn"
         self.back = plain_button("Back", tip, self.taken_back, "Take the last edit back")
+        self.before = plain_button("Before", BEFORE, lambda: None, "Show the picture before the last edit")
+        self.before.pressed.connect(lambda: self.compared.emit(True))
+        self.before.released.connect(lambda: self.compared.emit(False))
+        self.walk = CodeSlider()
+        self.walk.walked.connect(self._walk)
         side = spaced(QVBoxLayout(), 4)
         side.addWidget(self.title)
         side.addWidget(self.strip, 1)
-        for pair in ((self.variable, self.dots), (self.anew, self.back)):
+        for parts in ((self.variable, self.before), (self.anew, self.back)):
             row = spaced(QHBoxLayout(), 4)
-            for one in pair:
+            for one in parts:
                 row.addWidget(one)
             row.addStretch(1)
             side.addLayout(row)
+        side.insertWidget(3, self.walk)
         across = spaced(QHBoxLayout(self.view), 10)
         across.addWidget(self.map, 100)
         across.addLayout(side, 1)
@@ -139,7 +153,6 @@ class LatentPanel(Card):
         """Let people choose what is shown, or show the values drawn; what was chosen before stays in sight."""
         self.what.setVisible(on or self.what.currentIndex() > 0)
         self.variable.setVisible(on or self.variable.value() > 0)
-        self.dots.setVisible(on or self.dots.isChecked())
 
     def show_run(self, run: Run | None) -> None:
         self._run = run
@@ -161,22 +174,30 @@ class LatentPanel(Card):
             self._tell()
             return
         self._stack.setCurrentWidget(self.view)
-        self._level = min(max(self._level, min(maps)), max(maps))
-        event = run.latents[self._level]
+        order = list(self._strengths(run)) or sorted(maps)
+        maps = {level: maps[level] for level in order if level in maps}
+        self._shown = next(iter(maps)) if self._level not in maps else self._level
+        event = run.latents[self._shown]
         self.variable.setEnabled(view == "values" and event.plan is None)
         self.variable.setMaximum(event.codes.shape[-1])
         self.pictures = {level: self._painted(run, view, level, grid) for level, grid in maps.items()}
         assert run.started is not None
         many = run.started.num_levels > 1
-        self.strip.show_levels(self.pictures if many else {}, self._level, self._theme)
-        self.map.show_level(self.pictures[self._level], maps[self._level].shape[:2], self._openness(), self._theme)
-        name = level_name(self._level)
+        self.strip.show_levels(self.pictures if many else {}, self._shown, self._theme)
+        effects, grid = self._effects(), maps[self._shown].shape[:2]
+        self.map.show_level(self.pictures[self._shown], grid, effects, self._theme)
+        self._frame_strongest(effects)
+        name = level_name(self._shown)
         self.map.setAccessibleName(f"Codes of {name.lower()}")
         self.title.setText(self._title(maps))
-        self.anew.setText(f"↻ {name}" if many else "↻ All")
+        subject = data.get(run.data).subject
+        self.anew.setText(f"↻ {subject.capitalize()}" if self._shown == 0 else f"↻ {name}" if many else "↻ All")
+        self.anew.setToolTip(ANOTHER.format(subject) if self._shown == 0 else wrapped(LEVEL))
         self.anew.setAccessibleName(f"Resample {name.lower()}, all other codes held")
         self.back.setEnabled(run.base is not None)
-        palette, least, most = self._palette(run, view, self._level)
+        self.before.setEnabled(run.base is not None)
+        self._show_value()
+        palette, least, most = self._palette(run, view, self._shown)
         classes = event.classes if event.kind == "categorical" else 0
         self._show_scale(view, palette, classes, (least, most), event.plan is not None)
         self._tell()
@@ -192,39 +213,61 @@ class LatentPanel(Card):
         by_class = event.kind == "categorical" and view == "values"
         return paint(values if by_class else (values - least) / (most - least) * 255, palette)
 
+    def _strengths(self, run: Run) -> dict[int, int]:
+        """The levels, those first that move the picture most, with the variable that does; by the model's first whole
+        run, so that they stay as they are in later ones."""
+        whole = 0 < len(run.latents) == len(run.influence)
+        if whole and (run.model, run.data) not in self._known:
+            found = sorted(run.influence.values(), key=lambda one: -one.total)
+            strongest = {one.level: int(np.square(one.moves).sum((0, 1)).argmax()) for one in found}
+            self._known[run.model, run.data] = strongest
+        return self._known.get((run.model, run.data), {})
+
     def _variable(self, level: int) -> int:
         """Which variable is shown of that level, from 0."""
         assert self._run is not None
-        event = self._run.latents[level]
+        event, strengths = self._run.latents[level], self._strengths(self._run)
         if self.variable.value():
             return min(self.variable.value(), event.codes.shape[-1]) - 1
+        if level in strengths:
+            return strengths[level]
         codes = event.codes[self._run.sample_index].reshape(-1, event.codes.shape[-1])
-        codes = codes[~np.isnan(codes).any(-1)]
+        codes = codes[~np.isnan(codes).any(-1)]  # before it is known: the one that differs most by position
         if event.kind == "gaussian" or not len(codes):
             return int(codes.var(0).argmax()) if len(codes) else 0
         shares = (codes[..., None] == np.arange(event.classes)).mean(0)
         return int((shares**2).sum(-1).argmin())
 
-    def _openness(self) -> np.ndarray | None:
-        """Of the dots on the level shown, from its least entropy to its largest; 0 where nothing is drawn yet."""
+    def _effects(self) -> np.ndarray | None:
+        """Of the dots on the level shown [h, w]: how far each code moves the picture, 1 for the one that does most;
+        None where it is not known of the sample shown."""
         assert self._run is not None
-        entropy = self._run.latents[self._level].entropy[self._run.sample_index]
-        if not self.dots.isChecked() or np.isnan(entropy).all() or entropy.size == 1:
+        known = self._run.influence.get(self._shown)
+        if known is None or known.sample != self._run.sample_index or known.moves.shape[:2] == (1, 1):
             return None
-        least, most = np.nanmin(entropy), np.nanmax(entropy)
-        return np.nan_to_num(0.1 + 0.9 * (entropy - least) / max(most - least, 1e-6))
+        lengths = np.sqrt(np.square(known.moves).sum(-1))
+        return np.asarray(lengths / max(lengths.max(), 1e-9))
+
+    def _frame_strongest(self, effects: np.ndarray | None) -> None:
+        """Whoever begins at the framed code sees something; once somebody has picked one, that stays."""
+        assert self._run is not None
+        picked = self._framed == (self._run.origin, PICKED)
+        if effects is not None and not picked and self._framed != (self._run.origin, self._shown):
+            self._framed = self._run.origin, self._shown
+            y, x = np.unravel_index(effects.argmax(), effects.shape)
+            self.map.go_to((int(y), int(x)))
 
     def _title(self, maps: dict[int, np.ndarray]) -> str:
         """Of the level shown large: its grid, and which variable or what sum."""
         assert self._run is not None
-        grid = maps[self._level]
-        event = self._run.latents[self._level]
+        grid = maps[self._shown]
+        event = self._run.latents[self._shown]
         if event.plan is not None and self.what.currentText() == "values":
             codes = event.codes[self._run.sample_index].ravel().astype(int) + 1
-            return "plan of the whole · classes {}".format(" ".join(map(str, codes)))
+            return "plan · classes {}".format(" ".join(map(str, codes)))
         words = f"{grid.shape[0]}×{grid.shape[1]} codes"
         if self.what.currentText() == "values":
-            return f"{words} · variable {self._variable(self._level) + 1}"
+            return f"{words} · variable {self._variable(self._shown) + 1}"
         return f"{words} · {formatting.nats(np.nansum(grid))} nats"
 
     # --- editing
@@ -239,23 +282,44 @@ class LatentPanel(Card):
     @Slot(int)
     def _turn(self, by: int) -> None:
         levels = list(self.pictures)
-        self._choose(levels[min(max(levels.index(self._level) + by, 0), len(levels) - 1)])
+        self._choose(levels[min(max(levels.index(self._shown) + by, 0), len(levels) - 1)])
 
     @Slot(object)
     def _edit(self, anew: np.ndarray) -> None:
-        self.edited.emit(self._level, anew)
+        self.edited.emit(self._shown, anew)
 
     @Slot()
     def _edit_level(self) -> None:
-        self.edited.emit(self._level, None)
+        self.edited.emit(self._shown, None)
+
+    @Slot()
+    def _pick(self) -> None:
+        if self._run is not None:
+            self._framed = self._run.origin, PICKED
+            self._show_value()
+
+    @Slot()
+    def _show_value(self) -> None:
+        """Let the slider stand where the code meant does, if that can be walked."""
+        run = self._run
+        assert run is not None and run.started is not None
+        event, (y, x) = run.latents[self._shown], self.map.cell
+        able = event.kind == "gaussian" and run.started.sampler.can_fix_latents and self.what.currentText() == "values"
+        value = float(event.codes[run.sample_index, y, x, self._variable(self._shown)]) if able else math.nan
+        self.walk.show_value(None if math.isnan(value) else value)
+
+    @Slot(float, bool)
+    def _walk(self, value: float, more: bool) -> None:
+        self.walked.emit(self._shown, self.map.cell, self._variable(self._shown), value, more)
 
     @Slot(object)
     def _point(self, cell: tuple[int, int] | None) -> None:
-        self._cell = cell
-        part = None
+        if self._run is None or self._shown not in self._run.latents:  # its map is about to go
+            cell = None
+        self._cell, part = cell, None
         if cell is not None:
             assert self._run is not None
-            (h, w), (y, x) = self._run.latents[self._level].entropy.shape[1:], cell
+            (h, w), (y, x) = self._run.latents[self._shown].entropy.shape[1:], cell
             part = QRectF(x / w, y / h, 1 / w, 1 / h)
         self.pointed.emit(part)
         self._tell()
@@ -270,8 +334,9 @@ class LatentPanel(Card):
         words = [self._sums(run)]
         if self._cell is not None and self._stack.currentWidget() is self.view:
             words = self._code_words(run, self._cell)
+        changed = 0 if run.changed is None else int(run.changed.sum())
         for text in ("{} px changed", "Δ {} px"):  # as fits
-            told = [*words, text.format(run.changed)] if run.changed is not None else words
+            told = words if run.changed is None else [*words, text.format(changed) if changed else NOTHING]
             self.sums.setText(" · ".join(told))
             self.map.setAccessibleDescription(f"{self.sums.text()}. {KEYS}")
             if self.sums.heightForWidth(self.sums.width()) <= self.sums.height():
@@ -282,7 +347,7 @@ class LatentPanel(Card):
 
     def _code_words(self, run: Run, cell: tuple[int, int]) -> list[str]:
         """Of one code: its place, the variable shown, and how open its drawing was."""
-        event, variable = run.latents[self._level], self._variable(self._level)
+        event, variable = run.latents[self._shown], self._variable(self._shown)
         y, x = (min(i, n - 1) for i, n in zip(cell, event.entropy.shape[1:], strict=True))
         value, entropy = event.codes[run.sample_index, y, x, variable], event.entropy[run.sample_index, y, x]
         if np.isnan(entropy):

@@ -7,20 +7,28 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, QSizeF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QWidget
 
+from app.core import formatting
 from app.ui import theme
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import picture as draw
+from app.ui.widgets.card import label, spaced
 from app.ui.widgets.keys import PRESS, Keys
 
 GAP, HEAD, THUMB = 6, 14, 84  # between thumbnails of levels, above them for their numbers, and their largest side
 DOT = 0.6  # the widest, of a code's side
+SPAN, STEP = 3.0, 0.05  # how far a code is walked, and by what
+WALK = (
+    "Walk the variable shown of the framed code from −3 to 3, all other codes held; the picture follows. By keyboard: "
+    "arrows, Page Up and Page Down"
+)
 TOUCH = (
     "Code: the variables of a level at one position. Click one to draw another in its place (from the prior, given "
-    "that it is another), drag over several; all other codes are held, so the picture changes only by what these bring"
+    "that it is another), drag over several; all other codes are held, so the picture changes only by what these "
+    "bring. The larger its dot, the farther a code moves the picture, within its level"
 )
 KEYS = (
     "Arrows move, with Shift they mark several; Space or Enter draws these anew; Page Up and Page Down change the "
@@ -42,10 +50,11 @@ def level_name(level: int) -> str:
 
 class LatentMap(QWidget):
     """One level as large as fits. `edited` gives the codes to be drawn anew [h, w]; `pointed` the one under the
-    pointer or the keys, (row, column), or None; `turned` asks for a level further up or down, `back` for the last
-    edit to be taken back."""
+    pointer or the keys, (row, column), or None; `picked` tells that another one is meant; `turned` asks for a level
+    further up or down, `back` for the last edit to be taken back."""
 
     edited = Signal(object)
+    picked = Signal()
     pointed = Signal(object)
     turned = Signal(int)
     back = Signal()
@@ -64,9 +73,9 @@ class LatentMap(QWidget):
         self._grid = 1, 1
         self._dots: np.ndarray | None = None
         self._theme = theme.LIGHT
-        self._at = QPoint()  # the code meant
+        self._at = QPoint()  # the code meant: pressed last, or gone to by keys
         self._from: QPoint | None = None  # where a drag over several began
-        self._over = False  # whether the pointer is on it
+        self._under: QPoint | None = None  # the pointer
         does: dict[Qt.Key, Callable[[], None]] = {key: partial(self._step, by, False) for key, by in MOVES.items()}
         does |= dict.fromkeys(PRESS, lambda: self.edited.emit(self.marked))
         does |= {key: partial(self.turned.emit, by) for key, by in TURNS.items()}
@@ -92,6 +101,11 @@ class LatentMap(QWidget):
     def cell(self) -> tuple[int, int]:
         """Row and column of the code meant."""
         return self._at.y(), self._at.x()
+
+    def go_to(self, cell: tuple[int, int]) -> None:
+        """Mean this code."""
+        self._at = self._within(QPoint(cell[1], cell[0]))
+        self.update()
 
     @property
     def field(self) -> QRectF:
@@ -125,15 +139,21 @@ class LatentMap(QWidget):
         return self._within(QPoint(int(position.x() / side), int(position.y() / side)))
 
     def _point(self, place: QPoint | None) -> None:
-        self._over = place is not None
-        self._at = self._at if place is None else place
-        self.pointed.emit(None if place is None else self.cell)
+        """Tell of the code there, or else of the one that is meant by keys."""
+        self._under = place
+        shown = place or (self._at if self.hasFocus() else None)
+        self.pointed.emit(None if shown is None else (shown.y(), shown.x()))
         self.update()
+
+    def _pick(self, place: QPoint) -> None:
+        self._at = place
+        self.picked.emit()
+        self._point(place)
 
     def _step(self, by: QPoint, mark: bool) -> None:
         """To the code beside; mark: with those passed, from where the keys stood."""
         self._from = (self._at if self._from is None else self._from) if mark else None
-        self._point(self._within(self._at + by))
+        self._pick(self._within(self._at + by))
 
     def mouseMoveEvent(self, event) -> None:
         if not self._pointer.down:
@@ -144,12 +164,12 @@ class LatentMap(QWidget):
         if contact.button != Qt.MouseButton.LeftButton or place is None:
             return False
         self._from = place
-        self._point(place)
+        self._pick(place)
         return True
 
     def pointer_moved(self, contact: Contact) -> None:
         side = self.field.width() / self._grid[1]
-        self._point(self._within((contact.position / side - QPointF(0.5, 0.5)).toPoint()))
+        self._pick(self._within((contact.position / side - QPointF(0.5, 0.5)).toPoint()))
 
     def pointer_released(self, contact: Contact) -> None:
         self.pointer_moved(contact)
@@ -165,16 +185,16 @@ class LatentMap(QWidget):
     pointer_cancelled = pointer_interrupted
 
     def leaveEvent(self, event) -> None:
-        self._point(self._at if self.hasFocus() else None)
+        self._point(None)
 
     def focusInEvent(self, event) -> None:
         super().focusInEvent(event)
-        self._point(self._at)
+        self._point(self._under)
 
     def focusOutEvent(self, event) -> None:
         super().focusOutEvent(event)
         self._from = None
-        self._point(None)
+        self._point(self._under)
 
     def event(self, event) -> bool:
         return self._pointer.takes(event) or super().event(event)
@@ -192,12 +212,54 @@ class LatentMap(QWidget):
             for (y, x), share in np.ndenumerate(self._dots):
                 if share > 0:
                     painter.drawEllipse(QPointF((x + 0.5) * side, (y + 0.5) * side), *[DOT * side * share / 2] * 2)
-        if self._over or self.hasFocus():
-            rows, columns = np.nonzero(self.marked)
-            left, top = int(columns.min()), int(rows.min())
-            box = QRectF(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            draw.paint_rim(painter, box, field, side, True)
+        rows, columns = np.nonzero(self.marked)
+        left, top = int(columns.min()), int(rows.min())
+        box = QRectF(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        draw.paint_rim(painter, box, field, side, False)
+        if self._under is not None and self._from is None:
+            draw.paint_rim(painter, QRectF(self._under, QSizeF(1, 1)), field, side, True)
+
+
+class CodeSlider(QWidget):
+    """Walks one variable of a code. `walked` gives its value, and whether more are to come, as it is being dragged."""
+
+    walked = Signal(float, bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        row = spaced(QHBoxLayout(self), 4)
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
+        self.slider.setRange(-round(SPAN / STEP), round(SPAN / STEP))
+        self.slider.setPageStep(round(0.5 / STEP))
+        self.slider.setMinimumWidth(40)
+        self.slider.setAccessibleName("Value of the code")
+        self.slider.setToolTip(WALK)
+        self._value = label("", "muted")
+        self._value.setFixedWidth(self._value.fontMetrics().horizontalAdvance("−3.00"))
+        row.addWidget(self.slider, 1)
+        row.addWidget(self._value)
+        self.slider.valueChanged.connect(self._move)
+        self.slider.sliderReleased.connect(self._move)
+
+    def show_value(self, value: float | None) -> None:
+        """Show the value of a code, unless it is being dragged; None where there is nothing to walk."""
+        self.setVisible(value is not None)
+        if self.slider.isSliderDown():
+            return
+        self.slider.blockSignals(True)
+        self.slider.setValue(round((value or 0) / STEP))
+        self.slider.blockSignals(False)
+        self._value.setText(formatting.signed(value or 0))
+
+    @Slot()
+    def _move(self) -> None:
+        value = self.slider.value() * STEP
+        self._value.setText(formatting.signed(value))
+        self.walked.emit(value, self.slider.isSliderDown())
 
 
 class LevelStrip(QWidget):
@@ -209,7 +271,7 @@ class LevelStrip(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Levels")
-        self.setToolTip("All levels, coarse ones first; click one to see it large")
+        self.setToolTip("All levels, those first that change the picture most; click one to see it large")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.pictures: dict[int, np.ndarray] = {}
         self._level, self._theme = 1, theme.LIGHT
@@ -225,7 +287,7 @@ class LevelStrip(QWidget):
         return QSize(110, 30)
 
     def show_levels(self, pictures: dict[int, np.ndarray], level: int, colours: theme.Theme) -> None:
-        """pictures: [h, w, 3] by level."""
+        """pictures: [h, w, 3] by level, in their order."""
         self.pictures, self._level, self._theme = pictures, level, colours
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus if len(pictures) > 1 else Qt.FocusPolicy.NoFocus)
         words = "{} is shown large; arrows choose another, Space or Enter draw it anew"
@@ -254,7 +316,7 @@ class LevelStrip(QWidget):
         for level, cell in self.cells().items():
             painter.setPen(QColor(self._theme.text if level == self._level else self._theme.muted))
             above = cell.translated(0, -HEAD)
-            above.setHeight(HEAD)
+            above.setSize(QSizeF(cell.width() + HEAD, HEAD))
             number = str(level) if level else "code"
             painter.drawText(above, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, number)
             painter.drawImage(cell, draw.qimage(self.pictures[level]))

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 GOLD, WHITE = (255, 214, 102), (255, 255, 255)
 OPEN = np.array([(94, 107, 132), (80, 93, 117)], np.uint8)  # the checker's two tones
-OUTLINE = "#ffd666"
+OUTLINE, CHANGED = "#ffd666", "#ff5ca8"
 ARROWS = {  # where they lead, in pixels right and down
     Qt.Key.Key_Left: (-1, 0),
     Qt.Key.Key_Right: (1, 0),
@@ -71,13 +71,15 @@ def outline(mask: np.ndarray) -> list[QLineF]:
     return across + down
 
 
-def paint_outline(painter: QPainter, lines: Sequence[QLineF], field: QRectF, scale: float, width: float = 1.5) -> None:
-    """Gold on a dark line, so that it is seen on any colour; `scale` screen pixels a pixel."""
+def paint_outline(
+    painter: QPainter, lines: Sequence[QLineF], field: QRectF, scale: float, width: float = 1.5, light: str = OUTLINE
+) -> None:
+    """Gold, or another light colour, on a dark line, so that it is seen on any; `scale` screen pixels a pixel."""
     painter.save()
     painter.setClipRect(field)
     painter.translate(field.topLeft())
     painter.scale(scale, scale)
-    for colour, thick in ((QColor(0, 0, 0, 160), width * 2), (QColor(OUTLINE), width)):
+    for colour, thick in ((QColor(0, 0, 0, 160), width * 2), (QColor(light), width)):
         pen = QPen(colour, thick)
         pen.setCosmetic(True)
         painter.setPen(pen)
@@ -118,6 +120,7 @@ class Picture(QWidget):
         self._lines: list[QLineF] = []
         self._outlined: np.ndarray | None = None  # what the lines are around
         self._hatch = hatch()
+        self._changed: list[QLineF] = []
         self._part: QRectF | None = None
 
     def sizeHint(self) -> QSize:
@@ -143,6 +146,11 @@ class Picture(QWidget):
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         self.resized.emit()
+
+    def frame_changes(self, changed: np.ndarray | None) -> None:
+        """Outline these pixels [H, W], or none, as changed ones."""
+        self._changed = [] if changed is None else outline(changed)
+        self.update()
 
     def mark(self, part: QRectF | None) -> None:
         """Frame a part of the picture, given as shares of its sides, or none."""
@@ -177,6 +185,7 @@ class Picture(QWidget):
             painter.fillRect(field, self._hatch)
         painter.drawImage(field, self._image)
         paint_outline(painter, self._lines, field, field.width() / self._image.width())
+        paint_outline(painter, self._changed, field, field.width() / self._image.width(), light=CHANGED)
         self.paint_over(painter, field)
         if self._part is not None:
             w, h, part = self._image.width(), self._image.height(), self._part

@@ -18,7 +18,7 @@ from app.ui.widgets import picture
 from app.ui.widgets.card import plain_tip
 from app.ui.widgets.keys import PRESS, RETURN, Keys
 
-GAP = 6  # between pictures
+GAP, FEW = 6, 16  # between pictures, of which more than so many have only the room of their frames between them
 CAPTIONED = 48  # the least width of a picture for a caption to fit under it
 OUTLINED = 40  # the least width of a picture for an outline to leave something of it
 AWAY = Qt.Key.Key_Delete, Qt.Key.Key_Backspace
@@ -123,7 +123,7 @@ class ThumbnailGallery(QWidget):
 
     def cells(self) -> list[QRectF]:
         """Where the pictures lie: in rows from the top left."""
-        K, w, h, gap = len(self._images), self.width(), self.height(), GAP
+        K, w, h, gap = len(self._images), self.width(), self.height(), GAP if len(self._images) <= FEW else 0
         if not K:
             return []
         aspect = self._images[0].width() / self._images[0].height()
