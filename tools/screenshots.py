@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before Qt is imported
 
@@ -53,7 +54,8 @@ def wait(milliseconds: int) -> None:
 def opened(folder: Path, size: tuple[int, int], **session_values) -> Iterator[Stage]:
     """A window of that size with all models ready, on a session of its own."""
     state = Path(tempfile.mkdtemp(dir=folder)) / "session.json"  # and preferences of its own
-    session.save(session.Session(keep_seed=True, device="cpu", toured=True, **session_values), state)
+    usual: dict[str, Any] = {"keep_seed": True, "device": "cpu", "toured": True}
+    session.save(session.Session(**usual | session_values), state)
     window = Window(state)
     window.resize(*size)
     window.show()
@@ -232,15 +234,20 @@ def animation(folder: Path, out: Path) -> Iterator[Path]:
         yield out / "window.gif"
 
 
+def prepare() -> None:
+    """Make the application, with the font that comes with the program."""
+    app = application.prepare(QApplication.instance() or QApplication(sys.argv[:1]))
+    number = QFontDatabase.addApplicationFont(str(application.FONTS / "Inter-Regular.otf"))
+    app.setFont(QFont(QFontDatabase.applicationFontFamilies(number)[0], 10))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Make the pictures of those names (all by default) into a folder."""
     parser = argparse.ArgumentParser(prog="python -m tools.screenshots", description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("docs"), metavar="DIR", help="folder (default: docs)")
     parser.add_argument("--only", choices=("stills", "animation"), help="only these")
     args = parser.parse_args(argv)
-    app = application.prepare(QApplication.instance() or QApplication(sys.argv[:1]))
-    number = QFontDatabase.addApplicationFont(str(application.FONTS / "Inter-Regular.otf"))
-    app.setFont(QFont(QFontDatabase.applicationFontFamilies(number)[0], 10))
+    prepare()
     args.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for make in (stills, animation):

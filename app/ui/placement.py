@@ -1,12 +1,16 @@
-"""Windows that fit their screen: no larger than what it has left beside bars and frame, and all of it in sight."""
+"""Windows that fit their screen: no larger than what it has left beside bars and frame, and all of it in sight; and
+places over a window for what floats there."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QGuiApplication, QScreen
-from PySide6.QtWidgets import QApplication, QStyle, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QStyle, QWidget
 
 KINDS = Qt.WindowType.Window, Qt.WindowType.Dialog, Qt.WindowType.Tool
+STEP = 8  # pixels between two places that are tried
 SETTLED = 300  # milliseconds, after which a window manager has framed a window that was shown
 
 
@@ -33,6 +37,22 @@ def fit(window: QWidget, room: QRect) -> None:
     top = max(min(frame.top(), room.bottom() + 1 - frame.height()), room.top())
     if QPoint(left, top) != frame.topLeft():
         window.move(left, top)
+
+
+def beside(window: QMainWindow, size: QSize, kept_free: Iterable[QWidget], off: int) -> QRect:
+    """A place over a window for what floats there, `off` pixels from its edges: as low as can be and rather to the
+    right, where it covers none of these widgets, or else the least of them."""
+    free = [QRect(one.mapTo(window, QPoint()), one.size()) for one in kept_free if one.isVisible()]
+    free = [one for one in free if not one.isEmpty()]
+    size = size.boundedTo(window.size() - QSize(2 * off, 2 * off))
+    foot = window.height() - window.statusBar().height() - off - size.height()
+
+    def covered(place: QRect) -> int:
+        return sum(both.width() * both.height() for one in free if (both := place.intersected(one)).isValid())
+
+    lefts = window.width() - off - size.width(), off
+    places = (QRect(QPoint(left, top), size) for left in lefts for top in range(foot, off - 1, -STEP))
+    return min(places, key=covered, default=QRect(QPoint(off, off), size))  # the first of those that cover as little
 
 
 class Placement(QObject):

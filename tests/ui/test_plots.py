@@ -367,7 +367,7 @@ def test_svg_is_xml_with_the_curves_and_words(plot, qtbot, tmp_path):
     strokes = {group.get("stroke") for group in root.iter(f"{SVG}g")}
     assert {theme.LIGHT.model(run.model) for run in RUNS} <= strokes
     words = " ".join("".join(text.itertext()) for text in root.iter(f"{SVG}text"))
-    assert "VSSM" in words and "Transformer 0.50 s" in words and "share of the picture" in words and "100 ms" in words
+    assert "VSSM" in words and "Transformer 0.50 s" in words and "picture done" in words and "100 ms" in words
     assert list(root.iter(f"{SVG}image")) == [] and list(root.iter(f"{SVG}clipPath"))  # lines, cut at the axes
     numbers = [float(n) for line in root.iter(f"{SVG}polyline") for n in line.get("points").replace(",", " ").split()]
     assert numbers and all(math.isfinite(n) for n in numbers)

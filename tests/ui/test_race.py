@@ -18,6 +18,7 @@ from app.core import formatting, race
 from app.core.race import Axis, Contestant, PlaybackClock, Race
 from app.core.settings import CompletionSettings
 from app.ui import theme
+from app.ui.panels.race import REPLAY
 from app.ui.widgets.race_card import TINTS, colours_of
 from vssm import checkpoint, data
 from vssm.files.examples import examples
@@ -265,6 +266,10 @@ def test_one_key_races_all_who_are_ticked_and_plays_the_race(three, qtbot):
     assert [r.place.text() for r in panel.cards] == [race.short(made.place(x), made.tied(x)) for x in made.tracks]
     assert panel.words.text() == panel.words.accessibleName() == made.words and " first in " in made.words
     assert " × as long" in made.words  # of the slower two, which may be too close to tell
+    qtbot.keyClick(panel.axis, Qt.Key.Key_Home)
+    assert panel.words.text() == REPLAY  # who has won is seen first
+    qtbot.keyClick(panel.axis, Qt.Key.Key_End)
+    assert panel.words.text() == made.words
     for runner, track in zip(panel.cards, made.tracks, strict=True):
         place, prompt = race.ordinal(made.place(track)), asked[0].prompt
         place = f"tied for {place}" if made.tied(track) else place

@@ -7,7 +7,7 @@ import pyqtgraph as pg
 import pytest
 from conftest import opened
 from plotting import SVG, point_at, ranges, rows_of
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPoint, QPointF
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication
 from racing import contestant, events, nearly_whole, raced, run_race, weights
@@ -62,7 +62,11 @@ def test_bars_have_the_median_the_spread_and_every_run(bars, qtbot):
     for race in (first, race_of(("vssm", 0.03), ("transformer", 0.5)), race_of(("vssm", 0.02), ("transformer", 0.4))):
         record.add(race)
     bars.show_bars(record.bars(first), first)
-    assert plot.logs == (True, False) and "logarithmic" in plot.getAxis("bottom").labelText
+    shapes = [item for item in bars._items if isinstance(item, pg.BarGraphItem)]
+    assert plot.logs == (False, False) and ranges(plot)[0, 0] == 0  # 20 times as long looks 20 times as long
+    assert [item.opts["x1"][0] for item in shapes] == pytest.approx([0.02, 0.4])
+    qtbot.mouseClick(bars.log, LEFT, pos=QPoint(8, bars.log.height() // 2))
+    assert plot.logs == (True, False) and "(log)" in plot.getAxis("bottom").labelText
     shapes = [item for item in bars._items if isinstance(item, pg.BarGraphItem)]
     assert [10 ** item.opts["x1"][0] for item in shapes] == pytest.approx([0.02, 0.4])
     lines = [item.getData()[0] for item in bars._items if isinstance(item, pg.PlotCurveItem)]

@@ -39,7 +39,7 @@ def test_it_is_played_again_and_again(told, qtbot):
     assert [card.contestant.model for card in race.cards] == ["vssm", "transformer"]
     for words in "Recorded", "VSSM 0.", "Transformer ", "thread", "20":
         assert words in race.note.text()
-    assert told.timing.isVisible() and told.latents.isVisible() and not race._controls.isVisible()
+    assert told.timing.isVisible() and told.latents.isVisible() and not race.replay.isVisible()
     qtbot.waitUntil(lambda: race.playing, timeout=LONG)
     qtbot.waitUntil(lambda: not race.playing, timeout=LONG)
     assert race.at_end and button_of(told.actions_["pause"]).text().startswith("Replay")

@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from app.ui import theme
+from app.ui.widgets.card import button_of
 
 WIDE, HIGH = 220, 76  # pixels, of a picture
 DIGIT = ("..####..", ".....##.", "....##..", "...###..", ".....##.", ".....##.", "..###...", "........")  # a three
@@ -139,6 +140,21 @@ def _prior(d: Drawing) -> None:
     d.arrow(136, 38, 154)
     d.codes(160, 18, 10, 4)
     d.words(78, 58, "p(z | …)", d.t.muted, 56)
+
+
+def _live(d: Drawing) -> None:
+    d.digit(14, 6, 8, 3)
+    d.pen(d.t.accent, 2)
+    d.painter.drawLine(QPointF(70, 8), QPointF(56, 28))
+    d.arrow(88, 38, 128)
+    d.digit(140, 6, 8)
+
+
+def _spread(d: Drawing) -> None:
+    for i, known in enumerate((8, 6, 5)):
+        d.digit(8 + 46 * i, 18, 5, known)
+    d.arrow(146, 38, 160)
+    d.digit(166, 18, 5, 5, d.t.accent)
 
 
 def _partial(d: Drawing) -> None:
@@ -401,6 +417,22 @@ def terms() -> dict[str, Term]:
             ),
             _mean,
         ),
+        "live": Term(
+            "Live",
+            (
+                "The completion follows the pen: one sample while it moves, all of them when it rests, from the same "
+                "seed, so that what changes comes of the stroke."
+            ),
+            _live,
+        ),
+        "spread": Term(
+            "Spread",
+            (
+                "How far the samples of a run lie apart at each pixel, as a standard deviation: where it is large the "
+                "sketch leaves the picture open."
+            ),
+            _spread,
+        ),
         "clamped": Term(
             "Clamped",
             (
@@ -491,5 +523,9 @@ def explain(window) -> None:
     give("bound", window.status)
     give("partial", window.sketch.name)
     give("latent", latents.name)
+    for name, term in (("set_live", "live"), ("show_spread", "spread")):
+        shown = button_of(window.actions_[name])
+        assert shown is not None
+        give(term, shown)
     for model, term in MODELS.items():
         give(term, window.bar.models[model])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from app.core.dataset_settings import is_fresh
 from app.core.job import Job, Kind
 from app.ui.widgets.card import button_of
 from vssm.sampling.events import Finished
@@ -73,7 +74,11 @@ class Tour(QObject):
 
     @Slot()
     def begin(self) -> None:
-        self.done.clear()
+        """From the first step that has not been done on the sketch that is there."""
+        runs = {run.model for run in self._window.runs.here if run.finished}
+        begun = not is_fresh(self._window.canvas.sketch.prompt)
+        had = {"draw": begun, "complete": bool(runs), "compare": begun and "transformer" in runs}
+        self.done = {name for name, done in had.items() if done}
         self.offered, self.going, self.toured = False, True, True
         self.turned.emit()
 

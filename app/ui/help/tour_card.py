@@ -1,4 +1,4 @@
-"""The tour's card over the corner of the window, and the outline of what the present step is done with."""
+"""The tour's card over the window, beside what it speaks of, and the outline of what the present step is done with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
-from app.ui import theme
+from app.ui import placement, theme
 from app.ui.help.tour import Tour
 from app.ui.widgets.card import announce, label, plain_button, spaced
 
@@ -51,7 +51,7 @@ class Outline(QWidget):
 
 
 class TourCard(QFrame):
-    """Offers the tour, then shows its steps with a tick at each that is done."""
+    """Offers the tour, then shows the step that is to be done next."""
 
     def __init__(self, tour: Tour, window: Window):
         super().__init__(window)
@@ -63,10 +63,8 @@ class TourCard(QFrame):
         rows = spaced(QVBoxLayout(self), 6, (14, 10, 14, 12))
         self.title = label("", "title", wrap=True)
         rows.addWidget(self.title)
-        self.lines = [label("", wrap=True) for _ in tour.steps]
         self.text = label("", wrap=True)
-        for one in (*self.lines, self.text):
-            rows.addWidget(one)
+        rows.addWidget(self.text)
         self.start, self.end = plain_button("Show me around", "", tour.begin), plain_button("", "", tour.leave)
         self.start.setObjectName("primary")
         row = spaced(QHBoxLayout(), 6)
@@ -94,20 +92,12 @@ class TourCard(QFrame):
         tour, step = self._tour, self._tour.step
         self.setVisible(tour.offered or tour.going)
         self.start.setVisible(tour.offered)
-        for line, one in zip(self.lines, tour.steps, strict=True):
-            done = one.name in tour.done
-            line.setVisible(tour.going)
-            line.setText(f"{'☑' if done else '☐'}  {one.title}")
-            line.setAccessibleName(f"{one.title}: {'done' if done else 'to be done'}")
-            line.setObjectName("muted" if done else "now" if one is step else "")
-            line.style().unpolish(line)
-            line.style().polish(line)
         if tour.offered:
             self.title.setText("Show me around: five steps")
             self.text.setText("Each is ticked when you have done it. Leave at any time; Help brings it back.")
             self.end.setText("No, thanks")
         elif step is not None:
-            self.title.setText(f"{len(tour.done)} of {len(tour.steps)} steps done")
+            self.title.setText(f"{tour.steps.index(step) + 1} of {len(tour.steps)}: {step.title}")
             self.text.setText(step.text)
             self.end.setText("Leave the tour")
         else:
@@ -125,15 +115,14 @@ class TourCard(QFrame):
 
     @Slot()
     def _follow(self) -> None:
-        """Keep to the corner; the outline keeps to its widget."""
+        """Keep beside the widget of the step, which the outline keeps to."""
         step = self._tour.step if self._tour.going else None
         self.outline.put(step.where(self._window) if step else None)
         if self.isVisible():
-            size = self.sizeHint()
-            foot = self._window.statusBar().height() + OFF
-            place = QPoint(self._window.width() - size.width() - OFF, self._window.height() - foot - size.height())
-            if (place, size) != (self.pos(), self.size()):
-                self.setGeometry(QRect(place, size))
+            around = step.where(self._window) if step else None
+            place = placement.beside(self._window, self.sizeHint(), [around] if around else [], OFF)
+            if place != self.geometry():
+                self.setGeometry(place)
                 self.raise_()
 
     def keyPressEvent(self, event) -> None:

@@ -30,6 +30,7 @@ EMPTY = (
     "A race lets models complete the sketch from the same seed, one after another, each alone on the clock. "
     "Then all are played side by side on one axis of time."
 )
+REPLAY = "The race again, by each model's own time"
 ROUNDS = (
     "A round of drafting: drafted pixels wait for the next network call, which accepts them up to the first that does "
     "not hold; that one is drawn anew, and those after it are rejected, to be drafted again."
@@ -110,9 +111,9 @@ class RacePanel(Card):
         self.axis.scrubbed.connect(self.put)
         self.axis.stepped.connect(self.step)
         self.body.addWidget(self.axis, 60)
-        self._controls = QWidget()
+        self.replay = QWidget()
         controls = Flow(5)
-        self._controls.setLayout(controls)
+        self.replay.setLayout(controls)
         self.pause = button(actions["pause"])
         for made in button(actions["earlier_frame"], "◀ Frame"), self.pause, button(actions["later_frame"], "Frame ▶"):
             controls.addWidget(made)
@@ -130,7 +131,7 @@ class RacePanel(Card):
         self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         controls.addStretch()
         controls.addWidget(self.time)
-        self.body.addWidget(self._controls)
+        self.body.addWidget(self.replay)
 
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._tick)
@@ -414,10 +415,11 @@ class RacePanel(Card):
     def _words(self) -> str:
         if self.race is None or self._recorded:
             return self._recorded
-        words, turn = self.race.words, self._turn() if self.running else "Stopped." * self._stopped
-        if turn == "Stopping …" or not turn:
-            return turn or words or "Nobody came to the end."
-        return f"{turn.rstrip('.')}. {words}" if words else turn
+        if self.running:
+            return self._turn()
+        if self.seconds < self.race.duration and not (self._stopped or self._barred):
+            return REPLAY
+        return f"{'Stopped. ' * self._stopped}{self.race.words}".strip() or "Nobody came to the end."
 
     @Slot()
     def _show(self) -> None:
@@ -425,7 +427,7 @@ class RacePanel(Card):
         barred = self._barred and raced is not None and not self.running
         self._stack.setCurrentWidget(self._message if raced is None else self.bars if barred else self._holder)
         self.bars.state.setText(self._turn() if self.repeating else "")
-        self._controls.setVisible(not (barred or self._recorded))
+        self.replay.setVisible(not (barred or self._recorded))
         self._times.setVisible(not self._recorded)
         words = self._words()
         if words != self.words.text():

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QAction, QColor
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core import race_timing
 from app.core.race import Race
@@ -19,7 +19,6 @@ from app.ui.widgets.number_field import WholeField
 from app.ui.widgets.plot import Curve, Plot, Seconds
 
 MOST = 50  # repeats at once
-FAR = 20  # times the fastest, from which on the axis is logarithmic
 HALF = 0.3  # of a bar's height, by its row's
 ROOM = 0.28  # of the axis, beside the longest bar, for words
 
@@ -53,10 +52,14 @@ class BarsPanel(QWidget):
         self.times.setValue(5)
         row.addWidget(button(repeat, "Repeat the timing"))
         named(row, "Times", self.times, "How many more runs of every contestant are timed")
+        self.log = QCheckBox("log time")
+        self.log.setToolTip("Logarithmic time; else a bar that is 88 times as long took 88 times as long")
+        self.log.toggled.connect(self._draw)
         self.state = OneLine()
         self.state.setObjectName("muted")
         self.state.setAccessibleName("Progress of the timing")
         row.addWidget(self.state, 1)
+        row.addWidget(self.log)
         row.addWidget(self.plot.button)
         rows.addLayout(row)
 
@@ -79,7 +82,7 @@ class BarsPanel(QWidget):
             self.plot.tell([])
             return
         every = [s for bar in self._bars for s in bar.seconds]
-        log = max(every) / max(min(every), 1e-9) >= FAR
+        log = self.log.isChecked()
         if log != self.plot.logs[0]:
             self.plot.set_log(log, False)
         wide = (lambda s: math.log10(max(s, 1e-9))) if log else float
@@ -87,7 +90,7 @@ class BarsPanel(QWidget):
         high = low + (wide(max(every)) - low) / (1 - ROOM)
         axis = self.plot.getAxis("left")
         axis.setTicks([[(-i, self._name(bar)) for i, bar in enumerate(self._bars)]])
-        self.plot.setLabel("bottom", "the model's time, logarithmic" if log else "the model's time")
+        self.plot.setLabel("bottom", "the model's time (log)" if log else "the model's time")
         for i, bar in enumerate(self._bars):
             self._draw_bar(bar, -i, low, wide)
         self.plot.fit((low, high), (-len(self._bars) + 0.4, 0.6))

@@ -64,7 +64,7 @@ class TimingPanel(Card):
             {"bottom": Seconds("bottom"), "left": Percent("left")},
             log=(True, False),
         )
-        self.plot.setLabel("left", "share of the picture")
+        self.plot.setLabel("left", "picture done")
         self.plot.setMinimumHeight(100)
         self.plot.keep_button()
         self._names, self._lines = CurveNames(self.plot), 1
@@ -127,8 +127,8 @@ class TimingPanel(Card):
                 self.plot.removeItem(item)
         for run in shown:
             self._draw_run(run, self._points(run, each), 1.0 if run in latest else 0.3)
-        time = "the model's time a picture" if each else "the model's time"
-        self.plot.setLabel("bottom", f"{time}, logarithmic" if self.log.isChecked() else time)
+        time = "time a picture" if each else "model's time"
+        self.plot.setLabel("bottom", f"{time} (log)" if self.log.isChecked() else time)
         self._fit([self._points(run, each) for run in shown])
         lines = self._names.show([self._end(run, *self._points(run, each)[-1]) for run in latest])
         if lines != self._lines:

@@ -19,6 +19,7 @@ from app.ui.widgets.card import label, spaced
 from app.ui.widgets.keys import PRESS, Keys
 
 GAP, HEAD, THUMB = 6, 14, 84  # between thumbnails of levels, above them for their numbers, and their largest side
+CODE = 26  # pixels of a thumbnail, from which on it is called so
 DOT = 0.6  # the widest, of a code's side
 SPAN, STEP = 3.0, 0.05  # how far a code is walked, and by what
 WALK = (
@@ -317,7 +318,7 @@ class LevelStrip(QWidget):
             painter.setPen(QColor(self._theme.text if level == self._level else self._theme.muted))
             above = cell.translated(0, -HEAD)
             above.setSize(QSizeF(cell.width() + HEAD, HEAD))
-            number = str(level) if level else "code"
+            number = "code" if not level and cell.width() > CODE else str(level)
             painter.drawText(above, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, number)
             painter.drawImage(cell, draw.qimage(self.pictures[level]))
             if level == self._level:

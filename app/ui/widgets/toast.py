@@ -1,8 +1,8 @@
-"""Messages over the lower right corner of the window, which wait for nobody and move nothing."""
+"""Messages over the window, low and to the right where that is free, which wait for nobody and move nothing."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QApplication,
@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.core.formatting import printable
-from app.ui import error_report
+from app.ui import error_report, placement
 from app.ui.widgets.card import announce, label, plain_button, spaced
 
 MOST = 3  # at a time
@@ -104,7 +104,7 @@ class Toast(QFrame):
 
 
 class Messages(QWidget):
-    """A stack of messages over the lower right corner of `over`, the latest at the bottom. The last few are seen; an
+    """A stack of messages over the window, the latest at the bottom. The last few are seen; an
     earlier one comes back when one of these is closed, so that none is lost unread."""
 
     def __init__(self, over: QMainWindow):
@@ -114,8 +114,11 @@ class Messages(QWidget):
         self.toasts: list[Toast] = []  # seen or not
         self._about = ""  # the data set in front of the person
         self._before: QWidget | None = None  # had the focus
-        self.beneath: QWidget | None = None  # stands in the corner, too
+        self.kept_free: tuple[QWidget, ...] = ()  # widgets that are not to be covered
         self._rows = spaced(QVBoxLayout(self), 6)
+        self._pace = QTimer(self, interval=250)  # what is to be kept free moves
+        self._pace.timeout.connect(self._follow)
+        self._pace.start()
         over.installEventFilter(self)
         self.hide()
 
@@ -203,7 +206,7 @@ class Messages(QWidget):
 
     @Slot()
     def place(self) -> None:
-        """Over the status bar, to the right, where they hide nothing of the sketch."""
+        """Low and to the right, where they cover nothing that is to be kept free."""
         seen = self.seen
         for one in self.toasts:
             one.setVisible(one in seen)
@@ -211,12 +214,13 @@ class Messages(QWidget):
         over = self._window
         wide = min(WIDE, over.width() - 2 * OFF)
         high = self._rows.totalHeightForWidth(wide) if seen else 0
-        foot = over.statusBar().height() + OFF
-        if self.beneath is not None and self.beneath.isVisible():
-            foot = over.height() - self.beneath.y() + OFF // 2
-        high = min(high, over.height() - foot - OFF)
-        self.setGeometry(over.width() - wide - OFF, over.height() - foot - high, wide, high)
+        self.setGeometry(placement.beside(over, QSize(wide, high), self.kept_free, OFF))
         self.raise_()
+
+    @Slot()
+    def _follow(self) -> None:
+        if self.isVisible() and not any(one.read for one in self.toasts):
+            self.place()
 
     def event(self, event) -> bool:
         if event.type() == QEvent.Type.LayoutRequest:  # details were unfolded
