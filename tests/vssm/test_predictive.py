@@ -2,6 +2,7 @@
 
 import itertools
 
+import fuzzing
 import numpy as np
 import pytest
 import torch
@@ -70,6 +71,22 @@ def test_shipped_weights_draw_the_same_digits(name):
         ]
         assert (both[0].images == both[1].images).all()
         assert both[1].network_calls < both[0].network_calls / 4 and both[1].accepted > both[1].drafted / 3
+
+
+@pytest.mark.skipif(not fuzzing.LONG, reason="takes minutes: a thousand digits, one pixel after another")
+@pytest.mark.parametrize("name", RASTER)
+def test_of_a_thousand_digits_rounding_parts_one_at_most(name):
+    generator = Generator(checkpoint.load(checkpoint.shipped(name, "mnist")), CPU)
+    nothing, none_known = np.zeros((50, *data.MNIST.shape), np.uint8), np.zeros((50, *data.MNIST.shape[:2]), bool)
+    equal = 0
+    for seed in range(20):
+        one, other = (
+            generator.complete_batch(nothing, none_known, seed=seed, sampler=sampler)[0]
+            for sampler in ("sequential", "predictive")
+        )
+        equal += int((one == other).all((1, 2, 3)).sum())
+    print(f"{name}: {equal} of 1000 pictures are equal")
+    assert equal >= 999
 
 
 @pytest.mark.parametrize("name", RASTER)
