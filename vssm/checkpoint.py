@@ -77,7 +77,15 @@ class Checkpoint:
             "scores": self.scores,
             "training": self.training,
         }
-        write(path, {k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()}, meta)
+        write(path, {k: _stored(v.detach().cpu().contiguous()) for k, v in self.network.state_dict().items()}, meta)
+
+
+def _stored(tensor: Tensor) -> Tensor:
+    """Convert a tensor to half precision if that changes none of its numbers."""
+    if not tensor.is_floating_point():
+        return tensor
+    half = tensor.half()
+    return half if bool((half.to(tensor.dtype) == tensor).all()) else tensor
 
 
 def parts(training: dict[str, Any]) -> list[dict[str, Any]]:
@@ -216,7 +224,7 @@ Layout = tuple[str, tuple[int, ...]]  # a tensor's type, by its name in safetens
 
 
 def described(tensor: Tensor) -> Layout:
-    """Return the layout that a file would have for a tensor."""
+    """Return the layout that a file has for a tensor, but for those of "F32" whose numbers are all of "F16"."""
     names = {"float32": "F32", "int64": "I64"}  # all that networks here are made of
     kind = str(tensor.dtype).removeprefix("torch.")
     return names.get(kind, kind), tuple(tensor.shape)
@@ -229,8 +237,8 @@ def require_fit(wanted: dict[str, Layout], given: dict[str, Layout]) -> None:
             raise UserError(f"it has no tensor {name!r}.")
         if name not in wanted:
             raise UserError(f"it has a tensor {name!r} that its network does not know.")
-        if given[name] != wanted[name]:
-            (kind, shape), (other, size) = given[name], wanted[name]
+        (kind, shape), (other, size) = given[name], wanted[name]
+        if shape != size or (kind != other and (kind, other) != ("F16", "F32")):
             raise UserError(f"its tensor {name!r} is {kind} {list(shape)}, and its network needs {other} {list(size)}.")
 
 

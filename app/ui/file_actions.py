@@ -364,11 +364,7 @@ class FileActions(QObject):
         self._open(dialog)
 
     def _ask_race_file(self, race: Race, speed: float) -> None:
-        def write(path: str) -> None:
-            """Once the file's dialog is gone, which would lie over that of the progress."""
-            QTimer.singleShot(0, self._window, partial(self._write_race, race, speed, path))
-
-        self._ask_file("Save the race", "race.gif", ANIMATIONS, write)
+        self._ask_file("Save the race", "race.gif", ANIMATIONS, partial(self._write_race, race, speed))
 
     def _write_race(self, race: Race, speed: float, path: str) -> None:
         progress = QProgressDialog(

@@ -90,7 +90,7 @@ class Window(QMainWindow):
         self.tour = Tour(self)
         self.tour.toured = restored.toured
         self.tour_card = TourCard(self.tour, self)
-        replayed = self.race.axis, self.race.replay, self.race.bars.times
+        replayed = self.race.axis, self.race.replay, self.race.bars.times, self.race.bars.log
         self.messages.kept_free = *replayed, self.completion.strip, self.tour_card
         watched = self, *self.docks.docks.values(), *self.findChildren(QComboBox)  # panels float, lists take letters
         self._key_places = KeyPlaces(self.actions_.by_name.values(), watched, self)

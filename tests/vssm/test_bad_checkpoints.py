@@ -101,7 +101,7 @@ def put(value: float):
         (put(float("nan")), "weights 'fine.1.block.into.weight' are not finite"),
         (put(float("inf")), "weights 'fine.1.block.into.weight' are not finite"),
         (put(-1e30), "weights 'fine.1.block.into.weight' are not finite, or too large"),
-        (lambda t: t | {"fine_position": t["fine_position"].half()}, "'fine_position' is F16 [14, 14, 128]"),
+        (lambda t: t | {"fine_position": t["fine_position"].bfloat16()}, "'fine_position' is BF16 [14, 14, 128]"),
         (lambda t: t | {"fine_position": t["fine_position"].double()}, "its network needs F32 [14, 14, 128]"),
         (lambda t: t | {"fine_position": t["fine_position"][:13].clone()}, "'fine_position' is F32 [13, 14, 128]"),
         (lambda t: t | {"wings": torch.zeros(2)}, "a tensor 'wings' that its network does not know"),

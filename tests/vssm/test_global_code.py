@@ -1,5 +1,6 @@
 """The global code: its posterior is the nearest centroid, its prior a distribution that adds up, its draws exact."""
 
+import copy
 import dataclasses
 import itertools
 import math
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import complete, pictures, small
 
-from vssm import data
+from vssm import checkpoint, data
 from vssm.checkpoint import Checkpoint
 from vssm.errors import UserError
 from vssm.models import registry
@@ -26,7 +27,7 @@ from vssm.training.trainer import Trainer, TrainingConfig
 CODES, CLASSES = 2, 3
 CONFIG = VSSMConfig(
     8, 8, d_model=16, inner=16, state=8, heads=2, coarse_levels=1, fine_levels=1, latent_size=2, head_channels=4,
-    codes=CODES, code_classes=CLASSES, code_blocks=1, code_hidden=8,
+    codes=CODES, code_classes=CLASSES, code_blocks=1, code_hidden=8, code_features=4,
 )  # fmt: skip
 
 
@@ -36,8 +37,9 @@ def network() -> VSSM:
     torch.manual_seed(2)
     network = VSSM(CONFIG).eval().requires_grad_(False)
     network.prepare(torch.randint(0, 2, (200, 8, 8, 1)))
-    for head in network.code.prior.heads:
+    for head, features in zip(network.code.prior.heads, network.code.prior.features, strict=True):
         head.weight.normal_()
+        features.out.weight.normal_()
     return network
 
 
@@ -53,8 +55,8 @@ def enumerated(network: VSSM, prompt: torch.Tensor) -> dict[tuple[int, ...], flo
     read = code.prior.read_prompt(prompt)
     for codes in itertools.product(range(CLASSES), repeat=CODES):
         plans = code.quantiser.partial_plans(torch.tensor([codes]))
-        centroids = code.quantiser.centroids
-        logits = [code.prior.logits(read, plans[:, m], m, centroids[m])[0] for m in range(CODES)]
+        classes = code.classes()
+        logits = [code.prior.logits(read, plans[:, m], m, classes[m])[0] for m in range(CODES)]
         found[codes] = math.exp(sum(x.log_softmax(-1)[k] for x, k in zip(logits, codes, strict=True)))
     return found
 
@@ -104,6 +106,35 @@ def test_k_means_leaves_no_class_without_members():
 
 def test_the_prior_adds_up_to_one(network):
     assert sum(enumerated(network, prompts(network)).values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_what_classes_are_compared_by_is_computed_beforehand(network):
+    """For generation; and a class's features are added to its centroid, which the logits of old files are made of."""
+    folded, prompt = copy.deepcopy(network.code), prompts(network, 3)
+    folded.fold()
+    drawn = [code.draw(prompt, 3, lambda number, logits: logits.argmax(-1)) for code in (network.code, folded)]
+    assert all(torch.equal(a, b) for a, b in zip(*drawn, strict=True))
+    for classes, centroids in zip(folded.folded, network.code.quantiser.centroids, strict=True):
+        assert torch.equal(classes[:, : centroids.shape[1]], centroids)
+        assert classes.shape[1] == centroids.shape[1] + CONFIG.code_features
+    assert all(torch.equal(a, b) for a, b in zip(folded.folded, network.code.classes(), strict=True))
+    without = VSSM(dataclasses.replace(CONFIG, code_features=0)).code
+    assert all(torch.equal(a, b) for a, b in zip(without.classes(), without.quantiser.centroids, strict=True))
+
+
+def test_a_generator_computes_them_once(network):
+    generator = Generator(Checkpoint("vssm", data.MNIST, network))
+    assert generator._sampling_network.code.folded is not None and network.code.folded is None
+
+
+def test_centroids_take_two_bytes_a_number_in_a_file(network, tmp_path):
+    """As all tensors whose numbers are no finer; what is read is the same."""
+    Checkpoint("vssm", data.MNIST, network).save(tmp_path / "a.safetensors")
+    layout = checkpoint.read_header(tmp_path / "a.safetensors").layout
+    assert layout["code.quantiser.centroids"][0] == "F16" and layout["code.prior.read.weight"][0] == "F32"
+    again, _ = checkpoint.read_network(tmp_path / "a.safetensors", lambda meta: VSSM(CONFIG))
+    ours, theirs = network.state_dict(), again.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) and theirs[name].dtype == ours[name].dtype for name in ours)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.5])

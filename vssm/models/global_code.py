@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssm.nn import latent_distributions
-from vssm.nn.modules import ModuleList
+from vssm.nn.modules import Foldable, ModuleList
 from vssm.nn.ssm_block import Conv, SSMBlock, at_least_float32
 
 SUMMARY = 16  # channels a position of the coarse grid may tell the whole picture, and be told of it
@@ -77,7 +77,7 @@ class Quantiser(nn.Module):
         """Find the centroids: k-means on pixel values [N, H, W, C], stage after stage on what is left over."""
         rest = torch.cat([self.reduce(some) for some in values.split(4096)])
         for centroids in self.centroids:
-            centroids.copy_(k_means(rest, len(centroids), rounds))
+            centroids.copy_(k_means(rest, len(centroids), rounds).half())  # which files keep in half the bytes
             rest = rest - centroids[nearest(rest, centroids)]
 
 
@@ -103,10 +103,27 @@ def k_means(x: Tensor, classes: int, rounds: int) -> Tensor:
     return centroids
 
 
+class ClassFeatures(nn.Module):
+    """What a head's prediction is compared with, for each class of a code: its centroid [K, R], and features [K, F]
+    that a small network finds in it. Both hold for similar centroids alike; with centroids alone, the logits of K
+    classes would be linear in R given numbers."""
+
+    def __init__(self, size: int, features: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(size, 2 * features)
+        self.out = nn.Linear(2 * features, features, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, centroids: Tensor) -> Tensor:
+        """Compute the features of centroids [K, R] and join them: [K, R + F]."""
+        with torch.autocast(centroids.device.type, enabled=False):
+            return torch.cat([centroids, self.out(F.silu(self.hidden(centroids)))], -1)
+
+
 class CodePrior(nn.Module):
     """p_ω(k_m | k_{<m}, x_S): a stem and blocks on the coarse grid read the prompt once; then a small network with a
-    head for each code is given this and the plan so far. A head predicts a plan, and a class is as likely as its
-    centroid is in line with that: what is learned of one class holds for those of similar centroids."""
+    head for each code is given this and the plan so far. A head predicts features of a class, and a class is as likely
+    as its own are in line with these: what is learned of one class holds for those of similar centroids."""
 
     def __init__(
         self,
@@ -115,6 +132,7 @@ class CodePrior(nn.Module):
         d_model: int,
         patch: int,
         hidden: int,
+        features: int,
         blocks: list[SSMBlock],
     ) -> None:
         super().__init__()
@@ -130,7 +148,10 @@ class CodePrior(nn.Module):
         self.plan = nn.Linear(size, hidden, bias=False)
         self.stage = nn.Parameter(0.02 * torch.randn(codes, hidden))
         self.hidden = nn.Linear(hidden, hidden)
-        self.heads: ModuleList[nn.Linear] = ModuleList(nn.Linear(hidden, size, bias=False) for _ in range(codes))
+        heads = (nn.Linear(hidden, size + features, bias=False) for _ in range(codes))
+        self.heads: ModuleList[nn.Linear] = ModuleList(heads)
+        learned = (ClassFeatures(size, features) for _ in range(codes if features else 0))
+        self.features: ModuleList[ClassFeatures] = ModuleList(learned)
         self.bias = nn.Parameter(torch.zeros(codes, classes))
         for head in self.heads:
             nn.init.normal_(head.weight, std=0.02)
@@ -142,14 +163,14 @@ class CodePrior(nn.Module):
             h = block(h)
         return self.read(self.summary(self.norm(h)).flatten(1))
 
-    def logits(self, prompt: Tensor, plan: Tensor | None, stage: int, centroids: Tensor) -> Tensor:
+    def logits(self, prompt: Tensor, plan: Tensor | None, stage: int, classes: Tensor) -> Tensor:
         """Compute the logits [B, K] of the code at `stage` (from 0), given `read_prompt`, the plan so far [B, R], if
-        there is one, and the stage's centroids [K, R]."""
+        there is one, and what the stage's `classes` are compared by [K, R + F]."""
         u = prompt + self.stage[stage]
         u = F.silu(u if plan is None else u + self.plan(plan))
         wanted = self.heads[stage](u + F.silu(self.hidden(u)))
         with torch.autocast(wanted.device.type, enabled=False):  # near classes differ by less than bfloat16 tells
-            return F.linear(at_least_float32(wanted), centroids, self.bias[stage])
+            return F.linear(at_least_float32(wanted), classes, self.bias[stage])
 
 
 class PlanReader(nn.Module):
@@ -172,15 +193,27 @@ class PlanReader(nn.Module):
         return self.enter(torch.cat([whole, local.to(whole.dtype)], -1))
 
 
-class GlobalCode(nn.Module):
+class GlobalCode(Foldable):
     """Quantiser and prior. The code is one level of latents: a Categorical of M variables of K classes at the one
     position of a 1 × 1 grid."""
+
+    folded: list[Tensor] | None = None
 
     def __init__(self, quantiser: Quantiser, prior: CodePrior) -> None:
         super().__init__()
         self.quantiser, self.prior = quantiser, prior
         codes, classes, _ = quantiser.centroids.shape
         self.latent = latent_distributions.Categorical(codes, classes)
+
+    def classes(self) -> list[Tensor]:
+        """Compute what the classes of each code are compared by [K, R + F]."""
+        centroids = list(self.quantiser.centroids)
+        if not self.prior.features:
+            return centroids
+        return [features(some) for features, some in zip(self.prior.features, centroids, strict=True)]
+
+    def fold(self) -> None:
+        self.folded = self.classes()
 
     def infer(self, values: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Compute the code of whole pictures [B, H, W, C] with prompts [B, H, W, C + 1].
@@ -191,7 +224,7 @@ class GlobalCode(nn.Module):
         codes = self.quantiser.codes(values)
         plans = self.quantiser.partial_plans(codes)
         read = self.prior.read_prompt(prompt)
-        logits = [self.prior.logits(read, plans[:, m], m, c) for m, c in enumerate(self.quantiser.centroids)]
+        logits = [self.prior.logits(read, plans[:, m], m, classes) for m, classes in enumerate(self.classes())]
         p = torch.cat(logits, -1)
         value = self.latent.value(codes)
         q = CERTAIN * (value - 1)
@@ -212,10 +245,10 @@ class GlobalCode(nn.Module):
         """
         read = self.prior.read_prompt(prompt)
         plan, raw, codes = None, [], []
-        for m, centroids in enumerate(self.quantiser.centroids):
-            raw.append(self.prior.logits(read, plan, m, centroids).expand(samples, -1))
+        for m, classes in enumerate(self.folded or self.classes()):
+            raw.append(self.prior.logits(read, plan, m, classes).expand(samples, -1))
             codes.append(choose(m, raw[-1]))
-            chosen = centroids[codes[-1]]
+            chosen = self.quantiser.centroids[m, codes[-1]]
             plan = chosen if plan is None else plan + chosen
         assert plan is not None
         value = self.latent.value(torch.stack(codes, 1))

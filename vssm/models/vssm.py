@@ -50,7 +50,7 @@ class VSSMConfig(PictureConfig):
     estimator: of the gradient through a categorical draw, "reinmax" or "gumbel"; causal: true for the paper's model;
     codes: how many discrete variables of code_classes each the global code has, 0 for no code; code_pool: how many
     pixels wide and high the part of a picture is that one pixel of the plan stands for; code_blocks: how many blocks
-    read the prompt for the code's prior.
+    read the prompt for the code's prior; code_features: how many learned features of a class it sees.
     """
 
     patch: int = bounded(2, 1, 64, divides=("height", "width"))
@@ -75,6 +75,7 @@ class VSSMConfig(PictureConfig):
     code_pool: int = bounded(2, 2, 64, divides=("height", "width"))
     code_blocks: int = bounded(4, 0, 64)
     code_hidden: int = bounded(256, 1, 4096)
+    code_features: int = bounded(0, 0, 1024)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -296,7 +297,8 @@ class VSSM(nn.Module):
             if c.codes:
                 quantiser = Quantiser(c.height, c.width, c.channels, c.num_values, c.code_pool, c.codes, c.code_classes)
                 blocks = [block(i) for i in range(c.code_blocks)]
-                self.code = GlobalCode(quantiser, CodePrior(quantiser, coarse_grid, D, c.patch, c.code_hidden, blocks))
+                prior = CodePrior(quantiser, coarse_grid, D, c.patch, c.code_hidden, c.code_features, blocks)
+                self.code = GlobalCode(quantiser, prior)
                 self.plan = PlanReader(quantiser, coarse_grid, D, c.code_hidden)
             self.coarse_position = nn.Parameter(0.02 * torch.randn(*coarse_grid, D))
             self.fold_prompt = Linear(4 * D, D)
@@ -512,6 +514,5 @@ def chunked_sampler(config: VSSMConfig) -> Sampler:
 
 def config_for(data: DataSet, **changes: object) -> VSSMConfig:
     """Make the config of the preset `vssm` for a data set."""
-    return for_data(
-        VSSMConfig, data, "vssm", changes, fine_levels=2, codes=2, code_classes=1024, code_blocks=2, code_hidden=512
-    )
+    code = {"codes": 2, "code_classes": 1024, "code_blocks": 2, "code_hidden": 512, "code_features": 128}
+    return for_data(VSSMConfig, data, "vssm", changes, fine_levels=2, **code)

@@ -24,6 +24,13 @@ else:
     ModuleList = nn.ModuleList
 
 
+class Foldable(nn.Module):
+    """A module that can compute beforehand what depends on its weights alone, if these stay as they are."""
+
+    def fold(self) -> None:
+        raise NotImplementedError
+
+
 class Linear(nn.Linear):
     """nn.Linear that takes its input in the precision of its weights, as autocast does where it is on."""
 

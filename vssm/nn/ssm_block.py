@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vssm.nn import scan
-from vssm.nn.modules import Linear
+from vssm.nn.modules import Foldable, Linear
 
 TOKENS_IN_CACHE = 1600  # of so many at a time, what a block computes in between stays in a CPU core's cache
 FEW_PLACES = 64  # where a kernel is applied: for so few, one product of all that it sees is faster than a convolution
@@ -73,7 +73,8 @@ class Conv(nn.Conv2d):
 
 
 def prepare(modules: Iterable[nn.Module], dtype: torch.dtype) -> None:
-    """Prepare weights for generation without autocast: large products in `dtype`, and no cast or copy on the way.
+    """Prepare weights for generation without autocast: large products in `dtype`, no cast or copy on the way, and what
+    depends on them alone computed once.
 
     The rest stays in float32: plain `nn.Linear`, which is small, norms, positions, decays and precise convolutions.
     """
@@ -85,6 +86,8 @@ def prepare(modules: Iterable[nn.Module], dtype: torch.dtype) -> None:
         if isinstance(module, SSMBlock):
             module.skip.data = module.skip.to(dtype)
             module.kernel.data = module.kernel.to(dtype).contiguous(memory_format=torch.channels_last)
+        if isinstance(module, Foldable):
+            module.fold()
 
 
 class SSMBlock(nn.Module):

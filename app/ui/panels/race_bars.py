@@ -36,13 +36,7 @@ class BarsPanel(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         self.words = label("", "muted", wrap=True)
         self.words.setAccessibleName("What the bars are")
-        self.log = QCheckBox("log time")
-        self.log.setToolTip("Logarithmic time; else a bar that is 88 times as long took 88 times as long")
-        self.log.toggled.connect(self._draw)
-        head = spaced(QHBoxLayout(), 5)
-        head.addWidget(self.words, 1)
-        head.addWidget(self.log)
-        rows.addLayout(head)
+        rows.addWidget(self.words)
         self.plot = Plot(
             "Bars of the last race: seconds of every contestant",
             "race",
@@ -58,10 +52,14 @@ class BarsPanel(QWidget):
         self.times.setValue(5)
         row.addWidget(button(repeat, "Repeat the timing"))
         named(row, "Times", self.times, "How many more runs of every contestant are timed")
+        self.log = QCheckBox("log time")
+        self.log.setToolTip("Logarithmic time; else a bar that is 88 times as long took 88 times as long")
+        self.log.toggled.connect(self._draw)
         self.state = OneLine()
         self.state.setObjectName("muted")
         self.state.setAccessibleName("Progress of the timing")
         row.addWidget(self.state, 1)
+        row.addWidget(self.log)
         row.addWidget(self.plot.button)
         rows.addLayout(row)
 
