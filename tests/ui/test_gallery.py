@@ -12,12 +12,13 @@ from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction, QContextMenuEvent, QImage
 from PySide6.QtWidgets import QApplication, QWidget
-from windows import LEFT, accept, press, take
+from windows import LEFT, accept, exposed, press, take
 
 from app.core.formatting import percent
 from app.core.job import State
 from app.core.pinned import MOST_PINNED
 from app.core.run import Run
+from app.ui.panels.completion import CompletionPanel
 from app.ui.widgets.card import LINE
 from app.ui.widgets.pixel_inspector import ALONE, POINT, spread
 from vssm import data
@@ -480,3 +481,18 @@ def test_a_share_is_never_said_to_be_certain():
         "0.3 %",
         "< 0.1 %",
     ]
+
+
+def test_samples_stand_beside_the_completion_or_under_it_where_it_is_tall(qtbot):
+    panel = exposed(qtbot, CompletionPanel(), 320, 700)
+    large, samples = panel.picture, panel.gallery
+    for size, under in (((320, 700), True), ((700, 560), False), ((320, 700), True)):
+        panel.resize(*size)
+        qtbot.wait(20)
+        apart = samples.geometry().topLeft() - large.geometry().topLeft()
+        assert (apart.y() > 0) == under and (apart.x() > 0) != under
+    panel.resize(700, 560)
+    qtbot.wait(20)
+    few = samples.width()
+    panel._pictures.share(64)
+    qtbot.waitUntil(lambda: samples.width() > 1.5 * few)  # so that 64 are legible

@@ -478,8 +478,12 @@ class Pictures(QWidget):
         """Give the samples a fifth of the room, or more where there are many."""
         for place, part in enumerate((3, 2) if samples > MANY else (4, 1)):
             self._row.setStretch(place, part)
+        self._turn()
+
+    def _turn(self) -> None:
+        ways = QBoxLayout.Direction
+        self._row.setDirection(ways.TopToBottom if self.height() > 1.2 * self.width() else ways.LeftToRight)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        ways = QBoxLayout.Direction
-        self._row.setDirection(ways.TopToBottom if self.height() > 1.2 * self.width() else ways.LeftToRight)
+        self._turn()
