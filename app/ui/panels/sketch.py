@@ -182,6 +182,7 @@ class SketchPanel(Card):
     def turn_to(self, dataset: data.DataSet, settings: DatasetSettings) -> None:
         """Go on with the sketch of a data set."""
         self._data, self._settings = dataset, settings
+        self._bound.start()  # as another data set's pixels are of another size
         colour = dataset.channels == 3
         for value in COLOUR_TOOLS:
             self._buttons[value].setVisible(colour)
