@@ -73,9 +73,9 @@ class Meter:
 
     def words(self, now: float) -> str:
         """Both figures for a person; what to do before there are any."""
-        delay, rate = self.delay(now), self.rate(now)
-        if not delay:
+        if not self._latency:
             return "Draw: the completion follows"
+        delay, rate = self.delay(now), self.rate(now)
         often = f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}"
         took = f"{delay * 1000:.0f} ms" if delay < 0.9995 else f"{delay:.1f} s"
         return f"{often} completions/s · {took} delay"

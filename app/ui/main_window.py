@@ -47,9 +47,10 @@ from app.ui.panels.scaling import ScalingPanel
 from app.ui.panels.sketch import SketchPanel
 from app.ui.panels.timing import TimingPanel
 from app.ui.race_controller import RaceController, ScalingController
-from app.ui.settings_bar import WORDS, SettingsBar
+from app.ui.settings_bar import SettingsBar
 from app.ui.story import Story
 from app.ui.widgets.card import button, label, spaced, wrap_tips
+from app.ui.widgets.pause_button import WORDS
 from app.ui.widgets.plot import Plot
 from app.ui.widgets.toast import Messages
 from vssm import checkpoint, data

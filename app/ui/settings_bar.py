@@ -17,9 +17,8 @@ from app.ui.actions import Actions
 from app.ui.widgets.card import button, named, spaced
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.number_field import DecimalField, WholeField
+from app.ui.widgets.pause_button import WORDS, PauseButton, with_key
 from app.ui.widgets.sampler_picker import SamplerPicker
-
-WORDS = "Pause", "Continue", "Replay"  # of one button, as a run or the replay of a race stands
 
 
 class SettingsBar(QFrame):
@@ -59,14 +58,12 @@ class SettingsBar(QFrame):
             made = button(self._actions[name], text)
             made.setObjectName("primary")
             run.addWidget(made)
-        self.pause = button(self._actions["pause"])
-        for word in reversed(WORDS):
-            self.show_pause(word)
-            widest = max(self.pause.minimumWidth(), self.pause.sizeHint().width())
-            self.pause.setMinimumWidth(widest)  # no other button moves when the word changes
+        self.show_pause(WORDS[0])
+        self.pause = PauseButton(self._actions["pause"])
         run.addWidget(self.pause)
         run.addWidget(button(self._actions["stop"], "Stop  Esc"))
-        run.addWidget(button(self._actions["show_more"], "More"))
+        row.addWidget(button(self._actions["show_more"], "More"))
+        row.keep_in_first_row()  # a second click undoes the first
         return row
 
     def _settings(self) -> Flow:
@@ -120,7 +117,7 @@ class SettingsBar(QFrame):
     def show_pause(self, word: str) -> None:
         """Let the action say what it would do."""
         self._actions["pause"].setText(word)
-        self._actions["pause"].setIconText(f"{word}  P")
+        self._actions["pause"].setIconText(with_key(word))
 
     # --- the seed
 

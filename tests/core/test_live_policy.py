@@ -145,6 +145,9 @@ def test_a_run_that_a_person_asked_for_settles(policy):
 def test_completions_are_counted_over_the_last_second():
     meter = Meter()
     assert meter.words(1) == "Draw: the completion follows"
+    meter.change(99)
+    assert meter.words(99.1) == "Draw: the completion follows"  # none has come yet
+    meter.forget()
     for i in range(200):  # one each 20 ms, 10 ms after its change
         meter.change(100 + i / 50)
         meter.ask()

@@ -318,7 +318,8 @@ def test_the_sample_shown_large_is_pinned_and_used_by_shortcut(mnist, qtbot):
     window = mnist
     assert not window.actions_["pin_sample"].isEnabled() and not window.actions_["use_sample"].isEnabled()
     run = made(window, samples=1)
-    assert "Shift+P" in window.completion._no_pins.text()
+    words, name = window.completion._no_pins, window.completion._pins_name
+    assert "Shift+P" in words.text() and words.isVisible() and not name.isVisible()
     press(qtbot, window, "Shift+P")
     assert [p.sample for p in window.workspace.dataset_settings.pinned] == [1]
     press(qtbot, window, "Shift+P")

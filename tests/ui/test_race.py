@@ -19,7 +19,7 @@ from app.core.race import Axis, Contestant, PlaybackClock, Race
 from app.core.settings import CompletionSettings
 from app.ui import theme
 from app.ui.panels.race import REPLAY
-from app.ui.widgets.race_card import TINTS, colours_of
+from app.ui.widgets.race_card import TINTS, RaceCard, colours_of
 from vssm import checkpoint, data
 from vssm.files.examples import examples
 from vssm.models import registry
@@ -117,6 +117,27 @@ def test_places_and_words():
         "Mamba: third",
     ]
     assert Race.of((one, two)).words == "" and [race.short(i) for i in (1, 2, 3, 4)] == ["1st", "2nd", "3rd", "4th"]
+
+
+def test_words_on_several_who_came_later():
+    one, two, three = contestant("vssm"), contestant("transformer"), contestant("mamba")
+    made = raced(*((who, events(who, [end], [12])) for who, end in ((one, 0.1), (two, 1.0), (three, 0.2))))
+    assert made.words == "VSSM first in 0.10 s; Mamba takes 2.0 ×, Transformer 10 × as long"
+
+
+@pytest.mark.parametrize("width", [64, 88, 140, 200])
+def test_a_card_shows_the_whole_time_beside_or_above_the_place(qtbot, width):
+    made = raced((contestant(), events(contestant(), [0.019], [12])))
+    card = RaceCard(made.tracks[0].contestant)
+    qtbot.addWidget(card)
+    card.setStyleSheet("#number { font-size: 17px; font-weight: 600 }")
+    card.resize(width, 300)
+    card.show()
+    card.show_state(made.at(1.0)[0], "", theme.LIGHT, True)
+    qtbot.waitUntil(lambda: card.place.text() == "1st" and card.layout().activate() is False)
+    assert card.clock.width() >= card.clock.sizeHint().width() and card.place.width() >= card.place.sizeHint().width()
+    assert not card.clock.geometry().intersects(card.place.geometry())
+    assert (card.place.y() > card.clock.y()) == (width < 100)
 
 
 def test_a_call_that_tells_of_latents_and_pixels_is_one_frame():

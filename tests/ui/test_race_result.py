@@ -80,16 +80,23 @@ def test_what_a_stopped_race_has_brought_stays(simple, qtbot):
 
 def test_the_button_says_what_it_does(simple, qtbot):
     window, pause = simple, button_of(simple.actions_["pause"])
-    wide = pause.width()
     raced(qtbot, window)
+    others = [window.bar.samples, window.bar.pause, window.race.speed, button_of(window.actions_["later_frame"])]
+
+    def places():
+        for one in (window.bar, window.race.replay):
+            one.layout().activate()
+        return [one.mapTo(window, one.rect().topLeft()) for one in others], pause.width()
+
+    at_first = places()
     qtbot.keyClick(window.race.axis, Qt.Key.Key_End)
     assert pause.text().startswith("Replay") and pause.accessibleName() == "Replay"
     qtbot.keyClick(window.race.axis, Qt.Key.Key_Home)
-    assert pause.text().startswith("Continue")
+    assert pause.text().startswith("Continue") and places() == at_first
     qtbot.mouseClick(pause, LEFT)
     assert window.race.playing and pause.text().startswith("Pause")
     qtbot.waitUntil(lambda: not window.race.playing, timeout=LONG)
-    assert pause.text().startswith("Replay") and pause.width() == wide
+    assert pause.text().startswith("Replay") and places() == at_first
     qtbot.mouseClick(pause, LEFT)
     assert window.race.playing and window.race.seconds < window.race.race.duration
 

@@ -50,6 +50,19 @@ def test_a_newcomer_sees_two_models_and_what_starts_them(simple, qtbot):
     assert in_bar(window) == few and not window.latents.what.isVisible()
 
 
+@pytest.mark.parametrize("width", [1000, 1280, 1600])
+def test_a_second_click_at_the_same_place_undoes_more(simple, qtbot, width):
+    window, made = simple, button_of(simple.actions_["show_more"])
+    window.resize(width, 760)
+    qtbot.waitUntil(lambda: window.width() == width)
+    place = made.mapTo(window, made.rect().center())
+    for more in (True, False):
+        qtbot.mouseClick(window.childAt(place), LEFT)
+        qtbot.waitUntil(lambda: window.bar.models["mamba"].isVisible() == more)  # noqa: B023
+        window.bar.layout().activate()
+        assert window.actions_["show_more"].isChecked() == more and window.childAt(place) is made
+
+
 def test_more_is_remembered(simple, qtbot, tmp_path):
     press(qtbot, simple, "Shift+M")
     assert Preferences(tmp_path).apply(Session()).more and simple.session().more

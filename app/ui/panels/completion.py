@@ -127,7 +127,8 @@ class CompletionPanel(Card):
         self.pins.unpinned.connect(self._unpin)
         self.pins.more.connect(self._unpin)
         self._no_pins = label("", "muted", wrap=True)
-        self._pin_row = Column(label("Pinned", "muted"), self.pins, self._no_pins)
+        self._pins_name = label("Pinned", "muted")
+        self._pin_row = Column(self._pins_name, self.pins, self._no_pins)
         self._pin_row.setFixedWidth(PINS)
         thumbs = QWidget()
         self._earlier = spaced(QHBoxLayout(thumbs), 4)
@@ -182,7 +183,7 @@ class CompletionPanel(Card):
         self._hint.setVisible(run is None)
         self._pin_row.setVisible(run is not None or bool(self._pins))
         alone = run is not None and run.settings.samples == 1
-        self._no_pins.setText("none yet: Shift+P pins this one" if alone else "none yet: click a sample")
+        self._no_pins.setText("No pins yet: Shift+P pins this one" if alone else "No pins yet: click a sample")
         if run is None:
             self.picture.show_picture(None, None)
             self.gallery.show_pictures([], 0, [], [], set())
@@ -344,6 +345,7 @@ class CompletionPanel(Card):
         self.pins.show_pictures(drawn, len(pins) - 1, frames, tips, set(), marked=False)
         self.pins.setVisible(bool(pins))
         self._no_pins.setVisible(not pins)
+        self._pins_name.setVisible(bool(pins))  # the runs beside them are no pins
 
     def _pin(self, result: Pinned) -> None:
         if len(self._pins) >= MOST_PINNED:

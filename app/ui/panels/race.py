@@ -21,6 +21,7 @@ from app.ui.panels.race_bars import BarsPanel
 from app.ui.widgets.card import Card, button, hint, label, named, spaced
 from app.ui.widgets.entrants import Entrants
 from app.ui.widgets.flow import Flow
+from app.ui.widgets.pause_button import PauseButton
 from app.ui.widgets.race_card import TINTS, RaceCard
 from app.ui.widgets.time_axis import TimeAxis
 
@@ -114,7 +115,7 @@ class RacePanel(Card):
         self.replay = QWidget()
         controls = Flow(5)
         self.replay.setLayout(controls)
-        self.pause = button(actions["pause"])
+        self.pause = PauseButton(actions["pause"])
         for made in button(actions["earlier_frame"], "◀ Frame"), self.pause, button(actions["later_frame"], "Frame ▶"):
             controls.addWidget(made)
         self.speed = QComboBox()

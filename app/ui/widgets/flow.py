@@ -18,6 +18,7 @@ class Flow(QLayout):
         self._before: list[int] = []  # the space in front of each, where it does not begin a row
         self._first_right: int | None = None  # the number of the first item at the right end
         self._extra = 0
+        self._corner: int | None = None  # the number of an item that stays in the first row
 
     def addItem(self, item: QLayoutItem) -> None:
         self._items.append(item)
@@ -38,6 +39,10 @@ class Flow(QLayout):
 
     def addStretch(self) -> None:
         self._first_right = len(self._items)
+
+    def keep_in_first_row(self) -> None:
+        """Let the item added last lie at the right end of the first row, as long as that takes no further row."""
+        self._corner = len(self._items) - 1
 
     def count(self) -> int:
         return len(self._items)
@@ -92,12 +97,21 @@ class Flow(QLayout):
 
     def _rows(self, width: int) -> list[tuple[list[int], int]]:
         """The numbers of the items of each row, and its height."""
-        rows: list[list[int]] = []
-        for number, item in enumerate(self._items):
-            if item.isEmpty():  # hidden
-                continue
-            if rows and self._width([*rows[-1], number]) <= width:
-                rows[-1].append(number)
-            else:
-                rows.append([number])
+        visible = [number for number, item in enumerate(self._items) if not item.isEmpty()]
+        rows = self._divide(visible, width)
+        if self._corner in visible:
+            number = visible.pop(visible.index(self._corner))
+            beside = self._divide(visible, width, self._width([number]) + self._before[number])
+            if beside and len(beside) <= len(rows):
+                beside[0].append(number)
+                rows = beside
         return [(row, max(self._items[n].sizeHint().height() for n in row)) for row in rows]
+
+    def _divide(self, numbers: list[int], width: int, reserved: int = 0) -> list[list[int]]:
+        """Rows of these items; so much of the first one's width is left free."""
+        rows: list[list[int]] = [[]]
+        for number in numbers:
+            if rows[-1] and self._width([*rows[-1], number]) > width - reserved * (len(rows) == 1):
+                rows.append([])
+            rows[-1].append(number)
+        return [row for row in rows if row]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QRectF, QSize
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout
 
 from app.core import formatting, race
 from app.core.race import Contestant, Frame, State
@@ -16,6 +16,8 @@ from app.ui.widgets.colour_map import enlarge, paint, rgb, sequential
 
 FEW = 64  # most new pixels that are outlined
 TINTS = {"drafted": "#56b4e9", "accepted": "#009e73", "redrawn": "#cc79a7", "rejected": "#d55e00"}
+WIDEST = "0.000 s", "=4th"  # a clock and a place
+ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 TINT = 0.6  # how much of a pixel's colour it is
 
 
@@ -89,10 +91,10 @@ class RaceCard(QFrame):
         self.clock, self.place = label("", "number"), label(" ", "number")
         self.clock.setToolTip("The model's own time")
         self.place.setToolTip("Its finishing place; = where times are closer than repeats of them spread")
-        line = QHBoxLayout()
-        line.addWidget(self.clock, 1)
-        line.addWidget(self.place)
-        rows.addLayout(line)
+        self._finish = QHBoxLayout()
+        self._finish.addWidget(self.clock, 1)
+        self._finish.addWidget(self.place)
+        rows.addLayout(self._finish)
         self.tokens, self.calls, self.note = OneLine(), OneLine(), OneLine()
         for one in (self.tokens, self.calls, self.note):
             rows.addWidget(one)
@@ -103,6 +105,9 @@ class RaceCard(QFrame):
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
         self.picture.setMaximumHeight(max(88, self.picture.width()))  # no more than it has use for
+        width = self.clock.fontMetrics().horizontalAdvance
+        narrow = self.picture.width() < self._finish.spacing() + sum(map(width, WIDEST))
+        self._finish.setDirection(DOWN if narrow else ACROSS)  # the place does not cover the time
 
     def retheme(self, colours: theme.Theme) -> None:
         colour = colours.model(self.contestant.model)
