@@ -125,12 +125,14 @@ def is_link(text: str) -> bool:
     return any(START in reading for reading in _readings(text))
 
 
-def _readings(text: str) -> tuple[str, str]:
-    """A text as it is, and as a mail program's file may have it: quoted-printable. Only the check of a link tells which
-    it is, for a link may have "=3D" of its own."""
+def _readings(text: str) -> tuple[str, ...]:
+    """A text as it is; as a mail program's file may have it, quoted-printable; and as the address of a page that leads
+    on has it, percent-encoded. Only the check of a link tells which it is, for a link may have "=3D" or "%2B" of its
+    own."""
     plain = text[:SEARCHED]
     soft = SOFT.sub("", QUOTED.sub("\n", plain))
-    return _joined(plain), _joined(quopri.decodestring(soft.encode("utf-8", "replace")).decode("utf-8", "replace"))
+    printable = quopri.decodestring(soft.encode("utf-8", "replace")).decode("utf-8", "replace")
+    return _joined(plain), _joined(printable), _joined(unquote(plain))
 
 
 def _sound(found: re.Match[str] | None) -> bool:

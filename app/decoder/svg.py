@@ -83,7 +83,9 @@ def require_self_contained(content: bytes, name: str) -> None:
     parser.ProcessingInstructionHandler = instruction
     try:
         parser.Parse(content, True)
-    except xml.parsers.expat.ExpatError as error:
+    except UserError:  # which is a ValueError
+        raise
+    except (xml.parsers.expat.ExpatError, LookupError, ValueError) as error:  # the others over an encoding
         raise UserError(f"{name} is broken or not a picture ({error}).") from None
     check_style("".join(styles))
 

@@ -53,6 +53,13 @@ def test_a_drawing_refers_to_nothing_outside_itself(kind):
             drawings.require_self_contained(drawings.unpacked(content, "a.svg"), "a.svg")
 
 
+@pytest.mark.parametrize("encoding", ["utf-7", "big5", "hex", "none-such"])
+def test_a_drawing_in_an_encoding_that_is_not_read_is_refused(encoding):
+    text = svg(RED, f'<?xml version="1.0" encoding="{encoding}"?>')
+    with pytest.raises(UserError, match=r"a\.svg is broken or not a picture"):
+        drawings.require_self_contained(text.encode(), "a.svg")
+
+
 def test_a_drawing_reads_no_file(qtbot, tmp_path):
     Image.new("RGB", (9, 9), "blue").save(tmp_path / "secret.png")
     (tmp_path / "a.svg").write_text(OUTSIDE["a relative path"])

@@ -5,6 +5,7 @@ import quopri
 import re
 import shutil
 import subprocess
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -174,6 +175,8 @@ def test_a_link_is_found_whatever_stands_around_it(around, version):
         "quoted-printable, narrow": "=\n".join(one.replace("=", "=3D") for one in re.findall(".{1,5}", text)),
         "quoted-printable, quoted": quopri.encodestring(text.encode()).decode().replace("\n", "\n> "),
         "quoted-printable, lines joined": quopri.encodestring(text.encode()).decode().replace("\n", " "),
+        "percent-encoded": quote(text, safe=""),
+        "percent-encoded in part": text.replace("=", "%3D"),
         "soft hyphens": "\u00ad".join(text[at : at + 40] for at in range(0, len(text), 40)),
     }
     for how, changed in changes.items():

@@ -203,6 +203,11 @@ def test_everything_known(refuse, tmp_path, out):
     refuse("complete", "--model", "vssm", "--prompt", opaque, "--out", out, says="--rows")
 
 
+def test_nothing_known_by_opacity(refuse, tmp_path, out):
+    faint = write(tmp_path / "faint.png", np.dstack([BLANK, pixels(EIGHT) // 3]))
+    refuse("complete", "--model", "vssm", "--prompt", faint, "--out", out, says="No pixel")
+
+
 # --- where to write -------------------------------------------------------------------------------------------------
 
 

@@ -167,6 +167,22 @@ def test_black_strokes_on_nothing_are_ink_however_broad(tmp_path, width):
     assert np.array_equal(prompt.pixels[..., 0] > 0, np.asarray(drawn)[..., 3] > 0)
 
 
+def test_opacity_that_was_never_filled_in_is_none(tmp_path):
+    clear = write(tmp_path / "clear.png", np.dstack([pixels(SEVEN), 0 * pixels(SEVEN)]))
+    plain = write(tmp_path / "plain.png", pixels(SEVEN))
+    (first, words), (second, also) = (read_prompt(MNIST, path) for path in (clear, plain))
+    assert np.array_equal(first.pixels, second.pixels) and np.array_equal(first.known, second.known) and words == also
+
+
+def test_faint_ink_on_nothing_is_told(tmp_path, capsys):
+    ink = np.where(pixels(SEVEN).reshape(28, 28) >= 128, 100, 0).astype(np.uint8)
+    path = write(tmp_path / "a.png", np.dstack([0 * ink, ink]))
+    prompt, _ = read_prompt(MNIST, path, rows=28 - 1)
+    assert np.array_equal(prompt.pixels[..., 0], ink)
+    assert vssm("complete", "--model", "vssm", "--prompt", path, "--rows", 14, "--out", tmp_path / "out.png") == 0
+    assert "no ink" in capsys.readouterr().out
+
+
 def test_an_opaque_black_area_is_known_to_be_empty(tmp_path):
     picture = np.zeros((28, 28, 4), np.uint8)
     picture[:14, :, 3] = 255

@@ -148,23 +148,17 @@ def scaled(samples: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("most", [300, 4095, 16383, 65535])
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_any_bits_in_files_of_16_are_stretched_to_their_range(most, channels):
     rng = np.random.default_rng(most)
     samples = rng.integers(5, most + 1, (20, 30, channels))
-    if channels == 4:
-        samples[..., 3] = 65535
+    if channels in (2, 4):  # the last is opacity
+        samples[..., -1] = 65535
     read = np.asarray(images.decode(png_of_16_bits(samples), "a").image)
-    assert np.abs(read - scaled(samples[..., :3] if channels > 1 else samples[..., [0] * 3])).max() <= 1
+    assert np.abs(read - scaled(samples[..., :3] if channels > 2 else samples[..., [0] * 3])).max() <= 1
 
 
-def test_grey_of_12_bits_with_opacity_is_not_black():
-    for opaque in (4095, 65535):
-        samples = np.stack([seven(64, 6).astype(int) * 16, np.full((64, 64), opaque)], 2)
-        assert np.asarray(images.decode(png_of_16_bits(samples), "a").image).max() > 200
-
-
-@pytest.mark.parametrize("most", [4095, 65535])
+@pytest.mark.parametrize("most", [255, 4095, 65535])
 def test_ink_that_is_opacity_of_many_bits_is_kept(most):
     ink = seven(64, 3).astype(int) * most // 255
     for samples in (np.dstack([0 * ink, 0 * ink, 0 * ink, ink]), np.dstack([0 * ink, ink])):

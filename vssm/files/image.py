@@ -79,12 +79,15 @@ def as_sketch(pixels: np.ndarray, channels: int) -> np.ndarray:
 
     In grey, dark strokes on a transparent ground are ink, like light ones: only opacity says where. Everything else,
     such as known rows without ink, has a black ground; in colour the ground is one on which the drawing can be seen.
+    Opacity that was never filled in counts as none.
     """
     image = Image.fromarray(pixels)
+    opacity = pixels[..., 3]
+    if not opacity.any():
+        return np.asarray(image.convert("RGB" if channels == 3 else "L")).reshape(*opacity.shape, channels)
     if channels == 3:
         return np.asarray(flat(image))
-    opacity = pixels[..., 3]
-    drawn = opacity >= 128
+    drawn = opacity >= min(128, opacity.max() / 2)
     dark = drawn.any() and luminance(pixels[..., :3])[drawn].max() < 128
     broadest = BROADEST_BAR if _is_rectangle(drawn) else BROADEST_STROKE
     if dark and not drawn.all() and stroke_width(drawn) <= broadest:
@@ -102,20 +105,26 @@ def _deep(image: Image.Image, layout: str, content: bytes) -> np.ndarray | None:
     """Return the samples of a picture of more than 8 bits, [H, W] or [H, W, C]; None for any other picture.
 
     Of 16 bits in colour Pillow reads only the high bytes. If it reads the picture again with the opposite byte order,
-    it reads the low bytes. (For grey with opacity this is not possible; the high bytes must suffice.)
+    it reads the low bytes. Grey with opacity, the high byte first in PNG, it reads again as four channels of 8 bits.
     """
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return np.asarray(image)
     if image.mode not in ("RGB", "RGBA") or layout[-4:-1] != ";16":
         return None
-    high = np.asarray(image).astype(np.uint16) << 8
-    if layout.startswith("LA"):
-        return high
+    if layout == "LA;16B":
+        grey_and_opacity = _read_as("RGBA", content).view(">u2")
+        return grey_and_opacity[..., [0, 0, 0, 1]].astype(np.uint16)
     little = layout[-1] == "L" or (layout[-1] == "N" and sys.byteorder == "little")
-    with Image.open(io.BytesIO(content), formats=FORMATS) as again:
-        tiles = cast("Any", again)  # an image that is read from a file tells how its samples lie there
-        tiles.tile = [_with_layout(tile, layout[:-1] + ("B" if little else "L")) for tile in tiles.tile]
-        return np.asarray(high | np.asarray(again))
+    high = np.asarray(image).astype(np.uint16) << 8
+    return np.asarray(high | _read_as(layout[:-1] + ("B" if little else "L"), content))
+
+
+def _read_as(layout: str, content: bytes) -> np.ndarray:
+    """Decode the bytes of a picture file as if its samples had another layout of the same size."""
+    with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        tiles = cast("Any", image)  # an image that is read from a file tells how its samples lie there
+        tiles.tile = [_with_layout(tile, layout) for tile in tiles.tile]
+        return np.asarray(image)
 
 
 def _layout(image: Image.Image) -> str:

@@ -24,7 +24,8 @@ def read_prompt(
 
     These are the pixels of 128 or more in the picture `known`; or the first `rows` rows; or the opaque pixels of a
     picture with transparency; or else the upper half. Without a picture nothing can be known, so that `rows` must
-    be 0. Raises UserError for files that cannot be used and where every pixel is known.
+    be 0. Raises UserError for files that cannot be used, where every pixel is known, and where opacity alone would say
+    what is known, but no pixel is opaque.
     """
     if picture is None:
         if rows != 0 or known is not None:
@@ -39,6 +40,8 @@ def read_prompt(
     elif rows is not None:
         prompt, words = prompt.with_rows(rows), f"the first {rows} rows" if rows else "nothing"
     elif (opaque := _opaque(picture)) is not None:
+        if not opaque.any():
+            raise UserError(f"No pixel of {picture} is opaque, so none is known; say which are by --known or --rows.")
         prompt, words = Prompt(pixels, opaque), "the opaque ones"
     else:
         prompt, words = prompt.with_rows(dataset.height // 2), "the upper half, as neither --known nor --rows was given"
@@ -49,11 +52,12 @@ def read_prompt(
 
 
 def _opaque(picture: Path) -> np.ndarray | None:
-    """Find where a picture is opaque, [H, W] bool; None if it has no transparency."""
+    """Find where a picture is opaque, [H, W] bool; None if it has no transparency, or one that was never filled in."""
     with open_picture(picture) as image:
         if not image.has_transparency_data:
             return None
-        return np.asarray(image.convert("RGBA"))[..., 3] >= 128
+        opacity = np.asarray(image.convert("RGBA"))[..., 3]
+        return opacity >= 128 if opacity.any() else None
 
 
 def read_prompts(path: Path, dataset: DataSet) -> tuple[np.ndarray, np.ndarray]:
