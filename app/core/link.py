@@ -25,7 +25,8 @@ from vssm.errors import UserError
 from vssm.models import registry
 from vssm.prompt import Prompt
 
-START, VERSION = "vssm://sketch", "2"
+SCHEME = "vssm:"
+START, VERSION = f"{SCHEME}//sketch", "2"
 SEPARATORS = {"?": "&", "/": "/"}  # by what follows the start: versions 1 and 2
 WHOLE = re.compile(rf"{START}([?/])([A-Za-z0-9=&/._%~+-]*?)([&/])check=([0-9a-f]{{8}})")
 ANY_CASE = re.compile(re.escape(START), re.IGNORECASE | re.ASCII)  # as that of any scheme and host

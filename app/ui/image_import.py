@@ -58,7 +58,7 @@ class Importer(QObject):
 
     def open_argument(self, given: str) -> None:
         """What stands after the program's name on a command line: a link or a file."""
-        if links.is_link(given):
+        if links.is_link(given) or given.lower().startswith(links.SCHEME):  # which may have lost the rest
             self.link.emit(given)
         elif given.lower().startswith("file:"):
             self.open_path(QUrl(given).toLocalFile())
