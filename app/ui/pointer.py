@@ -52,7 +52,8 @@ class Follower(Protocol):
 
 class Pointer:
     """Turns a widget's events into the calls of a `Follower`. While one pointer is followed, all others change nothing:
-    another button, a second finger, the palm of a hand. But a pen takes over from a finger, which was a palm then.
+    another button, a second finger, the palm of a hand. But a pen takes over from a finger, which was a palm then. A
+    second press of what is followed begins a gesture of its own: the release of the first was lost.
 
     direct: whether pens and fingers are followed as such (the widget accepts touch events then); else Qt makes a mouse
     of them.
@@ -109,6 +110,8 @@ class Pointer:
     def _follow_mouse(self, event) -> bool:
         ours = self._kind == "mouse"
         if event.type() in PRESSES:
+            if ours and event.button() == self._held:
+                self.let_go()
             double = event.type() == QEvent.Type.MouseButtonDblClick
             contact = Contact(event.position(), event.modifiers(), event.button(), double)
             return self.down or self._begin("mouse", event.button(), contact)
@@ -128,6 +131,8 @@ class Pointer:
         if event.type() == QEvent.Type.TabletPress:
             if self._kind == "touch":
                 self._cancel()
+            if ours and event.button() == LEFT:
+                self.let_go()
             if not self.down and event.button() == LEFT:
                 rubber = event.pointerType() == QPointingDevice.PointerType.Eraser
                 button = RIGHT if rubber or event.buttons() & RIGHT else LEFT
@@ -147,12 +152,14 @@ class Pointer:
     def _follow_finger(self, event) -> None:
         for point in event.points():
             contact = self._contact(event, point.position())
-            if self._kind == "touch" and point.id() == self._held:
+            ours = self._kind == "touch" and point.id() == self._held
+            if ours and point.state() != QEventPoint.State.Pressed:
                 if point.state() == QEventPoint.State.Released:
                     self._end(contact)
                 elif point.state() == QEventPoint.State.Updated:
                     self._widget.pointer_moved(contact)
-            elif not self.down and point.state() == QEventPoint.State.Pressed:
+            elif point.state() == QEventPoint.State.Pressed and (ours or not self.down):
+                self.let_go()
                 self._begin("touch", point.id(), Contact(point.position(), event.modifiers()))
         if self._kind == "touch":
             if event.type() == QEvent.Type.TouchCancel:

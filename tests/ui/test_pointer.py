@@ -304,6 +304,19 @@ def test_a_stroke_ends_where_its_release_may_never_come(window, hand, qtbot, how
     assert ink(canvas)[3, 3] and not ink(canvas)[8:].any()
 
 
+def test_a_second_press_begins_a_stroke_of_its_own(canvas, hand):
+    """The release of the first was lost: no line joins the two."""
+    hand.press(at(canvas, 4, 4))
+    hand.move(at(canvas, 8, 4))
+    hand.press(at(canvas, 20, 10))
+    hand.move(at(canvas, 24, 10))
+    hand.release(at(canvas, 24, 10))
+    drawn = ink(canvas)
+    assert drawn[4, 4:8].all() and drawn[10, 20:24].all() and not drawn[6:9].any()
+    canvas.undo()
+    assert ink(canvas)[4, 4:8].all() and not ink(canvas)[6:].any()
+
+
 @pytest.mark.parametrize("how", HOW)
 def test_a_rectangle_ends_without_effect(window, hand, qtbot, how):
     canvas = window.canvas
