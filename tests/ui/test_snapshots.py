@@ -174,7 +174,9 @@ def picture(qtbot, window: QWidget, shown: QWidget, theme: str) -> np.ndarray:
     """What a widget shows in a theme, [height, width, 3] uint8, with all that varies from run to run painted over."""
     window.choose_theme(theme)
     QToolTip.hideText()
-    qtbot.wait(50)  # layouts settle
+    before: list[QRect] = []
+    while before != (before := [widget.geometry() for widget in shown.findChildren(QWidget)]):
+        qtbot.wait(50)  # until layouts have settled
     grabbed = shown.grab()
     assert grabbed.devicePixelRatio() == 1
     if shown is window:
