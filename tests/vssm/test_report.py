@@ -278,9 +278,6 @@ def test_the_readme_names_every_model_and_mode():
             )
 
 
-@pytest.mark.xfail(
-    strict=True, reason="The speeds of the VSSM with a global code are to be measured on a quiet machine"
-)
 def test_every_part_of_every_shipped_model_is_measured():
     """After new weights: `python -m vssm evaluate --model NAME --write`."""
     for made in itertools.chain.from_iterable(results_page.all_shipped().values()):
