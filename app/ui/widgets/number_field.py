@@ -28,7 +28,7 @@ def read(text: str, whole: bool = False) -> float | None:
     plain = re.sub(r"\s+", " ", plain).strip()
     if whole and GROUPED.fullmatch(plain):
         return float(re.sub(r"[^0-9]", "", plain))
-    plain = re.sub(f"[{SEPARATORS}]", ".", plain)
+    plain = re.sub(f" ?[{SEPARATORS}] ?", ".", plain)
     return float(plain) if DECIMAL.fullmatch(plain) and plain not in ("", ".") else None
 
 
