@@ -66,8 +66,8 @@ def paste(qtbot, field, text: str, clipboard) -> float:
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("0.5", 0.5), ("0,5", 0.5), ("0 .5", 0.5), ("0 , 5", 0.5), (".5", 0.5), (",25", 0.25), ("1", 1), ("1.", 1), ("2,00", 2), ("٠٫٥", 0.5),
-     ("०.५", 0.5), ("0.125", 0.12), ("0", 0)],
+    [("0.5", 0.5), ("0,5", 0.5), ("0 .5", 0.5), ("0 , 5", 0.5), (".5", 0.5), (",25", 0.25), ("1", 1),
+     ("1.", 1), ("2,00", 2), ("٠٫٥", 0.5), ("०.५", 0.5), ("0.125", 0.12), ("0", 0)],
 )  # fmt: skip
 def test_a_decimal_is_taken_as_it_is_written(decimal, qtbot, clipboard, text, value):
     assert type_in(qtbot, decimal, text) == value
