@@ -153,8 +153,8 @@ def main(folder: Path) -> None:
         for name in names:
             window.docks.turn(arrangement)
             window.docks.reset()
-            for one in names:
-                window.docks.show_panel(one, True)
+            for one in docks:
+                window.docks.show_panel(one, one in names)
             docks[name].raise_()
             QTest.qWait(30)
             window.arrangement, window.open = arrangement, {docks[one] for one in names}

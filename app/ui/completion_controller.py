@@ -52,7 +52,6 @@ class CompletionController(QObject):
         self._last_seldom = 0.0  # when what is painted seldom was
         self._jobs.changed.connect(self._job_changed)
         self._jobs.happened.connect(self._happened)
-        self._catching_up = False  # nobody has asked for the run that Live makes next, so messages stay
         self._jobs.ended.connect(self._ended)
         self.live.asked.connect(self._follow)
         self.live.settled.connect(self.settle)
@@ -99,8 +98,7 @@ class CompletionController(QObject):
 
     def start(self, data: str, settings: CompletionSettings, request: GenerationRequest, **given) -> Run:
         """Begin a run, in the place of the job under way. given: what else is known of it."""
-        if not self._catching_up:
-            self._messages.supersede()
+        self._messages.supersede()
         run = Run(0, data, settings, request, **given)
         self._jobs.begin(run, settings.model, request)
         self.live.begun(run)
@@ -125,14 +123,12 @@ class CompletionController(QObject):
                 self.settle()
         else:
             self._begin(self.live.policy.gesture, self.live.policy.resting)
-        self._catching_up = False
 
     def catch_up(self) -> None:
         """After a start, and on returning to a data set: complete the sketch where Live is on and no run is of it."""
         prompt = self._panels.sketch.canvas.sketch.prompt
         done = any(run.request.prompt.same_as(prompt) for run in self.here)
         if self._models.are_ready and not (done or is_fresh(prompt)):
-            self._catching_up = True
             self.live.again()
 
     def adopt(self, runs: list[Run]) -> None:

@@ -435,7 +435,8 @@ def test_known_and_unknown_can_be_told_apart_on_any_colour(colour, qtbot):
 def test_everything_fits_in_colour(colour, qtbot, size, name):
     colour.actions_["choose_theme", name].trigger()
     colour.resize(*size)
-    qtbot.wait(20)
+    last = colour.docks.docks["timing"].more
+    qtbot.waitUntil(lambda: colour.rect().contains(last.rect().translated(last.mapTo(colour, QPoint(0, 0)))))
     assert (colour.width(), colour.height()) == size and colour.centralWidget().minimumSizeHint().width() <= size[0]
     for button in colour.findChildren(type(colour.sketch.thumbs[0])):
         if button.isVisible():

@@ -114,25 +114,6 @@ def test_a_sketch_is_completed_at_the_start_and_on_coming_back(no_threads_left, 
         qtbot.waitUntil(lambda: window.runs.running is None and len(window.runs.history) == 1, timeout=LONG)  # noqa: B023
 
 
-def test_what_was_refused_stays_in_sight_until_something_is_asked_for(no_threads_left, qtbot, folder):
-    session = Session(samples=1)
-    session.dataset_settings.sketch.take(examples(data.MNIST)[0].prompt)
-    save(session, folder / "session.json")
-    for window in opened(qtbot, folder / "session.json", folder):
-        qtbot.waitUntil(lambda: window.runs.running is None and len(window.runs.history) == 1, timeout=LONG)  # noqa: B023
-        press(qtbot, window, "Ctrl+2")
-        window.runs.history.clear()
-        window.files.importer.open_argument("vssm://")
-        words = window.messages.text
-        assert "not a link of this program" in words
-        press(qtbot, window, "Ctrl+1")  # where Live completes the sketch as at the start
-        qtbot.waitUntil(lambda: window.runs.running is None and len(window.runs.history) == 1, timeout=LONG)  # noqa: B023
-        assert window.messages.text == words
-        press(qtbot, window, "Return")
-        qtbot.waitUntil(lambda: window.messages.text == "", timeout=LONG)  # noqa: B023
-        qtbot.waitUntil(lambda: window.runs.running is None, timeout=LONG)  # noqa: B023
-
-
 def test_without_live_nothing_is_completed_by_itself(no_threads_left, qtbot, folder):
     session = Session(samples=1, live=False)
     session.dataset_settings.sketch.take(examples(data.MNIST)[0].prompt)

@@ -240,13 +240,13 @@ def busy():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it at once")
 def test_a_busy_machine_shows_no_ratios_unless_told_to(capsys):
-    words = ["bench", "--models", "vssm,transformer", "--repeat", 1, "--rows", 27]
+    words = ["bench", "--models", "vssm,transformer", "--repeat", 1, "--rows", 27, "--threads", os.cpu_count()]
     with busy():
         record = vssm_json(capsys, *words)
         assert vssm(*words) == 0
         out = capsys.readouterr().out
         allowed = vssm_json(capsys, *words, "--allow-busy")
-        lengths = vssm_json(capsys, "bench", "--lengths", "16", "--models", "vssm,transformer", "--repeat", 1)
+        lengths = vssm_json(capsys, "bench", "--lengths", "16", *words[1:5], *words[7:])
     assert record["too_busy"] and record["ratio_to_transformer"] == {} and record["others_busy_cores"] > 0.5
     assert record["models"]["vssm"]["seconds_median"] > 0 and len(record["load_average"]) == 3
     assert "too many for ratios" in out and "--allow-busy" in out and "×" not in out

@@ -36,7 +36,7 @@ from vssm.sampling.generator import Generator
 
 NEAR = 0.02  # of the parameters asked for: so near is near enough
 ENOUGH = 2.0  # seconds of measuring after which a point is not measured again
-WIDTHS = "inner", "stem_hidden", "code_hidden"  # settings that grow with d_model
+WIDTHS = "inner", "stem_hidden", "code_hidden", "code_features"  # settings that grow with d_model
 SMALL, LARGE = (8, 8), (16, 16)  # two pictures: what differs between networks for them is a table of positions
 
 
