@@ -1,5 +1,6 @@
 """Predictive sampling: the sequential picture, pixel for pixel, in fewer calls."""
 
+import copy
 import itertools
 
 import fuzzing
@@ -62,7 +63,7 @@ def test_a_window_of_one_pixel_is_the_sequential_sampler():
 def test_shipped_weights_draw_the_same_digits(name):
     """Lower halves of 20 digits, alone and four at a time, with a dot known further down."""
     generator = Generator(checkpoint.load(checkpoint.shipped(name, "mnist")), CPU)
-    prompt = examples(data.MNIST)[0].prompt
+    prompt = copy.deepcopy(examples(data.MNIST)[0].prompt)
     prompt.known[20, 9:12] = True
     for seed, samples in [*((s, 1) for s in range(8)), *((s, 4) for s in range(8, 11))]:
         both = [
@@ -93,7 +94,7 @@ def test_of_a_thousand_digits_rounding_parts_one_at_most(name):
 def test_shipped_weights_draw_the_same_colours(name):
     """The last row. A draw of 256 values may be as near to a tie as rounding goes: then it is the next value."""
     generator = Generator(checkpoint.load(checkpoint.shipped(name, "cifar10")), CPU)
-    prompt = examples(data.CIFAR10)[0].prompt
+    prompt = copy.deepcopy(examples(data.CIFAR10)[0].prompt)
     prompt.known[:-1], prompt.known[-1] = True, False
     for seed, samples in ((0, 1), (1, 1), (2, 3)):
         one, other = (
@@ -108,7 +109,7 @@ def test_shipped_weights_draw_the_same_colours(name):
 def test_windows_are_told_as_rounds_of_drafting():
     """Guesses stand up to the first that fails, which is drawn anew; those after it are guessed again."""
     generator = Generator(checkpoint.load(checkpoint.shipped("transformer", "mnist")), CPU)
-    prompt = examples(data.MNIST)[0].prompt
+    prompt = copy.deepcopy(examples(data.MNIST)[0].prompt)
     request = GenerationRequest(prompt, 2, every=0, sampler="predictive", parameter=20, details=True)
     *events, finished = generator.generate(request)
     told = [e for e in events if isinstance(e, Progress)]
