@@ -217,3 +217,9 @@ def connected(mask: np.ndarray) -> bool:
             if mask[j, i]
         ]
     return len(seen) == mask.sum()
+
+
+@pytest.fixture
+def unstyled(qapp):
+    """As the program starts: the style sheet of an earlier window would have a part in the sizes of the next one."""
+    qapp.setStyleSheet("")

@@ -430,12 +430,6 @@ def test_known_and_unknown_can_be_told_apart_on_any_colour(colour, qtbot):
         assert len(open_) > 1
 
 
-@pytest.fixture
-def unstyled(qapp):
-    """As the program starts: the style sheet of an earlier window would have a part in the sizes of the next one."""
-    qapp.setStyleSheet("")
-
-
 @pytest.mark.parametrize("size", [(1000, 600), (1024, 640), (1280, 800)])
 @pytest.mark.parametrize("name", ["light", "dark"])
 def test_everything_fits_in_colour(unstyled, colour, qtbot, size, name):
