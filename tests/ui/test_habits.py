@@ -106,6 +106,13 @@ def test_every_term_has_a_picture_of_its_own(qapp, colours):
     assert len(seen) == len(glossary.terms())
 
 
+def test_every_file_of_the_glossary_is_a_term_with_words():
+    terms = glossary.terms()
+    assert len(terms) == len(list(glossary.FOLDER.iterdir()))
+    assert all(term.title and term.line for term in terms.values())
+    assert {*glossary.VIEWS.values(), *glossary.MODELS.values()} <= terms.keys()
+
+
 def test_the_glossary_is_a_page_of_all_terms(window, qtbot):
     press(qtbot, window, "Shift+F1")
     text = window._dialog.text.toPlainText()
