@@ -9,47 +9,23 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 from vssm.errors import UserError
 
-# What QtGui and its platform plugins link to, and the Debian package each comes in (readelf -d on the libraries).
-QT_LIBRARIES = {
-    "libGL.so.1": "libgl1",
-    "libEGL.so.1": "libegl1",
-    "libX11.so.6": "libx11-6",
-    "libxkbcommon.so.0": "libxkbcommon0",
-    "libfontconfig.so.1": "libfontconfig1",
-    "libfreetype.so.6": "libfreetype6",
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libgthread-2.0.so.0": "libglib2.0-0",
-    "libdbus-1.so.3": "libdbus-1-3",
-    "libzstd.so.1": "libzstd1",
-}
-XCB_LIBRARIES = {
-    "libxcb.so.1": "libxcb1",
-    "libX11-xcb.so.1": "libx11-xcb1",
-    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
-    "libxcb-cursor.so.0": "libxcb-cursor0",
-    "libxcb-icccm.so.4": "libxcb-icccm4",
-    "libxcb-image.so.0": "libxcb-image0",
-    "libxcb-keysyms.so.1": "libxcb-keysyms1",
-    "libxcb-randr.so.0": "libxcb-randr0",
-    "libxcb-render.so.0": "libxcb-render0",
-    "libxcb-render-util.so.0": "libxcb-render-util0",
-    "libxcb-shape.so.0": "libxcb-shape0",
-    "libxcb-shm.so.0": "libxcb-shm0",
-    "libxcb-sync.so.1": "libxcb-sync1",
-    "libxcb-util.so.1": "libxcb-util1",
-    "libxcb-xfixes.so.0": "libxcb-xfixes0",
-    "libxcb-xkb.so.1": "libxcb-xkb1",
-}
-WAYLAND_LIBRARIES = {
-    "libwayland-client.so.0": "libwayland-client0",
-    "libwayland-cursor.so.0": "libwayland-cursor0",
-}
-
-
+# What QtGui and its platform plugins link to (readelf -d on the libraries).
+QT_LIBRARIES = (
+    "libGL.so.1", "libEGL.so.1", "libX11.so.6", "libxkbcommon.so.0", "libfontconfig.so.1", "libfreetype.so.6",
+    "libglib-2.0.so.0", "libgthread-2.0.so.0", "libdbus-1.so.3", "libzstd.so.1",
+)  # fmt: skip
+XCB_LIBRARIES = (
+    "libxcb.so.1", "libX11-xcb.so.1", "libxkbcommon-x11.so.0", "libxcb-cursor.so.0", "libxcb-icccm.so.4",
+    "libxcb-image.so.0", "libxcb-keysyms.so.1", "libxcb-randr.so.0", "libxcb-render.so.0", "libxcb-render-util.so.0",
+    "libxcb-shape.so.0", "libxcb-shm.so.0", "libxcb-sync.so.1", "libxcb-util.so.1", "libxcb-xfixes.so.0",
+    "libxcb-xkb.so.1",
+)  # fmt: skip
+WAYLAND_LIBRARIES = "libwayland-client.so.0", "libwayland-cursor.so.0"
 SURE = "xcb", "wayland", "offscreen", "minimal", "windows", "cocoa"  # `find` has seen to what these need
 BEGIN = "import os, sys; from PySide6.QtGui import QGuiApplication; app = QGuiApplication(sys.argv); os._exit(0)"
 
@@ -71,15 +47,15 @@ def find() -> str:
     if not display and not wayland:
         return "There is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set)"
     if wayland and wanted != "xcb" and _wayland_answers(wayland):
-        _need(QT_LIBRARIES | WAYLAND_LIBRARIES)
+        _need(QT_LIBRARIES + WAYLAND_LIBRARIES)
         if not wanted:
             os.environ["QT_QPA_PLATFORM"] = "wayland"
         return ""
     if display and not wanted.startswith("wayland"):
-        _need({"libxcb.so.1": "libxcb1"})
+        _need(("libxcb.so.1",))
         if not _x_answers():
             return f"The display {display!r} cannot be connected to"
-        _need(QT_LIBRARIES | XCB_LIBRARIES)
+        _need(QT_LIBRARIES + XCB_LIBRARIES)
         os.environ["QT_QPA_PLATFORM"] = "xcb"
         return ""
     return f"The Wayland display {wayland!r} cannot be connected to"
@@ -120,19 +96,25 @@ def _keys(plugin: object) -> list[str]:
     return told.get("Keys", []) if isinstance(told, dict) else []
 
 
-def _need(libraries: dict[str, str]) -> None:
+def _need(libraries: Iterable[str]) -> None:
     """Raise Missing unless all can be loaded."""
-    absent = {}
-    for name, package in libraries.items():
+    absent = []
+    for name in libraries:
         try:
             ctypes.CDLL(name)
         except OSError:
-            absent[name] = package
+            absent.append(name)
     if absent:
-        packages = " ".join(sorted(set(absent.values())))
+        packages = " ".join(sorted(set(map(_package, absent))))
         raise Missing(
             f"The window needs {', '.join(absent)}, which this system lacks; run: sudo apt-get install {packages}"
         )
+
+
+def _package(library: str) -> str:
+    """The Debian package of a library, by Debian's rule for their names; GLib's are in one, named by its whole."""
+    name, _, version = library.lower().partition(".so.")
+    return "libglib2.0-0" if name.endswith("-2.0") else f"{name}{'-' * name[-1].isdigit()}{version}"
 
 
 def _wayland_answers(name: str) -> bool:

@@ -33,7 +33,7 @@ def screen(tmp_path):
     if absent := [name for name in ("Xvfb", "xdotool") if shutil.which(name) is None]:
         pytest.skip(f"{' and '.join(absent)} not here; apt-get install xvfb xdotool")
     try:
-        display._need(display.QT_LIBRARIES | display.XCB_LIBRARIES)
+        display._need(display.QT_LIBRARIES + display.XCB_LIBRARIES)
     except display.Missing as missing:
         pytest.skip(str(missing))
     reading, writing = os.pipe()
