@@ -16,7 +16,8 @@ from vssm.errors import UserError
 from vssm.files import resources
 
 COLLECTOR = "collector"
-FONTS = resources.folder("assets") / "fonts"
+ASSETS = resources.folder("assets")
+FONTS = ASSETS / "fonts"
 
 
 def main(argv: list[str] | None = None, watch: Callable = lambda window: None) -> int:
@@ -158,9 +159,7 @@ def collect() -> None:
 def prepare(app):
     """Name, style, icon and, on a machine without any, a font."""
     from PySide6.QtCore import Qt
-    from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics
-
-    from app.ui.icon import icon
+    from PySide6.QtGui import QFont, QFontDatabase, QFontMetrics, QIcon
 
     app.setApplicationName("vssm-sketchpad")
     app.setApplicationDisplayName("VSSM Sketchpad")
@@ -170,6 +169,6 @@ def prepare(app):
         added = QFontDatabase.addApplicationFont(str(FONTS / "Inter-Regular.otf"))
         if added >= 0:
             app.setFont(QFont(QFontDatabase.applicationFontFamilies(added)[0], 10))
-    app.setWindowIcon(icon())
+    app.setWindowIcon(QIcon(str(ASSETS / "icon.svg")))
     app.setLayoutDirection(Qt.LayoutDirection.LeftToRight)  # of our words; Qt would go by the system's language
     return app

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from string import Template
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication
 
+from vssm.files import resources
 from vssm.models import registry as models
+
+SHEET = resources.folder("assets") / "window.qss"
 
 
 @dataclass(frozen=True)
@@ -132,62 +136,9 @@ def apply(theme: Theme) -> None:
     QApplication.setPalette(palette)
     application = QApplication.instance()
     assert isinstance(application, QApplication)
-    if application.styleSheet() != (sheet := _style_sheet(theme)):  # else every widget would be styled anew
+    sheet = Template(SHEET.read_text("utf-8")).substitute(vars(theme), off=faint.name(QColor.NameFormat.HexArgb))
+    if application.styleSheet() != sheet:  # else every widget would be styled anew
         application.setStyleSheet(sheet)
-
-
-def _style_sheet(t: Theme) -> str:
-    faint = QColor(t.muted)
-    faint.setAlpha(140)
-    off = faint.name(QColor.NameFormat.HexArgb)
-    return f"""
-    QFrame#card, QDockWidget {{ background: {t.card}; border: 1px solid {t.line}; border-radius: 8px; }}
-    QFrame#tour {{ background: {t.card}; border: 2px solid {t.accent}; border-radius: 8px; }}
-    QLabel#now {{ font-weight: 600; }}
-    QFrame#bar {{ background: {t.card}; border: none; border-bottom: 1px solid {t.line}; }}
-    QLabel#title {{ font-weight: 600; font-size: 11pt; }}
-    QLabel#muted {{ color: {t.muted}; }}
-    QLabel#number {{ font-weight: 600; font-size: 13pt; }}
-    QFrame#error {{ background: {t.error}; border: 1px solid {t.on_error}; border-radius: 8px; }}
-    QFrame#note {{ background: {t.note}; border: 1px solid {t.on_note}; border-radius: 8px; }}
-    QFrame#error:focus, QFrame#note:focus {{ border: 2px solid {t.accent}; }}
-    QFrame#error QLabel {{ color: {t.on_error}; }}  QFrame#note QLabel {{ color: {t.on_note}; }}
-    QFrame#error QToolButton, QFrame#note QToolButton {{ border: 1px solid transparent; background: transparent; }}
-    QFrame#error QToolButton {{ color: {t.on_error}; }}  QFrame#note QToolButton {{ color: {t.on_note}; }}
-    QFrame#error QToolButton:hover, QFrame#error QToolButton:checked {{ border-color: {t.on_error}; }}
-    QFrame#note QToolButton:hover {{ border-color: {t.on_note}; }}
-    QFrame#error QToolButton:focus, QFrame#note QToolButton:focus {{ border: 2px solid {t.accent}; padding: 3px 5px; }}
-    QToolButton {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line}; border-radius: 5px;
-                   padding: 4px 6px; }}
-    QToolButton:hover {{ border-color: {t.muted}; }}
-    QToolButton:focus {{ border: 2px solid {t.accent}; padding: 3px 5px; }}
-    QToolButton:checked {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent}; }}
-    QToolButton:checked:focus {{ border: 2px solid {t.text}; }}
-    QToolButton:pressed {{ background: {t.line}; color: {t.text}; }}
-    QToolButton:disabled {{ color: {off}; }}
-    QToolButton#primary {{ background: {t.accent}; color: {t.on_accent}; border-color: {t.accent}; font-weight: 600;
-                           padding: 4px 14px; }}
-    QToolButton#primary:focus {{ border: 2px solid {t.text}; padding: 3px 13px; }}
-    QToolButton#primary:pressed {{ background: {t.muted}; }}
-    QToolButton#thumb {{ padding: 2px; background: transparent; border: 1px solid {t.line}; }}
-    QToolButton#thumb:hover {{ border-color: {t.accent}; }}
-    QToolButton#thumb:focus, QToolButton#thumb:checked {{ border: 2px solid {t.accent}; padding: 1px;
-                                                          color: {t.text}; background: transparent; }}
-    QCheckBox::indicator {{ width: 14px; height: 14px; }}
-    QCheckBox::indicator:unchecked {{ width: 12px; height: 12px; background: {t.card}; border: 1px solid {t.muted};
-                                      border-radius: 2px; }}
-    QCheckBox::indicator:unchecked:disabled {{ border-color: {off}; }}
-    QStatusBar {{ background: {t.card}; border-top: 1px solid {t.line}; }}  QStatusBar::item {{ border: none; }}
-    QStatusBar QLabel {{ color: {t.muted}; padding: 2px 6px; }}
-    QMenuBar {{ background: {t.card}; }}
-    QToolTip {{ color: {t.text}; background: {t.raised}; border: 1px solid {t.line}; padding: 4px; }}
-    QToolButton#more {{ border: none; background: transparent; padding: 3px 5px; font-weight: 600; }}
-    QToolButton#more:hover {{ background: {t.raised}; }}
-    QToolButton#more:focus {{ border: 2px solid {t.accent}; padding: 1px 3px; }}
-    QToolButton#more::menu-indicator {{ image: none; }}
-    QMainWindow::separator {{ background: transparent; width: 8px; height: 8px; }}
-    QMainWindow::separator:hover {{ background: {t.line}; }}
-    """
 
 
 def dress(plot, colours: Theme) -> None:
