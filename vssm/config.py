@@ -52,8 +52,7 @@ class BoundedConfig:
     """The base of configs: one with a value out of bounds cannot be made (UserError)."""
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            _check(self, field)
+        check(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +89,12 @@ def from_dict(cls: type[T], values: dict[str, Any]) -> T:
     if missing := sorted(required - set(values)):
         raise UserError(f"{cls.__name__} needs the setting {', '.join(map(repr, missing))}.")
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def check(made: DataclassInstance) -> None:
+    """Raise UserError if the value of any field is out of its bounds."""
+    for field in dataclasses.fields(made):
+        _check(made, field)
 
 
 def _check(made: Any, field: dataclasses.Field[Any]) -> None:

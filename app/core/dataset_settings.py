@@ -10,17 +10,16 @@ import numpy as np
 
 from app.core.pinned import MOST_PINNED, Pinned
 from app.core.settings import (
+    MOST_TEMPERATURE,
+    PIXEL_MODES,
     CompletionSettings,
-    check_pixel_mode,
     check_sampler,
-    check_temperature,
     pixel_modes,
     samplers,
 )
 from app.core.sketch import Sketch
 from app.core.validation import is_colour, require
-from vssm import data
-from vssm.config import from_dict
+from vssm import config, data
 from vssm.errors import UserError
 from vssm.models import registry
 from vssm.prompt import Prompt
@@ -56,8 +55,8 @@ class DatasetSettings:
 
     sketch: Sketch
     samplers: dict[str, tuple[str, int | None]] = field(default_factory=dict)
-    temperature: float = 1.0
-    pixel_mode: str = "sampled"
+    temperature: float = config.bounded(1.0, 0.0, MOST_TEMPERATURE)
+    pixel_mode: str = config.one_of(*PIXEL_MODES)
     ink: tuple[int, ...] = (255,)
     recent: tuple[tuple[int, ...], ...] = ()
     absent: set[str] = field(default_factory=set)
@@ -119,8 +118,7 @@ class DatasetSettings:
 
     def check(self, dataset: data.DataSet) -> None:
         """Raise UserError if something does not fit the data set."""
-        check_temperature(self.temperature)
-        check_pixel_mode(self.pixel_mode)
+        config.check(self)
         require(isinstance(self.samplers, dict), "modes", "a mode for each model")
         for name, chosen in self.samplers.items():
             registry.get(name)
@@ -172,7 +170,9 @@ class DatasetSettings:
         pinned = plain.get("pinned", [])
         require(isinstance(pinned, list), "pinned results", "a list")
         made = tuple(Pinned.from_dict(one, dataset) for one in pinned)
-        return from_dict(cls, {**plain, "absent": set(absent), "pinned": made, "sketch": _sketch(values, dataset)})
+        return config.from_dict(
+            cls, {**plain, "absent": set(absent), "pinned": made, "sketch": _sketch(values, dataset)}
+        )
 
 
 def _sketch(values: dict[str, Any], dataset: data.DataSet) -> Sketch:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import dataclasses
 import io
-import math
-from dataclasses import dataclass
+import sys
+from dataclasses import MISSING, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
+from app.core.settings import MOST_SAMPLES, MOST_TEMPERATURE
 from vssm import data
-from vssm.config import from_dict
+from vssm.config import BoundedConfig, bounded, from_dict
 from vssm.errors import UserError
 from vssm.files.picture import open_picture
 from vssm.models import registry
@@ -30,7 +31,7 @@ BROKEN = "A pinned result in the saved session is broken ({})."
 
 
 @dataclass(frozen=True, eq=False)
-class Pinned:
+class Pinned(BoundedConfig):
     """image: [H, W, C] uint8, the whole completion. known: [H, W] bool, what was given of it. model, title: the
     preset's name, and what people read ("VSSM chunked 49"). sample: which of the run's samples, from 1. seconds: the
     model's time for all of them."""
@@ -39,10 +40,10 @@ class Pinned:
     known: np.ndarray
     model: str
     title: str
-    seed: int
-    temperature: float
-    sample: int
-    seconds: float
+    seed: int = bounded(MISSING, 0, 2**63 - 1)
+    temperature: float = bounded(MISSING, 0.0, MOST_TEMPERATURE)
+    sample: int = bounded(MISSING, 1, MOST_SAMPLES)
+    seconds: float = bounded(MISSING, 0.0, sys.float_info.max)
 
     @classmethod
     def of(cls, run: Run, sample: int) -> Pinned:
@@ -105,15 +106,8 @@ class Pinned:
         except (TypeError, ValueError) as error:
             raise UserError(BROKEN.format(error)) from None
         registry.get(made.model if isinstance(made.model, str) else repr(made.model))
-        fits = {
-            "title": isinstance(made.title, str) and len(made.title) <= MOST_TITLE and made.title.isprintable(),
-            "seed": type(made.seed) is int and 0 <= made.seed < 2**63,
-            "sample": type(made.sample) is int and 1 <= made.sample <= 64,
-            "temperature": type(made.temperature) in (int, float) and 0 <= made.temperature <= 10,
-            "seconds": type(made.seconds) in (int, float) and 0 <= made.seconds < math.inf,
-        }
-        if wrong := [name for name, holds in fits.items() if not holds]:
-            raise UserError(BROKEN.format(f"its {wrong[0]}"))
+        if not (isinstance(made.title, str) and len(made.title) <= MOST_TITLE and made.title.isprintable()):
+            raise UserError(BROKEN.format("its title"))
         return made
 
 

@@ -17,9 +17,9 @@ import platformdirs
 from app.core.dataset_settings import DatasetSettings
 from app.core.settings import MOST_SAMPLES, MOST_SEED
 from app.core.sketch import SIZES, TOOLS
-from app.core.validation import is_name, is_whole, require
+from app.core.validation import is_name, require
 from vssm import data
-from vssm.config import from_dict
+from vssm.config import BoundedConfig, bounded, flag, from_dict, one_of
 from vssm.errors import UserError
 from vssm.files import atomic
 from vssm.models import registry
@@ -35,7 +35,7 @@ MOST_REASON = 200  # characters of what a library says
 
 
 @dataclass(frozen=True, eq=False)
-class Session:
+class Session(BoundedConfig):
     """device: a name `vssm.device.choose` takes; whether this machine has it is found out when it is used.
     keep_seed: use `seed` again for the next completion. live: complete whenever the pen is lifted. layout: where the
     panels stand, as Qt's main window saves it, in base64; empty for the usual places. toured: whether the tour has been
@@ -44,36 +44,27 @@ class Session:
 
     data: str = "mnist"
     model: str = "vssm"
-    samples: int = 4
-    seed: int = 1
-    keep_seed: bool = False
-    live: bool = True
-    theme: str = "system"
+    samples: int = bounded(4, 1, MOST_SAMPLES)
+    seed: int = bounded(1, 0, MOST_SEED)
+    keep_seed: bool = flag(False)
+    live: bool = flag(True)
+    theme: str = one_of(*THEMES)
     device: str = "auto"
     layout: str = ""
-    toured: bool = False
-    more: bool = False
-    by_score: bool = True
-    tool: str = "brush"
-    pen: int = 2
+    toured: bool = flag(False)
+    more: bool = flag(False)
+    by_score: bool = flag(True)
+    tool: str = one_of(*TOOLS)
+    pen: int = bounded(2, *SIZES)
     datasets: dict[str, DatasetSettings] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name, known in (("data", data.get), ("model", registry.get)):
             value = getattr(self, name)
             known(value if isinstance(value, str) else repr(value))
-        require(is_whole(self.samples, 1, MOST_SAMPLES), "samples", f"a whole number from 1 to {MOST_SAMPLES}")
-        require(is_whole(self.seed, 0, MOST_SEED), "seed", f"a whole number from 0 to {MOST_SEED}")
-        require(isinstance(self.keep_seed, bool), "keep_seed", "true or false")
-        require(isinstance(self.live, bool), "live", "true or false")
-        require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}")
         require(is_name(self.device), "device", "the name of a device")
         require(_base64(self.layout), "layout", "base64")
-        require(isinstance(self.toured, bool), "toured", "true or false")
-        require(isinstance(self.more, bool), "more", "true or false")
-        require(isinstance(self.by_score, bool), "by_score", "true or false")
-        require(self.tool in TOOLS, "tool", f"one of {', '.join(TOOLS)}")
-        require(is_whole(self.pen, *SIZES), "pen", f"a whole number from {SIZES[0]} to {SIZES[1]}")
         for name, settings in self.datasets.items():
             settings.check(data.get(name))
         whole = {d.name: self.datasets.get(d.name) or DatasetSettings.fresh(d) for d in data.DATA_SETS.values()}

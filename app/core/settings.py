@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.core import model_facts
-from app.core.validation import is_name, is_number, is_whole, require
+from app.core.validation import is_name, is_whole, require
 from vssm import data
-from vssm.config import from_dict
+from vssm.config import BoundedConfig, bounded, from_dict, one_of
 from vssm.models import registry
 from vssm.prompt import Prompt
 from vssm.sampling.events import GenerationRequest, Started
@@ -24,7 +24,7 @@ FIELDS = {key: name for name, key in KEYS.items()}
 
 
 @dataclass(frozen=True)
-class CompletionSettings:
+class CompletionSettings(BoundedConfig):
     """How a model completes a sketch.
 
     Args:
@@ -40,21 +40,16 @@ class CompletionSettings:
     model: str
     sampler: str | None = None
     parameter: int | None = None
-    samples: int = 1
-    temperature: float = 1.0
-    seed: int = 0
-    pixel_mode: str | None = None
+    samples: int = bounded(1, 1, MOST_SAMPLES)
+    temperature: float = bounded(1.0, 0.0, MOST_TEMPERATURE)
+    seed: int = bounded(0, 0, MOST_SEED)
+    pixel_mode: str | None = one_of(None, *PIXEL_MODES)
 
     def check(self, dataset: data.DataSet) -> None:
-        """Raise UserError if a value is of the wrong kind or out of range."""
+        """Raise UserError if there is no such model, or if it cannot have this sampler for a data set."""
         registry.get(self.model if isinstance(self.model, str) else repr(self.model))
         if self.sampler is not None:
             check_sampler(self.model, self.sampler, self.parameter, dataset)
-        require(is_whole(self.samples, 1, MOST_SAMPLES), "samples", f"a whole number from 1 to {MOST_SAMPLES}")
-        check_temperature(self.temperature)
-        require(is_whole(self.seed, 0, MOST_SEED), "seed", f"a whole number from 0 to {MOST_SEED}")
-        if self.pixel_mode is not None:
-            check_pixel_mode(self.pixel_mode)
 
     def to_request(self, prompt: Prompt, every: float, details: bool) -> GenerationRequest:
         """Make the request to complete a prompt.
@@ -131,14 +126,3 @@ def check_sampler(model: str, sampler: object, parameter: object, dataset: data.
     require(is_name(sampler), f"mode of {model}", "a name, and its number")
     fits = parameter is None or is_whole(parameter, 1, dataset.pixels)
     require(fits, f"number of {model}", f"from 1 to {dataset.pixels}, or null for a mode without one")
-
-
-def check_temperature(temperature: object) -> None:
-    """Raise UserError if it is no temperature."""
-    fits = is_number(temperature) and 0 <= temperature <= MOST_TEMPERATURE
-    require(fits, "temperature", f"a number from 0 to {MOST_TEMPERATURE}")
-
-
-def check_pixel_mode(pixel_mode: object) -> None:
-    """Raise UserError if it is no way of showing pixels."""
-    require(pixel_mode in PIXEL_MODES, "shown", f"one of {', '.join(PIXEL_MODES)}")

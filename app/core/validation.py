@@ -15,11 +15,6 @@ def require(holds: bool, what: str, wanted: str) -> None:
         raise UserError(f"The saved {what} must be {wanted}.")
 
 
-def is_number(value: object) -> TypeGuard[float]:
-    """Tell whether it is a number, which true and false are not."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def is_whole(value: object, least: int, most: int) -> TypeGuard[int]:
     """Tell whether it is a whole number in a range, both ends included."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
