@@ -28,8 +28,9 @@ BINARISE_SEED = 20240711  # fixes the binarised MNIST test set that every figure
 
 
 MOST_BYTES = 500_000_000  # of an array of images
-DIM = 128  # nearly every picture has a brighter pixel than that, of either set
-LIGHT = 200  # mean of the first and last rows above which digits stand on paper
+DIM = 128  # nearly every picture of either set has a pixel as bright as that: 999 in a thousand
+LIGHT = 128  # mean of a digit's first and last rows above which it stands on paper; MNIST's have 17 at most
+FEW = 0.05  # of a set's pictures may be as no more than one in a thousand is
 
 
 @dataclass(frozen=True)
@@ -184,14 +185,23 @@ def _checked_images(data: DataSet, images: np.ndarray, source: Path) -> np.ndarr
     """Images [N, H, W, C] of whatever layout; raises UserError where their values cannot be the set's."""
     axes = _layouts(data)[images.shape[1:]]
     images = np.ascontiguousarray(images.transpose(axes)) if axes else images.reshape(-1, *data.shape)
-    brightest = round(float(np.median(images.max((1, 2, 3)))))
-    if brightest < DIM:
-        remedy = "multiply them by 255" if brightest <= 1 else "stretch them"
-        values = f"no value is above {brightest}, and {data.title}'s go from 0 to 255"
-        raise UserError(f"In most pictures in {source} {values}; {remedy}.")
-    if data.num_values == 2 and (images[:, 0].mean() + images[:, -1].mean()) / 2 > LIGHT:
-        raise UserError(f"The pictures in {source} are dark on light, and {data.title}'s light on black; invert them.")
+    brightest = images.max((1, 2, 3))
+    dim, binary = brightest < DIM, brightest == 1
+    if binary.any() or _many(dim):
+        which, remedy = (binary, "multiply them by 255") if binary.any() else (dim, "stretch them")
+        values = f"no value is above {brightest[which].max()}, and {data.title}'s go from 0 to 255"
+        raise UserError(f"In {which.sum():,} of {len(images):,} pictures in {source} {values}; {remedy}.")
+    if data.num_values == 2:
+        on_paper = (images[:, 0].mean((1, 2)) + images[:, -1].mean((1, 2))) / 2 > LIGHT
+        if _many(on_paper):
+            which = f"{on_paper.sum():,} of {len(images):,} pictures"
+            raise UserError(f"In {source} {which} are dark on light, and {data.title}'s light on black; invert them.")
     return images
+
+
+def _many(found: np.ndarray) -> bool:
+    """Whether so many pictures [N] bool are unusual that it is no chance."""
+    return bool((found.sum() > 1 and found.mean() > FEW) or found.all())
 
 
 def _require_labels(found: archive.ArrayHeader, count: int, where: str) -> None:

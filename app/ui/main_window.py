@@ -50,6 +50,7 @@ from app.ui.race_controller import RaceController, ScalingController
 from app.ui.settings_bar import SettingsBar
 from app.ui.story import Story
 from app.ui.widgets.card import button, label, spaced, wrap_tips
+from app.ui.widgets.number_field import DecimalField, WholeField
 from app.ui.widgets.pause_button import WORDS
 from app.ui.widgets.plot import Plot
 from app.ui.widgets.toast import Messages
@@ -179,6 +180,9 @@ class Window(QMainWindow):
         self.latents.pointed.connect(self.completion.picture.mark)
         for plot in self.findChildren(Plot):
             plot.said.connect(self.messages.say)
+        fields: list[WholeField | DecimalField] = [*self.findChildren(WholeField), *self.findChildren(DecimalField)]
+        for field in fields:
+            field.refused.connect(self.messages.say)
         self.tour.turned.connect(self.messages.place)
         self.tour.turned.connect(self._remember)
         self.autosave.failed.connect(self.messages.add)

@@ -77,14 +77,31 @@ def test_a_decimal_is_taken_as_it_is_written(decimal, qtbot, clipboard, text, va
     assert paste(qtbot, decimal, f"\u200f {text}\u00a0\n", clipboard) == value
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "1e5", "3", "1.2.3", "nan", "inf", "1/2", ".", "٫"])
-def test_what_is_no_such_number_changes_nothing(decimal, qtbot, clipboard, text):
-    decimal.setValue(1.7)
-    assert paste(qtbot, decimal, text, clipboard) == 1.7
+def changes_nothing(qtbot, field, text: str, clipboard) -> None:
+    """Typed or pasted, the number is as before, also while the text is still there; a sentence says so."""
+    before, said = field.value(), []
+    field.refused.connect(said.append)
+    assert type_in(qtbot, field, text) == before
+    assert paste(qtbot, field, text, clipboard) == before
+    assert len(said) == (2 if text else 0) and all(f"“{text}”" in one for one in said)
+    field.setFocus()
+    field.selectAll()
+    for sign in text:
+        QApplication.sendEvent(field, QKeyEvent(QEvent.Type.KeyPress, 0, Qt.KeyboardModifier.NoModifier, sign))
+    assert field.value() == before and field.lineEdit().text() == (text or field.text())
+    field.clearFocus()
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("4", 4), ("4.0", 4), ("4,0", 4), ("12,7", 12), ("٤", 4), ("64", 64), ("064", 64)]
+    "text", ["x", "-1", "1e5", "1e-1", "3", "25", "2.5", "1.2.3", "1,2,3", "nan", "inf", "1/2", "0x1", ".", "٫", ""]
+)
+def test_what_is_no_such_number_changes_nothing(decimal, qtbot, clipboard, text):
+    decimal.setValue(1.7)
+    changes_nothing(qtbot, decimal, text, clipboard)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("4", 4), ("4.0", 4), ("4,0", 4), ("12.", 12), ("٤", 4), ("64", 64), ("064", 64)]
 )
 def test_a_whole_number_is_not_ten_times_as_large(whole, qtbot, clipboard, text, value):
     assert type_in(qtbot, whole, text) == value
@@ -92,9 +109,24 @@ def test_a_whole_number_is_not_ten_times_as_large(whole, qtbot, clipboard, text,
     assert paste(qtbot, whole, f" {text} ", clipboard) == value
 
 
-@pytest.mark.parametrize("text", ["65", "640", "-4", "x", "0", "4 0", ""])
-def test_a_whole_number_out_of_range_changes_nothing(whole, qtbot, clipboard, text):
-    assert paste(qtbot, whole, text, clipboard) == 7
+@pytest.mark.parametrize(
+    "text",
+    ["65", "640", "-4", "x", "0", "4 0", "0,5", ".5", "12,7", "2.5", "1e-1", "1e1", "5-", "1/2", "1,2", "٦٥", ""],
+)
+def test_what_is_no_such_whole_number_changes_nothing(whole, qtbot, clipboard, text):
+    changes_nothing(qtbot, whole, text, clipboard)
+
+
+def test_after_a_refused_number_the_next_is_taken(whole, qtbot):
+    assert type_in(qtbot, whole, "650") == 7
+    assert type_in(qtbot, whole, "12") == 12
+    assert type_in(qtbot, whole, "1e") == 12
+    whole.setFocus()
+    whole.selectAll()
+    qtbot.keyClicks(whole, "99")
+    for value in (12, 13):  # the first ends the typing
+        qtbot.keyClick(whole, Qt.Key.Key_Up)
+        assert whole.value() == value
 
 
 @pytest.mark.parametrize("text", ["1,234,567", "1.234.567", "1 234 567", "1'234'567", "1\u202f234\u202f567", "1234567"])
@@ -179,6 +211,11 @@ def test_every_field_of_the_window_is_one_of_these(bare):
     fields = [*bare.findChildren(QSpinBox), *bare.findChildren(QDoubleSpinBox)]
     assert len(fields) >= 6
     assert {type(one) for one in fields} == {DecimalField, WholeField}
+    for field in fields:
+        field.lineEdit().setText("1e-1")
+        field.interpretText()
+        assert "is a" in bare.messages.text and "“1e-1”" in bare.messages.text, field.accessibleName()
+        bare.messages.clear()
 
 
 @pytest.mark.parametrize("name", ["ar_EG.UTF-8", "he_IL.UTF-8", "fa_IR.UTF-8", "de_DE.UTF-8"])

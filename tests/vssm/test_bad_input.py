@@ -193,7 +193,7 @@ def test_pictures_stored_as_0_and_1(refuse, tmp_path, out, option):
     path = write(tmp_path / "p.png", np.tri(28, dtype=np.uint8))
     words = {"--prompt": [SEVEN], "--known": [SEVEN]} | {option: [path]}
     given = [word for name, value in words.items() for word in (name, *value)]
-    refuse("complete", "--model", "vssm", *given, "--out", out, says=f"values in {path} are 0 and 1")
+    refuse("complete", "--model", "vssm", *given, "--out", out, says=f"in {path} are 0 and 1")
 
 
 def test_everything_known(refuse, tmp_path, out):
@@ -276,6 +276,7 @@ class Trap:
 
 
 ONE, NONE = np.zeros((1, 28, 28, 1), np.uint8), np.zeros((1, 28, 28), bool)
+HALF = np.tile(np.arange(28)[:, None] < 14, (2, 1, 28))
 ARCHIVES = {
     "no known": ({"images": ONE}, "known"),
     "no images": ({"known": NONE}, "images"),
@@ -288,6 +289,7 @@ ARCHIVES = {
     "more known": ({"images": ONE, "known": np.concatenate([NONE, NONE])}, "must be bool"),
     "known by channel": ({"images": ONE, "known": NONE[..., None]}, "must be bool"),
     "all known": ({"images": ONE, "known": ~NONE}, "Every pixel"),
+    "one of 0 and 1": ({"images": np.concatenate([ONE + 255, ONE + 1]), "known": HALF}, "are 0 and 1"),
     "0 and 1": ({"images": ONE + 1, "known": np.tri(28, dtype=bool)[None]}, "multiply them by 255"),
 }
 

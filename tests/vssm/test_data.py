@@ -90,6 +90,11 @@ def test_every_layout_is_read_as_the_same_pictures(tmp_path, name):
     assert y.shape == (12,) and y.dtype == np.int64
 
 
+def mixed(images: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """A set whose first pictures are other ones."""
+    return np.concatenate([first, images[len(first) :]])
+
+
 REFUSED = {
     "flat colour": (CIFAR10, "x_train", lambda x: x.reshape(12, -1), "put the values of each picture in that order"),
     "flat planes": (
@@ -117,8 +122,11 @@ REFUSED = {
     "0 to 15": (MNIST, "x_train", lambda x: x // 16, "no value is above 15"),
     "0 to 127": (CIFAR10, "x_train", lambda x: x // 2, "no value is above 127"),
     "black": (MNIST, "x_train", np.zeros_like, "no value is above 0"),
-    "one in range": (MNIST, "x_train", lambda x: np.concatenate([x[:1], x[1:] // 255]), "no value is above 1"),
-    "dark on light": (MNIST, "x_train", lambda x: 255 - x, "are dark on light"),
+    "one of 0 and 1": (MNIST, "x_train", lambda x: mixed(x, x[:1] // 128), "In 1 of 12 pictures"),
+    "some of 0 and 1": (CIFAR10, "x_train", lambda x: mixed(x, x[:5] // 128), "In 5 of 12 pictures"),
+    "some to 15": (MNIST, "x_train", lambda x: mixed(x, x[:2] // 16), "no value is above 15"),
+    "dark on light": (MNIST, "x_train", lambda x: 255 - x, "12 of 12 pictures are dark on light"),
+    "some dark on light": (MNIST, "x_train", lambda x: mixed(x, 255 - x[:5]), "5 of 12 pictures are dark on light"),
     "another split": (MNIST, "x_test", lambda x: x[:5] / 255, "x_test in"),
     "fewer labels": (MNIST, "y_train", lambda y: y[:5], "12 pictures need as many"),
     "one label more": (MNIST, "y_train", lambda y: np.append(y, 1), "12 pictures need as many"),
@@ -139,6 +147,12 @@ def test_what_cannot_be_the_set_is_refused(tmp_path, name):
     with pytest.raises(UserError, match=re.escape(says)) as caught:
         data.load(dataset, "train", tmp_path)
     assert str(path) in str(caught.value)
+
+
+def test_a_night_or_a_blank_among_the_pictures_is_no_fault(tmp_path):
+    for dark in (pictures(CIFAR10)[:1] // 3, np.zeros((1, *CIFAR10.shape), np.uint8)):
+        keras(tmp_path, CIFAR10, x_train=mixed(pictures(CIFAR10), dark))
+        assert len(data.load(CIFAR10, "train", tmp_path)[0]) == 12
 
 
 def test_the_real_test_images_are_within_the_bounds():

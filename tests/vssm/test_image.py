@@ -158,6 +158,37 @@ def test_any_bits_in_files_of_16_are_stretched_to_their_range(most, channels):
     assert np.abs(read - scaled(samples[..., :3] if channels > 2 else samples[..., [0] * 3])).max() <= 1
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("ground", ["black", "paper"])
+def test_hot_and_dead_pixels_do_not_take_the_range(channels, ground):
+    ink = seven(280, 3).astype(int) * 4000 // 255
+    samples = 30_000 + np.repeat((ink if ground == "black" else 4000 - ink)[..., None], channels, 2)
+    colours = np.s_[: channels - 1 if channels in (2, 4) else channels]
+    if channels in (2, 4):
+        samples[..., -1] = 65535
+    usual = np.asarray(images.decode(png_of_16_bits(samples), "a").image, int)
+    for y, x, value in ((3, 5, 65535), (0, 0, 0), (200, 9, 60_000), (201, 9, 65535)):
+        samples[y, x, colours] = value
+    read = np.asarray(images.decode(png_of_16_bits(samples), "a").image, int)
+    assert (np.abs(read - usual) > 1).sum() <= 12 and usual.max() == 255 and usual.min() == 0
+
+
+@pytest.mark.parametrize("kind", ["line", "dot", "three dots", "on flat ground"])
+def test_little_ink_is_no_speck(kind):
+    """On a noisy ground, whose noise is not to become the picture."""
+    samples = np.random.default_rng(0).integers(0, 300, (280, 280, 1))
+    ink = {
+        "line": np.s_[100, 40:50],
+        "dot": np.s_[100:102, 40:42],
+        "three dots": (np.array([9, 10, 11]), np.array([9, 10, 11])),
+        "on flat ground": np.s_[100, 40],
+    }[kind]
+    samples = samples if kind != "on flat ground" else 0 * samples
+    samples[ink] = 60_000
+    read = np.asarray(images.decode(png_of_16_bits(samples), "a").image)
+    assert np.abs(read - scaled(samples)).max() <= 1
+
+
 @pytest.mark.parametrize("most", [255, 4095, 65535])
 def test_ink_that_is_opacity_of_many_bits_is_kept(most):
     ink = seven(64, 3).astype(int) * most // 255

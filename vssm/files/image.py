@@ -21,6 +21,7 @@ KEPT = 2048  # longest side kept of a picture: more would only make moving the c
 COLOURFUL, MANY = 32, 0.25  # from the least to the greatest channel of a pixel; share of such pixels in a photograph
 BROADEST_BAR, BROADEST_STROKE = 5.0, 8.0  # pixels at a data set's size; an area that is broader is no stroke
 ORIENTATION, ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # of Exif
+SPECK, SPECKS = 6, 1e-4  # samples outside the range of the others: so many, or this share of all, are no drawing
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the picture
 
 
@@ -141,7 +142,8 @@ def _with_layout(tile: Any, layout: str) -> Any:
 
 
 def stretched(samples: np.ndarray) -> np.ndarray:
-    """Convert samples of more than 8 bits to uint8: the smallest becomes black and the largest white.
+    """Convert samples of more than 8 bits to uint8: the smallest becomes black and the largest white, but for specks
+    (see `_bounds`).
 
     A fourth channel is opacity, whose largest value becomes 255. If all samples are equal, they are taken as 16 bits,
     or as 8 bits if they fit.
@@ -151,14 +153,40 @@ def stretched(samples: np.ndarray) -> np.ndarray:
         return np.concatenate([stretched(samples[..., :3]), opacity], 2)
     if samples.dtype.kind == "f":
         samples = np.nan_to_num(samples.astype(np.float32), posinf=0, neginf=0)
-    least, most = samples.min(), samples.max()
+    least, most = _bounds(samples)
     if least == most:
         whole = 1 if samples.dtype.kind == "f" else 255 if most <= 255 else 65535
         return np.full(samples.shape, int(min(max(float(most) / whole, 0), 1) * 255 + 0.5), np.uint8)
     out = np.empty(samples.shape, np.uint8)
     for row, into in zip(samples, out, strict=True):  # row by row: a copy of all in floats would be large
-        into[:] = np.round((row.astype(np.float64) - least) * (255 / (float(most) - float(least))))
+        into[:] = np.round((row.astype(np.float64).clip(least, most) - least) * (255 / (most - least)))
     return out
+
+
+def _bounds(samples: np.ndarray) -> tuple[float, float]:
+    """Find the smallest and the largest of samples [H, W] or [H, W, C]; without specks, where these take more than half
+    of the range to themselves and are not all there is."""
+    least, most = whole = float(samples.min()), float(samples.max())
+    while least < most:
+        low, high = least + (most - least) / 4, most - (most - least) / 4
+        if _are_specks(samples > high):
+            most = float(np.max(samples, where=samples <= high, initial=samples.min()))
+        elif _are_specks(samples < low):
+            least = float(np.min(samples, where=samples >= low, initial=samples.max()))
+        else:
+            break
+    return (least, most) if 0 < 2 * (most - least) < whole[1] - whole[0] else whole
+
+
+def _are_specks(mask: np.ndarray) -> bool:
+    """Whether the True samples [H, W] or [H, W, C] are few and apart, such as a sensor's hot pixels: one or two pixels
+    each, where lines and dots that somebody drew have more together."""
+    if not 0 < np.count_nonzero(mask) <= max(SPECK, mask.size * SPECKS):
+        return False
+    framed = np.pad(mask, ((1, 1), (1, 1), (0, 0))[: mask.ndim])
+    y, x, *channel = np.nonzero(mask)
+    near = sum(framed[(y + dy, x + dx, *channel)].astype(int) for dy in range(3) for dx in range(3))
+    return bool(np.all(near < 3))
 
 
 def flat(image: Image.Image) -> Image.Image:

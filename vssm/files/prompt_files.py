@@ -83,14 +83,15 @@ def read_prompts(path: Path, dataset: DataSet) -> tuple[np.ndarray, np.ndarray]:
     images, known = arrays["images"].reshape(-1, H, W, C), arrays["known"]
     if known.all():
         raise UserError(f"Every pixel in {path} is known; leave some to complete.")
-    _require_range(images[known], str(path))
+    for image, mask in zip(images, known, strict=True):
+        _require_range(image[mask], str(path))
     return images, known
 
 
 def _require_range(values: np.ndarray, name: str) -> None:
     """Raise UserError for values that were stored as 0 and 1, because the picture would be black."""
     if values.size and values.max() == 1:
-        raise UserError(f"The values in {name} are 0 and 1, and go from 0 to 255 here; multiply them by 255.")
+        raise UserError(f"Values of a picture in {name} are 0 and 1, and go from 0 to 255 here; multiply them by 255.")
 
 
 def check_out(path: Path, suffixes: tuple[str, ...]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal, SignalInstance
 from PySide6.QtGui import QKeyEvent, QValidator
 from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox
 
@@ -14,6 +15,7 @@ from app.ui.widgets.keys import RETURN
 SEPARATORS = ".,\N{ARABIC DECIMAL SEPARATOR}\N{ARABIC THOUSANDS SEPARATOR}'\N{RIGHT SINGLE QUOTATION MARK}"
 SIGNS = f"{SEPARATORS} -"
 DECIMAL = re.compile(r"[0-9]*\.?[0-9]*")
+LONGEST = 20  # characters of a text that are repeated
 GROUPED = re.compile(rf"[0-9]{{1,3}}([{SEPARATORS} ][0-9]{{3}})+")
 
 
@@ -29,26 +31,8 @@ def read(text: str, whole: bool = False) -> float | None:
     if whole and GROUPED.fullmatch(plain):
         return float(re.sub(r"[^0-9]", "", plain))
     plain = re.sub(f" ?[{SEPARATORS}] ?", ".", plain)
-    return float(plain) if DECIMAL.fullmatch(plain) and plain not in ("", ".") else None
-
-
-def _judge(field: QSpinBox | QDoubleSpinBox, text: str, number: float | None) -> QValidator.State:
-    """Whether the field may keep a text: as its number, as the beginning of one, or not at all."""
-    if text == field.specialValueText() != "":
-        return QValidator.State.Acceptable
-    if number is None:
-        begun = not text.strip() or text.strip() in SEPARATORS or field.specialValueText().startswith(text)
-        grouped = isinstance(field, QSpinBox) and read(_filled(text), whole=True) is not None
-        begun = begun or grouped
-        return QValidator.State.Intermediate if begun else QValidator.State.Invalid
-    if number > field.maximum():
-        return QValidator.State.Invalid
-    return QValidator.State.Acceptable if number >= field.minimum() else QValidator.State.Intermediate
-
-
-def _filled(text: str) -> str:
-    """A whole number that is being typed, its last group of digits made whole."""
-    return text + "0" * max(0, 3 - len(re.split(rf"[{SEPARATORS}\s]", text)[-1]))
+    number = float(plain) if DECIMAL.fullmatch(plain) and plain not in ("", ".") else None
+    return None if whole and number is not None and not number.is_integer() else number
 
 
 class _Typing(QObject):
@@ -76,30 +60,84 @@ class _Typing(QObject):
         return sign.isprintable() and sign != "" and not (unicodedata.category(sign[0]) == "Nd" or sign in SIGNS)
 
 
-class DecimalField(QDoubleSpinBox):
+_Box: Any = object  # one of Qt's spin boxes, which have no class in common that has a number
+
+
+class _Number(_Box):
+    """What both kinds of field share. A text that is no number of theirs stays until the typing ends; meanwhile, and
+    after it, the number is the one from before the typing, and `refused` says so in a sentence."""
+
+    refused: SignalInstance
+    whole: bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        _Typing(self)
+        self._before: float | None = None  # the number when the typing began; None where nobody types
+        self.lineEdit().textEdited.connect(self._edited)
+        self.editingFinished.connect(self._finished)
+
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
+        fits = text == self.specialValueText() != "" or self._number(text) is not None
+        return QValidator.State.Acceptable if fits else QValidator.State.Intermediate, text, position
+
+    def fixup(self, text: str) -> str:
+        """Called where the typing ends with no such number."""
+        if text.strip() and not self.specialValueText().startswith(text):
+            least, most = (self.textFromValue(bound) for bound in (self.minimum(), self.maximum()))
+            kind = "a whole number" if self.whole else "a number"
+            given = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+            name, now = self.accessibleName() or "The field", self.textFromValue(self.value())
+            self.refused.emit(f"{name} is {kind} from {least} to {most}, not “{given}”; it stays {now}.")
+        return text
+
+    def setValue(self, value: float) -> None:
+        self._before = None
+        super().setValue(value)
+
+    def stepBy(self, steps: int) -> None:
+        super().stepBy(steps)
+        self._before = None
+
+    def _number(self, text: str) -> float | None:
+        """The number of a text, where the field may have it."""
+        number = read(text, self.whole)
+        number = number if number is None or self.whole else round(number, self.decimals())
+        return number if number is not None and self.minimum() <= number <= self.maximum() else None
+
+    def _edited(self, text: str) -> None:
+        """Before Qt takes the text for a number."""
+        if self._before is None:
+            self._before = self.value()
+        edit = self.lineEdit()
+        position = edit.cursorPosition()
+        if self.validate(text, position)[0] != QValidator.State.Acceptable and self.value() != self._before:
+            super().setValue(self._before)
+            with QSignalBlocker(edit):
+                edit.setText(text)
+                edit.setCursorPosition(position)
+
+    def _finished(self) -> None:
+        self._before = None
+
+
+class DecimalField(_Number, QDoubleSpinBox):
     """For a number that is not negative."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        _Typing(self)
-
-    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        return _judge(self, text, read(text)), text, position
+    refused = Signal(str)
+    whole = False
 
     def valueFromText(self, text: str) -> float:
-        return round(read(text) or 0.0, self.decimals())
+        number = self._number(text)
+        return self.minimum() if number is None else number
 
 
-class WholeField(QSpinBox):
-    """For a whole number that is not negative; of any other, what stands before the point."""
+class WholeField(_Number, QSpinBox):
+    """For a whole number that is not negative. Its least value may have a word of its own."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        _Typing(self)
-
-    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
-        return _judge(self, text, read(text, whole=True)), text, position
+    refused = Signal(str)
+    whole = True
 
     def valueFromText(self, text: str) -> int:
-        number = read(text, whole=True)
-        return self.minimum() if number is None else int(number)  # the least value may have a word of its own
+        number = self._number(text)
+        return self.minimum() if number is None else int(number)
