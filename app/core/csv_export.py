@@ -15,11 +15,10 @@ import io
 from collections.abc import Iterable
 
 from app.core import model_facts
+from app.core.race import Contestant
 from app.core.run import Run
-from app.core.settings import CompletionSettings
 from vssm import __version__
 from vssm.evaluation.scaling import Measured
-from vssm.prompt import Prompt
 from vssm.sampling.events import Finished, Progress, Started
 
 Row = dict[str, object]
@@ -46,14 +45,14 @@ def dated(rows: Iterable[Row]) -> list[Row]:
     return [{**row, "date": now, **circumstances()} for row in rows]
 
 
-def asked(data: str, settings: CompletionSettings, prompt: Prompt, started: Started | None) -> Row:
+def asked(task: Run | Contestant, started: Started | None) -> Row:
     """Tell what was asked of a model, and what worked on it."""
-    settings = settings.as_started(started)
+    settings = task.settings.as_started(started)
     return {
         "model": settings.model,
-        "data": data,
+        "data": task.data,
         **settings.to_dict(),
-        "known": int(prompt.known.sum()),
+        "known": int(task.prompt.known.sum()),
         "device": started.device if started else None,
         "threads": started.threads if started else None,
     }
@@ -103,9 +102,9 @@ def of_runs(runs: list[Run]) -> list[Row]:
     return dated(
         {
             "run": run.number,
-            **asked(run.data, run.settings, run.request.prompt, run.started),
+            **asked(run, run.started),
             "state": run.status.removesuffix(" …") or "finished",
-            "tokens": int((~run.request.prompt.known).sum()) * run.settings.samples,
+            "tokens": int((~run.prompt.known).sum()) * run.settings.samples,
             "tokens_done": run.tokens,
             "network_calls": run.network_calls,
             "total_seconds": run.seconds,
@@ -123,7 +122,7 @@ def of_points(runs: list[Run]) -> list[Row]:
     return dated(
         {
             "run": run.number,
-            **asked(run.data, run.settings, run.request.prompt, run.started),
+            **asked(run, run.started),
             "total_seconds": seconds,
             "tokens_done": tokens,
         }

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from app.core import model_facts
 from app.core.pinned import MOST_PINNED, Pinned
 from app.core.settings import (
     MOST_TEMPERATURE,
     PIXEL_MODES,
     CompletionSettings,
     check_sampler,
-    pixel_modes,
-    samplers,
 )
 from app.core.sketch import Sketch
 from app.core.validation import is_colour, require
@@ -91,13 +90,13 @@ class DatasetSettings:
             dataset: The data set that these settings are of.
         """
         name, parameter = self.samplers.get(model, ("", None))
-        offered = samplers(model, dataset)
+        offered = model_facts.samplers(model, dataset.name)
         sampler = next((s for s in offered if s.name == name), offered[0])
         if not sampler.parameter:
             parameter = None
         elif sampler.name != name or parameter is None or parameter > sampler.most:
             parameter = sampler.default
-        ways = pixel_modes(model)
+        ways = model_facts.pixel_modes(model)
         pixel_mode = self.pixel_mode if self.pixel_mode in ways else ways[0]
         return CompletionSettings(model, sampler.name, parameter, samples, self.temperature, seed, pixel_mode)
 

@@ -19,7 +19,8 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from app.core.settings import CompletionSettings, pixel_modes, samplers
+from app.core import model_facts
+from app.core.settings import CompletionSettings
 from vssm import data
 from vssm.errors import UserError
 from vssm.models import registry
@@ -68,8 +69,8 @@ class Link:
     def require_possible(self) -> None:
         """Raise UserError for a sampler, a parameter or a pixel mode that the model does not have: the completion would
         be another."""
-        settings, dataset = self.settings, data.get(self.data)
-        offered = {sampler.name: sampler for sampler in samplers(settings.model, dataset)}
+        settings = self.settings
+        offered = {sampler.name: sampler for sampler in model_facts.samplers(settings.model, self.data)}
         sampler = offered.get(settings.sampler or "")
         title = registry.get(settings.model).title
         if sampler is None:
@@ -78,7 +79,7 @@ class Link:
         given, wanted = settings.parameter, f"a number from 1 to {sampler.most}" if sampler.parameter else "no number"
         if (given is not None) != bool(sampler.parameter) or (given is not None and not 1 <= given <= sampler.most):
             raise UserError(f"The link does not fit {title}, whose sampler {settings.sampler} takes {wanted}.")
-        ways = pixel_modes(settings.model)
+        ways = model_facts.pixel_modes(settings.model)
         if settings.pixel_mode not in ways:
             only = ", ".join(ways)
             raise UserError(f"The link asks {title} for {settings.pixel_mode} pixels, and it has only {only} ones.")

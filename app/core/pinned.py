@@ -53,7 +53,7 @@ class Pinned(BoundedConfig):
             raise ValueError("the run has not finished")
         return cls(
             finished.images[sample],
-            run.request.prompt.known,
+            run.prompt.known,
             run.model,
             run.title,
             settings.seed,

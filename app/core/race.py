@@ -19,9 +19,7 @@ from app.core import formatting, job
 from app.core.job import Job, Kind
 from app.core.places import Place, Times, places
 from app.core.run import Run
-from app.core.settings import CompletionSettings
-from vssm import data
-from vssm.models import registry
+from app.core.settings import CompletionSettings, Task
 from vssm.prompt import Prompt
 from vssm.reports.precomputed import Recording
 from vssm.sampling.events import Drafts, Event, Finished, GenerationRequest, Latents, Progress, Started
@@ -32,7 +30,7 @@ ORDINALS = ("first", "second", "third")
 
 
 @dataclass(frozen=True, eq=False)
-class Contestant:
+class Contestant(Task):
     """A model that races, and its task: one sample of a prompt, with an event for every network call."""
 
     data: str
@@ -47,25 +45,6 @@ class Contestant:
     def request(self) -> GenerationRequest:
         """What is asked of the model."""
         return self.settings.to_request(self.prompt, every=0, details=False)
-
-    @property
-    def model(self) -> str:
-        """The name of its preset."""
-        return self.settings.model
-
-    @cached_property
-    def _variant(self) -> str:
-        return self.settings.variant(data.get(self.data))
-
-    @property
-    def title(self) -> str:
-        """Model and, if it is not the usual one, sampler."""
-        return f"{registry.get(self.model).title} {self._variant}".rstrip()
-
-    @property
-    def usual(self) -> bool:
-        """Whether it races by the model's usual sampler."""
-        return not self._variant
 
 
 @dataclass(frozen=True, eq=False)

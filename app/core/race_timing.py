@@ -141,7 +141,7 @@ def table(bars: list[Bar]) -> list[csv_export.Row]:
         {
             "run": number,
             "runs": len(bar.took),
-            **csv_export.asked(one.contestant.data, one.contestant.settings, one.contestant.prompt, one.started),
+            **csv_export.asked(one.contestant, one.started),
             "tokens": one.finished.tokens,
             "network_calls": one.finished.network_calls,
             "total_seconds": one.seconds,
@@ -162,9 +162,7 @@ def frames(race: Race | None) -> list[csv_export.Row]:
     """A row a network call of a race: what stood after it."""
     return csv_export.dated(
         {
-            **csv_export.asked(
-                track.contestant.data, track.contestant.settings, track.contestant.prompt, track.started
-            ),
+            **csv_export.asked(track.contestant, track.started),
             "network_calls": frame.calls,
             "total_seconds": frame.seconds,
             "tokens_done": frame.tokens,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
 from app.core import formatting, places
 from app.core.job import Job, Kind, State
 from app.core.places import Times
-from app.core.settings import CompletionSettings
-from vssm import data
+from app.core.settings import CompletionSettings, Task
 from vssm.models import registry
+from vssm.prompt import Prompt
 from vssm.sampling.events import (
     Details,
     Event,
@@ -32,7 +31,7 @@ PAIR = "vssm", "transformer"  # whose seconds are compared
 
 
 @dataclass(eq=False)
-class Run(Job):
+class Run(Job, Task):
     """One completion, from being asked for to its end.
 
     points: (seconds of the model's time, tokens done), for the curve. gesture: of the pen, which it follows live; runs
@@ -60,14 +59,9 @@ class Run(Job):
         return Kind.LATENT_EDIT if self.base else Kind.COMPLETION
 
     @property
-    def model(self) -> str:
-        """The name of its preset."""
-        return self.settings.model
-
-    @cached_property
-    def variant(self) -> str:
-        """The sampler if it is not the model's usual one, such as "sequential" or "chunked 49"; else empty."""
-        return self.settings.variant(data.get(self.data))
+    def prompt(self) -> Prompt:
+        """What is given of the picture."""
+        return self.request.prompt
 
     @property
     def mean(self) -> bool:
@@ -76,8 +70,7 @@ class Run(Job):
 
     @property
     def title(self) -> str:
-        """Model and, where it is not the usual one, mode: "VSSM", "VSSM chunked 49"."""
-        return f"{registry.get(self.model).title} {self.variant}".rstrip() + (", edited" if self.base else "")
+        return super().title + (", edited" if self.base else "")
 
     @property
     def origin(self) -> Run:
@@ -136,7 +129,7 @@ class Run(Job):
         """[K, H, W, C]: what stands so far; before the first progress, the prompt alone."""
         if self.progress is not None:
             return self.progress.images
-        prompt = self.request.prompt
+        prompt = self.prompt
         return np.repeat((prompt.pixels * prompt.known[..., None])[None], self.settings.samples, 0)
 
     @property
@@ -144,7 +137,7 @@ class Run(Job):
         """[K, H, W]: pixels known or generated."""
         if self.progress is not None:
             return self.progress.filled
-        return np.repeat(self.request.prompt.known[None], self.settings.samples, 0)
+        return np.repeat(self.prompt.known[None], self.settings.samples, 0)
 
     @property
     def seconds(self) -> float:
@@ -185,7 +178,7 @@ class Run(Job):
     @property
     def work(self) -> tuple[object, ...]:
         """Two runs are alike, and their seconds may be compared, where this is equal."""
-        known, started = self.request.prompt.known, self.started
+        known, started = self.prompt.known, self.started
         did = (started.tokens, started.device, started.threads) if started else ()
         return self.data, self.settings.samples, *did, known.tobytes()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from app.core import model_facts
 from app.core.validation import is_name, is_whole, require
@@ -13,7 +14,6 @@ from vssm.config import BoundedConfig, bounded, from_dict, one_of
 from vssm.models import registry
 from vssm.prompt import Prompt
 from vssm.sampling.events import GenerationRequest, Started
-from vssm.sampling.step import Sampler
 
 MOST_SAMPLES = 64
 MOST_SEED = 2**31 - 1
@@ -98,27 +98,35 @@ class CompletionSettings(BoundedConfig):
         """The same for any seed: runs with equal ones are repeats of one task."""
         return dataclasses.replace(self, seed=0)
 
-    def variant(self, dataset: data.DataSet) -> str:
-        """Name the sampler if it is not the model's usual one, such as "sequential" or "chunked 49"; else ""."""
-        if self.sampler is None:
+
+class Task:
+    """A model completes a picture of a data set: what runs and the contestants of races have in common."""
+
+    data: str
+    settings: CompletionSettings
+
+    @property
+    def model(self) -> str:
+        """The name of its preset."""
+        return self.settings.model
+
+    @cached_property
+    def variant(self) -> str:
+        """The sampler if it is not the model's usual one, such as "sequential" or "chunked 49"; else empty."""
+        if self.settings.sampler is None:
             return ""
-        usual, *others = samplers(self.model, dataset)
-        sampler = next((s for s in others if s.name == self.sampler), usual)
-        parameter = self.parameter or sampler.default
+        usual, *others = model_facts.samplers(self.model, self.data)
+        sampler = next((s for s in others if s.name == self.settings.sampler), usual)
+        parameter = self.settings.parameter or sampler.default
         if sampler == usual and parameter == usual.default:
             return ""
         name = sampler.title if sampler.title.isupper() else sampler.title.lower()
         return f"{name} {parameter}" if sampler.parameter else name
 
-
-def samplers(model: str, dataset: data.DataSet) -> tuple[Sampler, ...]:
-    """Return a model's samplers, the usual one first."""
-    return model_facts.samplers(model, dataset.name)
-
-
-def pixel_modes(model: str) -> tuple[str, ...]:
-    """Return the ways in which a model can show pixels, the usual one first."""
-    return model_facts.pixel_modes(model)
+    @property
+    def title(self) -> str:
+        """Model and, where it is not the usual one, sampler: "VSSM", "VSSM chunked 49"."""
+        return f"{registry.get(self.model).title} {self.variant}".rstrip()
 
 
 def check_sampler(model: str, sampler: object, parameter: object, dataset: data.DataSet) -> None:

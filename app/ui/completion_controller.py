@@ -127,7 +127,7 @@ class CompletionController(QObject):
     def catch_up(self) -> None:
         """After a start, and on returning to a data set: complete the sketch where Live is on and no run is of it."""
         prompt = self._panels.sketch.canvas.sketch.prompt
-        done = any(run.request.prompt.same_as(prompt) for run in self.here)
+        done = any(run.prompt.same_as(prompt) for run in self.here)
         if self._models.are_ready and not (done or is_fresh(prompt)):
             self.live.again()
 

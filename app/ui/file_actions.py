@@ -171,7 +171,7 @@ class FileActions(QObject):
         """The prompt, in which unknown pixels are grey, and then all samples."""
         run = self._runs.selected_run
         if run and run.finished:
-            prompt = run.request.prompt
+            prompt = run.prompt
             given = np.where(prompt.known[..., None], prompt.pixels, np.uint8(128))
             self._ask_picture("samples.png", np.concatenate([given[None], run.finished.images]))
 

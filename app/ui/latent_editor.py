@@ -8,12 +8,12 @@ import secrets
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Slot
 
+from app.core import model_facts
 from app.core.job import Kind
 from app.core.run import Run
-from app.core.settings import MOST_SEED, samplers
+from app.core.settings import MOST_SEED
 from app.ui.completion_controller import CompletionController
 from app.ui.context import Context, Panels
-from vssm import data
 from vssm.sampling.events import FixedLatents, GenerationRequest
 
 MOST_BACK = 20  # edits that can be taken back one by one; the next one leads to the latents as drawn first
@@ -27,7 +27,7 @@ def uneditable(run: Run) -> str:
         return "Latents can be edited as soon as the run has finished."
     assert run.started is not None
     if not run.started.sampler.can_fix_latents:
-        able = next((m.title for m in samplers(run.model, data.get(run.data)) if m.can_fix_latents), "")
+        able = next((m.title for m in model_facts.samplers(run.model, run.data) if m.can_fix_latents), "")
         return f"Latents can be edited with the sampler {able} only: choose it, and complete again."
     return ""
 

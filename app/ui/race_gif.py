@@ -135,7 +135,7 @@ class Strip(QWidget):
         cards = QHBoxLayout()
         self._cards = [RaceCard(track.contestant) for track in race.tracks]
         for card in self._cards:
-            high = len(card.contestant.request.prompt.known)
+            high = len(card.contestant.prompt.known)
             side = max(1, SIDE // high) * high
             card.setFixedWidth(side + 14)
             card.picture.setFixedSize(side, side)

@@ -8,10 +8,11 @@ import secrets
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
 
+from app.core import model_facts
 from app.core.dataset_settings import DatasetSettings
 from app.core.run import PAIR
 from app.core.session import Session
-from app.core.settings import MOST_SAMPLES, MOST_SEED, CompletionSettings, pixel_modes, samplers
+from app.core.settings import MOST_SAMPLES, MOST_SEED, CompletionSettings
 from app.core.workspace import Workspace
 from app.ui.actions import Actions
 from app.ui.widgets.card import button, named, spaced
@@ -142,8 +143,8 @@ class SettingsBar(QFrame):
         """Offer those of the chosen model, and how it can show pixels."""
         work, chosen = self._workspace, self.settings()
         assert chosen.sampler is not None and chosen.pixel_mode is not None  # the data set's settings fill them in
-        self.modes.offer(samplers(work.model, work.data), chosen.sampler, chosen.parameter)
-        self.modes.offer_pixels(pixel_modes(work.model), chosen.pixel_mode)
+        self.modes.offer(model_facts.samplers(work.model, work.data.name), chosen.sampler, chosen.parameter)
+        self.modes.offer_pixels(model_facts.pixel_modes(work.model), chosen.pixel_mode)
         usual = DatasetSettings.fresh(work.data).completion(work.model, chosen.samples, chosen.seed, work.data)
         self._usual = dataclasses.replace(chosen, temperature=usual.temperature) == usual
         self.show_more()

@@ -175,7 +175,7 @@ class CompletionPanel(Card):
             self.gallery.forget_pointer()
         if run is not None and run is not self.run:
             whole = run.request.details  # a glance while the pen moves is of no finished sketch
-            advice = advise(run.request.prompt, data.get(run.data)) if whole else ""
+            advice = advise(run.prompt, data.get(run.data)) if whole else ""
             self.advice.setText(advice.partition(",")[0])
             self.advice.setToolTip(advice)
         finishing = run is self.run and run is not None and run.finished is not self._finished
@@ -193,7 +193,7 @@ class CompletionPanel(Card):
             for value in self._figures.values():
                 value.setText("–")
             return
-        known = run.request.prompt.known
+        known = run.prompt.known
         drawn = picture.compose(run.images, known, run.filled)
         self._show_large(run, drawn[run.sample_index])
         self._show_samples(drawn)
@@ -229,7 +229,7 @@ class CompletionPanel(Card):
 
     def _show_large(self, run: Run, drawn: np.ndarray) -> None:
         """The sample looked at; under the spread of all of them, where that is wanted and there are others."""
-        known, filled = run.request.prompt.known, run.filled
+        known, filled = run.prompt.known, run.filled
         colour = run.images.shape[-1] == 3
         self._apart = None
         before = run.base.images[run.sample_index] if self.comparison.before and run.base is not None else None
@@ -286,7 +286,7 @@ class CompletionPanel(Card):
         self._order = run.ranking if self._by_score else list(range(run.settings.samples))
         pins = {place for place in range(K) if self._pins and self._result(place) in self._pins}
         self._pictures.share(K)
-        dataset, unknown = data.get(run.data), int((~run.request.prompt.known).sum())
+        dataset, unknown = data.get(run.data), int((~run.prompt.known).sum())
         scores = [formatting.likelihood(score, unknown, dataset) for score in run.scores[self._order]]
         told = SCORE[dataset.unit]
         tips = [
@@ -299,7 +299,7 @@ class CompletionPanel(Card):
             [self._theme.model(run.model)] * K,
             tips,
             pins,
-            [] if run.finished or run.images.shape[-1] == 1 else picture.outline(run.request.prompt.known),
+            [] if run.finished or run.images.shape[-1] == 1 else picture.outline(run.prompt.known),
             captions=scores,
         )
 
@@ -423,7 +423,7 @@ class CompletionPanel(Card):
         shown = [r for r in reversed(history) if r.progress]
         lines = 1 + any(run.variant for run in shown)
         for run in shown:
-            known = run.request.prompt.known
+            known = run.prompt.known
             thumb = QToolButton()
             thumb.setObjectName("thumb")
             thumb.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)

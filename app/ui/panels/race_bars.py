@@ -103,7 +103,7 @@ class BarsPanel(QWidget):
 
     @staticmethod
     def _name(bar: Bar) -> str:
-        return f"{theme.sign(bar.contestant.model, bar.contestant.usual)} {bar.contestant.title}"
+        return f"{theme.sign(bar.contestant.model, not bar.contestant.variant)} {bar.contestant.title}"
 
     def _draw_bar(self, bar: Bar, y: int, low: float, wide) -> None:
         colour = QColor(self._theme.model(bar.contestant.model))
@@ -124,7 +124,7 @@ class BarsPanel(QWidget):
             [y] * len(bar.took),
             symbol=theme.symbol(bar.contestant.model),
             size=8,
-            brush=colour if bar.contestant.usual else QColor(self._theme.card),
+            brush=QColor(self._theme.card) if bar.contestant.variant else colour,
             pen=pg.mkPen(colour, width=1.2),
         )
         self._add(dots)

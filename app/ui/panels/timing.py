@@ -91,7 +91,7 @@ class TimingPanel(Card):
         self.words.setText(self.plot.caption or "Complete a sketch with two models to compare them.")
 
     def _of_sketch(self, run: Run) -> bool:
-        return self._sketch is not None and run.request.prompt.same_as(self._sketch.request.prompt)
+        return self._sketch is not None and run.prompt.same_as(self._sketch.prompt)
 
     @property
     def _latest(self) -> list[Run]:

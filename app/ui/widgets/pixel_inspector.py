@@ -50,7 +50,7 @@ def figures(run: Run, x: int, y: int) -> tuple[str, str]:
     """What is to be said of a pixel of the sample shown, in two lines: what it is, how likely, and where; when it
     came."""
     place = f"row {y + 1}, column {x + 1}"
-    if run.request.prompt.known[y, x]:
+    if run.prompt.known[y, x]:
         return f"given · {place}", "part of the prompt"
     if not run.filled[run.sample_index, y, x]:
         return f"open · {place}", "not drawn yet" if not run.ended else "the run was stopped"

@@ -84,7 +84,7 @@ class RaceCard(QFrame):
         self.contestant = contestant
         rows = spaced(QVBoxLayout(self), 3, (6, 5, 6, 6))
         self.name = OneLine()
-        self.name.setText(f"{theme.sign(contestant.model, contestant.usual)} {contestant.title}")
+        self.name.setText(f"{theme.sign(contestant.model, not contestant.variant)} {contestant.title}")
         rows.addWidget(self.name)
         self.picture = RacePicture(f"What {contestant.title} has")
         rows.addWidget(self.picture, 100)
@@ -118,7 +118,7 @@ class RaceCard(QFrame):
         """said: a word on a contestant that has not come to its end; empty for a replay. resting: whether this stays
         for a while, so that a screen reader may read it out."""
         frame, track = state.frame, state.track
-        known = self.contestant.request.prompt.known
+        known = self.contestant.prompt.known
         level = frame.level if frame.tokens == 0 else None
         if level is None:
             self.picture.show_frame(frame, known)
