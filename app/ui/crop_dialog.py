@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import picture
-from app.ui.widgets.card import label, scrolled, spaced
+from app.ui.widgets.card import configured, filled, label, scrolled, spaced
 from vssm import data as data_sets
 from vssm import prompt_advice
 from vssm.data import DataSet
@@ -33,6 +33,17 @@ GRIP = 12  # screen pixels: how near to a corner or an edge counts as on it
 VEIL = 140  # of 255: how much is seen of unknown pixels in the preview
 STEPS = 1000  # of the size slider
 KEEP, HALF, ALL = "as in the sketch now", "upper half", "the whole picture"
+
+
+_SHAPES = Qt.CursorShape
+CURSORS = {  # by the edges that are held
+    "": _SHAPES.ArrowCursor,
+    "m": _SHAPES.SizeAllCursor,
+    **dict.fromkeys("lr", _SHAPES.SizeHorCursor),
+    **dict.fromkeys("tb", _SHAPES.SizeVerCursor),
+    **dict.fromkeys(("lt", "rb"), _SHAPES.SizeFDiagCursor),
+    **dict.fromkeys(("rt", "lb"), _SHAPES.SizeBDiagCursor),
+}
 
 
 class Cropper(QWidget):
@@ -112,15 +123,9 @@ class Cropper(QWidget):
         if not frame.adjusted(-GRIP, -GRIP, GRIP, GRIP).contains(point):
             return ""
         grip = min(GRIP, frame.width() / 4)
-        edges = ""
-        for letter, distance in (
-            ("l", point.x() - frame.left()),
-            ("r", frame.right() - point.x()),
-            ("t", point.y() - frame.top()),
-            ("b", frame.bottom() - point.y()),
-        ):
-            edges += letter if distance < grip else ""
-        return edges or "m"
+        from_first, from_last = point - frame.topLeft(), frame.bottomRight() - point
+        away = {"l": from_first.x(), "r": from_last.x(), "t": from_first.y(), "b": from_last.y()}
+        return "".join(edge for edge, distance in away.items() if distance < grip) or "m"
 
     def event(self, event) -> bool:
         return self._pointer.takes(event) or super().event(event)
@@ -139,15 +144,7 @@ class Cropper(QWidget):
 
     def mouseMoveEvent(self, event) -> None:
         if not self._pointer.down:
-            shapes = {"lt": "\\", "rb": "\\", "rt": "/", "lb": "/", "l": "-", "r": "-", "t": "|", "b": "|", "m": "m"}
-            cursors = {
-                "\\": Qt.CursorShape.SizeFDiagCursor,
-                "/": Qt.CursorShape.SizeBDiagCursor,
-                "-": Qt.CursorShape.SizeHorCursor,
-                "|": Qt.CursorShape.SizeVerCursor,
-                "m": Qt.CursorShape.SizeAllCursor,
-            }
-            self.setCursor(cursors.get(shapes.get(self._held(event.position()), ""), Qt.CursorShape.ArrowCursor))
+            self.setCursor(CURSORS[self._held(event.position())])
 
     def pointer_moved(self, contact: Contact) -> None:
         held, taken, frame = self._drag
@@ -185,15 +182,9 @@ class Cropper(QWidget):
 
     def keyPressEvent(self, event) -> None:
         step = self.high / 32 * (8 if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1)
-        moves = {
-            Qt.Key.Key_Left: (-step, 0),
-            Qt.Key.Key_Right: (step, 0),
-            Qt.Key.Key_Up: (0, -step),
-            Qt.Key.Key_Down: (0, step),
-        }
-        if event.key() in moves:
-            dx, dy = moves[event.key()]
-            self.place(self.left + dx, self.top + dy, self.high)
+        if event.key() in picture.ARROWS:
+            dx, dy = picture.ARROWS[event.key()]
+            self.place(self.left + dx * step, self.top + dy * step, self.high)
         elif event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
             self.resize_to(self.high * 1.1)
         elif event.key() == Qt.Key.Key_Minus:
@@ -239,15 +230,14 @@ class CropDialog(QDialog):
         self.cropper.changed.connect(self._show)
         self.preview = picture.Picture("The sketch as it will be")
         self.preview.setFixedSize(256, round(256 * data.height / data.width))
-        self.size_ = QSlider(Qt.Orientation.Horizontal)
-        self.size_.setRange(0, STEPS)
-        self.size_.setAccessibleName("Size of the crop")
-        self.size_.setToolTip("Size of the part that is used")
+        words = "Size of the part that is used"
+        self.size_ = configured(
+            QSlider(Qt.Orientation.Horizontal), maximum=STEPS, accessibleName="Size of the crop", toolTip=words
+        )
         self.size_.valueChanged.connect(self._resize)
-        self.which = QComboBox()
+        words = "Which pixels the models must keep; they fill the others"
+        self.which = configured(QComboBox(), accessibleName="Known pixels", toolTip=words)
         self.which.addItems([HALF, ALL, *([KEEP] if known.any() else [])])
-        self.which.setAccessibleName("Known pixels")
-        self.which.setToolTip("Which pixels the models must keep; they fill the others")
         self.which.currentIndexChanged.connect(self._show)
         self.invert = QCheckBox("Invert: dark ink on light paper")
         self.invert.setVisible(data.channels == 1)
@@ -262,40 +252,34 @@ class CropDialog(QDialog):
         buttons.accepted.connect(self.accept)
         buttons.rejected.connect(self.reject)
 
-        words = "{} pixels. Drag the frame, its edges or its corners; the wheel resizes it."
-        left = QVBoxLayout()
-        left.addWidget(self.cropper, 1)
-        left.addWidget(label(words.format("{:,} × {:,}".format(*brought.size)), "muted", wrap=True))
-        beside = QWidget()
-        right = spaced(QVBoxLayout(beside), 8)
-        right.addWidget(label(f"At {data.width} × {data.height}, as it will be used"))
-        right.addWidget(self.preview)
-        right.addWidget(label("Size of the part that is used", "muted"))
-        right.addWidget(self.size_)
-        right.addWidget(label("Known pixels", "muted"))
-        right.addWidget(self.which)
-        right.addWidget(self.invert)
-        right.addWidget(self.centre)
-        self._says = label("", "muted", wrap=True)
-        right.addWidget(self._says)
-        self.advice = label("", wrap=True)
-        right.addWidget(self.advice)
-        self.offer = QPushButton()
+        words = "{:,} × {:,} pixels. Drag the frame, its edges or its corners; the wheel resizes it."
+        size = label(words.format(*brought.size), "muted", wrap=True)
+        self._says, self.advice, self.offer = label("", "muted", wrap=True), label("", wrap=True), QPushButton()
         self.offer.clicked.connect(self._turn)
-        right.addWidget(self.offer)
         self._photograph = data.channels == 1 and self._other is not None and images.is_colourful(brought.image)
         self.offer.setVisible(self._photograph)
         if self._other is not None:
             self.offer.setText(f"In colour: use it for {self._other.title}")
-        right.addStretch(1)
-        columns = spaced(QHBoxLayout(), 14)
-        columns.addLayout(left, 1)
+        beside = QWidget()
+        filled(
+            spaced(QVBoxLayout(beside), 8),
+            label(f"At {data.width} × {data.height}, as it will be used"),
+            self.preview,
+            label("Size of the part that is used", "muted"),
+            self.size_,
+            label("Known pixels", "muted"),
+            self.which,
+            self.invert,
+            self.centre,
+            self._says,
+            self.advice,
+            self.offer,
+            None,
+        )
         side = scrolled(beside)  # on a small screen the buttons can be reached, too
         side.setFixedWidth(self.preview.width() + side.verticalScrollBar().sizeHint().width() + 4)
-        columns.addWidget(side)
-        rows = QVBoxLayout(self)
-        rows.addLayout(columns, 1)
-        rows.addWidget(buttons)
+        columns = filled(spaced(QHBoxLayout(), 14), (filled(QVBoxLayout(), (self.cropper, 1), size), 1), side)
+        filled(QVBoxLayout(self), (columns, 1), buttons)
         self.resize(880, 600)
         self.cropper.setFocus()
         self._show()

@@ -30,7 +30,7 @@ from PySide6.QtWidgets import (
 from app.core import dock_state
 from app.ui import placement
 from app.ui.tab_order import order
-from app.ui.widgets.card import Card, spaced
+from app.ui.widgets.card import Card, configured, filled, spaced
 
 if TYPE_CHECKING:
     from app.ui.actions import Actions
@@ -69,18 +69,15 @@ class Dock(QDockWidget):
         card.setObjectName("docked")
         card.body.setContentsMargins(13, 8, 13, 11)
         self.setWidget(card)
-        self.more = QToolButton()
-        self.more.setObjectName("more")
-        self.more.setText("⋮")
-        self.more.setAccessibleName(f"Place of the panel {title}")
-        self.more.setToolTip("Float, move or close this panel; its title can be dragged, too")
-        self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        tip = "Float, move or close this panel; its title can be dragged, too"
+        self.more = QToolButton(popupMode=QToolButton.ToolButtonPopupMode.InstantPopup)
+        name = f"Place of the panel {title}"
+        configured(self.more, text="⋮", objectName="more", accessibleName=name, toolTip=tip)
         self.more.setMenu(QMenu(self.more))
         self.more.menu().aboutToShow.connect(self.more.setFocus)  # so that the actions know which panel is meant
         bar = QWidget()
         row = spaced(QHBoxLayout(bar), 2, (13, 9, 5, 0))  # as a card has them, which has its frame outside of them
-        row.addWidget(card.head, 1)
-        row.addWidget(self.more)
+        filled(row, (card.head, 1), self.more)
         self.setTitleBarWidget(bar)
 
     def event(self, event) -> bool:

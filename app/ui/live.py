@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from app.core.live_policy import Answer, LivePolicy
 from app.core.run import Run
 from app.ui.widgets.canvas import Canvas
-from app.ui.widgets.card import label
+from app.ui.widgets.card import configured, label
 
 TOLD = 0.25  # seconds between two counts shown, so that they can be read
 COUNTER = (
@@ -28,9 +28,7 @@ class LiveFollower(QObject):
     def __init__(self, canvas: Canvas, parent: QObject | None = None):
         super().__init__(parent)
         self.policy = LivePolicy(canvas.sketch.prompt)
-        self.counter = label("", "muted")
-        self.counter.setAccessibleName("Live completions")
-        self.counter.setToolTip(COUNTER)
+        self.counter = configured(label("", "muted"), accessibleName="Live completions", toolTip=COUNTER)
         self.counter.hide()
         self._canvas, self._told = canvas, 0.0
         self._due, self._rest = QTimer(self, singleShot=True), QTimer(self, singleShot=True)

@@ -49,7 +49,7 @@ from app.ui.panels.timing import TimingPanel
 from app.ui.race_controller import RaceController, ScalingController
 from app.ui.settings_bar import SettingsBar
 from app.ui.story import Story
-from app.ui.widgets.card import button, label, spaced, wrap_tips
+from app.ui.widgets.card import button, configured, filled, label, spaced, wrap_tips
 from app.ui.widgets.number_field import DecimalField, WholeField
 from app.ui.widgets.pause_button import WORDS
 from app.ui.widgets.plot import Plot
@@ -156,13 +156,10 @@ class Window(QMainWindow):
         self.docks.setContentsMargins(10, 10, 10, 10)
         self.room = Room(self.docks)
         whole = QWidget()
-        rows = spaced(QVBoxLayout(whole), 0)
-        rows.addWidget(self.bar)
-        rows.addWidget(self.room, 1)
+        filled(spaced(QVBoxLayout(whole), 0), self.bar, (self.room, 1))
         self.setCentralWidget(whole)
-        self.status = label("")
-        self.status.setAccessibleName("Status")
-        self.status.setToolTip("Device, threads, and the chosen model's size and score on the test set")
+        tip = "Device, threads, and the chosen model's size and score on the test set"
+        self.status = configured(label(""), accessibleName="Status", toolTip=tip)
         self.statusBar().addWidget(self.status, 1)
         self.statusBar().addPermanentWidget(self.live.counter)
         self.statusBar().setSizeGripEnabled(False)

@@ -15,7 +15,7 @@ from app.core.session import Session
 from app.core.settings import MOST_SAMPLES, MOST_SEED, CompletionSettings
 from app.core.workspace import Workspace
 from app.ui.actions import Actions
-from app.ui.widgets.card import button, named, spaced
+from app.ui.widgets.card import button, configured, filled, named, spaced
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.number_field import DecimalField, WholeField
 from app.ui.widgets.pause_button import WORDS, PauseButton, with_key
@@ -32,11 +32,9 @@ class SettingsBar(QFrame):
         self._workspace, self._actions = workspace, actions
         self._usual = True  # the chosen model's sampler and pixels
         self.setObjectName("bar")
-        rows = spaced(QVBoxLayout(self), 6, (10, 7, 10, 7))
-        rows.addLayout(self._contestants())
-        self._how = QWidget()
+        contestants, self._how = self._contestants(), QWidget()
         self._how.setLayout(self._settings())
-        rows.addWidget(self._how)
+        filled(spaced(QVBoxLayout(self), 6, (10, 7, 10, 7)), contestants, self._how)
 
     def _contestants(self) -> Flow:
         row = Flow(5)
@@ -49,8 +47,7 @@ class SettingsBar(QFrame):
             self.models[action.data()] = button(action, f"{i}  {action.text()}")
             row.addWidget(self.models[action.data()])
         row.addStretch()
-        self.samples = WholeField()
-        self.samples.setRange(1, MOST_SAMPLES)
+        self.samples = configured(WholeField(), minimum=1, maximum=MOST_SAMPLES)
         how_many = row.group(6)
         named(how_many, "Samples", self.samples, "How many completions are drawn at once, 1 to 64")
         how_many.addWidget(button(self._actions["set_live"], "Live"))
@@ -74,14 +71,11 @@ class SettingsBar(QFrame):
         self.modes.shown.connect(self._pixels_chosen)
         row.addWidget(self.modes)
         row.addStretch()
-        self.temperature = DecimalField()
-        self.temperature.setRange(0, 2)
-        self.temperature.setSingleStep(0.1)
+        self.temperature = configured(DecimalField(), maximum=2, singleStep=0.1)
         self.temperature.valueChanged.connect(self._temperature_chosen)
         words = "Temperature: 1 samples as trained; towards 0, the likeliest choice"
         self._temperature_name = named(row.group(6), "Temperature", self.temperature, words)
-        self.seed = WholeField()
-        self.seed.setRange(0, MOST_SEED)
+        self.seed = configured(WholeField(), maximum=MOST_SEED)
         self.seed.setButtonSymbols(WholeField.ButtonSymbols.NoButtons)
         self.seed.setFixedWidth(88)
         self.seed.editingFinished.connect(self._seed_edited)

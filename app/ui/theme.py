@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from string import Template
 
@@ -12,7 +13,7 @@ from PySide6.QtWidgets import QApplication
 from vssm.files import resources
 from vssm.models import registry as models
 
-SHEET = resources.folder("assets") / "window.qss"
+ASSETS = resources.folder("assets")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Theme:
     on_error: str
     note: str
     on_note: str
-    models: tuple[str, ...]
+    models: list[str]
     low: str  # the diverging map of latent values: low, zero, high
     zero: str
     high: str
@@ -43,44 +44,7 @@ class Theme:
         return self.models[place(name) % len(self.models)]
 
 
-LIGHT = Theme(
-    dark=False,
-    window="#f1f3f6",
-    card="#ffffff",
-    raised="#f7f8fa",
-    text="#1a1f26",
-    muted="#56606d",
-    line="#d3d8df",
-    accent="#0b62ab",
-    on_accent="#ffffff",
-    error="#fde8e6",
-    on_error="#8a1c12",
-    note="#e6f0fa",
-    on_note="#0b477c",
-    models=("#0069b0", "#b34a00", "#1b7a3d", "#8a2f6b", "#2b2f36"),
-    low="#2166ac",
-    zero="#f4f5f6",
-    high="#b5471a",
-)
-DARK = Theme(
-    dark=True,
-    window="#14171c",
-    card="#1c2026",
-    raised="#252a32",
-    text="#e7eaef",
-    muted="#a3adba",
-    line="#39414c",
-    accent="#62b0f4",
-    on_accent="#0a1420",
-    error="#43201d",
-    on_error="#ffbdb3",
-    note="#1b3247",
-    on_note="#bfe0ff",
-    models=("#62b5ee", "#f0924c", "#2fd08a", "#dd8fbb", "#f0e442"),
-    low="#4ba3ee",
-    zero="#20252c",
-    high="#f29a52",
-)
+LIGHT, DARK = (Theme(**colours) for colours in json.loads((ASSETS / "themes.json").read_text("utf-8")).values())
 SYMBOLS = ("o", "s", "t1", "d", "star", "t")  # pyqtgraph's names
 SIGNS = ("●○", "■□", "▲△", "◆◇", "★☆", "▼▽")  # the same in text, full and hollow
 
@@ -136,7 +100,9 @@ def apply(theme: Theme) -> None:
     QApplication.setPalette(palette)
     application = QApplication.instance()
     assert isinstance(application, QApplication)
-    sheet = Template(SHEET.read_text("utf-8")).substitute(vars(theme), off=faint.name(QColor.NameFormat.HexArgb))
+    sheet = Template((ASSETS / "window.qss").read_text("utf-8")).substitute(
+        vars(theme), off=faint.name(QColor.NameFormat.HexArgb)
+    )
     if application.styleSheet() != sheet:  # else every widget would be styled anew
         application.setStyleSheet(sheet)
 

@@ -6,6 +6,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QTextDocument
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QTextBrowser, QVBoxLayout, QWidget
 
+from app.ui.widgets.card import configured, filled, spaced
+
 MARGIN = 10
 AROUND = 40  # pixels of the window that are seen around it at least
 
@@ -17,11 +19,8 @@ class Page(QDialog):
         super().__init__(over)
         self.setWindowTitle(title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.text = QTextBrowser()
-        self.text.setOpenExternalLinks(True)
+        self.text = configured(QTextBrowser(), openExternalLinks=True, tabChangesFocus=True, accessibleName=title)
         self.text.setFrameShape(QFrame.Shape.NoFrame)
-        self.text.setAccessibleName(title)
-        self.text.setTabChangesFocus(True)
         self.text.document().setDocumentMargin(MARGIN)
         self.text.setHtml(html)
         wide = min(wide, over.width() - 2 * AROUND)
@@ -34,8 +33,5 @@ class Page(QDialog):
         self.text.setMinimumSize(wide + bar + 2, min(int(measured.size().height()) + 4, over.height() - 3 * AROUND))
         close = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         close.rejected.connect(self.close)
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(6, 6, 10, 10)
-        rows.addWidget(self.text)
-        rows.addWidget(close)
+        filled(spaced(QVBoxLayout(self), 6, (6, 6, 10, 10)), self.text, close)
         self.text.setFocus()

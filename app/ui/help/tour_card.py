@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from app.ui import placement, theme
 from app.ui.help.tour import Tour
-from app.ui.widgets.card import announce, label, plain_button, spaced
+from app.ui.widgets.card import announce, filled, label, plain_button, spaced
 
 if TYPE_CHECKING:
     from app.ui.main_window import Window
@@ -60,18 +60,11 @@ class TourCard(QFrame):
         self.setAccessibleName("Tour")
         self._tour, self._window = tour, window
         self.outline = Outline(window)
-        rows = spaced(QVBoxLayout(self), 6, (14, 10, 14, 12))
-        self.title = label("", "title", wrap=True)
-        rows.addWidget(self.title)
-        self.text = label("", wrap=True)
-        rows.addWidget(self.text)
+        self.title, self.text = label("", "title", wrap=True), label("", wrap=True)
         self.start, self.end = plain_button("Show me around", "", tour.begin), plain_button("", "", tour.leave)
         self.start.setObjectName("primary")
-        row = spaced(QHBoxLayout(), 6)
-        row.addWidget(self.start)
-        row.addWidget(self.end)
-        row.addStretch(1)
-        rows.addLayout(row)
+        row = filled(spaced(QHBoxLayout(), 6), self.start, self.end, None)
+        filled(spaced(QVBoxLayout(self), 6, (14, 10, 14, 12)), self.title, self.text, row)
         self._pace = QTimer(self, interval=250)  # the outline follows what moves
         self._pace.timeout.connect(self._follow)
         window.installEventFilter(self)

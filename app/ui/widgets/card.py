@@ -6,13 +6,14 @@ import textwrap
 from collections.abc import Callable
 from typing import TypeVar
 
-from PySide6.QtCore import SignalInstance
+from PySide6.QtCore import QObject, SignalInstance
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAction, QPainter, Qt
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QScrollArea,
     QSizePolicy,
     QStackedLayout,
@@ -24,6 +25,7 @@ from PySide6.QtWidgets import (
 from app.core.formatting import printable
 
 Box = TypeVar("Box", bound=QBoxLayout)
+Made = TypeVar("Made", bound=QObject)
 LINE = 84  # characters of a line of a tooltip
 HEAD = 30  # so that the titles of neighbours stand on one line, with buttons beside them or without
 
@@ -39,9 +41,7 @@ class Card(QFrame):
         self.body = spaced(QVBoxLayout(self), 8, (12, 8, 12, 10))
         self.head = QWidget()
         self.header = spaced(QHBoxLayout(self.head), 4)
-        self.name = label(title, "title")
-        self.name.setToolTip(tip)
-        self.name.setMinimumHeight(HEAD)
+        self.name = configured(label(title, "title"), toolTip=tip, minimumHeight=HEAD)
         self.header.addWidget(self.name)
         self.header.addStretch(1)
         self.body.addWidget(self.head)
@@ -61,6 +61,27 @@ def spaced(layout: Box, spacing: int, margins: tuple[int, int, int, int] = (0, 0
     layout.setSpacing(spacing)
     layout.setContentsMargins(*margins)
     return layout
+
+
+def filled(layout: Box, *parts: QWidget | QLayout | tuple[QWidget | QLayout, int] | None) -> Box:
+    """A layout with these parts added, one after another, each perhaps with its stretch; None is an empty stretch."""
+    for part in parts:
+        one, stretch = part if isinstance(part, tuple) else (part, 0)
+        if isinstance(one, QWidget):
+            layout.addWidget(one, stretch)
+        elif one is not None:
+            layout.addLayout(one, stretch)
+        else:
+            layout.addStretch(1)
+    return layout
+
+
+def configured(made: Made, **properties: object) -> Made:
+    """An object of Qt's with these of its properties, such as toolTip and accessibleName."""
+    for name, value in properties.items():
+        if not made.setProperty(name, value):
+            raise AttributeError(f"{type(made).__name__} has no property {name}")
+    return made
 
 
 class OneLine(QLabel):
@@ -85,20 +106,17 @@ class OneLine(QLabel):
 
 def scrolled(widget: QWidget) -> QScrollArea:
     """An area that shows all of it where there is room, and scrolls it elsewhere."""
-    made = QScrollArea()
+    made = QScrollArea(widgetResizable=True)
     made.setFrameShape(QFrame.Shape.NoFrame)
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    made.setWidgetResizable(True)
     made.setWidget(widget)
     return made
 
 
 def label(text: str, kind: str = "", wrap: bool = False) -> QLabel:
     """kind: a name the style sheet knows: title, muted, number."""
-    made = QLabel(text)
+    made = QLabel(text, wordWrap=wrap, textFormat=Qt.TextFormat.PlainText)
     made.setObjectName(kind)
-    made.setWordWrap(wrap)
-    made.setTextFormat(Qt.TextFormat.PlainText)
     return made
 
 
@@ -122,10 +140,7 @@ def button(action: QAction, text: str = "") -> QToolButton:
 
 def plain_button(text: str, tip: str, clicked: Callable[[], object] | SignalInstance, name: str = "") -> QToolButton:
     """A button without an action, reachable by Tab. name: for a person who does not see it; else its text."""
-    made = QToolButton()
-    made.setText(text)
-    made.setToolTip(tip)
-    made.setAccessibleName(name or text)
+    made = configured(QToolButton(), text=text, toolTip=tip, accessibleName=name or text)
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     made.clicked.connect(clicked)
     return made
@@ -147,8 +162,7 @@ def named(row: QHBoxLayout, name: str, field: QWidget, tip: str = "") -> QLabel:
     field.setMinimumHeight(26)
     if row.count():
         row.addSpacing(4)
-    row.addWidget(words)
-    row.addWidget(field)
+    filled(row, words, field)
     return words
 
 

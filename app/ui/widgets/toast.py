@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from app.core.formatting import printable
 from app.ui import error_report, placement
-from app.ui.widgets.card import announce, label, plain_button, spaced
+from app.ui.widgets.card import announce, configured, filled, label, plain_button, spaced
 
 MOST = 3  # at a time
 STAY = 6000  # milliseconds that a note stays, and longer where somebody reads it
@@ -43,10 +43,7 @@ class Toast(QFrame):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.text, self.kind, self.about, self._details = text, kind, about, details
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(14, 8, 8, 8)
         row = spaced(QHBoxLayout(), 6)
-        rows.addLayout(row)
         words = label(text, wrap=True)
         words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         row.addWidget(words, 1)
@@ -60,13 +57,10 @@ class Toast(QFrame):
             row.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignTop)
         close = plain_button("×", "Close the message (Esc)", self.closed, "Close the message")
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
-        self.cause = QPlainTextEdit(details)
-        self.cause.setReadOnly(True)
-        self.cause.setTabChangesFocus(True)
-        self.cause.setAccessibleName("Cause")
+        self.cause = configured(QPlainTextEdit(details), readOnly=True, tabChangesFocus=True, accessibleName="Cause")
         self.cause.setFixedHeight(DETAILS)
         self.cause.hide()
-        rows.addWidget(self.cause)
+        filled(spaced(QVBoxLayout(self), 6, (14, 8, 8, 8)), row, self.cause)
         self.end = QTimer(self, singleShot=True, interval=STAY)
         self.end.timeout.connect(self._go)
         if kind == "note":
