@@ -10,12 +10,7 @@ import numpy as np
 
 from app.core import model_facts
 from app.core.pinned import MOST_PINNED, Pinned
-from app.core.settings import (
-    MOST_TEMPERATURE,
-    PIXEL_MODES,
-    CompletionSettings,
-    check_sampler,
-)
+from app.core.settings import MOST_TEMPERATURE, PIXEL_MODES, CompletionSettings, check_sampler
 from app.core.sketch import Sketch
 from app.core.validation import is_colour, require
 from vssm import config, data
