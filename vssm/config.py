@@ -107,6 +107,7 @@ def _check(made: Any, field: dataclasses.Field[Any]) -> None:
     if not (bounds := field.metadata.get("bounds")):
         return
     least, most, length = bounds["least"], bounds["most"], bounds["length"]
+    span = " to ".join(f"{bound:,}".removesuffix(".0") for bound in (least, most))
     numbers = value if length else (value,)
     whole = isinstance(least, int)
     if (
@@ -114,7 +115,7 @@ def _check(made: Any, field: dataclasses.Field[Any]) -> None:
         or len(numbers) != (length or 1)
         or not all(_is_number(n, whole) and least <= n <= most for n in numbers)
     ):
-        words = f"{'whole ' * whole}number{'s' * (length is not None)} from {least:,} to {most:,}"
+        words = f"{'whole ' * whole}number{'s' * (length is not None)} from {span}"
         raise _refusal(field, f"{length} {words}" if length else f"a {words}", value)
     for name in bounds["divides"]:
         other = getattr(made, name)

@@ -246,7 +246,7 @@ def test_what_models_have_is_possible():
         ("samples=4", "samples=65", "does not fit"),
         ("samples=4", "samples=many", "damaged"),
         ("temperature=0.7", "temperature=0.701", "does not fit"),
-        ("temperature=0.7", "temperature=nan", "damaged"),
+        ("temperature=0.7", "temperature=nan", "does not fit"),
         ("temperature=0.7", "temperature=3", "does not fit"),
         ("seed=2147483647", "seed=2147483648", "does not fit"),
         ("/seed=2147483647", "", "damaged"),
