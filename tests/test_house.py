@@ -14,6 +14,24 @@ ROOT = Path(__file__).parent.parent
 MOST_LINES, MOST_CLASS_LINES = 600, 400
 FLOORS = ("app.core", "app.engine", "app.ui")  # from the lowest; the door (app.application, …) is above them
 QT = ("PySide6", "shiboken6", "pyqtgraph")
+MOST_HOPS = 15
+WAY = (  # from pen to pixels: who hands the sketch, the request or its events on, and by what
+    ("app.ui.widgets.canvas.Canvas", "self.changed.emit()"),
+    ("app.ui.live.LiveFollower", "self.asked.emit()"),
+    ("app.ui.completion_controller.CompletionController", "self._jobs.begin(run, settings.model, request)"),
+    ("app.engine.jobs.Jobs", "self._engine.complete(model, self.current.data, request)"),
+    ("app.engine.engine.Engine", "self._link.send(request)"),
+    ("app.engine.engine.Process", "process.write(messages.pack(message))"),
+    ("app.engine.worker.Worker", "self._generator(job.model, job.data).generate(job.request, urgent)"),
+    ("vssm.sampling.generator.Generator", "yield"),
+    ("app.engine.worker.Worker", "self._report(messages.Happened(job.number, tuple(events)))"),
+    ("app.engine.engine.Process", "self.heard.emit(message)"),
+    ("app.engine.engine.Engine", "self.happened.emit(message.number, event)"),
+    ("app.engine.jobs.Jobs", "self.happened.emit(self.current, event)"),
+    ("app.ui.completion_controller.CompletionController", "self._panels.completion.show_run(run"),
+    ("app.ui.panels.completion.CompletionPanel", "self.picture.show_picture("),
+    ("app.ui.widgets.picture.Picture", "painter.drawImage("),
+)
 # Whoever shortens one of these takes it out of the list; none is ever added.
 
 
@@ -136,6 +154,16 @@ def test_an_action_is_found_by_its_function():
     tree = modules("app/ui")["app.ui.actions"]
     calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
     assert calls and "getattr" not in calls
+
+
+def test_the_way_from_pen_to_pixels_is_short():
+    """Where a stroke becomes a request, the request becomes events, and these become pixels."""
+    trees = modules("app", "vssm")
+    for place, hands_on in WAY:
+        module, _, name = place.rpartition(".")
+        (station,) = (node for node in trees[module].body if isinstance(node, ast.ClassDef) and node.name == name)
+        assert hands_on in ast.unparse(station), place
+    assert len(WAY) - 1 <= MOST_HOPS
 
 
 def test_every_room_of_the_plan_is_a_package():

@@ -59,19 +59,10 @@ class CompletionSettings(BoundedConfig):
             every: Least time between two Progress events, in seconds; 0 reports every network call.
             details: Whether to report what is worked out after the clock has stopped: posterior, details and influence.
         """
-        return GenerationRequest(
-            prompt,
-            samples=self.samples,
-            temperature=self.temperature,
-            seed=self.seed,
-            every=every,
-            sampler=self.sampler,
-            parameter=self.parameter,
-            posterior=details,
-            pixel_mode=self.pixel_mode,
-            details=details,
-            influence=-1 if details else None,
-        )
+        how = dataclasses.asdict(self)
+        del how["model"]
+        influence = -1 if details else None
+        return GenerationRequest(prompt, every=every, posterior=details, details=details, influence=influence, **how)
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values, by the keys that records of the command line have."""
