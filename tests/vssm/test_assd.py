@@ -59,10 +59,12 @@ def replaced(kind, q: torch.Tensor, p: torch.Tensor, temperature: float = 1.0, d
     return assd.replace(kind, q, p, drafts, stay, temperature, rng())
 
 
-@pytest.mark.parametrize("temperature", [0.1, 0.7, 1.0, 3.0])
+@pytest.mark.parametrize("temperature", [likelihoods.LEAST, 0.01, 0.1, 0.7, 1.0, 3.0])
 @pytest.mark.parametrize(
     ("p", "q"),
     [
+        (1e-30, 0.5),
+        (1e-30, 1e-20),
         (1e-4, 3e-4),
         (1e-3, 2e-3),
         (1e-4, 1e-4 + 1e-6),
@@ -100,6 +102,18 @@ def test_the_residual_of_256_values_is_the_listed_one(apart, temperature):
     residual = (listed(GREY, q, temperature) - listed(GREY, p, temperature)).clamp_min(0)
     assert residual.sum() > 0
     assert fits(counts(GREY, replaced(GREY, q, p, temperature)), residual)
+
+
+@pytest.mark.parametrize("temperature", [likelihoods.LEAST, 0.05, 0.3])
+@pytest.mark.parametrize("kind", [GREY, COLOUR], ids=["grey", "colour"])
+def test_however_cold_it_is_a_replacement_is_a_value_that_was_drafted_too_seldom(kind, temperature):
+    p = mixture(kind, 1)
+    q = p + 3 * torch.randn(p.shape, generator=rng(3))
+    tokens = replaced(kind, q, p, temperature, 300)[:, :1]
+    one, other = (
+        kind.next_channel(raw[None].double(), tokens[:1, :0], temperature).log_softmax(-1)[0] for raw in (q, p)
+    )
+    assert (one[tokens] > other[tokens]).all()
 
 
 @pytest.mark.parametrize("first", [0, 1, 2])

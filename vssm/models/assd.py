@@ -13,7 +13,8 @@ and the channels after it from q(x_c | x_<c), because there is no draft of them 
 above each channel is drawn from q given the earlier ones, and hence the pixel is drawn from q.
 
 p and q may differ by one part in a million, and both may be as small as e⁻⁵⁰. Therefore everything is computed in
-float64 from log-probabilities, and q − p as q (1 − exp(log p − log q)), which does not cancel.
+float64 from log-probabilities, and log (q − p) as log q + log (1 − exp(log p − log q)), which neither cancels nor
+overflows, however cold it is.
 
 Shapes: raw outputs [..., P] of the likelihood `kind`, tokens [..., C] of C channels with V values each.
 """
@@ -46,11 +47,12 @@ def replace(
         new, first = stay <= channel, stay == channel
         log_q = kind.next_channel(q[new], made[new][..., :channel], temperature).log_softmax(-1)
         log_p = kind.next_channel(p[first], made[first][..., :channel], temperature).log_softmax(-1)
-        weight, rejected = log_q.exp(), first[new]
-        excess = (weight[rejected] * -torch.expm1(log_p - log_q[rejected])).clamp_min(0)
+        logits, rejected = log_q.clone(), first[new]
+        behind = (log_p - log_q[rejected]).clamp_max(0)
+        excess = log_q[rejected] + (-torch.expm1(behind)).log()  # log (q − p), −∞ where that is not positive
         # where q exceeds p nowhere they are the same to the last digit, and no draft is ever rejected
-        weight[rejected] = torch.where((excess > 0).any(-1, keepdim=True), excess, weight[rejected])
-        made[..., channel][new] = (weight / -_uniform(weight.shape, rng).log()).argmax(-1)
+        logits[rejected] = torch.where(excess.isfinite().any(-1, keepdim=True), excess, log_q[rejected])
+        made[..., channel][new] = (logits - (-_uniform(logits.shape, rng).log()).log()).argmax(-1)
     return made.to(where)
 
 
