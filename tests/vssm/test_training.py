@@ -62,6 +62,15 @@ def test_a_state_restores_exactly(name, tmp_path):
         torch.testing.assert_close(p, q, rtol=1e-5, atol=1e-6)
 
 
+def test_a_training_that_has_used_its_time_stays_as_it_is(tmp_path):
+    made = trainer("transformer", minutes=0.05)
+    steps(made, 2)
+    made.seconds = 200.0
+    made.save(tmp_path)
+    path = training.train(made.config, tmp_path, "cpu", resume=True, data_folder=DATA)
+    assert checkpoint.load(path).training["steps"] == 2
+
+
 def test_the_kept_weights_are_the_average(tmp_path):
     made = trainer("transformer")
     steps(made, 5)

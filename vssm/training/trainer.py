@@ -498,9 +498,10 @@ def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, com
         cast("nn.Module", trainer.network), torch.compile(trainer.loss) if compiled else trainer.loss
     )
     trainer.network.train()
+    budget = max(1, round(config.minutes * 60))
     bar = tqdm(
-        total=round(config.minutes * 60),
-        initial=round(trainer.seconds),
+        total=budget,
+        initial=min(round(trainer.seconds), budget),  # an earlier part may have used more
         unit="s",
         disable=quiet,
         mininterval=1,
@@ -515,7 +516,7 @@ def _run(trainer: Trainer, images: Tensor, out: Path, stop: threading.Event, com
         while True:
             clock = time.perf_counter() - begun
             trainer.seconds, stopped = processes.maximum(clock, stop.is_set())  # one clock, as the rate follows it
-            bar.update(min(trainer.seconds, bar.total) - bar.n)
+            bar.update(min(trainer.seconds, budget) - bar.n)
             if stopped or trainer.seconds >= 60 * config.minutes:
                 return
             if trainer.seconds - saved > 60 * config.save_minutes and not trainer.diverging:
