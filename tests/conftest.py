@@ -92,6 +92,7 @@ def opened(qtbot, state, folder=None, story=False):
     from app.ui.main_window import Window
 
     bury()
+    QApplication.instance().setStyleSheet("")  # as the program starts: widgets that are put together take it on anew
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
     application.prepare(QApplication.instance())
     gc.disable()  # as the program does
@@ -217,9 +218,3 @@ def connected(mask: np.ndarray) -> bool:
             if mask[j, i]
         ]
     return len(seen) == mask.sum()
-
-
-@pytest.fixture
-def unstyled(qapp):
-    """As the program starts: the style sheet of an earlier window would have a part in the sizes of the next one."""
-    qapp.setStyleSheet("")

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import multiprocessing
+import gc
 import os
 import sys
 import tempfile
@@ -25,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked
 import hypothesis
 import pytest
 
@@ -35,7 +36,7 @@ MOST_MEMORY = 1_000_000_000  # bytes, the program itself and torch included
 MOST_ADDRESSES = 16 * MOST_MEMORY  # lest a fault of ours should take the whole machine's memory
 FEW, MANY = 8, 2_000  # examples of a test
 
-posix_only = pytest.mark.skipif(sys.platform == "win32", reason="processes are not forked there")
+posix_only = pytest.mark.skipif(not forked.POSIX, reason="processes are not forked there")
 
 
 def fuzz(test: Callable | None = None, *, few: int = FEW) -> Callable:
@@ -115,8 +116,7 @@ def contents(folder: Path | None, without: tuple[str, ...]) -> dict[str, bytes |
 
 def isolated(call: Callable, *arguments) -> Outcome:
     """Call it in a process of its own, and tell how that ended, whatever it was."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["vssm.cli.commands", "fuzzing"])
+    context = forked.server()
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder:
         process = context.Process(target=_run, args=(theirs, folder, call, arguments))
@@ -145,6 +145,7 @@ def _run(told, folder: str, call: Callable, arguments: tuple) -> None:
         os.dup2(os.open(Path(folder, name), os.O_CREAT | os.O_WRONLY), number)
     sys.stdout, sys.stderr = os.fdopen(1, "w", encoding="utf-8"), os.fdopen(2, "w", encoding="utf-8")
     resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES, resource.RLIM_INFINITY))
+    gc.freeze()  # no collection looks through what the server has loaded
     begun, code, value = time.process_time(), 0, None
     try:
         value = call(*arguments)

@@ -1,14 +1,13 @@
-"""Several processes that train together, as torchrun starts them; run as a program, it is one of them."""
+"""Several processes that train together, as torchrun starts them."""
 
 import dataclasses
 import json
-import os
 import socket
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import forked
 import numpy as np
 import torch
 from torch import nn
@@ -18,30 +17,19 @@ from vssm.errors import UserError
 from vssm.training import distributed
 from vssm.training.trainer import Trainer, TrainingConfig
 
-ROOT = Path(__file__).resolve().parent.parent
 STEPS, BATCH = 3, 4
 
 
-def start(words: list, folders: list[Path]) -> list[subprocess.Popen]:
-    """Start `python WORDS` once in each folder, as processes of one training."""
+def start(call: Callable, words: list, folders: list[Path]) -> list:
+    """Call a function with these words once in each folder, in processes of one training."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    started = []
-    for rank, folder in enumerate(folders):
-        environment = os.environ | {
-            "RANK": str(rank),
-            "LOCAL_RANK": str(rank),
-            "WORLD_SIZE": str(len(folders)),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(port),
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(ROOT),
-        }
-        program = [sys.executable, *map(str, words)]
-        pipe = subprocess.PIPE
-        started.append(subprocess.Popen(program, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True))
-    return started
+    training = {"WORLD_SIZE": str(len(folders)), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [
+        forked.started(call, words, folder, RANK=str(rank), LOCAL_RANK=str(rank), **training)
+        for rank, folder in enumerate(folders)
+    ]
 
 
 def steps(model: str, settings: dict, processes: distributed.Processes) -> dict[str, np.ndarray]:
@@ -67,17 +55,18 @@ def steps(model: str, settings: dict, processes: distributed.Processes) -> dict[
     return {"values": values, "known": known, "losses": np.array(losses), "weight": weight}
 
 
-def main() -> None:
-    settings, out = json.loads(sys.argv[1]), Path(sys.argv[2])
-    with distributed.joined("cpu") as processes:
-        for model, small in settings.items():
-            found: dict[str, Any] = steps(model, small, processes)
-            np.savez(out / f"{model}-{processes.rank}.npz", **found)
-        print(json.dumps(dataclasses.asdict(processes) | {"where": processes.describe()}))
-        with processes.together():
-            if not processes.first:
-                raise UserError("Only this one fails.")
+def step(words: list[str]) -> int:
+    """Write what `steps` gives of each model of settings, to a folder; then one process fails."""
+    settings, out = json.loads(words[0]), Path(words[1])
 
+    def work() -> None:
+        with distributed.joined("cpu") as processes:
+            for model, small in settings.items():
+                found: dict[str, Any] = steps(model, small, processes)
+                np.savez(out / f"{model}-{processes.rank}.npz", **found)
+            print(json.dumps(dataclasses.asdict(processes) | {"where": processes.describe()}))
+            with processes.together():
+                if not processes.first:
+                    raise UserError("Only this one fails.")
 
-if __name__ == "__main__":
-    sys.exit(commands.guarded(main))
+    return commands.guarded(work)

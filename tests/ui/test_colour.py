@@ -432,7 +432,7 @@ def test_known_and_unknown_can_be_told_apart_on_any_colour(colour, qtbot):
 
 @pytest.mark.parametrize("size", [(1000, 600), (1024, 640), (1280, 800)])
 @pytest.mark.parametrize("name", ["light", "dark"])
-def test_everything_fits_in_colour(unstyled, colour, qtbot, size, name):
+def test_everything_fits_in_colour(colour, qtbot, size, name):
     colour.actions_["choose_theme", name].trigger()
     colour.resize(*size)
     last = colour.docks.docks["timing"].more

@@ -5,19 +5,18 @@ import os
 import pickle
 import shutil
 import struct
-import subprocess
 import sys
 import urllib.request
 import zipfile
 import zlib
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
 from commands import DATA, EIGHT, SEVEN, complete_with, pixels, settings, vssm, write
 
-import vssm as package
 from vssm import checkpoint
 from vssm.cli import commands
 
@@ -459,28 +458,21 @@ def test_training_into_a_place_that_cannot_be_written(refuse, tmp_path):
 # --- memory ---------------------------------------------------------------------------------------------------------
 
 
+def with_little_memory(words: list[str]) -> int:
+    import resource
+
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
+    return commands.main(words)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="limits its own memory by means of Linux")
 def test_too_little_memory(tmp_path):
-    program = """
-import resource, sys
-from vssm.cli import commands as cli
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
-sys.exit(cli.main(sys.argv[1:]))
-"""
     words = ["complete", "--model", "transformer", "--rows", "0", "--samples", "1000", "--out", "out.png"]
-    environment = os.environ | {"PYTHONPATH": str(Path(package.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2 and done.stdout == "" and not list(tmp_path.iterdir())
-    assert done.stderr.splitlines()[-1].startswith("There is not enough memory"), done.stderr
+    process = forked.started(with_little_memory, words, tmp_path)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2 and out == "" and not list(tmp_path.iterdir())
+    assert err.splitlines()[-1].startswith("There is not enough memory"), err
 
 
 def test_memory_errors_of_torch_are_told_apart():

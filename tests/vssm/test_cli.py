@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -383,23 +384,11 @@ def test_training_writes_weights_samples_and_resumes(model, tmp_path, capsys, si
     assert record["tokens"] == 28
 
 
-def start(words: list, cwd: Path) -> subprocess.Popen:
-    """The command line as its own process."""
-    root = Path(package.__file__).resolve().parent.parent
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "vssm", *map(str, words)],
-        cwd=cwd,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_a_killed_training_resumes(tmp_path, capsys, signals_restored):
     state = tmp_path / "state.safetensors"
-    process = start(train_words("vssm", tmp_path, 10, "--save-minutes", 1e-6), tmp_path)  # saves after every step
+    process = forked.started(
+        commands.main, train_words("vssm", tmp_path, 10, "--save-minutes", 1e-6), tmp_path
+    )  # saves after every step
     wait_for(state.exists)
     written = state.stat().st_mtime_ns
     wait_for(lambda: state.stat().st_mtime_ns != written)
@@ -414,7 +403,7 @@ def test_a_killed_training_resumes(tmp_path, capsys, signals_restored):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to another process")
 def test_ctrl_c_saves_and_ends_well(tmp_path):
-    process = start(train_words("transformer", tmp_path, 10, "--save-minutes", 1e-6), tmp_path)
+    process = forked.started(commands.main, train_words("transformer", tmp_path, 10, "--save-minutes", 1e-6), tmp_path)
     wait_for((tmp_path / "samples.png").exists)
     (tmp_path / "samples.png").unlink()
     process.send_signal(signal.SIGINT)
@@ -427,41 +416,50 @@ def test_ctrl_c_saves_and_ends_well(tmp_path):
 # --- the frame ------------------------------------------------------------------------------------------------------
 
 
-STREAMS = {  # what a shell does to them: the exit codes of a command that succeeds and one at fault
-    ">&-": (0, 2),
-    "2>&-": (0, 2),
-    "<&- >&- 2>&-": (0, 2),
-    ">/dev/full": (1, 2),
-    "2>/dev/full": (0, 2),
-    ">/dev/full 2>/dev/full": (1, 2),
-}
+CLOSED, FULL = None, "/dev/full"
+STREAMS = [  # what a shell does to them: the exit codes of a command that succeeds and one at fault
+    ({1: CLOSED}, 0, 2),
+    ({2: CLOSED}, 0, 2),
+    ({0: CLOSED, 1: CLOSED, 2: CLOSED}, 0, 2),
+    ({1: FULL}, 1, 2),
+    ({2: FULL}, 0, 2),
+    ({1: FULL, 2: FULL}, 1, 2),
+]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="wants a system with /dev/full")
-@pytest.mark.parametrize("redirection", STREAMS)
-def test_streams_that_are_closed_or_full_cost_no_file_and_no_exit_code(tmp_path, redirection):
+@pytest.mark.skipif(not Path(FULL).exists(), reason="wants a system with /dev/full")
+@pytest.mark.parametrize(("streams", "good", "bad"), STREAMS, ids=str)
+def test_streams_that_are_closed_or_full_cost_no_file_and_no_exit_code(tmp_path, streams, good, bad):
     weights = small_weights("vssm", MNIST, tmp_path)
-    root = Path(package.__file__).resolve().parent.parent
-    environment = os.environ | {"PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
 
     def run(out: str) -> tuple[int, str]:
-        words = ["complete", "--model", "vssm", "--checkpoint", weights, "--rows", 0, "--out", out, "--json"]
-        shell = ["sh", "-c", f'exec "$0" "$@" {redirection}', sys.executable, "-m", "vssm", *map(str, words)]
-        done = subprocess.run(shell, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr, done.stderr
-        return done.returncode, done.stderr
+        words = ["complete", "--model", "vssm", "--checkpoint", str(weights), "--rows", "0", "--out", out, "--json"]
+        process = forked.Forked(commands.main, words, tmp_path, {"OMP_NUM_THREADS": "1"}, streams)
+        _, err = process.communicate(60)
+        assert "Traceback" not in err and "Exception ignored" not in err, err
+        return process.returncode, err
 
-    good, bad = STREAMS[redirection]
     code, err = run("out.png")
     assert code == good and pixels(tmp_path / "out.png").shape == (28, 28)
-    assert ("could be written (" in err) == (redirection == ">/dev/full")
+    assert ("could be written (" in err) == (streams == {1: FULL})
     assert run("out.jpg")[0] == bad and not (tmp_path / "out.jpg").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shells are others there")
+def test_a_shell_may_close_all_streams(tmp_path):
+    words = [sys.executable, "-m", "vssm", "complete", "--model", "vssm", "--rows", "0", "--out", "out.png"]
+    shell = ["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', *words]
+    environment = os.environ | {"PYTHONPATH": str(forked.ROOT), "OMP_NUM_THREADS": "1"}
+    assert subprocess.run(shell, cwd=tmp_path, env=environment, check=False).returncode == 0
+    assert pixels(tmp_path / "out.png").shape == (28, 28)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes are others there")
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "both"])
 def test_readers_that_go_away_are_no_error(tmp_path, closed):
-    process = start(["complete", "--model", "vssm", "--rows", 0, "--out", "out.png", "--json"], tmp_path)
+    process = forked.started(
+        commands.main, ["complete", "--model", "vssm", "--rows", 0, "--out", "out.png", "--json"], tmp_path
+    )
     for name in ("stdout", "stderr"):
         if closed in (name, "both"):
             getattr(process, name).close()

@@ -2,21 +2,23 @@
 
 import json
 import signal
-import subprocess
 import sys
 
+import forked
 import numpy as np
 import pytest
 import torch
 from commands import DATA, SMALL, settings, wait_for
-from processes import ROOT, start, steps
+from processes import start, step, steps
+from torch.distributed import run as torchrun
 
 from vssm import checkpoint, device
+from vssm.cli import commands
 from vssm.training.distributed import Processes
 
 
 def train_words(minutes: float, *more) -> list:
-    words = ["-m", "vssm", "train", "--model", "transformer", "--minutes", minutes, "--batch", 4, "--data-dir", DATA]
+    words = ["train", "--model", "transformer", "--minutes", minutes, "--batch", 4, "--data-dir", DATA]
     return [*words, "--out", "run", "--json", *settings("transformer"), *more]
 
 
@@ -27,7 +29,7 @@ def ended(started) -> list[tuple[int, str, str]]:
 
 def test_two_processes_take_the_steps_of_one(tmp_path):
     small = {model: SMALL[model] for model in ("transformer", "vssm")}
-    started = start([ROOT / "tests" / "processes.py", json.dumps(small), tmp_path], [tmp_path] * 2)
+    started = start(step, [json.dumps(small), tmp_path], [tmp_path] * 2)
     (code, out, err), (other_code, _, other_err) = ended(started)
     assert json.loads(out) == {"rank": 0, "count": 2, "where": "2 × CPU · 1 thread"}, err
     # what fails in one ends all, and is told once
@@ -54,7 +56,7 @@ def test_a_signal_to_one_process_stops_all_and_they_resume(tmp_path):
     folders = [tmp_path / "first", tmp_path / "second"]  # on two machines that share no files
     for folder in folders:
         folder.mkdir()
-    started = start(train_words(10, "--save-minutes", 1e-6), folders)
+    started = start(commands.main, train_words(10, "--save-minutes", 1e-6), folders)
     wait_for(lambda: (folders[0] / "run" / "samples.png").exists() or started[0].poll() is not None, 120)
     started[1].send_signal(signal.SIGTERM)
     (code, out, err), (other_code, other_out, other_err) = ended(started)
@@ -62,7 +64,7 @@ def test_a_signal_to_one_process_stops_all_and_they_resume(tmp_path):
     before = json.loads(out)
     assert before["steps"] > 0 and before["images"] == 4 * before["steps"] and not other_out
     _, meta = checkpoint.read(folders[0] / "run" / "state.safetensors")
-    started = start(train_words(meta["seconds"] / 60 + 0.005, "--resume"), folders)
+    started = start(commands.main, train_words(meta["seconds"] / 60 + 0.005, "--resume"), folders)
     (code, out, err), (other_code, _, other_err) = ended(started)
     assert code == other_code == 0, err + other_err
     assert json.loads(out)["steps"] > before["steps"]
@@ -70,11 +72,11 @@ def test_a_signal_to_one_process_stops_all_and_they_resume(tmp_path):
 
 
 def test_torchrun_trains(tmp_path):
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    words = [str(word) for word in train_words(0.003)[1:]]
-    done = subprocess.run([*torchrun, "-m", *words], cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["images"] > 0 and "Warning" not in done.stderr
+    words = ["--nproc-per-node", 2, "-m", "vssm", *train_words(0.003)]
+    process = forked.started(torchrun.main, words, tmp_path)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert json.loads(out)["images"] > 0 and "Warning" not in err
     assert {p.name for p in (tmp_path / "run").iterdir()} == {
         "samples.png",
         "state.safetensors",

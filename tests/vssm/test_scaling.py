@@ -4,13 +4,12 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import signal
-import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
+import forked
 import pytest
 import torch
 from commands import vssm, vssm_json
@@ -366,16 +365,9 @@ def test_ctrl_c_before_the_first_point_prints_nothing(capsys, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to another process")
-def test_ctrl_c_in_another_process_ends_in_a_whole_record():
-    words = [sys.executable, "-m", "vssm", "bench", "--lengths", "16,16384", "--models", "vssm-paper,transformer"]
-    process = subprocess.Popen(
-        [*words, "--threads", "1", "--json"],
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-    )
+def test_ctrl_c_in_another_process_ends_in_a_whole_record(tmp_path):
+    words = ["bench", "--lengths", "16,16384", "--models", "vssm-paper,transformer", "--threads", "1", "--json"]
+    process = forked.started(commands.main, words, tmp_path)
     try:
         told, begun = "", time.monotonic()
         while "16,384" not in told and time.monotonic() - begun < 180:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import textwrap
 from collections.abc import Callable
 from typing import TypeVar
@@ -181,6 +182,7 @@ def plain_tip(text: str) -> str:
     return Qt.convertFromPlainText(text) if Qt.mightBeRichText(text) else text
 
 
+@functools.lru_cache(512)  # a button has the tip of its action
 def wrapped(text: str) -> str:
     """A text with lines that are no longer than a tooltip should be."""
     return "\n".join(textwrap.fill(line, LINE) for line in text.split("\n"))
