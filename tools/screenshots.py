@@ -111,6 +111,7 @@ class Stage:
     def complete(self, model: str) -> None:
         """Press the model's digit and Return, and wait for the end."""
         self.press(str(1 + list(registry.PRESETS).index(model)))
+        self.until(lambda: self.window.runs.running is None)  # Live's, which would give way to it
         before = len(self.window.runs.history)
         self.press("Return")
         self.until(lambda: len(self.window.runs.history) > before and self.window.runs.running is None)

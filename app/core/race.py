@@ -46,6 +46,11 @@ class Contestant(Task):
         """What is asked of the model."""
         return self.settings.to_request(self.prompt, every=0, details=False)
 
+    @property
+    def drafts(self) -> bool:
+        """Whether it guesses several pixels at once, and verifies them."""
+        return self.sampler.parameter == "draft"
+
 
 @dataclass(frozen=True, eq=False)
 class Level:
@@ -215,6 +220,11 @@ class Race:
         """With an event of the contestant of that number."""
         track = self.tracks[number].add(event)
         return dataclasses.replace(self, tracks=(*self.tracks[:number], track, *self.tracks[number + 1 :]))
+
+    @property
+    def drafts(self) -> bool:
+        """Whether any of them does."""
+        return any(track.contestant.drafts for track in self.tracks)
 
     @property
     def duration(self) -> float:

@@ -14,6 +14,7 @@ from vssm.config import BoundedConfig, bounded, from_dict, one_of
 from vssm.models import registry
 from vssm.prompt import Prompt
 from vssm.sampling.events import GenerationRequest, Started
+from vssm.sampling.step import Sampler
 
 MOST_SAMPLES = 64
 MOST_SEED = 2**31 - 1
@@ -101,13 +102,18 @@ class Task:
         """The name of its preset."""
         return self.settings.model
 
+    @property
+    def sampler(self) -> Sampler:
+        """The one named, or the model's usual one."""
+        usual, *others = model_facts.samplers(self.model, self.data)
+        return next((s for s in others if s.name == self.settings.sampler), usual)
+
     @cached_property
     def variant(self) -> str:
         """The sampler if it is not the model's usual one, such as "sequential" or "chunked 49"; else empty."""
         if self.settings.sampler is None:
             return ""
-        usual, *others = model_facts.samplers(self.model, self.data)
-        sampler = next((s for s in others if s.name == self.settings.sampler), usual)
+        sampler, usual = self.sampler, model_facts.samplers(self.model, self.data)[0]
         parameter = self.settings.parameter or sampler.default
         if sampler == usual and parameter == usual.default:
             return ""

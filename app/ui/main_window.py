@@ -250,7 +250,7 @@ class Window(QMainWindow):
     def _show_more(self) -> None:
         on = self.actions_["show_more"].isChecked()
         self.bar.show_more()
-        self.race.entrants.setVisible(on)
+        self.race.show_more(on)
         self.latents.show_more(on)
         self._to_scaling.setVisible(on)
 

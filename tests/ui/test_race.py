@@ -19,7 +19,7 @@ from app.core.race import Axis, Contestant, PlaybackClock, Race
 from app.core.settings import CompletionSettings
 from app.ui import theme
 from app.ui.panels.race import REPLAY
-from app.ui.widgets.race_card import TINTS, RaceCard, colours_of
+from app.ui.widgets.race_card import TINTS, RaceCard, RaceCards, colours_of
 from vssm import checkpoint, data
 from vssm.files.examples import examples
 from vssm.models import registry
@@ -125,19 +125,30 @@ def test_words_on_several_who_came_later():
     assert made.words == "VSSM first in 0.10 s; Mamba takes 2.0 ×, Transformer 10 × as long"
 
 
-@pytest.mark.parametrize("width", [64, 88, 140, 200])
-def test_a_card_shows_the_whole_time_beside_or_above_the_place(qtbot, width):
-    made = raced((contestant(), events(contestant(), [0.019], [12])))
-    card = RaceCard(made.tracks[0].contestant)
-    qtbot.addWidget(card)
-    card.setStyleSheet("#number { font-size: 17px; font-weight: 600 }")
-    card.resize(width, 300)
-    card.show()
-    card.show_state(made.at(1.0)[0], "", theme.LIGHT, True)
-    qtbot.waitUntil(lambda: card.place.text() == "1st" and card.layout().activate() is False)
-    assert card.clock.width() >= card.clock.sizeHint().width() and card.place.width() >= card.place.sizeHint().width()
-    assert not card.clock.geometry().intersects(card.place.geometry())
-    assert (card.place.y() > card.clock.y()) == (width < 100)
+@pytest.mark.parametrize(
+    ("number", "size", "columns"),
+    [(2, (460, 440), 2), (2, (282, 390), 1), (5, (880, 240), 5), (5, (900, 700), 3), (5, (250, 600), 2)],
+)
+def test_cards_lie_where_their_pictures_are_largest_and_say_all_they_have_to(qtbot, number, size, columns):
+    told = [(one, events(one, [0.019], [12])) for one in map(contestant, NAMES[:number])]
+    made, cards = raced(*told), RaceCards()
+    qtbot.addWidget(cards)
+    cards.setStyleSheet("#number { font-size: 17px; font-weight: 600 }")
+    cards.deal([RaceCard(track.contestant) for track in made.tracks])
+    cards.resize(*size)
+    cards.show()
+    for card, state in zip(cards.cards, made.at(1.0), strict=True):
+        card.note.hide()
+        card.show_state(state, "", theme.LIGHT, True)
+    qtbot.wait(20)
+    assert len({card.x() for card in cards.cards}) == columns and len({card.size() for card in cards.cards}) == 1
+    for card in cards.cards:
+        assert cards.rect().contains(card.geometry()) and card.picture.width() == card.picture.height()
+        shown = card.picture, card.name, card.place, card.clock, card.tokens, card.calls
+        lies = [QRect(one.mapTo(card, QPoint()), one.size()) for one in shown]
+        assert all(card.rect().contains(one) for one in lies)
+        assert not any(one.intersects(other) for one, other in itertools.combinations(lies, 2))
+        assert all(one.width() >= one.sizeHint().width() for one in (card.clock, card.place))
 
 
 def test_a_call_that_tells_of_latents_and_pixels_is_one_frame():
@@ -356,12 +367,11 @@ def test_the_replay_by_keys_and_mouse(three, qtbot):
     said = []
     for frame in made.tracks[0].frames[1:]:
         panel.put(frame.seconds)
-        said.append((panel.cards[0].note.text(), panel.cards[0].tokens.text()))
+        said.append(panel.cards[0].tokens.text())
     levels = made.tracks[0].started.num_levels
     drawn = ["global code", *(f"level {i} of {levels}" for i in range(1, levels + 1))]
-    assert said == [
-        (f"entropy of {what}" if i else "entropy of the global code", "0 of 112 pixels") for i, what in enumerate(drawn)
-    ] + [("", "112 of 112 pixels")]
+    assert said == [*(f"entropy of {what}" if i else "entropy of the global code" for i, what in enumerate(drawn)),
+                    "112 of 112 pixels"]  # fmt: skip
     qtbot.keyClick(axis, Qt.Key.Key_End)
     assert panel.seconds == pytest.approx(made.duration)
     middle = QPoint(axis.width() // 2, axis.height() // 2)

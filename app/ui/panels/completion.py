@@ -467,7 +467,7 @@ class Column(QWidget):
 
 
 class Pictures(QWidget):
-    """The large picture and the samples, beside it or, where there is more height than width, under it."""
+    """The large picture and the samples, beside it or under it, wherever it is larger."""
 
     def __init__(self, large: QWidget, samples: QWidget):
         super().__init__()
@@ -478,13 +478,16 @@ class Pictures(QWidget):
 
     def share(self, samples: int) -> None:
         """Give the samples a fifth of the room, or more where there are many."""
-        for place, part in enumerate((3, 2) if samples > MANY else (4, 1)):
-            self._row.setStretch(place, part)
+        self._large, self._small = (3, 2) if samples > MANY else (4, 1)
+        self._row.setStretch(0, self._large)
+        self._row.setStretch(1, self._small)
         self._turn()
 
     def _turn(self) -> None:
-        ways = QBoxLayout.Direction
-        self._row.setDirection(ways.TopToBottom if self.height() > 1.2 * self.width() else ways.LeftToRight)
+        ways, wide, high = QBoxLayout.Direction, self.width(), self.height()
+        share = self._large / (self._large + self._small)
+        under = min(wide, share * high) > min(share * wide, high)
+        self._row.setDirection(ways.TopToBottom if under else ways.LeftToRight)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)

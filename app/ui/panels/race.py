@@ -11,18 +11,18 @@ import time
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from app.core import formatting, race_timing
 from app.core.race import Contestant, PlaybackClock, Race, RaceJob, Track
 from app.ui import theme
 from app.ui.actions import Actions
 from app.ui.panels.race_bars import BarsPanel
-from app.ui.widgets.card import Card, button, hint, label, named, spaced
+from app.ui.widgets.card import Card, Headline, button, hint, label, named
 from app.ui.widgets.entrants import Entrants
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.pause_button import PauseButton
-from app.ui.widgets.race_card import TINTS, RaceCard
+from app.ui.widgets.race_card import RaceCard, RaceCards, legend
 from app.ui.widgets.time_axis import TimeAxis
 
 FRAME = 33  # milliseconds between two paintings of a replay
@@ -32,10 +32,7 @@ EMPTY = (
     "Then all are played side by side on one axis of time."
 )
 REPLAY = "The race again, by each model's own time"
-ROUNDS = (
-    "A round of drafting: drafted pixels wait for the next network call, which accepts them up to the first that does "
-    "not hold; that one is drawn anew, and those after it are rejected, to be drafted again."
-)
+WIDEST = "{} first in 0.000 s; {} takes 000 × as long"
 REST = 1500  # milliseconds that the end of a recorded race stands
 LEAST = 1.0  # seconds that it is to take at least
 MOST_PAST = 3  # races of a data set that are kept; a long one takes some 20 MB
@@ -75,7 +72,6 @@ class RacePanel(Card):
         self._clock = PlaybackClock(0.0)
         self._theme = theme.LIGHT
         self._data = ""
-        self.cards: list[RaceCard] = []
         self.past: dict[str, list[Past]] = {}  # by data set, the latest last
         self._left: dict[str, tuple[int, float]] = {}  # by data set: which of them was looked at, and at what time
 
@@ -83,40 +79,37 @@ class RacePanel(Card):
         self.races.setAccessibleName("Races")
         self.races.setToolTip("The latest races, to be looked at again")
         self.races.activated.connect(self.look_back)
-        self.header.addWidget(self.races)
+        self.races.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.races.setMinimumContentsLength(2)  # so that the panel may be narrow
+        self.races.setMaximumWidth(220)
+        self.header.addWidget(self.races, 100)
         self._times = button(actions["show_times"], "Times")
-        for made in self._times, button(actions["show_race"], "Race view  V"):
+        for made in self._times, button(actions["show_race"], "Back  V"):
             self.header.addWidget(made)
         self.entrants = Entrants()
         self.body.addWidget(self.entrants)
-        self.words, self.note = label("", "title", wrap=True), label("", "muted", wrap=True)
+        self.words, self.note = Headline(), label("", "muted", wrap=True)
         self.body.addWidget(self.words)
         self.body.addWidget(self.note)
 
         self._message = hint(EMPTY)
-        self._holder = QWidget()
-        self._row = spaced(QHBoxLayout(self._holder), 6)
+        self._holder = RaceCards()
         self.bars = BarsPanel(actions["repeat_race"])
         self._stack = self.add_pages(self._message, self._holder, self.bars, stretch=100)
 
-        legend = " &nbsp; ".join(  # on black, as pictures are
-            f'<span style="color:{tint}; background:#000000">&nbsp;■&nbsp;</span>&nbsp;{name}'
-            for name, tint in TINTS.items()
-        )
-        self.legend = label("", "muted", wrap=True)
-        self.legend.setTextFormat(Qt.TextFormat.RichText)
-        self.legend.setText(f"Drafts of this round: &nbsp;{legend}")
-        self.legend.setToolTip(ROUNDS)
+        self.legend = legend()
         self.body.addWidget(self.legend)
         self.axis = TimeAxis()
         self.axis.scrubbed.connect(self.put)
         self.axis.stepped.connect(self.step)
-        self.body.addWidget(self.axis, 60)
+        self.body.addWidget(self.axis)
         self.replay = QWidget()
         controls = Flow(5)
         self.replay.setLayout(controls)
         self.pause = PauseButton(actions["pause"])
-        for made in button(actions["earlier_frame"], "◀ Frame"), self.pause, button(actions["later_frame"], "Frame ▶"):
+        earlier, later = button(actions["earlier_frame"], "◀ Frame"), button(actions["later_frame"], "Frame ▶")
+        self._seldom = earlier, later  # the keys do the same
+        for made in earlier, self.pause, later:
             controls.addWidget(made)
         self.speed = QComboBox()
         for speed, text in SPEEDS.items():
@@ -222,16 +215,25 @@ class RacePanel(Card):
         self._race, self._stopped, self._recorded = race, stopped, ""
         self._clock = PlaybackClock(race.duration, self.speed.currentData())
 
+    @property
+    def cards(self) -> list[RaceCard]:
+        return self._holder.cards
+
     def _deal(self, race: Race) -> None:
         """A card for each contestant."""
-        for card in self.cards:
-            self._row.removeWidget(card)
-            card.hide()
-            card.deleteLater()
-        self.cards = [RaceCard(track.contestant) for track in race.tracks]
+        self._holder.deal([RaceCard(track.contestant) for track in race.tracks])
         for card in self.cards:
             card.retheme(self._theme)
-            self._row.addWidget(card, 1)
+            card.note.setVisible(race.drafts)
+        first, *others = [track.contestant.title for track in race.tracks]
+        self.words.reserved = WIDEST.format(first, " 000 ×, ".join(others))
+
+    def show_more(self, on: bool) -> None:
+        """Who races, and all that can be set, or what the simple view has."""
+        self.entrants.setVisible(on)
+        for one in self._seldom:
+            one.setVisible(on)
+        self.log.setVisible(on or self.log.isChecked())
 
     def play_recorded(self, race: Race, words: str, note: str, still: bool) -> None:
         """Play a race that was run elsewhere, so slowly that it can be followed, again and again until somebody holds
@@ -445,8 +447,7 @@ class RacePanel(Card):
         self.time.setVisible(raced is not None and not barred)
         resting = not (self.running or self.playing)
         self.axis.show_time(raced, seconds, self.log.isChecked(), resting)
-        drafted = raced is not None and any(track.frames[-1].drafted for track in raced.tracks)
-        self.legend.setVisible(drafted and not barred)
+        self.legend.setVisible(raced is not None and raced.drafts and not barred)
         if raced is None or barred:
             return
         states = raced.at(math.inf if self.running else seconds)  # each has its own time still

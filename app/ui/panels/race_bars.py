@@ -8,13 +8,14 @@ from html import escape
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QAction, QColor
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from app.core import race_timing
 from app.core.race import Race
 from app.core.race_timing import Bar
 from app.ui import theme
-from app.ui.widgets.card import OneLine, button, label, named, spaced
+from app.ui.widgets.card import button, label, named
+from app.ui.widgets.flow import Flow
 from app.ui.widgets.number_field import WholeField
 from app.ui.widgets.plot import Curve, Plot, Seconds
 
@@ -46,19 +47,19 @@ class BarsPanel(QWidget):
         self.plot.showGrid(x=True, y=False, alpha=0.15)
         self.plot.setMinimumHeight(90)
         rows.addWidget(self.plot, 1)
-        row = spaced(QHBoxLayout(), 5)
+        row = Flow(5)
         self.times = WholeField()
         self.times.setRange(1, MOST)
         self.times.setValue(5)
         row.addWidget(button(repeat, "Repeat the timing"))
-        named(row, "Times", self.times, "How many more runs of every contestant are timed")
+        named(row.group(5), "Times", self.times, "How many more runs of every contestant are timed")
         self.log = QCheckBox("log time")
         self.log.setToolTip("Logarithmic time; else a bar that is 88 times as long took 88 times as long")
         self.log.toggled.connect(self._draw)
-        self.state = OneLine()
-        self.state.setObjectName("muted")
+        self.state = label("", "muted")
         self.state.setAccessibleName("Progress of the timing")
-        row.addWidget(self.state, 1)
+        row.addWidget(self.state)
+        row.addStretch()
         row.addWidget(self.log)
         row.addWidget(self.plot.button)
         rows.addLayout(row)

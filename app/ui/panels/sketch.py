@@ -129,7 +129,8 @@ class SketchPanel(Card):
         self.pen = QSlider(Qt.Orientation.Horizontal)
         self.pen.setRange(*SIZES)
         self.pen.setValue(self.canvas.pen)
-        self.pen.setFixedWidth(54)
+        self.pen.setMinimumWidth(36)  # so that no data set needs more width than another
+        self.pen.setMaximumWidth(54)
         self.pen.setAccessibleName("Pen size")
         self.pen.valueChanged.connect(self._resize)
         self._size_text = label("", "muted")

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable
 from typing import TypeVar
 
-from PySide6.QtCore import QObject, SignalInstance
+from PySide6.QtCore import QObject, QRect, SignalInstance
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAction, QPainter, Qt
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -103,6 +103,22 @@ class OneLine(QLabel):
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
         if text != "…":  # alone it says nothing
             painter.drawText(self.rect(), int(self.alignment()), text)
+
+
+class Headline(QLabel):
+    """A title as high as the longest text that it may come to show, so that nothing moves when it does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("title")
+        self.setWordWrap(True)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.reserved = ""
+
+    def heightForWidth(self, width: int) -> int:
+        whole = QRect(0, 0, width, 1000)
+        reserved = self.fontMetrics().boundingRect(whole, Qt.TextFlag.TextWordWrap, self.reserved).height()
+        return max(super().heightForWidth(width), reserved)
 
 
 def scrolled(widget: QWidget) -> QScrollArea:

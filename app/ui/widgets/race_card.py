@@ -1,24 +1,44 @@
-"""The card of a contestant of a race: its picture, its clock, its place, and what it has done so far."""
+"""The cards of a race: of each contestant its picture, its clock, its place, and what it has done so far."""
 
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSize
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
-from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app.core import formatting, race
 from app.core.race import Contestant, Frame, State
 from app.ui import theme
 from app.ui.widgets import picture
-from app.ui.widgets.card import OneLine, label, spaced
+from app.ui.widgets.card import OneLine, configured, filled, label, spaced
 from app.ui.widgets.colour_map import enlarge, paint, rgb, sequential
 
 FEW = 64  # most new pixels that are outlined
 TINTS = {"drafted": "#56b4e9", "accepted": "#009e73", "redrawn": "#cc79a7", "rejected": "#d55e00"}
-WIDEST = "0.000 s", "=4th"  # a clock and a place
+LEAST, GAP = 56, 6  # pixels: the least side of a picture, and between two parts
+TEXTS = 116, 142  # pixels: of what is said beside it, without drafts and with them
+READ = 116  # pixels: the width of a card in which names and figures can be read
+MARGINS = 6, 5, 6, 6
 ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+ROUNDS = (
+    "A round of drafting: drafted pixels wait for the next network call, which accepts them up to the first that does "
+    "not hold; that one is drawn anew, and those after it are rejected, to be drafted again."
+)
 TINT = 0.6  # how much of a pixel's colour it is
+
+
+def legend() -> QLabel:
+    """What the tints mean, on black, as pictures are."""
+    tints = (
+        f'<span style="color:{tint}; background:#000000">&nbsp;■&nbsp;</span>&nbsp;{name}'
+        for name, tint in TINTS.items()
+    )
+    made = label("", "muted", wrap=True)
+    made.setTextFormat(Qt.TextFormat.RichText)
+    made.setText(" &nbsp; ".join(["Drafts of this round:", *tints]))
+    made.setToolTip(ROUNDS)
+    return made
 
 
 def colours_of(frame: Frame, known: np.ndarray) -> np.ndarray:
@@ -44,9 +64,6 @@ class RacePicture(picture.Picture):
         super().__init__(name)
         self.colour = QColor("white")
         self._frame: Frame | None = None
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(88, 88)
 
     def show_frame(self, frame: Frame, known: np.ndarray) -> None:
         self._frame = frame
@@ -80,34 +97,41 @@ class RaceCard(QFrame):
     def __init__(self, contestant: Contestant):
         super().__init__()
         self.setObjectName("card")
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.contestant = contestant
-        rows = spaced(QVBoxLayout(self), 3, (6, 5, 6, 6))
-        self.name = OneLine()
+        self.name, self.tokens, self.calls, self.note = (
+            OneLine(),
+            *(configured(OneLine(), objectName="muted") for _ in "123"),
+        )
         self.name.setText(f"{theme.sign(contestant.model, not contestant.variant)} {contestant.title}")
-        rows.addWidget(self.name)
-        self.picture = RacePicture(f"What {contestant.title} has")
-        rows.addWidget(self.picture, 100)
         self.clock, self.place = label("", "number"), label(" ", "number")
         self.clock.setToolTip("The model's own time")
         self.place.setToolTip("Its finishing place; = where times are closer than repeats of them spread")
-        self._finish = QHBoxLayout()
-        self._finish.addWidget(self.clock, 1)
-        self._finish.addWidget(self.place)
-        rows.addLayout(self._finish)
-        self.tokens, self.calls, self.note = OneLine(), OneLine(), OneLine()
-        for one in (self.tokens, self.calls, self.note):
-            rows.addWidget(one)
-        rows.addStretch(1)
-        for one in (self.tokens, self.calls, self.note):
-            one.setObjectName("muted")
+        self.picture = RacePicture(f"What {contestant.title} has")
+        self._head = filled(QHBoxLayout(), (self.name, 1), self.place)
+        self._texts = filled(spaced(QVBoxLayout(), 3), self.clock, self.tokens, self.calls, self.note, None)
+        self._parts = filled(spaced(QBoxLayout(DOWN), GAP), (self.picture, 100), self._texts)
+        filled(spaced(QVBoxLayout(self), 3, MARGINS), self._head, self._parts)
+
+    @property
+    def least(self) -> QSize:
+        """Its least size, with what is said under the picture."""
+        left, top, right, bottom = MARGINS
+        texts = self._head.sizeHint().height() + self._texts.minimumSize().height()
+        return QSize(left + LEAST + right, top + LEAST + texts + 3 + GAP + bottom)
+
+    def sides(self, size: QSize) -> tuple[int, int]:
+        """Of the picture in a card of that size, with what is said under it, and beside it."""
+        spare, texts = size - self.least, self._texts.minimumSize().height()
+        high = LEAST + spare.height() + GAP + texts
+        beside = min(LEAST + spare.width() - TEXTS[not self.note.isHidden()] - GAP, high) if high >= texts else 0
+        return LEAST + min(spare.width(), spare.height()), beside
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
-        self.picture.setMaximumHeight(max(88, self.picture.width()))  # no more than it has use for
-        width = self.clock.fontMetrics().horizontalAdvance
-        narrow = self.picture.width() < self._finish.spacing() + sum(map(width, WIDEST))
-        self._finish.setDirection(DOWN if narrow else ACROSS)  # the place does not cover the time
+        under, beside = self.sides(self.size())
+        self._parts.setDirection(ACROSS if beside > under else DOWN)
+        side = max(under, beside, 1)
+        self.picture.setFixedSize(side, side)
 
     def retheme(self, colours: theme.Theme) -> None:
         colour = colours.model(self.contestant.model)
@@ -129,20 +153,74 @@ class RaceCard(QFrame):
             self.picture.show_level(frame, known, shares, sequential(colours))
         self.place.setText(race.short(state.place, state.tied) if state.place else " ")  # the line keeps its height
         self.clock.setText(said or formatting.seconds(state.seconds))
-        self.tokens.setText(f"{frame.tokens:,} of {track.tokens:,} pixels")
+        self.tokens.setText(self._level(frame) or f"{frame.tokens:,} of {track.tokens:,} pixels")
         self.calls.setText(f"{frame.calls:,} network call{'s' * (frame.calls != 1)}")
-        self.note.setText(self._note(frame))
+        self.note.setText(f"{frame.accepted:,} of {frame.drafted:,} drafts stood" if frame.drafted else "")
         name = f"{state.words}, {said}" if said else state.words
         if (resting or state.done) and name != self.accessibleName():
             self.setAccessibleName(name)
 
     @staticmethod
-    def _note(frame: Frame) -> str:
-        if frame.level is not None:
-            number, levels = frame.level.number, frame.level.levels
-            if number == 0:
-                return "entropy of the global code"
-            return f"entropy of level {number} of {levels}" if levels > 1 else "entropy of the latents"
-        if frame.drafted:
-            return f"{frame.accepted:,} of {frame.drafted:,} drafts stood"
-        return ""
+    def _level(frame: Frame) -> str:
+        """What is shown in the place of a picture that is still to come."""
+        if frame.level is None or frame.tokens:
+            return ""
+        number, levels = frame.level.number, frame.level.levels
+        if number == 0:
+            return "entropy of the global code"
+        return f"entropy of level {number} of {levels}" if levels > 1 else "entropy of the latents"
+
+
+class RaceCards(QWidget):
+    """Cards of one size, in as many columns as let their pictures be largest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cards: list[RaceCard] = []
+
+    def deal(self, cards: list[RaceCard]) -> None:
+        """Put these in the place of those before."""
+        for old in self.cards:
+            old.hide()
+            old.deleteLater()
+        self.cards = cards
+        for card in cards:
+            card.setParent(self)
+            card.show()
+        self.updateGeometry()
+        self._place()
+
+    def _cell(self, columns: int) -> QSize:
+        rows = -(-len(self.cards) // columns)
+        return QSize((self.width() + GAP) // columns - GAP, (self.height() + GAP) // rows - GAP)
+
+    @property
+    def _most(self) -> int:
+        """Columns that can be read."""
+        return min(max(1, self.width() // READ), len(self.cards))
+
+    def minimumSizeHint(self) -> QSize:
+        if not self.cards:
+            return QSize()
+        least, rows = self.cards[0].least, -(-len(self.cards) // self._most)
+        return QSize(READ, rows * (least.height() + GAP) - GAP)
+
+    def _place(self) -> None:
+        if not self.cards:
+            return
+        columns = max(range(self._most, 0, -1), key=lambda count: max(self.cards[0].sides(self._cell(count))))
+        cell = self._cell(columns)
+        for i, card in enumerate(self.cards):
+            y, x = divmod(i, columns)
+            card.setGeometry(x * (cell.width() + GAP), y * (cell.height() + GAP), cell.width(), cell.height())
+
+    def resizeEvent(self, event) -> None:
+        super().resizeEvent(event)
+        self.updateGeometry()
+        self._place()
+
+    def event(self, event) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # a card needs more room, or less
+            self.updateGeometry()
+            self._place()
+        return super().event(event)

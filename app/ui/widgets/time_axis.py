@@ -14,7 +14,7 @@ from app.ui import theme
 from app.ui.widgets.plot import Seconds
 
 STEPS = 10_000  # of the slider
-ROW, HIGH, FOOT = 9, 30, 22  # pixels: of a contestant on the axis, at least and at most, and of its ticks
+ROW, HIGH, FOOT = 9, 20, 30  # pixels: of a contestant on the axis, at least and where there is room, and of its ticks
 
 
 class TimeAxis(QSlider):
@@ -32,7 +32,7 @@ class TimeAxis(QSlider):
         self.setAccessibleName("Time of the race")
         self.setToolTip("Drag to any time; arrow keys go from one network call to the next")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.valueChanged.connect(self._valued)
         self.axis = Axis(1.0)
         self._race: Race | None = None
@@ -40,9 +40,10 @@ class TimeAxis(QSlider):
         self._theme = theme.LIGHT
 
     def sizeHint(self) -> QSize:
-        return QSize(280, ROW * self._rows + FOOT + 8)
+        return QSize(280, HIGH * self._rows + FOOT)
 
-    minimumSizeHint = sizeHint
+    def minimumSizeHint(self) -> QSize:
+        return QSize(220, ROW * self._rows + FOOT)
 
     @property
     def _rows(self) -> int:
@@ -57,7 +58,6 @@ class TimeAxis(QSlider):
         before = self._rows
         self._race, self._now = raced, seconds
         if self._rows != before:
-            self.setMaximumHeight(HIGH * self._rows + FOOT + 8)
             self.updateGeometry()
         first = [track.frames[1].seconds for track in raced.tracks if len(track.frames) > 1] if raced else []
         self.axis = Axis(raced.duration if raced else 1.0, logarithmic, min(first, default=1e-3))
@@ -88,7 +88,7 @@ class TimeAxis(QSlider):
         self.scrubbed.emit(self.axis.seconds(value / STEPS))
 
     def _field(self) -> QRectF:
-        return QRectF(self.rect()).adjusted(8, 4, -8, -FOOT)
+        return QRectF(self.rect()).adjusted(8, 4, -8, 8 - FOOT)
 
     def _seek(self, x: float) -> None:
         field = self._field()
