@@ -150,7 +150,9 @@ def test_weights_tell_the_parts_of_their_training(tmp_path):
     made.seconds = 60.0
     made.save(tmp_path)
     made = trainer("transformer", lr=2e-3)
+    assert made.changed_settings() == ""  # it goes on from nothing
     made.restore(tmp_path / "state.safetensors")
+    assert made.changed_settings() == "lr 0.002 (0.001 before)"
     steps(made, 2)
     made.seconds = 90.0
     path = made.save(tmp_path)

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import math
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -317,6 +318,15 @@ class Trainer:
         self._earlier = checkpoint.parts(meta if "parts" in meta else self._before | {"settings": meta["config"]})
         self._seed_noise()
 
+    def changed_settings(self) -> str:
+        """Name the settings in which this part differs from the one before, each with both values; "" if in none."""
+        before = self._earlier[-1].get("settings") if self._earlier and self.step else None
+        if not isinstance(before, dict):
+            return ""
+        ours = {k: v for k, v in dataclasses.asdict(self.config).items() if k not in ("minutes", "save_minutes")}
+        changed = [(k, v) for k, v in ours.items() if k in before and before[k] != v]
+        return ", ".join(f"{k} {v!r} ({before[k]!r:.100} before)" for k, v in changed)
+
     def _require_same(self, settings: object, path: Path) -> None:
         """Raise UserError if the settings in a file are those of another training."""
         for key in ("model", "data", "changes", "part", "freeze"):
@@ -429,6 +439,8 @@ def train(
             images = torch.from_numpy(data.load(data.get(config.data), "train", data_folder)[0]).to(processes.where)
             trainer = Trainer(config, processes.where, processes)
         _restore(trainer, state)
+        if processes.first and not quiet and (changed := trainer.changed_settings()):
+            tqdm.write(f"This part has other settings than the one before: {changed}.", file=sys.stderr)
         if hasattr(trainer.network, "prepare"):
             trainer.network.prepare(trainer.values(images[:PREPARED]))
         stop = stack.enter_context(_stop_on_signals())
