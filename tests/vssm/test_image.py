@@ -100,6 +100,25 @@ def test_the_border_says_whether_it_is_paper(ground):
     assert np.abs(as_digit(picture).astype(int) - as_digit(Image.fromarray(seven()).convert("RGB"))).mean() < 0.02 * 255
 
 
+@pytest.mark.parametrize("frame", [60, 150, 0])
+@pytest.mark.parametrize("width", [2, 20])
+@pytest.mark.parametrize("paper", [True, False])
+def test_what_goes_round_a_page_is_neither_its_ground_nor_ink(frame, width, paper):
+    """A table, a frame or a line."""
+    page = 235 - 170 * (seven(400, 14) / 255)
+    page[:width] = page[-width:] = page[:, :width] = page[:, -width:] = frame
+    picture = Image.fromarray((page if paper else 255 - page).astype(np.uint8)).convert("RGB")
+    assert images.is_on_paper(picture) == paper
+    assert (as_digit(picture) != as_digit(Image.fromarray(seven(400, 14)).convert("RGB"))).mean() < 0.02
+
+
+def test_a_frame_alone_is_what_was_drawn():
+    ring = np.full((280, 280), 255, np.uint8)
+    ring[30:-30, 30:-30] = 0
+    made = images.cut(Image.fromarray(ring).convert("RGB"), (0, 0, 280, 280), data.MNIST)
+    assert made[0].all() and not made[14, 14].any()
+
+
 @pytest.mark.parametrize("kind", ALPHA)
 @pytest.mark.parametrize("suffix", ["png", "webp", "tif"])
 def test_ink_on_transparency_is_kept(tmp_path, kind, suffix):

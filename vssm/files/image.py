@@ -21,6 +21,7 @@ KEPT = 2048  # longest side kept of a picture: more would only make moving the c
 COLOURFUL, MANY = 32, 0.25  # from the least to the greatest channel of a pixel; share of such pixels in a photograph
 BROADEST_BAR, BROADEST_STROKE = 5.0, 8.0  # pixels at a data set's size; an area that is broader is no stroke
 ORIENTATION, ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # of Exif
+PAGE = 0.6  # of a picture: no drawing covers so much of its ground
 SPECK, SPECKS = 6, 1e-4  # samples outside the range of the others: so many, or this share of all, are no drawing
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels of the picture
 
@@ -232,11 +233,16 @@ def luminance(pixels: np.ndarray) -> np.ndarray:
 
 
 def is_on_paper(image: Image.Image) -> bool:
-    """Whether a picture has dark ink on a light ground: its border belongs to its lighter part."""
+    """Whether a picture has dark ink on a light ground: its border belongs to its lighter part. Where most of the
+    picture is unlike its border, such as a page on a dark table, that is the ground."""
     grey = np.asarray(image.convert("L"))
     edge = np.median(_border(grey))
-    ink = split(grey)
-    return bool(edge > np.median(grey[~ink])) if ink.any() and not ink.all() else bool(edge >= 128)
+    light = split(grey)
+    if light.all() or not light.any():
+        return bool(edge >= 128)
+    framed_by_light = bool(edge > np.median(grey[~light]))
+    within = 1 - light.mean() if framed_by_light else light.mean()  # what is unlike the border
+    return framed_by_light != bool(within > PAGE)
 
 
 def is_colourful(image: Image.Image) -> bool:

@@ -16,6 +16,8 @@ FINE = 8  # cells of the fine grid to a side of a target pixel
 STROKE = 2.0  # pixels: the least width of a stroke; half of MNIST's strokes are 2.1 to 3.0 wide (prompt_advice)
 BOX, MIDDLE = 20 / 28, 14.5 / 28  # of MNIST's pictures: the longer side of a digit; where its centre of mass lies
 BROAD = 7  # pixels: no stroke is as wide
+FRAME = 0.9  # of the outermost cells are ink where a frame goes round the picture
+LITTLE = 0.005  # of a picture is too little to be a digit
 CONTRAST = 24  # of 255: ink and ground that differ by less are noise
 
 
@@ -40,7 +42,22 @@ def find(grey: np.ndarray, height: int, width: int) -> np.ndarray:
         out = (fine - ground).astype(int)
         standing_out = split((out - 2 * int(np.median(out))).clip(0).astype(np.uint8))
         drawn = standing_out if standing_out.any() else drawn  # where all ink is broad, it is what was drawn
-    return drawn
+    return _without_frame(drawn)
+
+
+def _without_frame(drawn: np.ndarray) -> np.ndarray:
+    """Remove what goes round the whole picture, such as a table around a page, and is not all there is."""
+    inside = np.zeros(drawn.shape, bool)
+    inside[1:-1, 1:-1] = True
+    frame, more = drawn & ~inside, True
+    if frame.sum() < FRAME * (~inside).sum():
+        return drawn
+    while more:
+        before = frame.sum()
+        frame = grow(frame, 2) & drawn
+        more = frame.sum() > before
+    left = drawn & ~frame
+    return left if left.mean() > LITTLE else drawn
 
 
 def split(grey: np.ndarray) -> np.ndarray:
