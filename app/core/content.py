@@ -29,10 +29,10 @@ def kind_of(head: bytes) -> Kind:
     if head[8:9] == b"{" and 2 <= length < 2**32:  # safetensors: the length of a header in JSON, and the header
         return Kind.WEIGHTS
     text = text_of(head).lstrip()
-    if text.startswith("{"):
-        return Kind.SESSION
     drawing = text.startswith("<") and "<svg" in text.lower()
-    return Kind.LINK if link.is_link(text) and not drawing else Kind.PICTURE
+    if link.is_link(text) and not drawing:
+        return Kind.LINK
+    return Kind.SESSION if text.startswith("{") else Kind.PICTURE
 
 
 def text_of(content: bytes) -> str:

@@ -23,6 +23,8 @@ from vssm.errors import UserError
 from vssm.files.image import Picture, flat, reduced
 from vssm.files.picture import require_size
 
+ELSEWHERE = "https://", "http://", "ftp://"
+NOT_HERE = "Only files on this machine can be opened; save it to a file first."
 LIMIT = 20_000  # milliseconds for a picture
 SUFFIXES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tif", "tiff", "avif", "jp2", "ppm", "pgm", "ico", "svg")
 RAW = ("image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp", "image/gif", "image/svg+xml")
@@ -62,6 +64,8 @@ class Importer(QObject):
             self.link.emit(given)
         elif given.lower().startswith("file:"):
             self.open_path(QUrl(given).toLocalFile())
+        elif given.lower().startswith(ELSEWHERE):
+            self.refused.emit(NOT_HERE)
         else:
             self.open_path(given)
 
@@ -91,6 +95,8 @@ class Importer(QObject):
         """What was pasted or dropped; `place` says where it is sought, such as "on the clipboard"."""
         urls = mime.urls() if mime is not None and mime.hasUrls() else []
         text = mime.text() if mime is not None and mime.hasText() else ""
+        rich = mime.html() if mime is not None and mime.hasHtml() else ""  # where a word may lead to a link
+        path = text.strip().strip("\"'")  # as some systems copy paths
         files = [url.toLocalFile() for url in urls if url.isLocalFile()]
         raw = next((kind for kind in RAW if mime is not None and kind in mime.formats()), None)
         if files:
@@ -101,14 +107,14 @@ class Importer(QObject):
             self._decode(f"The picture {place}", content=bytes(mime.data(raw).data()))
         elif mime is not None and mime.hasImage():
             self._take(mime.imageData(), f"The picture {place}")
-        elif links.is_link(text):
-            self.link.emit(text)
+        elif links.is_link(text) or links.is_link(rich):
+            self.link.emit(text if links.is_link(text) else rich)
         elif urls and any(links.is_link(url.toString()) for url in urls):
             self.link.emit(next(url.toString() for url in urls if links.is_link(url.toString())))
         elif urls:
-            self.refused.emit("Only files on this machine can be opened; save it to a file first.")
-        elif "\n" not in text.strip() and (text.strip().startswith("file:") or Path(text.strip()).is_absolute()):
-            self.open_argument(text.strip())
+            self.refused.emit(NOT_HERE)
+        elif "\n" not in path and (path.lower().startswith(("file:", *ELSEWHERE)) or Path(path).is_absolute()):
+            self.open_argument(path)
         else:
             self.refused.emit(f"There is no picture {place}, and no link.")
 
@@ -127,7 +133,7 @@ class Importer(QObject):
     @staticmethod
     def takes(mime: QMimeData) -> bool:
         """Whether it may be something that can be opened."""
-        return mime.hasImage() or mime.hasUrls() or (mime.hasText() and links.is_link(mime.text()))
+        return mime.hasImage() or mime.hasUrls() or links.is_link(mime.text()) or links.is_link(mime.html())
 
     # --- pictures
 

@@ -1,5 +1,6 @@
 """What a person brings: pictures of all kinds, decoded beside the window, cut, and used as they are shown."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit
 from windows import LEFT, LONG, press, take
 
 from app.core import session
+from app.core.link import Link
+from app.core.settings import CompletionSettings
 from app.ui import image_import
 from app.ui.crop_dialog import HALF, CropDialog
 from app.ui.image_import import Importer
@@ -287,6 +290,62 @@ def test_a_dropped_file_is_opened_for_what_it_holds(mnist, qtbot, tmp_path):
         (tmp_path / name).write_bytes(content)
         dropped(mnist, files(tmp_path / name))
         assert said in mnist.messages.text and name in mnist.messages.text
+
+
+def mime(text: str, html: str = "") -> QMimeData:
+    made = QMimeData()
+    made.setText(text)
+    if html:
+        made.setHtml(html)
+    return made
+
+
+def address(text: str) -> QMimeData:
+    made = QMimeData()
+    made.setUrls([QUrl(text)])
+    return made
+
+
+def written(folder: Path, text: str) -> str:
+    (folder / "a.txt").write_text(text)
+    return str(folder / "a.txt")
+
+
+WAYS = {
+    "a bare argument": lambda importer, link, _: importer.open_argument(link),
+    "an argument in a sentence": lambda importer, link, _: importer.open_argument(f"see <{link}>."),
+    "text": lambda importer, link, _: importer.open_mime(mime(link), "here"),
+    "a word that leads to it": lambda importer, link, _: importer.open_mime(
+        mime("see", f'<a href="{link}">see</a>'), ""
+    ),
+    "an address": lambda importer, link, _: importer.open_mime(address(link), "here"),
+    "a file": lambda importer, link, folder: importer.open_path(written(folder, link)),
+    "a file of JSON": lambda importer, link, folder: importer.open_path(written(folder, json.dumps({"url": link}))),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_link_is_found_by_every_way_in(qtbot, tmp_path, way):
+    settings = CompletionSettings("vssm", "parallel", None, 4, 0.7, 12345, "sampled")
+    link = Link("mnist", settings, Prompt.empty(28, 28, 1).with_rows(3)).text
+    importer = Importer()
+    with qtbot.waitSignal(importer.link) as caught:
+        WAYS[way](importer, link, tmp_path)
+    assert Link.read(caught.args[0]).text == link
+
+
+def test_a_path_is_found_however_it_was_copied(qtbot, tmp_path):
+    path = tmp_path / "a b.png"
+    Image.new("RGB", (50, 40)).save(path)
+    for text in (str(path), f'"{path}"', f"'{path}'\n", path.as_uri(), f" {path}"):
+        importer = Importer()
+        with qtbot.waitSignal(importer.picture, timeout=LONG):
+            importer.open_mime(mime(text), "here")
+    for text in ("https://example.org/a.png", "HTTP://example.org"):
+        for do in (importer.open_argument, lambda text: importer.open_mime(mime(text), "here")):
+            with qtbot.waitSignal(importer.refused) as caught:
+                do(text)
+            assert "on this machine" in caught.args[0]
 
 
 def test_of_several_files_the_rest_is_told(mnist, qtbot, tmp_path):
