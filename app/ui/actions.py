@@ -14,6 +14,7 @@ from app.core.session import DEVICES, THEMES
 from app.core.sketch import COLOUR_TOOLS
 from app.ui.docks import AREAS, SIZES
 from app.ui.help import about, glossary
+from app.ui.widgets import number_field
 from vssm import data
 from vssm.models import registry
 
@@ -346,6 +347,7 @@ def _call(window: Window, spec: Spec) -> Callable[[bool], None]:
     """What a trigger of that action calls."""
 
     def do(on: bool) -> None:
+        number_field.end_typing()  # a button takes no focus, and what is done goes by the number that was typed
         given = (spec.value,) if spec.value else (on,) if spec.check else ()
         spec.do(window, *given)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, QLocale, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLineEdit, QSpinBox, QStyle, QStyleOptionSpinBox
+from windows import button_of, press
 
 from app.ui.widgets.number_field import DecimalField, WholeField, read
 
@@ -162,8 +163,6 @@ def test_a_least_value_with_a_name_stays(qtbot, locale):
 
 def test_keys_do_what_they_say_after_a_click_in_a_field(bare, qtbot):
     """All but the signs of a number, and these too once Enter has ended the typing or the arrows were clicked."""
-    from windows import press
-
     bare.activateWindow()
     qtbot.waitUntil(bare.isActiveWindow)
     press(qtbot, bare, "1")
@@ -194,6 +193,26 @@ def test_keys_do_what_they_say_after_a_click_in_a_field(bare, qtbot):
     assert field.value() == 2 and bare.workspace.model == "transformer"
     press(qtbot, bare, "1")
     press(qtbot, bare, "Escape")
+
+
+@pytest.mark.parametrize(("text", "seed"), [("5", 5), ("1e-1", 77)])
+def test_what_is_typed_counts_for_whatever_is_clicked_next(bare, qtbot, text, seed):
+    """Though a button takes no focus."""
+    bar, keep = bare.bar, bare.actions_["set_keep_seed"]
+    bar.show_seed(77)
+    keep.setChecked(False)
+    bare.activateWindow()
+    qtbot.waitUntil(bare.isActiveWindow)
+    qtbot.mouseClick(bar.seed.lineEdit(), Qt.MouseButton.LeftButton)
+    bar.seed.selectAll()
+    qtbot.keyClicks(bar.seed, text)
+    asked = []
+    bare.actions_["complete"].triggered.connect(lambda: asked.append(bar.settings().seed))
+    qtbot.mouseClick(button_of(bare.actions_["complete"]), Qt.MouseButton.LeftButton)
+    assert bar.settings().seed == seed and bar.seed.text() == str(seed) and asked == [seed]
+    assert keep.isChecked() == (seed == 5) and any("“1e-1”" in one.text for one in bare.messages.toasts) == (seed == 77)
+    press(qtbot, bare, "Escape")
+    bare.messages.clear()
 
 
 @given(st.floats(0, 1e6), st.sampled_from(LOCALES))

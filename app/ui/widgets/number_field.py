@@ -8,15 +8,23 @@ from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QSignalBlocker, Qt, Signal, SignalInstance
 from PySide6.QtGui import QKeyEvent, QValidator
-from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox
+from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QSpinBox
 
 from app.ui.widgets.keys import RETURN
 
 SEPARATORS = ".,\N{ARABIC DECIMAL SEPARATOR}\N{ARABIC THOUSANDS SEPARATOR}'\N{RIGHT SINGLE QUOTATION MARK}"
-SIGNS = f"{SEPARATORS} -"
+SIGNS, EXPONENT = f"{SEPARATORS} -", "eE+"
 DECIMAL = re.compile(r"[0-9]*\.?[0-9]*")
 LONGEST = 20  # characters of a text that are repeated
 GROUPED = re.compile(rf"[0-9]{{1,3}}([{SEPARATORS} ][0-9]{{3}})+")
+
+
+def end_typing() -> None:
+    """Take what is being typed into a field as if the field had been left."""
+    field = QApplication.focusWidget()
+    if isinstance(field, _Number):
+        field.interpretText()
+        field.editingFinished.emit()
 
 
 def read(text: str, whole: bool = False) -> float | None:
@@ -39,7 +47,7 @@ class _Typing(QObject):
     """What belongs to a field while it has the focus: the signs of a number, and the keys that edit. Any other key does
     what it does elsewhere, Enter too, which ends the typing. A click on the arrows leaves the focus where it is."""
 
-    def __init__(self, field: QSpinBox | QDoubleSpinBox):
+    def __init__(self, field: _Number):
         super().__init__(field)
         self._field = field
         field.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -57,7 +65,11 @@ class _Typing(QObject):
         if event.key() in RETURN:
             self._field.clearFocus()
         sign = event.text()
-        return sign.isprintable() and sign != "" and not (unicodedata.category(sign[0]) == "Nd" or sign in SIGNS)
+        return sign.isprintable() and sign != "" and not self._belongs(sign)
+
+    def _belongs(self, sign: str) -> bool:
+        """Whether it is one of a number, or, behind others, of a number with an exponent: to be refused as a whole."""
+        return unicodedata.category(sign[0]) == "Nd" or sign in SIGNS or (self._field.typed and sign in EXPONENT)
 
 
 _Box: Any = object  # one of Qt's spin boxes, which have no class in common that has a number
@@ -76,6 +88,11 @@ class _Number(_Box):
         self._before: float | None = None  # the number when the typing began; None where nobody types
         self.lineEdit().textEdited.connect(self._edited)
         self.editingFinished.connect(self._finished)
+
+    @property
+    def typed(self) -> bool:
+        """Whether somebody has typed and not ended it."""
+        return self._before is not None
 
     def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         fits = text == self.specialValueText() != "" or self._number(text) is not None
