@@ -119,8 +119,8 @@ def test_a_field_has_its_text_and_its_own_shortcuts(window, qtbot):
     window.bar.seed.selectAll()
     before = window.bar.seed.value()
     qtbot.keyClicks(field, "77")
-    send(window.bar.seed, "у", "e")  # means nothing in a number, nor does it choose the eraser
-    assert window.canvas.tool == "brush" and window.bar.seed.text() == "77"
+    send(window.bar.seed, "у", "e")  # is refused with its number, and does not choose the eraser
+    assert window.canvas.tool == "brush" and window.bar.seed.text() == "77у" and window.bar.seed.value() == before
     window.canvas.change("known", window.canvas.sketch.set_known, window.canvas.sketch.known | True)
     send(window.bar.seed, "я", "z", Qt.KeyboardModifier.ControlModifier)
     assert window.bar.seed.value() == before and window.canvas.sketch.known.all()  # the field's own undo
