@@ -185,11 +185,12 @@ class Run(Job, Task):
 
 def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title) -> str:
     """One line on the VSSM and the Transformer: how many times one was faster than the other on a sketch, by their
-    latest finished runs; in their usual modes, if there are such. What differs beside the model is said, and where that
-    is the number of samples, seconds a picture are compared. Where two times are too close to tell, they tie. As long
-    as one of the two is missing, the line says so. `name` says how a run is called."""
+    latest finished runs, those that a person asked for before Live's; in their usual modes, if there are such. What
+    differs beside the model is said, and where that is the number of samples, seconds a picture are compared. Where two
+    times are too close to tell, they tie. As long as one of the two is missing, the line says so. `name` says how a run
+    is called."""
     latest: dict[str, Run] = {}
-    for run in runs:
+    for run in by_wish(runs):
         if run.finished and run.model in PAIR and not (run.variant and not latest.get(run.model, run).variant):
             latest[run.model] = run
     if len(latest) < len(PAIR):
@@ -207,6 +208,11 @@ def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title)
         return f"{name(a)} and {_the(name(b))} tie: {figures}"
     ratio = formatting.times(_alone(b) / max(_alone(a), 1e-9))
     return f"{name(a)} {ratio} faster than {_the(name(b))}: {figures}"
+
+
+def by_wish(runs: list[Run]) -> list[Run]:
+    """Those that Live made, then those that a person asked for."""
+    return sorted(runs, key=lambda run: not run.gesture)
 
 
 def _alone(run: Run) -> float:

@@ -27,7 +27,7 @@ from vssm.models import registry
 FORMAT, OLDER = "vssm-sitting/3", ("vssm-sitting/2", "vssm-sitting/1")
 THEMES = ("system", "light", "dark")
 DEVICES = ("auto", "cuda", "mps", "cpu")  # names that `vssm.device.choose` takes
-LOOK = ("theme", "device", "layout", "toured", "more")  # of a person's window, not of what is done in it
+LOOK = ("theme", "device", "layout", "toured", "more", "less_motion")  # of a person's window, not of what is done in it
 MOST_BYTES = 2_000_000  # of a file: several times what the fullest session takes, and little when it is parsed
 MOST_LAYOUT = 100_000  # characters
 LONGEST_NAME = 255  # bytes: of a file, on most disks
@@ -39,8 +39,9 @@ class Session(BoundedConfig):
     """device: a name `vssm.device.choose` takes; whether this machine has it is found out when it is used.
     keep_seed: use `seed` again for the next completion. live: complete whenever the pen is lifted. layout: where the
     panels stand, as Qt's main window saves it, in base64; empty for the usual places. toured: whether the tour has been
-    offered. more: show all settings and models. by_score: show the likeliest sample first. tool: the sketch's; pen: its
-    width in pixels. datasets: their settings; fresh ones where none are given."""
+    offered. more: show all settings and models. less_motion: play nothing by itself. by_score: show the likeliest
+    sample first. tool: the sketch's; pen: its width in pixels. datasets: their settings; fresh ones where none are
+    given."""
 
     data: str = "mnist"
     model: str = "vssm"
@@ -53,6 +54,7 @@ class Session(BoundedConfig):
     layout: str = ""
     toured: bool = flag(False)
     more: bool = flag(False)
+    less_motion: bool = flag(False)
     by_score: bool = flag(True)
     tool: str = one_of(*TOOLS)
     pen: int = bounded(2, *SIZES)

@@ -235,6 +235,8 @@ def table() -> list[Spec]:
         ),
         Spec("show_more", "More", "View", "All models and settings, and more of the latents, or the simple view "
              "of two models", lambda w, on: w.show_more(on), ("Shift+M",), check=True, rule=True),
+        Spec("less_motion", "Less motion", "View", "Let nothing play by itself, neither the recorded race nor edits",
+             lambda w, on: w.story.rest(on), check=True),
         Spec("show_scaling", "Scaling", "View", "Show how the time for a picture grows with its number of pixels, "
              "in place of the latents", lambda w, on: w.docks.show_scaling(on), ("T",), check=True),
         *(

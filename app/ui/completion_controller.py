@@ -98,8 +98,8 @@ class CompletionController(QObject):
 
     def start(self, data: str, settings: CompletionSettings, request: GenerationRequest, **given) -> Run:
         """Begin a run, in the place of the job under way. given: what else is known of it."""
-        self._messages.supersede()
         run = Run(0, data, settings, request, **given)
+        self._messages.supersede(asked=not run.gesture)
         self._jobs.begin(run, settings.model, request)
         self.live.begun(run)
         return run
@@ -270,7 +270,7 @@ class CompletionController(QObject):
     @Slot()
     def _show_history(self) -> None:
         self._later.stop()
-        self._panels.completion.show_earlier(self.here, self._theme)
+        self._panels.completion.earlier.show_runs(self.here, self.selected_run, self._theme)
         runs = [run.origin for run in self.here]  # an edited run has not completed the prompt
         self._panels.timing.show_runs(runs, self.selected_run.origin if self.selected_run else None)
 

@@ -47,11 +47,10 @@ SHARES = {  # of the whole width and height, until somebody changes them
     "timing": (0.32, 0.497),
     "latents": (0.32, 0.497),
     "scaling": (0.32, 0.497),
-    "race": (0.73, 1.0),
+    "race": (0.41, 1.0),
 }
-SIMPLE = SHARES | {"race": SHARES["completion"]}
-NARROW = dict.fromkeys(SHARES, (0.44, 1.0))  # the same where there is no room for columns: all are tabs
-COLUMNS = 1000  # pixels, from which on there is
+WIDE = SHARES | {"race": (0.48, 1.0)} | dict.fromkeys(("timing", "latents"), (0.25, 0.497))  # of a race of many
+COLUMNS, MANY = 1000, 1500  # pixels, from which on there is room for columns; for those of a race of many
 DRAGGED = QSize(150, 100)  # pixels, the least size of a panel meanwhile
 STEP = 40  # pixels, by which a key makes a panel wider or higher
 SIZES = {"wider": (STEP, 0), "narrower": (-STEP, 0), "higher": (0, STEP), "lower": (0, -STEP)}
@@ -110,7 +109,7 @@ class Docks(QMainWindow):
         self.arrangement = PANELS
         self._kept: dict[str, dock_state.Arrangement] = {}  # the other arrangements
         self._shares = dict(SHARES)
-        self._narrow = False
+        self._wide, self._tabbed = COLUMNS, False  # as far as is known
         self._turning = False
         self._away = True  # not on screen: docks come and go with the window, which is nobody's wish
         self._text: str | None = ""  # the layout kept last, as long as nobody changes it
@@ -147,7 +146,8 @@ class Docks(QMainWindow):
         for dock in self.docks.values():
             dock.setFloating(False)
         self.addDockWidget(AREAS["right"], race)
-        if self._narrow:
+        self._tabbed = self._wide < self._columns
+        if self._tabbed:
             for first, second in itertools.pairwise((race, completion, timing, latents, scaling)):
                 self.tabifyDockWidget(first, second)
         else:
@@ -155,13 +155,13 @@ class Docks(QMainWindow):
             self.splitDockWidget(completion, timing, Qt.Orientation.Horizontal)
             self.splitDockWidget(timing, latents, Qt.Orientation.Vertical)
             self.tabifyDockWidget(latents, scaling)
-        wide = self._actions["show_more"].isChecked()  # many may race
-        raced = (race,) if wide else (race, timing, latents)
-        shown = {PANELS: (completion, timing, latents), RACE: raced}[self.arrangement]
+        shown = {PANELS: completion, RACE: race}[self.arrangement], timing, latents
         for dock in self.docks.values():
             dock.setVisible(dock in shown)
         shown[0].raise_()
-        self._shares = dict(NARROW if self._narrow else SHARES if wide else SIMPLE)
+        many = self._columns == MANY
+        tabs = dict.fromkeys(SHARES, (0.73 if many else 0.44, 1.0))
+        self._shares = tabs if self._tabbed else dict(WIDE if many else SHARES)
         self._turned()
 
     def renew(self) -> None:
@@ -189,9 +189,14 @@ class Docks(QMainWindow):
 
     def fit(self, width: int) -> None:
         """Be columns or tabs, as there is room; what somebody has arranged stays, and is scrolled."""
-        if self._narrow != (width < COLUMNS):
-            self._narrow = not self._narrow
+        self._wide = width
+        if self._tabbed != (width < self._columns):
             self.renew()
+
+    @property
+    def _columns(self) -> int:
+        """The width from which on there is room for them."""
+        return MANY if self.arrangement == RACE and self._actions["show_more"].isChecked() else COLUMNS
 
     @property
     def _present(self) -> dock_state.Arrangement:

@@ -183,6 +183,8 @@ class Window(QMainWindow):
         self.bar.fill_in(restored)
         self.live.turn(restored.live)
         self.actions_["sort_by_score"].setChecked(restored.by_score)
+        self.actions_["less_motion"].setChecked(restored.less_motion)
+        self.story.rest(restored.less_motion)
         self.completion.sort_by_score(restored.by_score)
         self.models.device = restored.device if restored.device in session.DEVICES else "auto"
         self.models.offer_devices(["cpu"])
@@ -357,6 +359,7 @@ class Window(QMainWindow):
             layout=self.docks.layout_,
             toured=self.tour.toured,
             more=self.actions_["show_more"].isChecked(),
+            less_motion=self.actions_["less_motion"].isChecked(),
             by_score=self.actions_["sort_by_score"].isChecked(),
             tool=self.canvas.tool,
             pen=self.canvas.pen,

@@ -20,6 +20,8 @@ from app.ui.widgets.toast import Messages
 from vssm import checkpoint
 from vssm.models import registry
 
+LOADING = "Loading the models … this begins as soon as they are there."
+
 
 class Models(QObject):
     """`ready` follows once torch and the models' code are loaded; `settled` then, too when they cannot be. `changed`
@@ -44,6 +46,7 @@ class Models(QObject):
         super().__init__(engine)
         self.device = "auto"
         self.are_ready = False
+        self._failing = False  # whether some model could not be made ready
         self.unready = ""  # why they never will be, in one sentence
         self.loaded: dict[tuple[str, str], Loaded] = {}  # by model and data set
         self._engine, self._jobs, self._workspace, self._folder = engine, jobs, workspace, folder
@@ -61,7 +64,7 @@ class Models(QObject):
             self._messages.say(self.unready, details=self._engine.cause(self.unready))
         elif not self.are_ready:
             self._jobs.wait(functools.partial(asked, *given))
-            self._messages.say("Loading the models … this begins as soon as they are there.", "note")
+            self._messages.say(LOADING, "note")
         return not self.are_ready
 
     def refuse(self, wanted: str, *kinds: Kind) -> bool:
@@ -86,7 +89,7 @@ class Models(QObject):
         for it."""
         if self._engine.closed:  # before the window was seen
             return
-        first = self._workspace.model
+        first, self._failing = self._workspace.model, False
         if self.are_ready:
             self._engine.use(self.device)
             names = [first, *(name for name in registry.PRESETS if name != first)]
@@ -123,7 +126,8 @@ class Models(QObject):
             return "The models cannot be loaded" if self.unready else "Loading the models …"
         loaded = self.loaded.get((name, dataset.name))
         if loaded is None:
-            return f"{title} has no weights" if self.lacks(name) else f"{title} is not loaded"
+            failed = "has no weights" if self.lacks(name) else "is not loaded" if self._failing else ""
+            return f"{title} {failed or 'is loading …'}"
         size = f"{title}: {formatting.count(loaded.parameters)} parameters"
         return "  ·  ".join(part for part in (loaded.device, size, formatting.score(loaded.scores, dataset)) if part)
 
@@ -136,11 +140,13 @@ class Models(QObject):
     @Slot(int, str)
     def _failed(self, number: int, sentence: str) -> None:
         if number == 0:  # while models were made ready: each may have something to say
+            self._failing = True
             self._messages.add(sentence, details=self._engine.cause(sentence))
 
     @Slot(list)
     def _found(self, devices: list[str]) -> None:
         self.are_ready = True
+        self._messages.take_back(LOADING)
         self.offer_devices(devices)
         self.prepare()
         self.ready.emit()

@@ -118,7 +118,9 @@ class RaceController(QObject):
     @Slot()
     def _adopt(self) -> None:
         """Once the race has been played, held or left, its runs stand with all others."""
-        if self._done and not (self._panel.playing and self._panel.isVisible()):
+        playing = bool(self._done) and self._panel.playing and self._panel.isVisible()
+        self._panels.timing.wait_for_race(playing or self._panel.running)
+        if self._done and not playing:
             done, self._done = self._done, []
             self._runs.adopt(done)
 

@@ -21,7 +21,7 @@ from vssm.reports.precomputed import Recording
 from vssm.sampling.events import Started
 
 WORDS = {True: "Paint part of a picture", False: "Draw half a digit"}  # by whether it is in colour
-STORY = "{}: one model finishes it at once, the others pixel by pixel."
+STORY = "{}: one model finishes it at once, the other pixel by pixel."
 SPI_GETCLIENTAREAANIMATION = 0x1042
 NOTE = "Recorded, and played at {{speed}} speed: {}. {}, {}."
 
@@ -45,7 +45,7 @@ class Story(QObject):
         self, context: Context, panels: Panels, docks: Docks, runs: CompletionController, racing: RaceController
     ):
         super().__init__(panels.race)
-        self.telling = False
+        self.telling, self._still = False, less_motion()
         self._workspace, self._jobs, self._panels, self._docks = context.workspace, context.jobs, panels, docks
         self._runs = runs
         panels.sketch.canvas.changed.connect(self._drawn)
@@ -64,8 +64,14 @@ class Story(QObject):
         words = STORY.format(WORDS[dataset.channels == 3])
         self._panels.sketch.measure()
         self._docks.show_race(True)
-        self._panels.race.play_recorded(raced, words, note(recording), still=less_motion())
+        self._panels.race.play_recorded(raced, words, note(recording), still=self._still)
         self._runs.adopt(runs)
+
+    def rest(self, on: bool) -> None:
+        """Let nothing play by itself, or let it where the system does not ask for less motion."""
+        self._still = self._panels.completion.comparison.still = on or less_motion()
+        if self._still and self.telling:
+            self._panels.race.hold()
 
     @Slot()
     def end(self) -> None:

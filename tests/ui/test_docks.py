@@ -185,13 +185,13 @@ def test_completions_and_races_have_an_arrangement_each(window, qtbot):
     assert shown(window) == {"completion", "latents"}
     before = places(window)
     press(qtbot, window, "V")
-    assert shown(window) == {"race"} and window.actions_["show_race"].isChecked()
+    assert shown(window) == {"race", "timing", "latents"} and window.actions_["show_race"].isChecked()
     press(qtbot, window, "Alt+2")
-    assert shown(window) == {"race", "timing"}
+    assert shown(window) == {"race", "latents"}
     press(qtbot, window, "V")
     assert places(window).keys() == before.keys() and shown(window) == {"completion", "latents"}
     press(qtbot, window, "V")
-    assert shown(window) == {"race", "timing"}
+    assert shown(window) == {"race", "latents"}
     window.docks.docks["race"].close()
     qtbot.waitUntil(lambda: shown(window) == {"completion", "latents"})
     assert not window.actions_["show_race"].isChecked()

@@ -110,7 +110,7 @@ def test_stopped_runs_push_nothing_out(window, qtbot):
     qtbot.waitUntil(ended(window), timeout=LONG)
     assert [one for one in window.runs.history if one.finished] == finished
     assert len(window.runs.history) <= len(finished) + 1 and all(one.has_pixels for one in window.runs.history)
-    row, kind = window.completion._earlier_row, type(window.sketch.thumbs[0])
+    row, kind = window.completion.earlier, type(window.sketch.thumbs[0])
     qtbot.waitUntil(lambda: sum(w.isVisible() for w in row.findChildren(kind)) == len(window.runs.history))
 
 

@@ -7,6 +7,8 @@ from windows import LEFT, LONG, button_of, figure, plain, press, said, take
 
 from app.core.job import State
 from app.core.session import Session, save
+from app.ui.panels.timing import RACING
+from app.ui.widgets import toast
 from vssm import checkpoint, data
 from vssm.files.examples import examples
 
@@ -41,7 +43,7 @@ def test_the_runs_of_a_race_are_in_completion_timing_and_strip(simple, qtbot):
     window = simple
     raced(qtbot, window)
     assert window.race.playing and window.runs.history == []  # nothing tells the winner before the replay does
-    assert "faster" not in window.timing.plot.caption
+    assert window.timing.plot.caption == RACING
     qtbot.waitUntil(lambda: not window.race.playing, timeout=LONG)
     assert [run.model for run in window.runs.history] == list(RACERS)
     assert all(run.state is State.IDLE and run.finished for run in window.runs.history)
@@ -112,6 +114,34 @@ def test_a_sketch_is_completed_at_the_start_and_on_coming_back(no_threads_left, 
         window.runs.history.clear()
         press(qtbot, window, "Ctrl+1")
         qtbot.waitUntil(lambda: window.runs.running is None and len(window.runs.history) == 1, timeout=LONG)  # noqa: B023
+
+
+def test_what_was_refused_can_be_read_though_live_completes_the_sketch(no_threads_left, qtbot, folder, monkeypatch):
+    session = Session(samples=1)
+    session.dataset_settings.sketch.take(examples(data.MNIST)[0].prompt)
+    save(session, folder / "session.json")
+    for window in opened(qtbot, folder / "session.json", folder):
+
+        def completed(window=window) -> None:
+            before = window.runs.history[-1]
+            qtbot.waitUntil(lambda: window.runs.running is None and window.runs.history[-1] is not before, timeout=LONG)
+
+        qtbot.waitUntil(lambda: window.runs.running is None and len(window.runs.history) == 1, timeout=LONG)  # noqa: B023
+        window.files.importer.open_argument("vssm://")
+        words = window.messages.text
+        assert "not a link of this program" in words
+        take(qtbot, window, 1)
+        completed()
+        assert window.messages.text == words
+        monkeypatch.setattr(toast, "STAY", 1)  # it has been there for longer by now
+        take(qtbot, window, 2)
+        completed()
+        assert window.messages.text == ""
+        monkeypatch.setattr(toast, "STAY", 60_000)
+        window.files.importer.open_argument("vssm://")
+        press(qtbot, window, "Return")
+        assert window.messages.text == ""
+        qtbot.waitUntil(lambda: window.runs.running is None, timeout=LONG)  # noqa: B023
 
 
 def test_without_live_nothing_is_completed_by_itself(no_threads_left, qtbot, folder):

@@ -13,7 +13,7 @@ from vssm.data import MNIST
 from vssm.files.examples import examples
 from vssm.prompt import Prompt
 
-WORDS = "one model finishes it at once, the others pixel by pixel."
+WORDS = "one model finishes it at once, the other pixel by pixel."
 
 
 @pytest.fixture
@@ -116,6 +116,16 @@ def test_who_asks_for_less_motion_sees_its_end(no_threads_left, qtbot, tmp_path,
     for window in opened(qtbot, tmp_path / "session.json", tmp_path, story=True):
         assert window.story.telling and not window.race.playing and window.race.at_end
         assert all(card.place.text().strip() for card in window.race.cards)
+
+
+def test_less_motion_is_a_choice_that_is_remembered(no_threads_left, qtbot, tmp_path):
+    save(Session(live=False), tmp_path / "session.json")
+    for window in opened(qtbot, tmp_path / "session.json", tmp_path, story=True):
+        assert window.race.playing and not window.completion.comparison.still
+        window.actions_["less_motion"].trigger()
+        assert not window.race.playing and window.completion.comparison.still
+    for window in opened(qtbot, tmp_path / "session.json", tmp_path, story=True):
+        assert window.story.telling and not window.race.playing and window.actions_["less_motion"].isChecked()
 
 
 def test_who_has_drawn_before_sees_the_sketch(no_threads_left, qtbot, tmp_path):

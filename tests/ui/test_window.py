@@ -174,7 +174,7 @@ def test_earlier_runs_are_kept_and_compared(window, qtbot):
         f"{formatting.seconds(fast.seconds)} against {formatting.seconds(slow.seconds)}"
     )
     assert len(window.timing._curves) == 2
-    thumbs = [w for w in window.completion._earlier_row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
+    thumbs = [w for w in window.completion.earlier.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
     assert len(thumbs) == 2
     qtbot.mouseClick(thumbs[1], LEFT)  # the newest stands first
     assert window.runs.selected_run is fast

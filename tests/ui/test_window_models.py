@@ -62,7 +62,7 @@ def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
         assert legend.startswith("● VSSM: 0")
         names = [item.toPlainText() for item in window.timing._names._items]
         assert sorted(names) == [f"{one.title} {formatting.seconds(one.seconds)}" for one in (run, usual)]
-        row = window.completion._earlier_row
+        row = window.completion.earlier
         thumbs = [w for w in row.findChildren(type(window.sketch.thumbs[0])) if w.isVisible()]
         assert [w.text().split("\n")[1] for w in thumbs] == ["", "masked 5"]
         choose(qtbot, window, "asarm")

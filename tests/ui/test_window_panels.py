@@ -140,13 +140,16 @@ def test_the_posterior_is_shown_once_it_is_known(panel, qtbot):
     panel.show_run(run)
     look(panel, qtbot, "KL")
     assert panel._message.isVisible() and panel._message.text() == LATER
-    assert panel.sums.text() == "prior 0.0 nats"
+    assert panel.sums.text() == "entropy: prior 0.0 nats"
     for number, n in ((1, 7), (2, 14)):
         entropy, divergence = np.full((2, n, n), 0.5, np.float32), np.full((2, n, n), 0.1, np.float32)
         run.add(Posterior(number, 2, entropy, divergence))
     panel.show_run(run)
     assert "· 4.9 nats" in title(panel, qtbot, 1) and "· 19.6 nats" in title(panel, qtbot, 2)
-    assert panel.sums.text() == "prior 0.0 · posterior 122.5 · KL 24.5 nats"
+    assert panel.sums.text() == "surprise (KL) 24.5 · entropy: prior 0.0, posterior 122.5 nats"
+    panel.show_more(False)
+    assert panel.sums.text() == "how surprised the model is at this plan (KL): 24.5 nats"
+    panel.show_more(True)
     look(panel, qtbot, "posterior entropy")
     assert "· 24.5 nats" in title(panel, qtbot, 1) and "· 98.0 nats" in title(panel, qtbot, 2)
 

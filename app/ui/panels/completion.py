@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QPoint, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QMenu, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QPoint, Qt, Signal, Slot
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
 from app.core import formatting
 from app.core.pinned import MOST_PINNED, Pinned
 from app.core.run import Run
 from app.ui import theme
 from app.ui.widgets import picture
-from app.ui.widgets.card import Card, OneLine, hint, label, plain_tip, spaced
+from app.ui.widgets.card import Card, OneLine, hint, label, spaced
 from app.ui.widgets.comparison import Comparison
 from app.ui.widgets.pixel_inspector import (
     ALONE,
@@ -24,13 +23,13 @@ from app.ui.widgets.pixel_inspector import (
     overlaid,
     spread,
 )
+from app.ui.widgets.run_strip import RunStrip
 from app.ui.widgets.thumbnail_gallery import ThumbnailGallery
 from vssm import data
 from vssm.models import registry
 from vssm.prompt_advice import advise
 from vssm.sampling.events import Finished
 
-THUMB = 40
 MANY = 16  # samples, from which on they take more room
 SAMPLE, PIN = (72, 400), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
 PINS, STRIP = 116, 78  # width of the pinned ones, height of the strip with them and the runs
@@ -130,17 +129,15 @@ class CompletionPanel(Card):
         self._pins_name = label("Pinned", "muted")
         self._pin_row = Column(self._pins_name, self.pins, self._no_pins)
         self._pin_row.setFixedWidth(PINS)
-        thumbs = QWidget()
-        self._earlier = spaced(QHBoxLayout(thumbs), 4)
-        self._earlier_row = Column(thumbs)
-        self._earlier_row.setToolTip("Runs to compare, newest first")
+        self.earlier = RunStrip()
+        self.earlier.chosen.connect(self.run_chosen)
         self.strip = QWidget()  # always as high, so that nothing moves when a run ends or is pinned
         self.strip.setFixedHeight(STRIP)
         row = spaced(QHBoxLayout(self.strip), 6)
         row.addWidget(self._pin_row)
-        row.addWidget(self._earlier_row, 1000)
+        row.addWidget(self.earlier, 1000)
         row.addStretch(1)
-        self._earlier_row.hide()
+        self.earlier.hide()
         self._pin_row.hide()
         self.body.addWidget(self.strip)
 
@@ -412,46 +409,6 @@ class CompletionPanel(Card):
         if self.run is not None and number < self.run.settings.samples:
             self.run.picked = number
             self.sample_chosen.emit()
-
-    def show_earlier(self, history: list[Run], colours: theme.Theme) -> None:
-        """Thumbnails of the last runs, the newest first, to look at again."""
-        while item := self._earlier.takeAt(0):
-            if widget := item.widget():
-                widget.hide()  # deleted only when the event loop is reached
-                widget.deleteLater()
-        room = self.width() - 24 - PINS
-        shown = [r for r in reversed(history) if r.progress]
-        lines = 1 + any(run.variant for run in shown)
-        for run in shown:
-            known = run.prompt.known
-            thumb = QToolButton()
-            thumb.setObjectName("thumb")
-            thumb.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-            image, filled = run.images[run.sample_index], run.filled[run.sample_index]
-            thumb.setIcon(QIcon(picture.thumbnail(image, known, filled, THUMB, run.finished is None)))
-            thumb.setIconSize(QSize(THUMB, THUMB))
-            seconds = f"{theme.sign(run.model, not run.variant)} {formatting.seconds(run.seconds)}"
-            thumb.setText("\n".join([seconds, run.variant][:lines]))
-            thumb.setStyleSheet(f"color: {colours.model(run.model)}")
-            thumb.setCheckable(True)
-            thumb.setChecked(run is self.run)
-            took = formatting.seconds(run.seconds)
-            words = f"{run.title}, {run.settings.samples} samples, {took}, seed {run.settings.seed}"
-            thumb.setToolTip(plain_tip(f"Look at this run again: {words}"))
-            thumb.setAccessibleName(f"Earlier run: {words}")
-            thumb.setProperty("number", run.number)
-            thumb.clicked.connect(self._choose_run)
-            room -= thumb.sizeHint().width() + self._earlier.spacing()
-            if room < 0:
-                thumb.deleteLater()
-                break
-            self._earlier.addWidget(thumb)
-        self._earlier.addStretch(1)
-        self._earlier_row.setVisible(len(history) > 1)
-
-    @Slot()
-    def _choose_run(self) -> None:
-        self.run_chosen.emit(self.sender().property("number"))
 
 
 class Column(QWidget):

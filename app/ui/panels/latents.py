@@ -42,6 +42,9 @@ VARIABLE = (
 )
 ANOTHER = "Draw another code, and with it another {}, that the sketch may become"
 BEFORE = "Hold to see the picture as it was before the last edit; framed is what has changed to the eye"
+ENTROPY, ENTROPIES = "entropy: prior {} nats", "surprise (KL) {2} · entropy: prior {0}, posterior {1} nats"
+SURPRISE = "how surprised the model is at this plan (KL): {} nats"
+TOUCH = "Click a code: another is drawn in its place, and the picture follows."
 PICKED = -1  # in the place of a level: the code framed is a person's choice
 NOTHING = "no change to be seen: try a larger dot"
 
@@ -62,6 +65,7 @@ class LatentPanel(Card):
     def __init__(self) -> None:
         super().__init__("Latents", "Latent: a variable the model draws before the pixels, and from which they follow")
         self._run: Run | None = None
+        self._more = True
         self._theme = theme.LIGHT
         self._known: dict[tuple[str, str], dict[int, int]] = {}  # strengths, by model and data set
         self._level: int | None = None  # None: the first
@@ -146,8 +150,10 @@ class LatentPanel(Card):
 
     def show_more(self, on: bool) -> None:
         """Let people choose what is shown, or show the values drawn; what was chosen before stays in sight."""
+        self._more = on
         self.what.setVisible(on or self.what.currentIndex() > 0)
         self.variable.setVisible(on or self.variable.value() > 0)
+        self._draw()
 
     def show_run(self, run: Run | None) -> None:
         self._run = run
@@ -259,7 +265,7 @@ class LatentPanel(Card):
         event = self._run.latents[self._shown]
         if event.plan is not None and self.what.currentText() == "values":
             codes = event.codes[self._run.sample_index].ravel().astype(int) + 1
-            return "plan · classes {}".format(" ".join(map(str, codes)))
+            return " · ".join(["plan", " ".join(map(str, codes))][: 1 + self._more])
         words = f"{grid.shape[0]}×{grid.shape[1]} codes"
         if self.what.currentText() == "values":
             return f"{words} · variable {self._variable(self._shown) + 1}"
@@ -387,12 +393,13 @@ class LatentPanel(Card):
         return sequential(self._theme), low, max(high, low + 1e-6)
 
     def _sums(self, run: Run) -> str:
-        """Entropies of prior and posterior, and the divergence, over all levels, as far as they are known."""
-        shown = []
-        for view in list(VIEWS)[1:]:
-            if maps := self._maps(run, view):
-                shown.append(f"{view.removesuffix(' entropy')} {formatting.nats(sum(map(np.nansum, maps.values())))}")
-        return " · ".join(shown) + " nats"
+        """How surprising the latents are, over all levels, and, with everything shown, how open they were; as far as it
+        is known."""
+        sums = {view: formatting.nats(sum(map(np.nansum, self._maps(run, view).values()))) for view in list(VIEWS)[1:]}
+        if not self._more:
+            return SURPRISE.format(sums["KL"]) if run.posteriors else TOUCH
+        shown = ENTROPIES if run.posteriors else ENTROPY
+        return shown.format(*(sums[view] for view in ("prior entropy", "posterior entropy", "KL")))
 
     def _show_scale(self, view: str, palette: np.ndarray, classes: int, ends: tuple[float, float], plan: bool) -> None:
         """The colours between their two ends: of values, nats, or classes; none beside a plan."""

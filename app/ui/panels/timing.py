@@ -12,12 +12,13 @@ from PySide6.QtWidgets import QCheckBox
 
 from app.core import csv_export
 from app.core.formatting import seconds
-from app.core.run import Run, compare
+from app.core.run import Run, by_wish, compare
 from app.ui import theme
 from app.ui.widgets.card import Card, label
 from app.ui.widgets.curve_names import LINE, CurveName, CurveNames
 from app.ui.widgets.plot import STYLES, Curve, Plot, Seconds
 
+RACING = "The times of the race stand here once it has been played."
 LEAST = 1e-3  # seconds; where a logarithmic axis begins
 
 
@@ -69,7 +70,7 @@ class TimingPanel(Card):
         self.plot.keep_button()
         self._names, self._lines = CurveNames(self.plot), 1
         self.body.addWidget(self.plot, 1)
-        self._theme = theme.LIGHT
+        self._theme, self._waiting = theme.LIGHT, False
         self.show_runs([])
 
     def retheme(self, colours: theme.Theme) -> None:
@@ -86,8 +87,16 @@ class TimingPanel(Card):
         self._tell()
         self._draw()
 
+    def wait_for_race(self, on: bool) -> None:
+        """Compare nothing as long as a race that has been run was not seen, or do."""
+        if self._waiting != on:
+            self._waiting = on
+            self._tell()
+
     def _tell(self) -> None:
-        self.plot.caption = compare([run for run in self._runs if self._of_sketch(run)], self._name)
+        self.plot.caption = (
+            RACING if self._waiting else compare([run for run in self._runs if self._of_sketch(run)], self._name)
+        )
         self.words.setText(self.plot.caption or "Complete a sketch with two models to compare them.")
 
     def _of_sketch(self, run: Run) -> bool:
@@ -95,8 +104,8 @@ class TimingPanel(Card):
 
     @property
     def _latest(self) -> list[Run]:
-        """Of the sketch, the latest run of every model and mode."""
-        return list({run.title: run for run in self._runs if self._of_sketch(run)}.values())
+        """Of the sketch, the latest run of every model and mode, Live's where there is no other."""
+        return list({run.title: run for run in by_wish(self._runs) if self._of_sketch(run)}.values())
 
     def _name(self, run: Run) -> str:
         """As in a legend; not broken at a line's end."""

@@ -11,14 +11,15 @@ TURN, TURNS = 220, 6  # milliseconds of a turn, and how many show what has chang
 class Comparison(QObject):
     """`turned` tells that the other picture is to be shown, or what has changed to be framed no longer.
 
-    before: whether the picture before is shown. blinks: turns that are left between the two.
+    before: whether the picture before is shown. blinks: turns that are left between the two. still: whether motion is
+    not wanted.
     """
 
     turned = Signal()
 
     def __init__(self, parent: QObject):
         super().__init__(parent)
-        self.before, self.blinks = False, 0
+        self.before, self.blinks, self.still = False, 0, False
         self._timer = QTimer(self, interval=TURN)
         self._timer.timeout.connect(self._go_on)
 
@@ -30,7 +31,7 @@ class Comparison(QObject):
     @Slot()
     def blink(self) -> None:
         """Go to the picture before and back, where motion is wanted."""
-        moves = QApplication.style().styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration) > 0
+        moves = not self.still and QApplication.style().styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration) > 0
         self.blinks = TURNS if moves else 1
         self._timer.start()
         self.show_before(moves)

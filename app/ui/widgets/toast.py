@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QMainWindow, QPlainTextEdit, QVBoxLayout, QWidget
@@ -53,10 +55,16 @@ class Toast(QFrame):
         self.cause.setFixedHeight(DETAILS)
         self.cause.hide()
         filled(spaced(QVBoxLayout(self), 6, (14, 8, 8, 8)), row, self.cause)
+        self._since = time.monotonic()
         self.end = QTimer(self, singleShot=True, interval=STAY)
         self.end.timeout.connect(self._go)
         if kind == "note":
             self.end.start()
+
+    @property
+    def readable(self) -> bool:
+        """Whether there has been time to read it."""
+        return time.monotonic() - self._since > STAY / 1000
 
     @property
     def read(self) -> bool:
@@ -145,9 +153,10 @@ class Messages(QWidget):
         self._about = about
         self.place()
 
-    def supersede(self) -> None:
-        """Something new is asked for: answers to what was asked before go, and notes; errors stay."""
-        for one in [one for one in self.seen if one.kind != "error"]:
+    def supersede(self, asked: bool = True) -> None:
+        """Something new is asked for: answers to what was asked before go, and notes; errors stay. asked: by a person,
+        not by Live, for which nothing goes that could not be read yet."""
+        for one in [one for one in self.seen if one.kind != "error" and (asked or one.readable)]:
             self._take(one)
         self.place()
 
