@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QPointF, QRectF, QSignalBlocker, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -324,9 +324,8 @@ class CropDialog(QDialog):
         self.advice.setText(prompt_advice.advise(whole, self._data))
         self.advice.setVisible(bool(self.advice.text()) and not self._photograph)  # of which no digit is expected
         span = max(self.cropper.most - self.cropper.least, 1e-9)
-        self.size_.blockSignals(True)
-        self.size_.setValue(round(STEPS * (self.cropper.high - self.cropper.least) / span))
-        self.size_.blockSignals(False)
+        with QSignalBlocker(self.size_):
+            self.size_.setValue(round(STEPS * (self.cropper.high - self.cropper.least) / span))
 
     @Slot(int)
     def _resize(self, step: int) -> None:

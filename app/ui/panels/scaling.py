@@ -15,7 +15,7 @@ from app.core import csv_export
 from app.core.formatting import seconds, times
 from app.core.job import State
 from app.ui import theme
-from app.ui.widgets.card import Card, OneLine, hint, label, plain_button, spaced
+from app.ui.widgets.card import Card, OneLine, configured, filled, hint, label, plain_button, spaced
 from app.ui.widgets.plot import STYLES, Curve, Plot, Seconds
 from vssm.evaluation import scaling
 
@@ -50,26 +50,18 @@ class ScalingPanel(Card):
         self.most = QComboBox()
         for length in OFFERED:
             self.most.addItem(f"T ≤ {length:,}", length)
-        self.most.setAccessibleName("Largest T")
-        self.most.setToolTip("The longest pictures, in pixels")
+        configured(self.most, accessibleName="Largest T", toolTip="The longest pictures, in pixels")
         self.most.currentIndexChanged.connect(self._explain)
         self.run = plain_button("Run", "Measure every model at every length", self._ask, "Run scaling")
         self.halt = plain_button("Stop", "Stop measuring; the points stay (Esc)", self.stopped, "Stop scaling")
-        self.state = OneLine()
-        self.state.setObjectName("muted")
-        self.state.setAccessibleName("Progress of the measuring")
-        row = spaced(QHBoxLayout(), 4)  # in a row of their own, so that the panel may be as narrow as its neighbours
-        for widget in (self.most, self.run, self.halt):
-            row.addWidget(widget)
-        row.addSpacing(4)
-        row.addWidget(self.state, 1)
+        self.state = configured(OneLine(), objectName="muted", accessibleName="Progress of the measuring")
+        row = filled(spaced(QHBoxLayout(), 4), self.most, self.run, self.halt, (self.state, 1))
+        row.insertSpacing(3, 4)  # a row of their own, so that the panel may be as narrow as its neighbours
         self.plot = self._make_plot()
         self.header.addWidget(self.plot.button)
         self.body.addLayout(row)
-        self.words = label("", wrap=True)  # the legend
+        self.words = configured(label("", wrap=True), accessibleName="Exponents", toolTip=FITTED)  # the legend
         self.words.setTextFormat(Qt.TextFormat.RichText)
-        self.words.setAccessibleName("Exponents")
-        self.words.setToolTip(FITTED)
         self.body.addWidget(self.words)
         self._message = hint("")
         self._stack = self.add_pages(self._message, self.plot)

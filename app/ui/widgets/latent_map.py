@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QPoint, QPointF, QRectF, QSize, QSizeF, Qt, Signal, Slot
+from PySide6.QtCore import QPoint, QPointF, QRectF, QSignalBlocker, QSize, QSizeF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QWidget
 
@@ -15,7 +15,7 @@ from app.core import formatting
 from app.ui import theme
 from app.ui.pointer import Contact, Pointer
 from app.ui.widgets import picture as draw
-from app.ui.widgets.card import label, spaced
+from app.ui.widgets.card import configured, filled, label, spaced
 from app.ui.widgets.keys import PRESS, Keys
 
 GAP, HEAD, THUMB = 6, 14, 84  # between thumbnails of levels, above them for their numbers, and their largest side
@@ -35,12 +35,7 @@ KEYS = (
     "Arrows move, with Shift they mark several; Space or Enter draws these anew; Page Up and Page Down change the "
     "level; Backspace takes the last edit back"
 )
-MOVES = {
-    Qt.Key.Key_Left: QPoint(-1, 0),
-    Qt.Key.Key_Right: QPoint(1, 0),
-    Qt.Key.Key_Up: QPoint(0, -1),
-    Qt.Key.Key_Down: QPoint(0, 1),
-}
+MOVES = {key: QPoint(*by) for key, by in draw.ARROWS.items()}
 TURNS = {Qt.Key.Key_PageUp: -1, Qt.Key.Key_PageDown: 1}
 
 
@@ -229,20 +224,16 @@ class CodeSlider(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        row = spaced(QHBoxLayout(self), 4)
-        self.slider = QSlider(Qt.Orientation.Horizontal)
         policy = self.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.setSizePolicy(policy)
+        self.slider = configured(QSlider(Qt.Orientation.Horizontal), accessibleName="Value of the code", toolTip=WALK)
         self.slider.setRange(-round(SPAN / STEP), round(SPAN / STEP))
         self.slider.setPageStep(round(0.5 / STEP))
         self.slider.setMinimumWidth(40)
-        self.slider.setAccessibleName("Value of the code")
-        self.slider.setToolTip(WALK)
         self._value = label("", "muted")
         self._value.setFixedWidth(self._value.fontMetrics().horizontalAdvance("−3.00"))
-        row.addWidget(self.slider, 1)
-        row.addWidget(self._value)
+        filled(spaced(QHBoxLayout(self), 4), (self.slider, 1), self._value)
         self.slider.valueChanged.connect(self._move)
         self.slider.sliderReleased.connect(self._move)
 
@@ -251,9 +242,8 @@ class CodeSlider(QWidget):
         self.setVisible(value is not None)
         if self.slider.isSliderDown():
             return
-        self.slider.blockSignals(True)
-        self.slider.setValue(round((value or 0) / STEP))
-        self.slider.blockSignals(False)
+        with QSignalBlocker(self.slider):
+            self.slider.setValue(round((value or 0) / STEP))
         self._value.setText(formatting.signed(value or 0))
 
     @Slot()

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 from app.core import formatting
 from app.core.run import Run
 from app.ui.widgets import picture
-from app.ui.widgets.card import OneLine, label, plain_tip, spaced
+from app.ui.widgets.card import OneLine, configured, filled, label, plain_tip, spaced
 from app.ui.widgets.keys import Keys
 
 SPREAD = np.array((255, 92, 168))  # on a grey picture, unlike gold and white
@@ -163,21 +163,13 @@ class PixelReadout(QWidget):
         super().__init__()
         self.setAccessibleName("The pixel looked at")
         self.words = QWidget()
-        rows = spaced(QVBoxLayout(self.words), 0)
-        self._lines = OneLine(), OneLine()
-        for one in self._lines:
-            one.setObjectName("muted")
-            rows.addWidget(one)
+        self._lines = tuple(configured(OneLine(), objectName="muted") for _ in range(2))
+        filled(spaced(QVBoxLayout(self.words), 0), *self._lines)
         self.legend = QWidget()
-        both = spaced(QVBoxLayout(self.legend), 0)
-        row = spaced(QHBoxLayout(), 5)
         ramp, self._end = label(""), label("", "muted")
         ramp.setPixmap(_ramp())
-        for part in (label("0", "muted"), ramp, self._end):
-            row.addWidget(part)
-        row.addStretch(1)
-        both.addWidget(label("spread of the samples", "muted"))
-        both.addLayout(row)
+        row = filled(spaced(QHBoxLayout(), 5), label("0", "muted"), ramp, self._end, None)
+        filled(spaced(QVBoxLayout(self.legend), 0), label("spread of the samples", "muted"), row)
         self.legend.setToolTip(ABOUT_SPREAD)
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.words)

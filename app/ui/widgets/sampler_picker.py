@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from app.ui.widgets.card import named, spaced
@@ -67,11 +67,10 @@ class SamplerPicker(QWidget):
             self.name.setText(chosen.parameter.capitalize())
             self.number.setAccessibleName(chosen.parameter.capitalize())
             self.number.setToolTip(f"{chosen.title}: {chosen.about} ({chosen.parameter}: usually {chosen.default})")
-            self.number.blockSignals(True)
-            self.number.setRange(1, chosen.most)
-            if number is not None and number != self.number.value():  # else it is being typed
-                self.number.setValue(number)
-            self.number.blockSignals(False)
+            with QSignalBlocker(self.number):
+                self.number.setRange(1, chosen.most)
+                if number is not None and number != self.number.value():  # else it is being typed
+                    self.number.setValue(number)
 
     def offer_pixels(self, ways: tuple[str, ...], chosen: str) -> None:
         """Show how a model can show pixels, where there is a choice."""
