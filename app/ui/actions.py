@@ -274,7 +274,7 @@ def table() -> list[Spec]:
         Spec("show_shortcuts", "Keyboard shortcuts", "Help", "All keys on one page",
              lambda w: w.show_page("Keyboard shortcuts", cheat_sheet(), 900), ("F1", "?")),
         Spec("show_glossary", "Glossary", "Help", "The terms of this window, each with a picture",
-             lambda w: w.show_page("Glossary", glossary.page(w.theme), 760), ("Shift+F1",)),
+             lambda w: w.show_page("Glossary", glossary.page(), 760), ("Shift+F1",)),
         Spec("show_tour", "Show me around", "Help", "Five steps that show what there is; they can be left at any time",
              lambda w: w.tour.begin(), rule=True),
         Spec("show_about", "About VSSM Sketchpad", "Help", "What this is",

@@ -13,7 +13,7 @@ from app.core.job import Job, Kind, State
 from app.core.pinned import Pinned
 from app.core.run import Run
 from app.core.settings import CompletionSettings
-from app.ui import actions, theme
+from app.ui import actions
 from app.ui.context import Context, Panels
 from app.ui.live import LiveFollower
 from vssm.prompt import Prompt
@@ -44,7 +44,6 @@ class CompletionController(QObject):
         self.live = LiveFollower(panels.sketch.canvas, self)
         self._workspace, self._jobs, self._models = context.workspace, context.jobs, context.models
         self._bar, self._messages, self._panels = context.bar, context.messages, panels
-        self._theme = theme.LIGHT
         self._timer = QTimer(self, interval=FRAME)
         self._timer.timeout.connect(self._paint)
         self._later = QTimer(self, singleShot=True, interval=0)  # all at once would hold the window up for two frames
@@ -206,7 +205,7 @@ class CompletionController(QObject):
             self.history = history.add(self.history, run)
             self.selected_run = run
         if run.filled.all() and self.selected_run is run:
-            self._panels.completion.show_run(run, self._theme)
+            self._panels.completion.show_run(run)
             self._panels.completion.picture.repaint()
             self.live.shown()
             self._paint_seldom()
@@ -217,7 +216,7 @@ class CompletionController(QObject):
         whole: the panels, too, that are painted seldom."""
         if self.running is not None:
             if self.selected_run is self.running:
-                self._panels.completion.show_run(self.running, self._theme)
+                self._panels.completion.show_run(self.running)
             self._paint_seldom(whole)
 
     def _paint_seldom(self, at_once: bool = False) -> None:
@@ -233,7 +232,7 @@ class CompletionController(QObject):
 
     def show_run(self, run: Run | None) -> None:
         """Show a run in the panels, whichever is selected."""
-        self._panels.completion.show_run(run, self._theme)
+        self._panels.completion.show_run(run)
         self._panels.latents.show_run(run)
 
     def select(self, run: Run | None) -> None:
@@ -270,7 +269,7 @@ class CompletionController(QObject):
     @Slot()
     def _show_history(self) -> None:
         self._later.stop()
-        self._panels.completion.earlier.show_runs(self.here, self.selected_run, self._theme)
+        self._panels.completion.earlier.show_runs(self.here, self.selected_run)
         runs = [run.origin for run in self.here]  # an edited run has not completed the prompt
         self._panels.timing.show_runs(runs, self.selected_run.origin if self.selected_run else None)
 
@@ -304,6 +303,6 @@ class CompletionController(QObject):
         self._panels.sketch.give(Prompt(result.image, result.known | True), "result")
         self._messages.say(TAKEN.format(result.words, actions.shown("Ctrl+Z")), "note")
 
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
+    def retheme(self) -> None:
+        self.show_dataset()
         self.select(self.selected_run)

@@ -19,7 +19,7 @@ from app.core.formatting import printable
 from app.core.link import Link
 from app.core.race import Race
 from app.core.session import Session
-from app.ui import race_gif, theme
+from app.ui import race_gif
 from app.ui.completion_controller import CompletionController
 from app.ui.context import Context, Panels
 from app.ui.crop_dialog import CropDialog
@@ -55,7 +55,6 @@ class FileActions(QObject):
         self._workspace, self._models, self._bar = context.workspace, context.models, context.bar
         self._actions, self._messages = context.actions, context.messages
         self._sketch, self._race = panels.sketch, panels.race
-        self._theme = theme.LIGHT
         self._given_up = False  # whether what is not saved may be lost
         self._opening_said = ""
         self._unchecked: tuple[Link, Session, Prompt] | None = None  # a link from before the models were there
@@ -67,9 +66,6 @@ class FileActions(QObject):
         self.importer.refused.connect(self._refuse)
         self.importer.changed.connect(self._show_opening)
         window.installEventFilter(self)
-
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
 
     # --- what a person brings
 
@@ -374,7 +370,7 @@ class FileActions(QObject):
                 raise race_gif.Stopped
 
         try:
-            self._try(race_gif.write, Path(path), race, speed, self._theme, told, said=f"Saved {path}")
+            self._try(race_gif.write, Path(path), race, speed, told, said=f"Saved {path}")
         except race_gif.Stopped:
             self._messages.say("The race was not saved.", "note")
         finally:

@@ -71,7 +71,6 @@ class Window(QMainWindow):
         self.preferences = Preferences(self.autosave.path.parent)
         self._session = restored = self.preferences.apply(self.autosave.restored)
         self._theme_name = restored.theme
-        self.theme = theme.LIGHT
         self._tells_story = story
         self._dialog: QWidget | None = None
         self._selected: dict[str, Run | None] = {}  # by data set, while another one is shown
@@ -301,10 +300,9 @@ class Window(QMainWindow):
 
     @Slot()
     def _retheme(self) -> None:
-        self.theme = theme.chosen(self._theme_name)
-        theme.apply(self.theme)
-        for part in (self.timing, self.latents, self.scaling, self.race, self.tour_card, self.files, self.runs):
-            part.retheme(self.theme)
+        theme.apply(theme.chosen(self._theme_name))
+        for part in (self.timing, self.latents, self.scaling, self.race, self.runs):
+            part.retheme()
 
     # --- showing
 

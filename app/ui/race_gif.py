@@ -56,12 +56,10 @@ def moments(race: Race, speed: float) -> tuple[list[float], list[int]]:
     ]
 
 
-def race_pictures(
-    race: Race, speed: float = 1.0, colours: theme.Theme = theme.LIGHT
-) -> Generator[Image.Image, None, None]:
-    """The pictures at `moments`, RGB and all of one size. Needs a QApplication that wears these colours; one that wears
-    none is dressed."""
-    strip = Strip(race, speed, colours)
+def race_pictures(race: Race, speed: float = 1.0) -> Generator[Image.Image, None, None]:
+    """The pictures at `moments`, RGB and all of one size, in the colours that the application wears; where it wears
+    none it is dressed."""
+    strip = Strip(race, speed)
     try:
         for seconds in moments(race, speed)[0]:
             yield strip.picture(seconds)
@@ -74,14 +72,13 @@ def write(
     path: Path,
     race: Race,
     speed: float = 1.0,
-    colours: theme.Theme = theme.LIGHT,
     told: Callable[[int], None] = lambda done: None,
 ) -> None:
     """Write it as a GIF; the file appears whole or not at all. told: called with the number of pictures painted so far;
     what it raises ends the work. Raises UserError where it cannot be written."""
     if path.suffix.lower() != ".gif":
         raise UserError(f"{path.name} must end in .gif, as an animated picture is written.")
-    pictures = _reduced(race, speed, colours, told)
+    pictures = _reduced(race, speed, told)
     with contextlib.closing(pictures), atomic.replacing(path) as part:
         next(pictures).save(
             part,
@@ -96,11 +93,9 @@ def write(
         )
 
 
-def _reduced(
-    race: Race, speed: float, colours: theme.Theme, told: Callable[[int], None]
-) -> Generator[Image.Image, None, None]:
+def _reduced(race: Race, speed: float, told: Callable[[int], None]) -> Generator[Image.Image, None, None]:
     """The pictures in one set of few colours, found on a handful of them; transparent where one is as that before."""
-    handful = list(race_pictures(race, race.duration / (HANDFUL * INTERVAL / 1000) or 1.0, colours))
+    handful = list(race_pictures(race, race.duration / (HANDFUL * INTERVAL / 1000) or 1.0))
     w, h = handful[0].size
     together = Image.new("RGB", (w, h * len(handful)))
     for i, one in enumerate(handful):
@@ -109,7 +104,7 @@ def _reduced(
     colour_table = tints.getpalette()
     assert colour_table is not None
     before = np.full((h, w), TINTS, np.uint8)
-    with contextlib.closing(race_pictures(race, speed, colours)) as pictures:
+    with contextlib.closing(race_pictures(race, speed)) as pictures:
         for number, picture in enumerate(pictures, 1):
             told(number)
             now = np.asarray(picture.quantize(palette=tints, dither=Image.Dither.NONE))
@@ -122,13 +117,13 @@ def _reduced(
 class Strip(QWidget):
     """The cards and the axis of a race at any time."""
 
-    def __init__(self, race: Race, speed: float, colours: theme.Theme):
+    def __init__(self, race: Race, speed: float):
         super().__init__()
         application = QApplication.instance()
         assert isinstance(application, QApplication)
         if not application.styleSheet():
-            theme.apply(colours)
-        self._race, self._speed, self._colours = race, SPEED.get(speed, ""), colours
+            theme.apply(theme.now)
+        self._race, self._speed = race, SPEED.get(speed, "")
         self.setAttribute(Qt.WidgetAttribute.WA_DontShowOnScreen)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(GAP, GAP, GAP, GAP)
@@ -141,11 +136,10 @@ class Strip(QWidget):
             card.picture.setFixedSize(side, side)
             card.place.setMinimumWidth(card.place.fontMetrics().horizontalAdvance("4th") * 2)  # before it has come
             card.place.setAlignment(Qt.AlignmentFlag.AlignRight)
-            card.retheme(colours)
+            card.retheme()
             cards.addWidget(card)
         rows.addLayout(cards)
         self._axis = TimeAxis()
-        self._axis.retheme(colours)
         rows.addWidget(self._axis)
         self._words = OneLine()
         rows.addWidget(self._words)
@@ -154,7 +148,7 @@ class Strip(QWidget):
 
     def _show(self, seconds: float) -> None:
         for card, state in zip(self._cards, self._race.at(seconds), strict=True):
-            card.show_state(state, "", self._colours, False)
+            card.show_state(state, "", False)
         self._axis.show_time(self._race, seconds, False, False)
         over = seconds >= self._race.duration
         self._words.setText(self._race.words if over else f"{formatting.seconds(seconds)}{self._speed}")

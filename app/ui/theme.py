@@ -45,6 +45,7 @@ class Theme:
 
 
 LIGHT, DARK = (Theme(**colours) for colours in json.loads((ASSETS / "themes.json").read_text("utf-8")).values())
+now = LIGHT  # what the application wears
 SYMBOLS = ("o", "s", "t1", "d", "star", "t")  # pyqtgraph's names
 SIGNS = ("●○", "■□", "▲△", "◆◇", "★☆", "▼▽")  # the same in text, full and hollow
 
@@ -78,6 +79,8 @@ def request(name: str) -> None:
 
 def apply(theme: Theme) -> None:
     """Put the colours on the whole application."""
+    global now
+    now = theme
     palette = QPalette()
     role = QPalette.ColorRole
     for roles, colour in (
@@ -107,11 +110,11 @@ def apply(theme: Theme) -> None:
         application.setStyleSheet(sheet)
 
 
-def dress(plot, colours: Theme) -> None:
+def dress(plot) -> None:
     """Give a pyqtgraph PlotWidget the theme's ground and axes."""
-    plot.setBackground(colours.card)
+    plot.setBackground(now.card)
     for side in ("left", "bottom"):
         axis = plot.getAxis(side)
-        axis.setPen(colours.muted)
-        axis.setTextPen(colours.muted)
+        axis.setPen(now.muted)
+        axis.setTextPen(now.muted)
         axis.enableAutoSIPrefix(False)

@@ -51,7 +51,7 @@ def test_a_race_of_less_than_a_second_is_slowed():
 def test_pictures_show_the_race(qtbot, colours):
     made = lasting(0.4)
     theme.apply(colours)
-    pictures = list(race_gif.race_pictures(made, 1.0, colours))
+    pictures = list(race_gif.race_pictures(made, 1.0))
     assert len(pictures) == 9 and len({p.size for p in pictures}) == 1
     assert np.asarray(pictures[0])[1, 1].tolist() == list(QColor(colours.window).getRgb()[:3])
     assert len({p.tobytes() for p in pictures}) == 9  # a clock goes on in each
@@ -61,8 +61,8 @@ def test_pictures_show_the_race(qtbot, colours):
 
 def test_the_file(qtbot, tmp_path):
     made, told = lasting(0.4), []
-    race_gif.write(tmp_path / "race.gif", made, 1 / 4, theme.LIGHT, told.append)
-    painted = list(race_gif.race_pictures(made, 1 / 4, theme.LIGHT))
+    race_gif.write(tmp_path / "race.gif", made, 1 / 4, told.append)
+    painted = list(race_gif.race_pictures(made, 1 / 4))
     when, stay = race_gif.moments(made, 1 / 4)
     assert told == list(range(1, len(when) + 1)) and len(painted) == 33
     with Image.open(tmp_path / "race.gif") as written:

@@ -26,6 +26,7 @@ from app.core.race import RaceJob
 from app.core.session import Session
 from app.engine import autosave
 from app.engine.autosave import Autosave
+from app.ui import theme
 from app.ui.panels.race import RacePanel
 from vssm import data
 from vssm.errors import UserError
@@ -415,7 +416,7 @@ def test_a_session_is_saved_and_opened_and_the_one_before_brought_back(mnist, qt
         and window.canvas.tool == "brush"
     )
     assert window.workspace.dataset_settings.pinned == (pin(3),) and window.canvas.sketch.pixels[3, 5] == 255
-    assert window.theme.dark is False  # how the window looks is not the session's business
+    assert theme.now.dark is False  # how the window looks is not the session's business
     kept = window.autosave.before
     assert kept.name in window.messages.text and session.load(kept) == colour
     draw(window.canvas, [(5, 10)])

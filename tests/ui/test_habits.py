@@ -80,7 +80,7 @@ def test_pointing_at_a_term_explains_it_with_a_picture(window, qtbot):
         window.actions_["choose_theme", colours].trigger()
         said = tip_of(window.bar.temperature)
         assert before in plain(said) and terms["temperature"].line in plain(said)
-        assert glossary.tag(terms["temperature"], window.theme) in said
+        assert glossary.tag(terms["temperature"]) in said
     for name, widget in (
         ("seed", window.bar.seed),
         ("partial", window.sketch.name),
@@ -95,14 +95,15 @@ def test_pointing_at_a_term_explains_it_with_a_picture(window, qtbot):
 
 
 @pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
-def test_every_term_has_a_picture_of_its_own(qapp, colours):
+def test_every_term_has_a_picture_of_its_own(qapp, monkeypatch, colours):
+    monkeypatch.setattr(theme, "now", colours)
     seen = set()
     for term in glossary.terms().values():
-        image = glossary.image(term, colours)
+        image = glossary.image(term)
         assert image.width() == 2 * glossary.WIDE
         places = itertools.product(range(0, image.width(), 3), range(0, image.height(), 3))
         assert len({image.pixelColor(*place).name() for place in places}) >= 3, term.title
-        seen.add(glossary.tag(term, colours))
+        seen.add(glossary.tag(term))
     assert len(seen) == len(glossary.terms())
 
 
@@ -203,7 +204,7 @@ def test_the_window_follows_the_system_live(window, monkeypatch):
         monkeypatch.setattr(theme, "QGuiApplication", SimpleNamespace(styleHints=lambda told=told: told))
         hints.colorSchemeChanged.emit(scheme)
         t = theme.DARK if dark else theme.LIGHT
-        assert window.theme is t
+        assert theme.now is t
         assert window.timing.plot.backgroundBrush().color() == QColor(t.card)
         assert window.grab().toImage().pixelColor(window.docks.mapTo(window, QPoint(4, 4))) == QColor(t.window)
 

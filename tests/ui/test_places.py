@@ -14,7 +14,7 @@ from racing import contestant, events
 from app.core import csv_export, places, race, race_timing
 from app.core import run as runs
 from app.core.places import SPREAD, Place, Times, ahead
-from app.ui import race_gif, theme
+from app.ui import race_gif
 from app.ui.panels.race import RacePanel
 
 SECONDS = st.floats(1e-3, 1e2)
@@ -149,7 +149,7 @@ def test_a_tie_is_shown_on_cards_bars_csv_and_in_the_animated_picture(bare, qtbo
     bars = panel.bars._bars
     assert [bar.words for bar in bars] == ["0.014 s · tie", "0.014 s · tie", "0.70 s · 50 ×"]
     assert [row["tied"] for row in race_timing.table(bars)] == [True, True, False]
-    strip = race_gif.Strip(panel.race, 1.0, theme.LIGHT)
+    strip = race_gif.Strip(panel.race, 1.0)
     qtbot.addWidget(strip)
     strip._show(panel.race.duration)
     assert [runner.place.text() for runner in strip._cards] == ["=1st", "=1st", "3rd"]

@@ -60,11 +60,12 @@ RUNS = [
 
 
 @pytest.fixture
-def panel(qtbot, clipboard):
+def panel(qtbot, clipboard, monkeypatch):
     """The timing panel with three runs; `spoken` is what it wants to be said."""
+    monkeypatch.setattr(theme, "now", theme.LIGHT)
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
     made = exposed(qtbot, TimingPanel(), 460, 330)
-    made.retheme(theme.LIGHT)
+    made.retheme()
     made.show_runs(RUNS)
     for _ in range(3):  # axes take the room they need when they are painted
         made.grab()
@@ -265,7 +266,7 @@ def test_the_wheel_goes_by_in_an_area_that_scrolls(qtbot):
     inner.resize(260, 900)
     area.setWidget(inner)
     exposed(qtbot, area, 300, 200)
-    plot.retheme(theme.LIGHT)
+    plot.retheme()
     plot.fit((0, 1), (0, 1))
     plot.tell([Curve(np.array([0.5]), np.array([0.5]), str)])
     area.setFocus()
@@ -344,8 +345,9 @@ def test_values_and_picture_on_the_clipboard(panel, plot, clipboard):
 
 
 @pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
-def test_png_is_sharp_and_shows_the_curves(panel, plot, qtbot, tmp_path, colours):
-    panel.retheme(colours)
+def test_png_is_sharp_and_shows_the_curves(panel, plot, qtbot, tmp_path, monkeypatch, colours):
+    monkeypatch.setattr(theme, "now", colours)
+    panel.retheme()
     saved(qtbot, plot, "Save PNG…", tmp_path / "timing")
     picture = Image.open(tmp_path / "timing.png").convert("RGB")
     assert picture.width >= 2 * plot_export.LEAST.width() > 2 * plot.viewport().width()
@@ -438,7 +440,7 @@ def test_scaling_is_saved_point_by_point(qtbot):
     panel = ScalingPanel()
     panel.resize(480, 320)
     qtbot.addWidget(panel)
-    panel.retheme(theme.LIGHT)
+    panel.retheme()
     panel.begin(3)
     for one in (
         point("vssm", 256, 0.5),

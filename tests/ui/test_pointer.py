@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QApplication, QDialog, QHBoxLayout, QSpinBox, QWid
 from windows import exposed
 
 from app.core.sketch import Sketch
-from app.ui import theme
 from app.ui.crop_dialog import Cropper
 from app.ui.widgets.canvas import Canvas
 from app.ui.widgets.latent_map import LatentMap
@@ -337,7 +336,7 @@ def test_a_rectangle_ends_without_effect(window, hand, qtbot, how):
 def level(qtbot):
     made = LatentMap()
     made.resize(200, 200)
-    made.show_level(np.zeros((5, 5, 3), np.uint8), (5, 5), None, theme.LIGHT)
+    made.show_level(np.zeros((5, 5, 3), np.uint8), (5, 5), None)
     qtbot.addWidget(made)
     with qtbot.waitExposed(made):
         made.show()

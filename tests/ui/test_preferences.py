@@ -10,6 +10,7 @@ from windows import press
 from app.core import session
 from app.core.session import LOOK, Session
 from app.engine.preferences import Preferences
+from app.ui import theme
 
 
 def test_tool_and_pen_come_back(qtbot, tmp_path, no_threads_left):
@@ -38,11 +39,11 @@ def test_a_second_window_begins_as_the_first_looks(qtbot, tmp_path, no_threads_l
         first.actions_["choose_theme", "dark"].trigger()
         first.tour.offer()
         for second in opened(qtbot, state, tmp_path):  # as the first is open still
-            assert second.autosave.path != state and second.theme.dark and second.tour.toured
+            assert second.autosave.path != state and theme.now.dark and second.tour.toured
             assert second.actions_["choose_theme", "dark"].isChecked()
             press(qtbot, second, "E")
     for window in opened(qtbot, state, tmp_path):
-        assert window.theme.dark and window.tour.toured
+        assert theme.now.dark and window.tour.toured
         window.actions_["choose_theme", "system"].trigger()
 
 

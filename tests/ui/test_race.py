@@ -139,7 +139,7 @@ def test_cards_lie_where_their_pictures_are_largest_and_say_all_they_have_to(qtb
     cards.show()
     for card, state in zip(cards.cards, made.at(1.0), strict=True):
         card.note.hide()
-        card.show_state(state, "", theme.LIGHT, True)
+        card.show_state(state, "", True)
     qtbot.wait(20)
     assert len({card.x() for card in cards.cards}) == columns and len({card.size() for card in cards.cards}) == 1
     for card in cards.cards:

@@ -50,9 +50,10 @@ def test_repeats_are_runs_of_the_same_work_by_whatever_seed():
 
 
 @pytest.fixture
-def bars(qtbot, clipboard):
+def bars(qtbot, clipboard, monkeypatch):
+    monkeypatch.setattr(theme, "now", theme.LIGHT)
     made = exposed(qtbot, BarsPanel(QAction("Repeat the timing")), 560, 300)
-    made.retheme(theme.LIGHT)
+    made.retheme()
     return made
 
 

@@ -16,7 +16,7 @@ from windows import LEFT, LONG, accept, choose, complete, figure, model_button, 
 from app.core import formatting, session
 from app.core import run as runs
 from app.core.run import Run
-from app.ui import actions
+from app.ui import actions, theme
 from vssm import checkpoint, data
 from vssm.files.examples import examples
 from vssm.models import registry
@@ -286,7 +286,7 @@ def test_a_session_comes_back(tmp_path, qtbot, draw, no_threads_left):
         left = window.session()
     for window in opened(qtbot, state):
         assert window.session() == left == session.load(state)
-        assert window.workspace.model == "transformer" and window.bar.samples.value() == 9 and window.theme.dark
+        assert window.workspace.model == "transformer" and window.bar.samples.value() == 9 and theme.now.dark
         assert model_button(window, "transformer").isChecked()
 
 
@@ -373,7 +373,7 @@ def test_no_key_is_given_twice_and_every_action_explains_itself():
 def test_colours_can_be_read(window, colours):
     """WCAG AA: 4.5 to 1 for all text."""
     window.actions_["choose_theme", colours].trigger()
-    t = window.theme
+    t = theme.now
     assert t.dark == (colours == "dark")
     for text in (t.text, t.muted, *t.models):
         for ground in (t.window, t.card):

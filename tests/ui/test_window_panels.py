@@ -47,9 +47,10 @@ def look(panel, qtbot, view: str) -> None:
 
 
 @pytest.fixture
-def panel(qtbot):
+def panel(qtbot, monkeypatch):
+    monkeypatch.setattr(theme, "now", theme.LIGHT)
     made = exposed(qtbot, LatentPanel(), 500, 320)
-    made.retheme(theme.LIGHT)
+    made.retheme()
     return made
 
 
@@ -206,8 +207,9 @@ def test_enlarging_keeps_places():
     assert np.array_equal(enlarge(small, 28)[::4, ::4], small)
 
 
-def test_zero_has_the_middle_colour():
-    colours = diverging(theme.LIGHT)
+def test_zero_has_the_middle_colour(monkeypatch):
+    monkeypatch.setattr(theme, "now", theme.LIGHT)
+    colours = diverging()
     assert np.abs(colours[127].astype(int) - [0xF4, 0xF5, 0xF6]).max() <= 2
 
 

@@ -36,9 +36,10 @@ def long(monkeypatch, tiny):
 
 
 @pytest.fixture
-def panel(qtbot):
+def panel(qtbot, monkeypatch):
+    monkeypatch.setattr(theme, "now", theme.LIGHT)
     made = exposed(qtbot, ScalingPanel(), 480, 320)
-    made.retheme(theme.LIGHT)
+    made.retheme()
     return made
 
 
@@ -104,14 +105,15 @@ def test_points_appear_as_they_come_and_the_legend_has_exponents(panel):
     assert panel._curves == {} and panel._message.isVisible() and not panel.words.isVisible()
 
 
-def test_every_model_has_its_own_look(panel):
+def test_every_model_has_its_own_look(panel, monkeypatch):
     panel.begin(10)
     for name in NAMES:
         for n in (256, 1024):
             panel.add(point(name, n, 1.0 + theme.place(name)))
     looks = {(d.opts["symbol"], d.opts["brush"].color().name()) for _, d in panel._curves.values()}
     assert len(looks) == len(NAMES) == len({line.opts["pen"].style() for line, _ in panel._curves.values()})
-    panel.retheme(theme.DARK)
+    monkeypatch.setattr(theme, "now", theme.DARK)
+    panel.retheme()
     dark = {d.opts["brush"].color().name() for _, d in panel._curves.values()}
     assert dark == {theme.DARK.model(name) for name in NAMES}
 

@@ -43,40 +43,40 @@ def terms() -> dict[str, Term]:
     return found
 
 
-def image(term: Term, colours: theme.Theme) -> QImage:
+def image(term: Term) -> QImage:
     """Its picture, for screens of twice the usual density, too."""
     from PySide6.QtSvg import QSvgRenderer
 
     made = QImage(2 * WIDE, 2 * HIGH, QImage.Format.Format_ARGB32_Premultiplied)
     made.fill(Qt.GlobalColor.transparent)
     painter = QPainter(made)
-    QSvgRenderer(QByteArray(Template(term.picture).substitute(vars(colours)).encode())).render(painter)
+    QSvgRenderer(QByteArray(Template(term.picture).substitute(vars(theme.now)).encode())).render(painter)
     painter.end()
     made.setDevicePixelRatio(2)
     return made
 
 
-def tag(term: Term, colours: theme.Theme) -> str:
+def tag(term: Term) -> str:
     """Its picture as HTML."""
     buffer = QBuffer()
     buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    image(term, colours).save(buffer, "PNG")  # type: ignore[call-overload]  # the stub asks for bytes, Qt refuses them
+    image(term).save(buffer, "PNG")  # type: ignore[call-overload]  # the stub asks for bytes, Qt refuses them
     data = bytes(buffer.data().toBase64().data()).decode()
     return f'<img width="{WIDE}" height="{HIGH}" src="data:image/png;base64,{data}">'
 
 
-def tip(name: str, colours: theme.Theme, plain: str = "") -> str:
+def tip(name: str, plain: str = "") -> str:
     """A tooltip: what the widget itself has to say, then the term."""
     term = terms()[name]
     first = f"<p>{escape(plain)}</p>".replace("\n", "<br>") if plain else ""
     line = f"<p><b>{escape(term.title)}</b>: {escape(term.line)}</p>"
-    return f"<table width='{WIDE + 60}'><tr><td>{first}{line}<p>{tag(term, colours)}</p></td></tr></table>"
+    return f"<table width='{WIDE + 60}'><tr><td>{first}{line}<p>{tag(term)}</p></td></tr></table>"
 
 
-def page(colours: theme.Theme) -> str:
+def page() -> str:
     """All terms, with their pictures."""
     rows = (
-        f"<tr><td>{tag(term, colours)}</td><td><b>{escape(term.title)}</b><br>{escape(term.line)}</td></tr>"
+        f"<tr><td>{tag(term)}</td><td><b>{escape(term.title)}</b><br>{escape(term.line)}</td></tr>"
         for term in terms().values()
     )
     return f"<table cellspacing=10 width='100%'>{''.join(rows)}</table>"
@@ -85,9 +85,8 @@ def page(colours: theme.Theme) -> str:
 class Explainer(QObject):
     """Shows the tooltips of widgets with a term; the picture is drawn when it is asked for, in the colours of then."""
 
-    def __init__(self, parent: QObject, colours: Callable[[], theme.Theme]):
+    def __init__(self, parent: QObject):
         super().__init__(parent)
-        self._colours = colours
         self._terms: dict[QObject, Callable[[], str]] = {}
 
     def explain(self, name: str | Callable[[], str], *widgets: QWidget) -> None:
@@ -98,7 +97,7 @@ class Explainer(QObject):
 
     def eventFilter(self, watched, event) -> bool:
         if event.type() == QEvent.Type.ToolTip and (name := self._terms[watched]()):
-            QToolTip.showText(event.globalPos(), tip(name, self._colours(), watched.toolTip()), watched)
+            QToolTip.showText(event.globalPos(), tip(name, watched.toolTip()), watched)
             return True
         return False
 
@@ -109,7 +108,7 @@ MODELS = {"vssm": "prior", "transformer": "cache", "asarm": "draft", "vssm-paper
 
 def explain(window) -> None:
     """Give the widgets of the window their terms."""
-    give = Explainer(window, lambda: window.theme).explain
+    give = Explainer(window).explain
     modes, completion, latents = window.bar.modes, window.completion, window.latents
     give("temperature", window.bar.temperature)
     give("seed", window.bar.seed)

@@ -26,7 +26,6 @@ class Outline(QWidget):
         super().__init__(over)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.colour = theme.LIGHT.accent
         self.hide()
 
     def put(self, around: QWidget | None) -> None:
@@ -45,7 +44,7 @@ class Outline(QWidget):
     def paintEvent(self, event) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(self.colour), RIM))
+        painter.setPen(QPen(QColor(theme.now.accent), RIM))
         half = RIM // 2 + 1
         painter.drawRoundedRect(self.rect().adjusted(half, half, -half, -half), 6, 6)
 
@@ -75,10 +74,6 @@ class TourCard(QFrame):
         layout = self.layout()
         assert layout is not None
         return QSize(WIDE, layout.totalHeightForWidth(WIDE))
-
-    def retheme(self, colours: theme.Theme) -> None:
-        self.outline.colour = colours.accent
-        self.outline.update()
 
     @Slot()
     def _show(self) -> None:

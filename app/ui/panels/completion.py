@@ -71,7 +71,6 @@ class CompletionPanel(Card):
         super().__init__("Completion", "What the model made of the sketch")
         self.run: Run | None = None
         self._finished: Finished | None = None  # its last event, as far as it has been shown
-        self._theme = theme.LIGHT
         self._model = OneLine()
         self._model.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.header.addWidget(self._model, 100)
@@ -163,11 +162,8 @@ class CompletionPanel(Card):
         assert row is not None
         return row.findChildren(QLabel)
 
-    def show_run(self, run: Run | None, colours: theme.Theme) -> None:
+    def show_run(self, run: Run | None) -> None:
         """Draw a run as it stands; cheap enough to be called thirty times a second."""
-        if colours is not self._theme:
-            self._theme = colours
-            self._show_pins()
         if run is not self.run:
             self.gallery.forget_pointer()
         if run is not None and run is not self.run:
@@ -202,7 +198,7 @@ class CompletionPanel(Card):
         )
         name = f"{theme.sign(run.model, not run.variant)} {run.title}"
         self._model.setText(" · ".join(part for part in (name, run.status or sample) if part))
-        self._model.setStyleSheet(f"color: {colours.model(run.model)}")
+        self._model.setStyleSheet(f"color: {theme.now.model(run.model)}")
         self._figures["seconds"].setText(formatting.seconds(run.seconds) if run.points else "–")
         self._figures["calls"].setText(f"{run.network_calls:,}" if run.points else "–")
         rate = run.tokens / run.seconds if run.tokens and run.seconds else 0
@@ -252,7 +248,7 @@ class CompletionPanel(Card):
 
     @Slot()
     def _redraw(self) -> None:
-        self.show_run(self.run, self._theme)
+        self.show_run(self.run)
 
     def _hide_notes(self) -> None:
         for one in (self.pixels, self.drafts, self.note, self.advice, self.centre):
@@ -293,7 +289,7 @@ class CompletionPanel(Card):
         self.gallery.show_pictures(
             drawn[self._order][:K],
             self._order.index(run.sample_index),
-            [self._theme.model(run.model)] * K,
+            [theme.now.model(run.model)] * K,
             tips,
             pins,
             [] if run.finished or run.images.shape[-1] == 1 else picture.outline(run.prompt.known),
@@ -304,7 +300,7 @@ class CompletionPanel(Card):
         """Show the likeliest sample first, or all in the order in which they were drawn."""
         self._by_score = on
         self.gallery.forget_pointer()
-        self.show_run(self.run, self._theme)
+        self.show_run(self.run)
 
     @Slot(QPoint)
     def _open_menu(self, place: QPoint) -> None:
@@ -333,12 +329,12 @@ class CompletionPanel(Card):
         """Show these results as pinned."""
         self._pins = pins
         self._show_pins()
-        self.show_run(self.run, self._theme)
+        self.show_run(self.run)
 
     def _show_pins(self) -> None:
         pins = self._pins
         drawn = [picture.compose(p.image[None], p.known, p.known | True)[0] for p in pins]
-        frames, tips = [self._theme.model(p.model) for p in pins], [p.words for p in pins]
+        frames, tips = [theme.now.model(p.model) for p in pins], [p.words for p in pins]
         self.pins.show_pictures(drawn, len(pins) - 1, frames, tips, set(), marked=False)
         self.pins.setVisible(bool(pins))
         self._no_pins.setVisible(not pins)

@@ -66,7 +66,6 @@ class LatentPanel(Card):
         super().__init__("Latents", "Latent: a variable the model draws before the pixels, and from which they follow")
         self._run: Run | None = None
         self._more = True
-        self._theme = theme.LIGHT
         self._known: dict[tuple[str, str], dict[int, int]] = {}  # strengths, by model and data set
         self._level: int | None = None  # None: the first
         self._shown = 1  # the level shown large
@@ -144,8 +143,7 @@ class LatentPanel(Card):
         layout.activate()
         self.map.setMaximumWidth(max(90, around.height()))  # more it cannot use, the strip can
 
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
+    def retheme(self) -> None:
         self._draw()
 
     def show_more(self, on: bool) -> None:
@@ -184,9 +182,9 @@ class LatentPanel(Card):
         self.pictures = {level: self._painted(run, view, level, grid) for level, grid in maps.items()}
         assert run.started is not None
         many = run.started.num_levels > 1
-        self.strip.show_levels(self.pictures if many else {}, self._shown, self._theme)
+        self.strip.show_levels(self.pictures if many else {}, self._shown)
         effects, grid = self._effects(), maps[self._shown].shape[:2]
-        self.map.show_level(self.pictures[self._shown], grid, effects, self._theme)
+        self.map.show_level(self.pictures[self._shown], grid, effects)
         self._frame_strongest(effects)
         name = level_name(self._shown)
         self.map.setAccessibleName(f"Codes of {name.lower()}")
@@ -382,7 +380,7 @@ class LatentPanel(Card):
         and those of the global code, one number for the whole picture, are apart."""
         event = run.latents[level]
         if view == "values":
-            palette = class_colours(event.classes) if event.kind == "categorical" else diverging(self._theme)
+            palette = class_colours(event.classes) if event.kind == "categorical" else diverging()
             return palette, -SPAN, SPAN
         views = ("KL",) if view == "KL" else ("prior entropy", "posterior entropy")
         shown = [maps for v in views for n, maps in self._maps(run, v).items() if (n == 0) == (level == 0)]
@@ -390,7 +388,7 @@ class LatentPanel(Card):
         values = values[~np.isnan(values)]
         low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
         low = 0.0 if view == "KL" else low
-        return sequential(self._theme), low, max(high, low + 1e-6)
+        return sequential(), low, max(high, low + 1e-6)
 
     def _sums(self, run: Run) -> str:
         """How surprising the latents are, over all levels, and, with everything shown, how open they were; as far as it
@@ -413,7 +411,7 @@ class LatentPanel(Card):
         made.setDevicePixelRatio(2)
         made.fill(Qt.GlobalColor.transparent)
         painter = QPainter(made)
-        painter.setPen(QColor(self._theme.muted))
+        painter.setPen(QColor(theme.now.muted))
         painter.setFont(self.font())
         painter.drawText(QRectF(0, 0, left, SCALE[1]), Qt.AlignmentFlag.AlignVCenter, texts[0])
         for i in range(steps):

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from app.core import formatting, race_timing
 from app.core.race import Contestant, PlaybackClock, Race, RaceJob, Track
-from app.ui import theme
 from app.ui.actions import Actions
 from app.ui.panels.race_bars import BarsPanel
 from app.ui.widgets.card import Card, Headline, button, hint, label, named
@@ -70,7 +69,6 @@ class RacePanel(Card):
         self._barred = False  # whether bars are shown
         self._log = race_timing.TimingLog()
         self._clock = PlaybackClock(0.0)
-        self._theme = theme.LIGHT
         self._data = ""
         self.past: dict[str, list[Past]] = {}  # by data set, the latest last
         self._left: dict[str, tuple[int, float]] = {}  # by data set: which of them was looked at, and at what time
@@ -223,7 +221,7 @@ class RacePanel(Card):
         """A card for each contestant."""
         self._holder.deal([RaceCard(track.contestant) for track in race.tracks])
         for card in self.cards:
-            card.retheme(self._theme)
+            card.retheme()
             card.note.setVisible(race.drafts)
         first, *others = [track.contestant.title for track in race.tracks]
         self.words.reserved = WIDEST.format(first, " 000 ×, ".join(others))
@@ -386,13 +384,11 @@ class RacePanel(Card):
 
     # --- showing
 
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
-        self.axis.retheme(colours)
-        self.bars.retheme(colours)
-        self.entrants.retheme(colours)
+    def retheme(self) -> None:
+        self.bars.retheme()
+        self.entrants.retheme()
         for card in self.cards:
-            card.retheme(colours)
+            card.retheme()
         self._show()
 
     def mousePressEvent(self, event) -> None:
@@ -452,5 +448,5 @@ class RacePanel(Card):
             return
         states = raced.at(math.inf if self.running else seconds)  # each has its own time still
         for index, (card, state) in enumerate(zip(self.cards, states, strict=True)):
-            card.show_state(state, self._said(state.track, index), self._theme, resting)
+            card.show_state(state, self._said(state.track, index), resting)
         self.time.setText(formatting.seconds(seconds))

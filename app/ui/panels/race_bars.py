@@ -31,7 +31,6 @@ class BarsPanel(QWidget):
         super().__init__()
         self._bars: list[Bar] = []
         self._race: Race | None = None
-        self._theme = theme.LIGHT
         self._items: list = []
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
@@ -64,9 +63,8 @@ class BarsPanel(QWidget):
         row.addWidget(self.plot.button)
         rows.addLayout(row)
 
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
-        self.plot.retheme(colours)
+    def retheme(self) -> None:
+        self.plot.retheme()
         self._draw()
 
     def show_bars(self, bars: list[Bar], race: Race | None) -> None:
@@ -107,7 +105,7 @@ class BarsPanel(QWidget):
         return f"{theme.sign(bar.contestant.model, not bar.contestant.variant)} {bar.contestant.title}"
 
     def _draw_bar(self, bar: Bar, y: int, low: float, wide) -> None:
-        colour = QColor(self._theme.model(bar.contestant.model))
+        colour = QColor(theme.now.model(bar.contestant.model))
         faint = QColor(colour)
         faint.setAlphaF(0.35)
         shape = pg.BarGraphItem(
@@ -119,17 +117,17 @@ class BarsPanel(QWidget):
             ends = np.array(
                 [(least, y - 0.15), (least, y + 0.15), (least, y), (most, y), (most, y - 0.15), (most, y + 0.15)]
             )
-            self._add(pg.PlotCurveItem(ends[:, 0], ends[:, 1], pen=pg.mkPen(self._theme.text, width=1.5)))
+            self._add(pg.PlotCurveItem(ends[:, 0], ends[:, 1], pen=pg.mkPen(theme.now.text, width=1.5)))
         dots = pg.ScatterPlotItem(
             [wide(s) for s in bar.seconds],
             [y] * len(bar.took),
             symbol=theme.symbol(bar.contestant.model),
             size=8,
-            brush=QColor(self._theme.card) if bar.contestant.variant else colour,
+            brush=QColor(theme.now.card) if bar.contestant.variant else colour,
             pen=pg.mkPen(colour, width=1.2),
         )
         self._add(dots)
-        said = pg.TextItem(f"\N{EN SPACE}{bar.words}", color=self._theme.text, anchor=(0, 0.5))
+        said = pg.TextItem(f"\N{EN SPACE}{bar.words}", color=theme.now.text, anchor=(0, 0.5))
         said.setPos(max(most, wide(bar.median)), y)
         self._add(said)
 

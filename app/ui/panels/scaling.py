@@ -44,7 +44,6 @@ class ScalingPanel(Card):
         super().__init__("Scaling", "How the time for a picture grows with T, its number of pixels, for equal networks")
         self.points: list[scaling.Measured] = []
         self._curves: dict[str, tuple[pg.PlotDataItem, pg.ScatterPlotItem]] = {}
-        self._theme = theme.LIGHT
         self._job = State.IDLE  # how the scaling run stands
         self._total = 0
         self.most = QComboBox()
@@ -126,9 +125,8 @@ class ScalingPanel(Card):
 
     # --- showing
 
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
-        self.plot.retheme(colours)
+    def retheme(self) -> None:
+        self.plot.retheme()
         self._draw()
 
     @Slot()
@@ -175,7 +173,7 @@ class ScalingPanel(Card):
             self._curves[name] = self.plot.plot([], []), dots
             self.plot.addItem(dots)
         line, dots = self._curves[name]
-        colour, style = QColor(self._theme.model(name)), STYLES[theme.place(name) % len(STYLES)]
+        colour, style = QColor(theme.now.model(name)), STYLES[theme.place(name) % len(STYLES)]
         lengths, taken = [p.length for p in points], [p.seconds for p in points]
         line.setData(lengths, taken, pen=pg.mkPen(colour, width=2, style=style))
         dots.setData(  # which, unlike a line, takes the places on logarithmic axes
@@ -191,7 +189,7 @@ class ScalingPanel(Card):
         """Not broken at a line's end. lengths: at which it was measured, where others were at others."""
         title = next(p.title for p in self.points if p.model == name)
         text = escape(title).replace(" ", "&nbsp;").replace("-", "-&#8288;")  # a word joiner
-        sign = f'<span style="color:{self._theme.model(name)}">{theme.sign(name)}</span>'
+        sign = f'<span style="color:{theme.now.model(name)}">{theme.sign(name)}</span>'
         power = "" if slope is None else f"&nbsp;∝&nbsp;T^{slope:.2f}".replace("-", "−")
         own = f" (T = {lengths})".replace(" ", "&nbsp;") if lengths else ""
         return f"{sign}&nbsp;{text}{power}{own}"

@@ -70,12 +70,11 @@ class TimingPanel(Card):
         self.plot.keep_button()
         self._names, self._lines = CurveNames(self.plot), 1
         self.body.addWidget(self.plot, 1)
-        self._theme, self._waiting = theme.LIGHT, False
+        self._waiting = False
         self.show_runs([])
 
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
-        self.plot.retheme(colours)
+    def retheme(self) -> None:
+        self.plot.retheme()
         self._tell()
         self._redraw()
 
@@ -111,7 +110,7 @@ class TimingPanel(Card):
         """As in a legend; not broken at a line's end."""
         title = escape(run.title).replace(" ", "&nbsp;").replace("-", "-&#8288;")  # a word joiner
         sign = theme.sign(run.model, not run.variant)
-        return f'<span style="color:{self._theme.model(run.model)}">{sign}</span>&nbsp;{title}'
+        return f'<span style="color:{theme.now.model(run.model)}">{sign}</span>&nbsp;{title}'
 
     def follow(self, run: Run) -> None:
         """Draw the run under way; called while it works."""
@@ -159,7 +158,7 @@ class TimingPanel(Card):
         if run.number not in self._curves:
             self._curves[run.number] = self.plot.plot([], []), self.plot.plot([], [])
         line, end = self._curves[run.number]
-        colour = QColor(self._theme.model(run.model))
+        colour = QColor(theme.now.model(run.model))
         colour.setAlphaF(strength)
         style = STYLES[theme.place(run.model) % len(STYLES)]
         x, y = np.vstack([(LEAST, 0), points]).T
@@ -171,7 +170,7 @@ class TimingPanel(Card):
             pen=None,
             symbol=theme.symbol(run.model),
             symbolSize=11 if strength == 1 else 7,
-            symbolBrush=QColor(self._theme.card) if run.variant else colour,
+            symbolBrush=QColor(theme.now.card) if run.variant else colour,
             symbolPen=pg.mkPen(colour, width=1.6),
         )
 
@@ -179,7 +178,7 @@ class TimingPanel(Card):
         """The name of a curve: model, seconds, and what becomes of a run that has not finished."""
         x = np.log10(max(when, LEAST)) if self.log.isChecked() else when
         text = " ".join(part for part in (run.title, seconds(when), run.status) if part)
-        return CurveName(float(x), share, text, self._theme.model(run.model))
+        return CurveName(float(x), share, text, theme.now.model(run.model))
 
     def _fit(self, curves: list[np.ndarray]) -> None:
         """Show all of the curves, with room for the names above them."""

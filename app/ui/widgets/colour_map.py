@@ -21,16 +21,16 @@ def rgb(colour: QColor) -> tuple[int, int, int]:
     return colour.red(), colour.green(), colour.blue()
 
 
-def diverging(colours: theme.Theme) -> np.ndarray:
+def diverging() -> np.ndarray:
     """[256, 3] uint8: low, zero, high."""
-    stops = np.array([rgb(QColor(c)) for c in (colours.low, colours.zero, colours.high)], np.float64)
+    stops = np.array([rgb(QColor(c)) for c in (theme.now.low, theme.now.zero, theme.now.high)], np.float64)
     at = np.linspace(0, 2, 256)
     return np.stack([np.interp(at, [0, 1, 2], stops[:, i]) for i in range(3)], 1).astype(np.uint8)
 
 
-def sequential(colours: theme.Theme) -> np.ndarray:
+def sequential() -> np.ndarray:
     """[256, 3] uint8: nothing to high."""
-    return np.linspace(rgb(QColor(colours.line)), rgb(QColor(colours.high)), 256).round().astype(np.uint8)
+    return np.linspace(rgb(QColor(theme.now.line)), rgb(QColor(theme.now.high)), 256).round().astype(np.uint8)
 
 
 def class_colours(classes: int) -> np.ndarray:

@@ -20,7 +20,6 @@ class Entrants(QWidget):
         self.boxes: dict[str, QCheckBox] = {}
         self._offered: dict[str, str] = {}
         self._absent: set[str] = set()  # models not ticked
-        self._theme = theme.LIGHT
         self._row = Flow(10)
         self.setLayout(self._row)
 
@@ -44,7 +43,7 @@ class Entrants(QWidget):
             box.setChecked(not lacks and model not in absent)
             box.toggled.connect(self._tick_off)
             self._row.addWidget(box)
-        self.retheme(self._theme)
+        self.retheme()
 
     @Slot()
     def _tick_off(self) -> None:
@@ -64,7 +63,6 @@ class Entrants(QWidget):
         for model, box in self.boxes.items():
             box.setEnabled(on and not self._offered[model])
 
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
+    def retheme(self) -> None:
         for model, box in self.boxes.items():
-            box.setStyleSheet(f"QCheckBox:enabled {{ color: {colours.model(model)} }}")
+            box.setStyleSheet(f"QCheckBox:enabled {{ color: {theme.now.model(model)} }}")

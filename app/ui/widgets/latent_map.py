@@ -68,7 +68,6 @@ class LatentMap(QWidget):
         self._picture: np.ndarray | None = None
         self._grid = 1, 1
         self._dots: np.ndarray | None = None
-        self._theme = theme.LIGHT
         self._at = QPoint()  # the code meant: pressed last, or gone to by keys
         self._from: QPoint | None = None  # where a drag over several began
         self._under: QPoint | None = None  # the pointer
@@ -85,11 +84,9 @@ class LatentMap(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(90, 90)
 
-    def show_level(
-        self, picture: np.ndarray, grid: tuple[int, int], dots: np.ndarray | None, colours: theme.Theme
-    ) -> None:
+    def show_level(self, picture: np.ndarray, grid: tuple[int, int], dots: np.ndarray | None) -> None:
         """picture: [rows, columns, 3]; grid: h, w of the codes that lie on it; dots: their widths [h, w], 0 to 1."""
-        self._picture, self._grid, self._dots, self._theme = picture, grid, dots, colours
+        self._picture, self._grid, self._dots = picture, grid, dots
         self._at = self._within(self._at)
         self.update()
 
@@ -203,8 +200,8 @@ class LatentMap(QWidget):
         side = field.width() / self._grid[1]
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self._dots is not None:
-            painter.setPen(QPen(QColor(self._theme.card), 1))
-            painter.setBrush(QColor(self._theme.text))
+            painter.setPen(QPen(QColor(theme.now.card), 1))
+            painter.setBrush(QColor(theme.now.text))
             for (y, x), share in np.ndenumerate(self._dots):
                 if share > 0:
                     painter.drawEllipse(QPointF((x + 0.5) * side, (y + 0.5) * side), *[DOT * side * share / 2] * 2)
@@ -265,7 +262,7 @@ class LevelStrip(QWidget):
         self.setToolTip("All levels, those first that change the picture most; click one to see it large")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.pictures: dict[int, np.ndarray] = {}
-        self._level, self._theme = 1, theme.LIGHT
+        self._level = 1
         steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Up: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Down: 1}
         does = {key: partial(self._step, by) for key, by in steps.items()} | dict.fromkeys(PRESS, self.edited.emit)
         Keys(self, does, once=PRESS, when=lambda: self.pictures)
@@ -277,9 +274,9 @@ class LevelStrip(QWidget):
     def minimumSizeHint(self) -> QSize:
         return QSize(110, 30)
 
-    def show_levels(self, pictures: dict[int, np.ndarray], level: int, colours: theme.Theme) -> None:
+    def show_levels(self, pictures: dict[int, np.ndarray], level: int) -> None:
         """pictures: [h, w, 3] by level, in their order."""
-        self.pictures, self._level, self._theme = pictures, level, colours
+        self.pictures, self._level = pictures, level
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus if len(pictures) > 1 else Qt.FocusPolicy.NoFocus)
         words = "{} is shown large; arrows choose another, Space or Enter draw it anew"
         self.setAccessibleDescription(words.format(level_name(level)))
@@ -305,17 +302,17 @@ class LevelStrip(QWidget):
         font.setPointSizeF(font.pointSizeF() * 0.85)
         painter.setFont(font)
         for level, cell in self.cells().items():
-            painter.setPen(QColor(self._theme.text if level == self._level else self._theme.muted))
+            painter.setPen(QColor(theme.now.text if level == self._level else theme.now.muted))
             above = cell.translated(0, -HEAD)
             above.setSize(QSizeF(cell.width() + HEAD, HEAD))
             number = "code" if not level and cell.width() > CODE else str(level)
             painter.drawText(above, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, number)
             painter.drawImage(cell, draw.qimage(self.pictures[level]))
             if level == self._level:
-                painter.setPen(QPen(QColor(self._theme.accent), 2))
+                painter.setPen(QPen(QColor(theme.now.accent), 2))
                 painter.drawRect(cell.adjusted(-1, -1, 1, 1))
         if self.hasFocus():
-            painter.setPen(QPen(QColor(self._theme.text), 1, Qt.PenStyle.DotLine))
+            painter.setPen(QPen(QColor(theme.now.text), 1, Qt.PenStyle.DotLine))
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
     def mousePressEvent(self, event) -> None:

@@ -136,14 +136,12 @@ class ZoomBox(pg.ViewBox):
 
     def shift(self, x: float, y: float) -> None:
         """Move the view by shares of itself, within the whole."""
-        shown, whole = self.viewRect(), self.whole
-        left = min(max(shown.left() + x * shown.width(), whole.left()), whole.right() - shown.width())
-        low = min(max(shown.top() + y * shown.height(), whole.top()), whole.bottom() - shown.height())
-        self.setRange(QRectF(left, low, shown.width(), shown.height()), padding=0)
+        shown = self.viewRect()
+        self.translateBy(x=x * shown.width(), y=y * shown.height())
 
-    def retheme(self, colours: theme.Theme) -> None:
-        fill = QColor(colours.accent)
-        self.rbScaleBox.setPen(pg.mkPen(colours.accent))
+    def retheme(self) -> None:
+        fill = QColor(theme.now.accent)
+        self.rbScaleBox.setPen(pg.mkPen(theme.now.accent))
         fill.setAlphaF(0.2)
         self.rbScaleBox.setBrush(fill)
 
@@ -207,7 +205,6 @@ class Plot(pg.PlotWidget):
         self._curves: list[Curve] = []
         self._mouse: QPointF | None = None  # where it points
         self._at: tuple[int, int] | None = None  # curve and point that are marked
-        self._theme = theme.LIGHT
         self._dialog: QFileDialog | None = None
         self.hideButtons()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -287,16 +284,15 @@ class Plot(pg.PlotWidget):
         for one in self._exports:
             one.setEnabled(bool(self._curves))
 
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
-        theme.dress(self, colours)
-        self._marker.setPen(pg.mkPen(colours.text, width=2))
+    def retheme(self) -> None:
+        theme.dress(self)
+        self._marker.setPen(pg.mkPen(theme.now.text, width=2))
         self._marker.setBrush(None)
         self.value.setStyleSheet(
-            f"background: {colours.raised}; color: {colours.text}; border: 1px solid {colours.muted};"
+            f"background: {theme.now.raised}; color: {theme.now.text}; border: 1px solid {theme.now.muted};"
             "border-radius: 4px; padding: 2px 6px;"
         )
-        self.zoom_box.retheme(colours)
+        self.zoom_box.retheme()
 
     # --- what it shows
 
@@ -501,7 +497,7 @@ class Plot(pg.PlotWidget):
         if self.hasFocus():
             painter = QPainter(self.viewport())
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(QPen(QColor(self._theme.accent), 2))
+            painter.setPen(QPen(QColor(theme.now.accent), 2))
             painter.drawRoundedRect(QRectF(self.viewport().rect()).adjusted(1, 1, -1, -1), 4, 4)
 
     # --- copying and saving
@@ -540,14 +536,14 @@ class Plot(pg.PlotWidget):
 
     def picture(self) -> QImage:
         with self._unmarked():
-            return plot_export.pixels(self, self.caption, self._theme)
+            return plot_export.pixels(self, self.caption)
 
     def _content(self, kind: str, words: str = "") -> bytes:
         """Of a file."""
         if kind == "csv":
             return self.values(words).encode()
         with self._unmarked():
-            return {"png": plot_export.png, "svg": plot_export.svg}[kind](self, self.caption, self._theme)
+            return {"png": plot_export.png, "svg": plot_export.svg}[kind](self, self.caption)
 
     @contextlib.contextmanager
     def _unmarked(self) -> Iterator[None]:

@@ -22,12 +22,12 @@ RIGHT = 10  # beside the plot
 LEAST = QSize(560, 320)  # of a plot: a panel may have less room than a reader needs
 
 
-def pixels(plot: pg.PlotWidget, caption: str, colours: theme.Theme) -> QImage:
+def pixels(plot: pg.PlotWidget, caption: str) -> QImage:
     """caption: rich text."""
     with _roomy(plot):
-        above = _caption(plot, caption, colours)
+        above = _caption(plot, caption)
         made = QImage(_size(plot, above) * SHARP, QImage.Format.Format_RGB32)
-        made.fill(QColor(colours.card))
+        made.fill(QColor(theme.now.card))
         painter = QPainter(made)
         painter.scale(SHARP, SHARP)
         with _thicker(plot):
@@ -36,19 +36,19 @@ def pixels(plot: pg.PlotWidget, caption: str, colours: theme.Theme) -> QImage:
     return made
 
 
-def png(plot: pg.PlotWidget, caption: str, colours: theme.Theme) -> bytes:
+def png(plot: pg.PlotWidget, caption: str) -> bytes:
     into = QBuffer()
     into.open(QIODevice.OpenModeFlag.WriteOnly)
-    pixels(plot, caption, colours).save(into, "PNG")  # type: ignore[call-overload]  # the stub asks for bytes, Qt refuses them
+    pixels(plot, caption).save(into, "PNG")  # type: ignore[call-overload]  # the stub asks for bytes, Qt refuses them
     return bytes(into.data().data())
 
 
-def svg(plot: pg.PlotWidget, caption: str, colours: theme.Theme) -> bytes:
+def svg(plot: pg.PlotWidget, caption: str) -> bytes:
     """By Qt, which clips curves at the axes since it writes SVG 1.1; pyqtgraph's exporter breaks on closed paths."""
     from PySide6.QtSvg import QSvgGenerator
 
     with _roomy(plot):
-        above = _caption(plot, caption, colours)
+        above = _caption(plot, caption)
         size, into = _size(plot, above), QBuffer()
         into.open(QIODevice.OpenModeFlag.WriteOnly)
         device = QSvgGenerator(QSvgGenerator.SvgVersion.Svg11)
@@ -58,21 +58,21 @@ def svg(plot: pg.PlotWidget, caption: str, colours: theme.Theme) -> bytes:
         device.setResolution(plot.logicalDpiX())
         device.setTitle(plot.accessibleName())
         painter = QPainter(device)
-        painter.fillRect(QRectF(0, 0, size.width(), size.height()), QColor(colours.card))
+        painter.fillRect(QRectF(0, 0, size.width(), size.height()), QColor(theme.now.card))
         _paint(painter, plot, above, 1)
         painter.end()
     return re.sub(rb'font-family="([^"]*)"', rb'font-family="\1, sans-serif"', into.data().data())
 
 
-def _caption(plot: pg.PlotWidget, caption: str, colours: theme.Theme) -> QTextDocument:
+def _caption(plot: pg.PlotWidget, caption: str) -> QTextDocument:
     """With the machine below it."""
     where = csv_export.circumstances()
     machine = escape(f"{where['gpu'] or where['cpu']} · torch {where['torch']} · VSSM Sketchpad {where['version']}")
     made = QTextDocument()
     made.setDocumentMargin(MARGIN)
     made.setDefaultFont(QApplication.font())
-    lines = [f'<span style="color:{colours.text}">{caption}</span>'] if caption else []
-    made.setHtml("<br>".join([*lines, f'<span style="color:{colours.muted}">{machine}</span>']))
+    lines = [f'<span style="color:{theme.now.text}">{caption}</span>'] if caption else []
+    made.setHtml("<br>".join([*lines, f'<span style="color:{theme.now.muted}">{machine}</span>']))
     made.setTextWidth(plot.viewport().width() + RIGHT)
     return made
 

@@ -133,12 +133,12 @@ class RaceCard(QFrame):
         side = max(under, beside, 1)
         self.picture.setFixedSize(side, side)
 
-    def retheme(self, colours: theme.Theme) -> None:
-        colour = colours.model(self.contestant.model)
+    def retheme(self) -> None:
+        colour = theme.now.model(self.contestant.model)
         self.name.setStyleSheet(f"color: {colour}; font-weight: 600")
         self.picture.colour = QColor(theme.DARK.model(self.contestant.model))  # pictures are dark in either theme
 
-    def show_state(self, state: State, said: str, colours: theme.Theme, resting: bool) -> None:
+    def show_state(self, state: State, said: str, resting: bool) -> None:
         """said: a word on a contestant that has not come to its end; empty for a replay. resting: whether this stays
         for a while, so that a screen reader may read it out."""
         frame, track = state.frame, state.track
@@ -150,7 +150,7 @@ class RaceCard(QFrame):
             every = np.concatenate([f.level.entropy.ravel() for f in track.frames if f.level is not None])
             low, high = float(np.nanmin(every)), float(np.nanmax(every))
             shares = (level.entropy - low) / max(high - low, 1e-6) * 255
-            self.picture.show_level(frame, known, shares, sequential(colours))
+            self.picture.show_level(frame, known, shares, sequential())
         self.place.setText(race.short(state.place, state.tied) if state.place else " ")  # the line keeps its height
         self.clock.setText(said or formatting.seconds(state.seconds))
         self.tokens.setText(self._level(frame) or f"{frame.tokens:,} of {track.tokens:,} pixels")

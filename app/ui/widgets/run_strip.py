@@ -30,7 +30,7 @@ class RunStrip(QWidget):
         self._row = spaced(QHBoxLayout(self), 4)
         self._thumbs: list[QToolButton] = []
 
-    def show_runs(self, history: Sequence[Run], current: Run | None, colours: theme.Theme) -> None:
+    def show_runs(self, history: Sequence[Run], current: Run | None) -> None:
         while self._row.takeAt(0):
             pass
         for old in self._thumbs:
@@ -40,21 +40,21 @@ class RunStrip(QWidget):
         latest = {run.model: run for run in reversed(made)}.values()
         made.sort(key=lambda run: run not in latest)
         lines = 1 + any(run.variant for run in made)
-        self._thumbs = [self._thumb(run, lines, run is current, colours) for run in made]
+        self._thumbs = [self._thumb(run, lines, run is current) for run in made]
         for thumb in self._thumbs:
             self._row.addWidget(thumb)
         self._row.addStretch(1)
         self._fit()
         self.setVisible(len(history) > 1)
 
-    def _thumb(self, run: Run, lines: int, current: bool, colours: theme.Theme) -> QToolButton:
+    def _thumb(self, run: Run, lines: int, current: bool) -> QToolButton:
         took = formatting.seconds(run.seconds)
         words = f"{run.title}, {run.settings.samples} samples, {took}, seed {run.settings.seed}"
         made = configured(
             QToolButton(),
             objectName="thumb",
             text="\n".join([f"{theme.sign(run.model, not run.variant)} {took}", run.variant][:lines]),
-            styleSheet=f"color: {colours.model(run.model)}",
+            styleSheet=f"color: {theme.now.model(run.model)}",
             checkable=True,
             checked=current,
             iconSize=QSize(THUMB, THUMB),

@@ -37,7 +37,6 @@ class TimeAxis(QSlider):
         self.axis = Axis(1.0)
         self._race: Race | None = None
         self._now = 0.0
-        self._theme = theme.LIGHT
 
     def sizeHint(self) -> QSize:
         return QSize(280, HIGH * self._rows + FOOT)
@@ -48,10 +47,6 @@ class TimeAxis(QSlider):
     @property
     def _rows(self) -> int:
         return len(self._race.tracks) if self._race else 1
-
-    def retheme(self, colours: theme.Theme) -> None:
-        self._theme = colours
-        self.update()
 
     def show_time(self, raced: Race | None, seconds: float, logarithmic: bool, resting: bool) -> None:
         """resting: whether it stays there for a while."""
@@ -120,7 +115,7 @@ class TimeAxis(QSlider):
     def paintEvent(self, event) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        t, field = self._theme, self._field()
+        t, field = theme.now, self._field()
         painter.setFont(self.font())
         for seconds in self.axis.ticks():
             x = field.left() + self.axis.share(seconds) * field.width()
