@@ -11,7 +11,7 @@ from app.core.pinned import MOST_PINNED, Pinned
 from app.core.run import Run
 from app.ui import theme
 from app.ui.widgets import picture
-from app.ui.widgets.card import Card, OneLine, hint, label, spaced
+from app.ui.widgets.card import Card, OneLine, filled, hint, label, spaced
 from app.ui.widgets.comparison import Comparison
 from app.ui.widgets.pixel_inspector import (
     ALONE,
@@ -77,9 +77,7 @@ class CompletionPanel(Card):
         self.picture = InspectedPicture()
         self.picture.looked_at.connect(self._read)
         self._hint = hint(EMPTY)
-        within = QVBoxLayout(self.picture)
-        within.setContentsMargins(24, 0, 24, 0)
-        within.addWidget(self._hint)
+        filled(spaced(QVBoxLayout(self.picture), 6, (24, 0, 24, 0)), self._hint)
         self.readout = PixelReadout()
         self.tools = QHBoxLayout()
         self.body.addLayout(self.tools)
@@ -132,10 +130,7 @@ class CompletionPanel(Card):
         self.earlier.chosen.connect(self.run_chosen)
         self.strip = QWidget()  # always as high, so that nothing moves when a run ends or is pinned
         self.strip.setFixedHeight(STRIP)
-        row = spaced(QHBoxLayout(self.strip), 6)
-        row.addWidget(self._pin_row)
-        row.addWidget(self.earlier, 1000)
-        row.addStretch(1)
+        filled(spaced(QHBoxLayout(self.strip), 6), self._pin_row, (self.earlier, 1000), None)
         self.earlier.hide()
         self._pin_row.hide()
         self.body.addWidget(self.strip)
@@ -412,11 +407,7 @@ class Column(QWidget):
 
     def __init__(self, *widgets: QWidget):
         super().__init__()
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(0)
-        for one in widgets:
-            rows.addWidget(one)
+        filled(spaced(QVBoxLayout(self), 0), *widgets)
 
 
 class Pictures(QWidget):

@@ -7,12 +7,24 @@ import math
 import numpy as np
 from PySide6.QtCore import QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPainter, QPixmap
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core import formatting
 from app.core.run import Run
 from app.ui import theme
-from app.ui.widgets.card import Card, OneLine, hint, label, plain_button, plain_tip, spaced, wrapped
+from app.ui.widgets.card import (
+    Card,
+    OneLine,
+    configured,
+    filled,
+    hint,
+    label,
+    narrow_choice,
+    plain_button,
+    plain_tip,
+    spaced,
+    wrapped,
+)
 from app.ui.widgets.colour_map import class_colours, diverging, paint, sequential
 from app.ui.widgets.latent_map import KEYS, SPAN, CodeSlider, LatentMap, LevelStrip, level_name
 from app.ui.widgets.number_field import WholeField
@@ -71,14 +83,10 @@ class LatentPanel(Card):
         self._shown = 1  # the level shown large
         self._framed: tuple[Run, int] | None = None  # the run and the level of which the strongest is framed
         self._cell: tuple[int, int] | None = None
-        self.what = QComboBox()
+        self.what = narrow_choice("What is shown of the latents", 150)
         for i, (view, tip) in enumerate(VIEWS.items()):
             self.what.addItem(view)
             self.what.setItemData(i, tip, Qt.ItemDataRole.ToolTipRole)
-        self.what.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.what.setMinimumContentsLength(2)  # so that the panel may be narrow
-        self.what.setMaximumWidth(150)
-        self.what.setAccessibleName("What is shown of the latents")
         self.what.currentIndexChanged.connect(self._draw)
         self.header.addWidget(self.what, 100)
         self._message = hint(EMPTY)
@@ -87,8 +95,7 @@ class LatentPanel(Card):
         self.sums.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.sums.setFixedHeight(2 * self.sums.fontMetrics().lineSpacing())  # whatever it says, no map moves
         self.sums.setAccessibleName("About the latents")
-        self._scale = label("")
-        self._scale.setAccessibleName("Colour scale")
+        self._scale = configured(label(""), accessibleName="Colour scale")
         self._scale.hide()
         row = QHBoxLayout()
         row.addWidget(self.sums, 1)
@@ -107,11 +114,8 @@ class LatentPanel(Card):
         self.strip.chosen.connect(self._choose)
         self.strip.edited.connect(self._edit_level)
         self.title = OneLine()
-        self.variable = WholeField()
-        self.variable.setRange(0, 1)
-        self.variable.setSpecialValueText("strongest")
-        self.variable.setAccessibleName("Variable shown")
-        self.variable.setToolTip(VARIABLE)
+        self.variable = configured(WholeField(), maximum=1, specialValueText="strongest")
+        configured(self.variable, accessibleName="Variable shown", toolTip=VARIABLE)
         self.variable.valueChanged.connect(self._draw)
         self.anew = plain_button("", LEVEL, self._edit_level)
         tip = "Take the last edit of the latents back, until they are as they were drawn"
@@ -121,19 +125,10 @@ class LatentPanel(Card):
         self.before.released.connect(lambda: self.compared.emit(False))
         self.walk = CodeSlider()
         self.walk.walked.connect(self._walk)
-        side = spaced(QVBoxLayout(), 4)
-        side.addWidget(self.title)
-        side.addWidget(self.strip, 1)
-        for parts in ((self.variable, self.before), (self.anew, self.back)):
-            row = spaced(QHBoxLayout(), 4)
-            for one in parts:
-                row.addWidget(one)
-            row.addStretch(1)
-            side.addLayout(row)
-        side.insertWidget(3, self.walk)
-        across = spaced(QHBoxLayout(self.view), 10)
-        across.addWidget(self.map, 100)
-        across.addLayout(side, 1)
+        above = filled(spaced(QHBoxLayout(), 4), self.variable, self.before, None)
+        below = filled(spaced(QHBoxLayout(), 4), self.anew, self.back, None)
+        side = filled(spaced(QVBoxLayout(), 4), self.title, (self.strip, 1), above, self.walk, below)
+        filled(spaced(QHBoxLayout(self.view), 10), (self.map, 100), (side, 1))
         return self.view
 
     def resizeEvent(self, event) -> None:

@@ -11,13 +11,13 @@ import time
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.core import formatting, race_timing
 from app.core.race import Contestant, PlaybackClock, Race, RaceJob, Track
 from app.ui.actions import Actions
 from app.ui.panels.race_bars import BarsPanel
-from app.ui.widgets.card import Card, Headline, button, hint, label, named
+from app.ui.widgets.card import Card, Headline, button, checkbox, filled, hint, label, named, narrow_choice
 from app.ui.widgets.entrants import Entrants
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.pause_button import PauseButton
@@ -73,22 +73,12 @@ class RacePanel(Card):
         self.past: dict[str, list[Past]] = {}  # by data set, the latest last
         self._left: dict[str, tuple[int, float]] = {}  # by data set: which of them was looked at, and at what time
 
-        self.races = QComboBox()
-        self.races.setAccessibleName("Races")
-        self.races.setToolTip("The latest races, to be looked at again")
+        self.races = narrow_choice("Races", 220, "The latest races, to be looked at again")
         self.races.activated.connect(self.look_back)
-        self.races.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.races.setMinimumContentsLength(2)  # so that the panel may be narrow
-        self.races.setMaximumWidth(220)
-        self.header.addWidget(self.races, 100)
         self._times = button(actions["show_times"], "Times")
-        for made in self._times, button(actions["show_race"], "Back  V"):
-            self.header.addWidget(made)
-        self.entrants = Entrants()
-        self.body.addWidget(self.entrants)
-        self.words, self.note = Headline(), label("", "muted", wrap=True)
-        self.body.addWidget(self.words)
-        self.body.addWidget(self.note)
+        filled(self.header, (self.races, 100), self._times, button(actions["show_race"], "Back  V"))
+        self.entrants, self.words, self.note = Entrants(), Headline(), label("", "muted", wrap=True)
+        filled(self.body, self.entrants, self.words, self.note)
 
         self._message = hint(EMPTY)
         self._holder = RaceCards()
@@ -115,9 +105,8 @@ class RacePanel(Card):
         self.speed.currentIndexChanged.connect(self._turn_speed)
         controls.addSpacing(4)
         named(controls.group(5), "Speed", self.speed, "How fast the race is played: as it was, or slowed (S)")
-        self.log = QCheckBox("log time")
-        self.log.setToolTip("Logarithmic time, so that the steps of the fastest can be told apart")
-        self.log.toggled.connect(self._show)
+        tip = "Logarithmic time, so that the steps of the fastest can be told apart"
+        self.log = checkbox("log time", tip, self._show)
         controls.addWidget(self.log)
         self.time = label("", "muted")
         self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

@@ -8,13 +8,13 @@ from html import escape
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QAction, QColor
-from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.core import race_timing
 from app.core.race import Race
 from app.core.race_timing import Bar
 from app.ui import theme
-from app.ui.widgets.card import button, label, named
+from app.ui.widgets.card import button, checkbox, configured, filled, label, named, spaced
 from app.ui.widgets.flow import Flow
 from app.ui.widgets.number_field import WholeField
 from app.ui.widgets.plot import Curve, Plot, Seconds
@@ -32,11 +32,7 @@ class BarsPanel(QWidget):
         self._bars: list[Bar] = []
         self._race: Race | None = None
         self._items: list = []
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(0, 0, 0, 0)
-        self.words = label("", "muted", wrap=True)
-        self.words.setAccessibleName("What the bars are")
-        rows.addWidget(self.words)
+        self.words = configured(label("", "muted", wrap=True), accessibleName="What the bars are")
         self.plot = Plot(
             "Bars of the last race: seconds of every contestant",
             "race",
@@ -45,23 +41,18 @@ class BarsPanel(QWidget):
         )
         self.plot.showGrid(x=True, y=False, alpha=0.15)
         self.plot.setMinimumHeight(90)
-        rows.addWidget(self.plot, 1)
         row = Flow(5)
-        self.times = WholeField()
-        self.times.setRange(1, MOST)
-        self.times.setValue(5)
+        self.times = configured(WholeField(), minimum=1, maximum=MOST, value=5)
         row.addWidget(button(repeat, "Repeat the timing"))
         named(row.group(5), "Times", self.times, "How many more runs of every contestant are timed")
-        self.log = QCheckBox("log time")
-        self.log.setToolTip("Logarithmic time; else a bar that is 88 times as long took 88 times as long")
-        self.log.toggled.connect(self._draw)
-        self.state = label("", "muted")
-        self.state.setAccessibleName("Progress of the timing")
+        tip = "Logarithmic time; else a bar that is 88 times as long took 88 times as long"
+        self.log = checkbox("log time", tip, self._draw)
+        self.state = configured(label("", "muted"), accessibleName="Progress of the timing")
         row.addWidget(self.state)
         row.addStretch()
         row.addWidget(self.log)
         row.addWidget(self.plot.button)
-        rows.addLayout(row)
+        filled(spaced(QVBoxLayout(self), 6), self.words, (self.plot, 1), row)
 
     def retheme(self) -> None:
         self.plot.retheme()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QColorDialog, QHBoxLayout, QSlider, QToolButton, QWidget
 
 from app.core.dataset_settings import DatasetSettings
@@ -12,7 +12,7 @@ from app.core.sketch import COLOUR_TOOLS, SIZES, TOOLS
 from app.ui.actions import Actions
 from app.ui.widgets import picture
 from app.ui.widgets.canvas import Canvas
-from app.ui.widgets.card import Card, button, label, plain_tip
+from app.ui.widgets.card import Card, button, configured, emptied, filled, label, spaced, thumb
 from app.ui.widgets.palette import COLOURS, Palette, name, swatch
 from app.ui.widgets.picture import Picture
 from vssm import data, prompt_advice
@@ -46,16 +46,14 @@ class SketchPanel(Card):
         for one in ("undo", "redo", "clear"):
             self.header.addWidget(button(actions[one]))
         self.body.addWidget(self.canvas, 100)
-        self._legend_row = QHBoxLayout()
-        self._legend_row.setSpacing(5)
+        self._legend_row = spaced(QHBoxLayout(), 5)
         self.body.addLayout(self._legend_row)
         self._buttons: dict[str, QToolButton] = {}
         self.body.addLayout(self._painting())
         self.body.addWidget(self._colours())
         self.body.addLayout(self._marking())
         self.body.addLayout(self._known())
-        self._thumbs = QHBoxLayout()
-        self._thumbs.setSpacing(4)
+        self._thumbs = spaced(QHBoxLayout(), 4)
         self.body.addLayout(self._thumbs)
         self.body.addStretch(1)
         self.turn_to(dataset, settings)
@@ -86,7 +84,7 @@ class SketchPanel(Card):
 
     def _show_legend(self, colour: bool) -> None:
         row = self._legend_row
-        _empty(row)
+        emptied(row)
         hatched = QImage(12, 12, QImage.Format.Format_RGB32)
         painter = QPainter(hatched)
         painter.fillRect(hatched.rect(), picture.hatch())
@@ -106,13 +104,8 @@ class SketchPanel(Card):
                 (picture.qimage(picture.OPEN[[[0, 1], [1, 0]]]), "unknown", "Unknown pixels: the models fill them"),
             )
         for image, text, tip in swatches:
-            spot = label("")
-            spot.setPixmap(QPixmap.fromImage(image.scaled(12, 12)))
-            spot.setToolTip(tip)
-            words = label(text, "muted")
-            words.setToolTip(tip)
-            row.addWidget(spot)
-            row.addWidget(words)
+            spot = configured(label(""), pixmap=QPixmap.fromImage(image.scaled(12, 12)), toolTip=tip)
+            filled(row, spot, configured(label(text, "muted"), toolTip=tip))
             row.addSpacing(8)
         row.addStretch(1)
 
@@ -121,64 +114,41 @@ class SketchPanel(Card):
         return self._buttons[value]
 
     def _painting(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        for value in PAINTING:
-            row.addWidget(self._tool(value))
-        row.addStretch(1)
-        self.pen = QSlider(Qt.Orientation.Horizontal)
+        self.pen = configured(QSlider(Qt.Orientation.Horizontal), accessibleName="Pen size")
         self.pen.setRange(*SIZES)
         self.pen.setValue(self.canvas.pen)
         self.pen.setMinimumWidth(36)  # so that no data set needs more width than another
         self.pen.setMaximumWidth(54)
-        self.pen.setAccessibleName("Pen size")
         self.pen.valueChanged.connect(self._resize)
         self._size_text = label("", "muted")
         self._resize(self.canvas.pen)
-        row.addWidget(self._size_text)
-        row.addWidget(self.pen)
-        return row
+        return filled(spaced(QHBoxLayout(), 4), *map(self._tool, PAINTING), None, self._size_text, self.pen)
 
     def _colours(self) -> QWidget:
         self.colours = QWidget()
-        row = QHBoxLayout(self.colours)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
         self.ink = button(self._actions["choose_colour"])
         self.ink.setObjectName("thumb")
         self.ink.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.ink.setIconSize(QSize(INK, INK))
         self.palette_ = Palette()
         self.palette_.chosen.connect(self.use)
-        row.addWidget(self.ink)
-        row.addWidget(self.palette_, 1)
+        filled(spaced(QHBoxLayout(self.colours), 6), self.ink, (self.palette_, 1))
         return self.colours
 
     def _marking(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        for value in TOOLS:
-            if value not in PAINTING:
-                row.addWidget(self._tool(value))
-        row.addStretch(1)
-        row.addWidget(button(self._actions["know_all"], "All"))
-        row.addWidget(button(self._actions["know_none"], "None"))
-        return row
+        tools = [self._tool(value) for value in TOOLS if value not in PAINTING]
+        all_, none = button(self._actions["know_all"], "All"), button(self._actions["know_none"], "None")
+        return filled(spaced(QHBoxLayout(), 4), *tools, None, all_, none)
 
     def _known(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(4)
         self._rows_text = label("Known: free form")
         self._rows_text.setMinimumWidth(self._rows_text.sizeHint().width())
-        self.rows = QSlider(Qt.Orientation.Horizontal)
+        tip = "Exactly the upper rows become known; the models complete the rest"
+        self.rows = configured(QSlider(Qt.Orientation.Horizontal), accessibleName="Known rows", toolTip=tip)
         self.rows.setRange(0, self.canvas.sketch.pixels.shape[0])
-        self.rows.setAccessibleName("Known rows")
-        self.rows.setToolTip("Exactly the upper rows become known; the models complete the rest")
         self.rows.valueChanged.connect(self._set_rows)
         self.rows.sliderReleased.connect(self.prompt_given)
-        row.addWidget(self._rows_text)
-        row.addWidget(self.rows, 1)
-        return row
+        return filled(spaced(QHBoxLayout(), 4), self._rows_text, (self.rows, 1))
 
     def turn_to(self, dataset: data.DataSet, settings: DatasetSettings) -> None:
         """Go on with the sketch of a data set."""
@@ -189,9 +159,8 @@ class SketchPanel(Card):
             self._buttons[value].setVisible(colour)
         self.colours.setVisible(colour)
         self._show_legend(colour)
-        self.rows.blockSignals(True)
-        self.rows.setRange(0, dataset.height)
-        self.rows.blockSignals(False)
+        with QSignalBlocker(self.rows):
+            self.rows.setRange(0, dataset.height)
         settings.sketch.pixels = self._read(settings.sketch.pixels)  # an old session may have other values
         self.canvas.load(dataset, settings.sketch)
         self._show_ink()
@@ -210,20 +179,14 @@ class SketchPanel(Card):
 
     def show_examples(self, dataset: data.DataSet) -> None:
         """Thumbnails of that data set's example prompts."""
-        _empty(self._thumbs)
+        emptied(self._thumbs)
         self.thumbs: list[QToolButton] = []
         for example in examples(dataset):
-            prompt = example.prompt
-            thumb = QToolButton()
-            thumb.setObjectName("thumb")
-            thumb.setIcon(QIcon(picture.thumbnail(prompt.pixels, prompt.known, prompt.known, THUMB)))
-            thumb.setIconSize(QSize(THUMB, THUMB))
-            thumb.setToolTip(plain_tip(f"Example: {example.title}"))
-            thumb.setAccessibleName(f"Example: {example.title}")
-            thumb.setProperty("example", example)
-            thumb.clicked.connect(self._take)
-            self._thumbs.addWidget(thumb)
-            self.thumbs.append(thumb)
+            prompt, words = example.prompt, f"Example: {example.title}"
+            small = picture.thumbnail(prompt.pixels, prompt.known, prompt.known, THUMB)
+            self.thumbs.append(thumb(small, words, words, self._take))
+            self.thumbs[-1].setProperty("example", example)
+            self._thumbs.addWidget(self.thumbs[-1])
         self._thumbs.addStretch(1)
 
     @Slot()
@@ -321,16 +284,7 @@ class SketchPanel(Card):
             self.canvas.setFixedSize(self.canvas.size())
         sketch = self.canvas.sketch
         known = sketch.known
-        self.rows.blockSignals(True)
-        self.rows.setValue(sketch.rows)
-        self.rows.blockSignals(False)
+        with QSignalBlocker(self.rows):
+            self.rows.setValue(sketch.rows)
         exact = known.sum() == sketch.rows * known.shape[1]
         self._rows_text.setText(f"Known rows {sketch.rows}" if exact else "Known: free form")
-
-
-def _empty(row: QHBoxLayout) -> None:
-    """Take everything out of it."""
-    while item := row.takeAt(0):
-        if widget := item.widget():
-            widget.hide()  # deleted only when the event loop is reached
-            widget.deleteLater()

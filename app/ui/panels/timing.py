@@ -8,13 +8,12 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QCheckBox
 
 from app.core import csv_export
 from app.core.formatting import seconds
 from app.core.run import Run, by_wish, compare
 from app.ui import theme
-from app.ui.widgets.card import Card, label
+from app.ui.widgets.card import Card, checkbox, configured, filled, label
 from app.ui.widgets.curve_names import LINE, CurveName, CurveNames
 from app.ui.widgets.plot import STYLES, Curve, Plot, Seconds
 
@@ -42,18 +41,12 @@ class TimingPanel(Card):
         self._sketch: Run | None = None  # whose sketch is the one of the plot
         self._curves: dict[int, tuple[pg.PlotDataItem, pg.PlotDataItem]] = {}
         self._drawn: dict[int, tuple[object, ...]] = {}  # how a run is drawn
-        self.all = QCheckBox("all runs")
-        self.all.setToolTip("Earlier runs and those of other sketches, too")
-        self.log = QCheckBox("log time")
-        self.log.setChecked(True)
-        self.log.setToolTip("Logarithmic time, so that 10 ms and a second are both readable")
-        self.all.toggled.connect(self._redraw)
-        self.log.toggled.connect(self._set_log)
-        self.header.addWidget(self.all)
-        self.header.addWidget(self.log)
-        self.words = label("", wrap=True)
+        self.all = checkbox("all runs", "Earlier runs and those of other sketches, too", self._redraw)
+        tip = "Logarithmic time, so that 10 ms and a second are both readable"
+        self.log = checkbox("log time", tip, self._set_log, on=True)
+        filled(self.header, self.all, self.log)
+        self.words = configured(label("", wrap=True), accessibleName="Comparison")
         self.words.setTextFormat(Qt.TextFormat.RichText)
-        self.words.setAccessibleName("Comparison")
         self.body.addWidget(self.words)
         self.plot = Plot(
             "Plot of the share of the picture that is done over seconds",

@@ -8,9 +8,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, QRect, SignalInstance
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAction, QPainter, Qt
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QAction, QIcon, QPainter, QPixmap, Qt
 from PySide6.QtWidgets import (
     QBoxLayout,
+    QCheckBox,
+    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -83,6 +85,14 @@ def configured(made: Made, **properties: object) -> Made:
         if not made.setProperty(name, value):
             raise AttributeError(f"{type(made).__name__} has no property {name}")
     return made
+
+
+def emptied(layout: QLayout) -> None:
+    """Take all widgets out of a layout, for good."""
+    while item := layout.takeAt(0):
+        if widget := item.widget():
+            widget.hide()  # deleted only when the event loop is reached
+            widget.deleteLater()
 
 
 class OneLine(QLabel):
@@ -160,6 +170,29 @@ def plain_button(text: str, tip: str, clicked: Callable[[], object] | SignalInst
     made = configured(QToolButton(), text=text, toolTip=tip, accessibleName=name or text)
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     made.clicked.connect(clicked)
+    return made
+
+
+def checkbox(text: str, tip: str, toggled: Callable[..., object], on: bool = False) -> QCheckBox:
+    """A box to tick, and what is said of it."""
+    made = configured(QCheckBox(text), toolTip=tip, checked=on)
+    made.toggled.connect(toggled)
+    return made
+
+
+def narrow_choice(name: str, widest: int, tip: str = "") -> QComboBox:
+    """A choice that may be narrow, so that its panel may be, and is at most so wide, in pixels."""
+    made = configured(QComboBox(), accessibleName=name, toolTip=tip, minimumContentsLength=2, maximumWidth=widest)
+    made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return made
+
+
+def thumb(shown: QPixmap, name: str, tip: str, chosen: Callable[[], object]) -> QToolButton:
+    """A small picture, sharp on screens of twice the usual density, to be clicked."""
+    made = configured(QToolButton(), objectName="thumb", toolTip=plain_tip(tip), accessibleName=name)
+    made.setIcon(QIcon(shown))
+    made.setIconSize(shown.deviceIndependentSize().toSize())
+    made.clicked.connect(chosen)
     return made
 
 

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QWidget
 
 from app.core.run import PAIR
 from app.ui import theme
-from app.ui.widgets.card import plain_tip
+from app.ui.widgets.card import configured, emptied, plain_tip
 from app.ui.widgets.flow import Flow
 from vssm.models import registry
 
@@ -29,16 +29,13 @@ class Entrants(QWidget):
         if offered == self._offered and absent is self._absent:
             return
         self._offered, self._absent = offered, absent
-        while item := self._row.takeAt(0):
-            if box := item.widget():
-                box.hide()
-                box.deleteLater()
+        emptied(self._row)
         self.boxes = {}
         for model, lacks in offered.items():
             title = registry.get(model).title
             box = self.boxes[model] = QCheckBox(f"{theme.sign(model)} {title}")
-            box.setAccessibleName(f"{title} races")
-            box.setToolTip(plain_tip(lacks) or f"Whether {title} takes part, by the sampler chosen for it")
+            tip = plain_tip(lacks) or f"Whether {title} takes part, by the sampler chosen for it"
+            configured(box, accessibleName=f"{title} races", toolTip=tip)
             box.setEnabled(not lacks)
             box.setChecked(not lacks and model not in absent)
             box.toggled.connect(self._tick_off)

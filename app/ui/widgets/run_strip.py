@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QIcon
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from app.core import formatting
 from app.core.run import Run
 from app.ui import theme
 from app.ui.widgets import picture
-from app.ui.widgets.card import configured, plain_tip, spaced
+from app.ui.widgets.card import configured, spaced, thumb
 
 THUMB = 40
 
@@ -41,8 +40,8 @@ class RunStrip(QWidget):
         made.sort(key=lambda run: run not in latest)
         lines = 1 + any(run.variant for run in made)
         self._thumbs = [self._thumb(run, lines, run is current) for run in made]
-        for thumb in self._thumbs:
-            self._row.addWidget(thumb)
+        for one in self._thumbs:
+            self._row.addWidget(one)
         self._row.addStretch(1)
         self._fit()
         self.setVisible(len(history) > 1)
@@ -50,22 +49,14 @@ class RunStrip(QWidget):
     def _thumb(self, run: Run, lines: int, current: bool) -> QToolButton:
         took = formatting.seconds(run.seconds)
         words = f"{run.title}, {run.settings.samples} samples, {took}, seed {run.settings.seed}"
-        made = configured(
-            QToolButton(),
-            objectName="thumb",
-            text="\n".join([f"{theme.sign(run.model, not run.variant)} {took}", run.variant][:lines]),
-            styleSheet=f"color: {theme.now.model(run.model)}",
-            checkable=True,
-            checked=current,
-            iconSize=QSize(THUMB, THUMB),
-            toolTip=plain_tip(f"Look at this run again: {words}"),
-            accessibleName=f"Earlier run: {words}",
-        )
-        made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         image, filled = run.images[run.sample_index], run.filled[run.sample_index]
-        made.setIcon(QIcon(picture.thumbnail(image, run.prompt.known, filled, THUMB, run.finished is None)))
+        small = picture.thumbnail(image, run.prompt.known, filled, THUMB, run.finished is None)
+        made = thumb(small, f"Earlier run: {words}", f"Look at this run again: {words}", self._choose)
+        text = "\n".join([f"{theme.sign(run.model, not run.variant)} {took}", run.variant][:lines])
+        colour = f"color: {theme.now.model(run.model)}"
+        configured(made, text=text, styleSheet=colour, checkable=True, checked=current)
+        made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         made.setProperty("number", run.number)
-        made.clicked.connect(self._choose)
         return made
 
     @Slot()
@@ -74,9 +65,9 @@ class RunStrip(QWidget):
 
     def _fit(self) -> None:
         room = self.width() + self._row.spacing()
-        for thumb in self._thumbs:
-            room -= thumb.sizeHint().width() + self._row.spacing()
-            thumb.setVisible(room >= 0)
+        for one in self._thumbs:
+            room -= one.sizeHint().width() + self._row.spacing()
+            one.setVisible(room >= 0)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)
