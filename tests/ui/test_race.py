@@ -140,15 +140,18 @@ def test_cards_lie_where_their_pictures_are_largest_and_say_all_they_have_to(qtb
     for card, state in zip(cards.cards, made.at(1.0), strict=True):
         card.note.hide()
         card.show_state(state, "", True)
-    qtbot.wait(20)
-    assert len({card.x() for card in cards.cards}) == columns and len({card.size() for card in cards.cards}) == 1
-    for card in cards.cards:
-        assert cards.rect().contains(card.geometry()) and card.picture.width() == card.picture.height()
-        shown = card.picture, card.name, card.place, card.clock, card.tokens, card.calls
-        lies = [QRect(one.mapTo(card, QPoint()), one.size()) for one in shown]
-        assert all(card.rect().contains(one) for one in lies)
-        assert not any(one.intersects(other) for one, other in itertools.combinations(lies, 2))
-        assert all(one.width() >= one.sizeHint().width() for one in (card.clock, card.place))
+
+    def as_they_should() -> None:
+        assert len({card.x() for card in cards.cards}) == columns and len({card.size() for card in cards.cards}) == 1
+        for card in cards.cards:
+            assert cards.rect().contains(card.geometry()) and card.picture.width() == card.picture.height()
+            shown = card.picture, card.name, card.place, card.clock, card.tokens, card.calls
+            lies = [QRect(one.mapTo(card, QPoint()), one.size()) for one in shown]
+            assert all(card.rect().contains(one) for one in lies)
+            assert not any(one.intersects(other) for one, other in itertools.combinations(lies, 2))
+            assert all(one.width() >= one.sizeHint().width() for one in (card.clock, card.place))
+
+    qtbot.waitUntil(as_they_should)
 
 
 def test_a_call_that_tells_of_latents_and_pixels_is_one_frame():
