@@ -149,7 +149,10 @@ def main(folder: Path) -> None:
     window.show()
     assert QTest.qWaitForWindowExposed(window)
     pointer, docks = Pointer(), window.docks.docks
-    for arrangement, names in ((PANELS, ("completion", "timing", "latents", "scaling")), (RACE, ("race", "timing"))):
+    for arrangement, names in (
+        (PANELS, ("completion", "timing", "latents", "scaling")),
+        (RACE, ("race", "timing", "latents")),
+    ):
         for name in names:
             window.docks.turn(arrangement)
             window.docks.reset()
