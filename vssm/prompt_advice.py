@@ -30,7 +30,7 @@ CENTRE_Y = 13.7, 15.3  # of whole digits
 MARGINS = {"left": (2, 14), "top": (2, 9), "right": (1, 13), "bottom": (1, 8)}  # empty pixels on each side
 TOP = 5  # the median of the margins there
 LONGER = 19, 20  # side
-STROKES = 1.2, 5.0  # width, of upper halves too
+STROKES = 1.16, 5.0  # width, of upper halves too
 SHARE = 0.04, 0.26  # of the known pixels that have ink, all known or the upper half
 
 HALF = 14  # rows: of fewer, too little of a digit is seen to tell its size
@@ -163,7 +163,7 @@ def _reasons(found: Measures) -> list[str]:
         reasons.append("smaller")
     if aside or low or any(near):
         reasons.append("off-centre")
-    if found.width < STROKES[0] and found.ink >= 2 * ENOUGH:
+    if found.width < STROKES[0] and found.ink >= ENOUGH:
         reasons.append("drawn in thinner strokes")
     elif found.width > STROKES[1]:
         reasons.append("drawn in thicker strokes")
