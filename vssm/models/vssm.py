@@ -54,7 +54,7 @@ class VSSMConfig(PictureConfig):
     """
 
     patch: int = bounded(2, 1, 64, divides=("height", "width"))
-    d_model: int = bounded(128, 1, 2048)
+    d_model: int = bounded(128, 2, 2048)
     inner: int = bounded(256, 1, 4096)
     state: int = bounded(32, 1, 512)
     heads: int = bounded(4, 1, 64, divides=("inner",))
