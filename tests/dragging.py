@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QPoint, QProcess, Qt
+from PySide6.QtCore import QObject, QPoint, QProcess, Qt, Signal
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QRubberBand
 
 from app import application
+from app.engine import messages
 from app.ui.docks import PANELS, RACE
 from app.ui.main_window import Window
 
@@ -29,6 +30,23 @@ def until(true: Callable[[], bool]) -> bool:
     return true()
 
 
+class Idle(QObject):
+    """A link to no worker: for tests in which no model is asked for anything."""
+
+    heard = Signal(object)
+    died = Signal(str, str)
+    id = 0
+
+    def start(self, setup: messages.Setup) -> None:
+        pass
+
+    def send(self, message: messages.Request) -> None:
+        pass
+
+    def stop(self) -> bool:
+        return True
+
+
 class Pointer(QObject):
     """The pointer of the X server, and how far the window has followed it."""
 
@@ -42,10 +60,10 @@ class Pointer(QObject):
             self._place = event.globalPosition().toPoint()
         return False
 
-    def do(self, *words) -> None:
+    def do(self, *words, program: str = "xdotool") -> None:
         """Move and press it while the window goes on."""
         process = QProcess()
-        process.start("xdotool", [str(word) for word in words])
+        process.start(program, [str(word) for word in words])
         assert until(lambda: process.state() == QProcess.ProcessState.NotRunning)
         assert process.exitCode() == 0, bytes(process.readAllStandardError()).decode()
 
@@ -142,7 +160,7 @@ def change_in_mid_drag(pointer: Pointer, window, dock) -> None:
 
 
 def main(folder: Path) -> None:
-    window = Window(folder / "session.json", folder)
+    window = Window(folder / "session.json", folder, link=Idle())
     window.tour.toured = True
     window.resize(APART.x(), APART.y())
     window.move(0, 0)

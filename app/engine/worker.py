@@ -50,16 +50,26 @@ def threads() -> int:
     return max(1, min(cores - 1, 4))
 
 
+def load(path: Path, model: str, dataset: str, where: torch.device) -> Generator:
+    """Read the weights of a model and let it make its first calls; raises UserError where that cannot be."""
+    from vssm.sampling.generator import Generator
+
+    made = Generator(checkpoint.load(path, model, dataset), where)
+    made.warm_up()
+    return made
+
+
 class Worker:
     """Holds the generators and runs jobs, one after another.
 
     Args:
         folder: Where the checkpoints lie.
         report: Receives everything that there is to say, in the thread that is in `work`.
+        load: Makes a generator, as the function of that name does.
     """
 
-    def __init__(self, folder: Path, report: Callable[[Report], None]):
-        self._folder, self._report, self._device = folder, report, "auto"
+    def __init__(self, folder: Path, report: Callable[[Report], None], load: Callable[..., Generator] = load):
+        self._folder, self._report, self._load, self._device = folder, report, load, "auto"
         self._wanted = 0  # the number of the job that is not to end
         self._going = threading.Event()
         self._going.set()
@@ -167,7 +177,6 @@ class Worker:
 
     def _generator(self, model: str, dataset: str) -> Generator:
         from vssm import device
-        from vssm.sampling.generator import Generator
 
         where = device.choose(self._device)
         if where != self._where:
@@ -176,9 +185,7 @@ class Worker:
         if (model, dataset) not in self._generators:
             self._report(messages.Loading())
             path = self._folder / checkpoint.shipped(model, dataset).name
-            made = Generator(checkpoint.load(path, model, dataset), where)
-            made.warm_up()
-            self._generators[model, dataset] = made
+            made = self._generators[model, dataset] = self._load(path, model, dataset, where)
             trained = made.checkpoint
             self._report(Loaded(model, dataset, trained.parameters, trained.scores, device.describe(where)))
         return self._generators[model, dataset]

@@ -134,11 +134,8 @@ def test_it_dies_while_it_loads_for_the_first_time(weights, qtbot, tmp_path):
     until_gone(number)
 
 
-def begin_nothing(qtbot, window) -> None:
-    pass
-
-
 def begin_loading(qtbot, window) -> None:
+    """By another death, while nothing was being done."""
     die(qtbot, window)
 
 
@@ -169,7 +166,7 @@ def begin_scaling(qtbot, window) -> None:
     qtbot.wait(200)
 
 
-STATES = begin_nothing, begin_loading, begin_run, begin_pause, begin_race, begin_scaling
+STATES = begin_loading, begin_run, begin_pause, begin_race, begin_scaling
 
 
 @pytest.mark.parametrize("begin", STATES, ids=lambda begin: begin.__name__)

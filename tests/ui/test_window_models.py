@@ -22,25 +22,22 @@ FREE_FORM = next(i for i, e in enumerate(examples(data.MNIST)) if not e.prompt.i
 # --- modes
 
 
-@pytest.mark.parametrize("name", list(registry.PRESETS))
-def test_the_modes_are_those_of_the_chosen_model(window, qtbot, name):
-    choose(qtbot, window, name)
-    modes = registry.get(name).samplers(data.MNIST)
-    assert [window.bar.modes.mode.itemText(i) for i in range(window.bar.modes.mode.count())] == [
-        mode.title for mode in modes
-    ]
-    assert window.bar.modes.mode.isEnabled() == (len(modes) > 1)
-    for i, mode in enumerate(modes):
-        assert window.bar.modes.mode.currentText() == mode.title and mode.about in window.bar.modes.mode.toolTip()
-        assert window.bar.modes.mode.itemData(i, Qt.ItemDataRole.ToolTipRole) == mode.about
-        assert window.bar.modes.number.isVisible() == window.bar.modes.name.isVisible() == (mode.parameter is not None)
-        if mode.parameter:
-            assert (
-                window.bar.modes.name.text() == mode.parameter.capitalize() == window.bar.modes.number.accessibleName()
-            )
-            assert window.bar.modes.number.value() == mode.default
-        press(qtbot, window, "M")
-    assert window.bar.modes.mode.currentText() == modes[0].title  # and round again
+def test_the_modes_are_those_of_the_chosen_model(window, qtbot):
+    shown = window.bar.modes
+    for name in registry.PRESETS:
+        choose(qtbot, window, name)
+        modes = registry.get(name).samplers(data.MNIST)
+        assert [shown.mode.itemText(i) for i in range(shown.mode.count())] == [mode.title for mode in modes]
+        assert shown.mode.isEnabled() == (len(modes) > 1)
+        for i, mode in enumerate(modes):
+            assert shown.mode.currentText() == mode.title and mode.about in shown.mode.toolTip()
+            assert shown.mode.itemData(i, Qt.ItemDataRole.ToolTipRole) == mode.about
+            assert shown.number.isVisible() == shown.name.isVisible() == (mode.parameter is not None)
+            if mode.parameter:
+                assert shown.name.text() == mode.parameter.capitalize() == shown.number.accessibleName()
+                assert shown.number.value() == mode.default
+            press(qtbot, window, "M")
+        assert shown.mode.currentText() == modes[0].title  # and round again
 
 
 def test_a_mode_is_used_shown_and_remembered(tmp_path, qtbot, no_threads_left):
@@ -165,18 +162,18 @@ def test_drafts_are_told(window, qtbot):
     assert not window.completion.drafts.isVisible()
 
 
-@pytest.mark.parametrize("name", list(registry.PRESETS))
-def test_clamped_prompts_are_told(window, qtbot, name):
+def test_clamped_prompts_are_told(window, qtbot):
     """Where a model reads row by row, and only of prompts that are no prefix."""
-    window.bar.samples.setValue(1)
-    take(qtbot, window, 0)
-    complete_in(qtbot, window, name)
-    assert not window.completion.note.isVisible()
-    take(qtbot, window, FREE_FORM)
-    complete(qtbot, window)
-    preset = registry.get(name)
-    assert window.completion.note.isVisible() == preset.network(preset.config(data.MNIST)).prefix_only
-    assert window.completion.note.text().startswith(f"{preset.title} reads row by row from the top")
+    for name in registry.PRESETS:
+        window.bar.samples.setValue(1)
+        take(qtbot, window, 0)
+        complete_in(qtbot, window, name)
+        assert not window.completion.note.isVisible()
+        take(qtbot, window, FREE_FORM)
+        complete(qtbot, window)
+        preset = registry.get(name)
+        assert window.completion.note.isVisible() == preset.network(preset.config(data.MNIST)).prefix_only
+        assert window.completion.note.text().startswith(f"{preset.title} reads row by row from the top")
 
 
 def network_of(name: str):

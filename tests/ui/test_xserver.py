@@ -98,39 +98,25 @@ def test_a_person_draws_completes_and_quits(screen, tmp_path):
     assert (made[:14] == saved[:14]).mean() > 0.97  # the completion keeps the sketch, but for the outline's pixels
 
 
-@pytest.mark.parametrize(("layout", "a", "q"), [("ru", 38, 24), ("gr", 38, 24), ("il", 38, 24), ("fr", 24, 38)])
-def test_shortcuts_on_a_keyboard_with_one_layout_that_is_not_latin(screen, tmp_path, layout, a, q):
+def test_shortcuts_on_keyboards_with_one_layout_that_is_not_latin(screen, tmp_path):
     """And on one without digits but with Shift. Keys are pressed by their code, which is their place."""
     if shutil.which("setxkbmap") is None:
         pytest.skip("setxkbmap not here; apt-get install x11-xkb-utils")
-    tmp_path.chmod(0o700)
-    state = tmp_path / "session.json"
-    session.save(session.Session(toured=True), state)
-    given = screen | {"VSSM_STATE": str(state)}
-    process = subprocess.Popen([sys.executable, ROOT / "main.py"], env=given, stderr=subprocess.PIPE, text=True)
-    try:
-        act(screen, "search", "--sync", "--onlyvisible", "--name", "VSSM Sketchpad", "windowfocus", "sleep", "2")
-        subprocess.run(["setxkbmap", "-layout", layout], env=screen, check=True)  # a server without programs forgets it
-        act(screen, "sleep", "0.5", "key", "26", "key", "11", "sleep", "0.5")  # E and 2
-        for code in (a, q):
-            act(screen, "keydown", "Control_L", "key", code, "keyup", "Control_L", "sleep", "0.5")
-        _, err = process.communicate(timeout=LONG)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-    saved = session.load(state)
-    assert process.returncode == 0 and err == ""
-    assert saved.tool == "eraser" and saved.model == "transformer" and saved.dataset_settings.sketch.known.all()
+    run(screen, tmp_path, "pressing.py", *("ru", 38, 24), *("gr", 38, 24), *("il", 38, 24), *("fr", 24, 38))
 
 
 def test_every_panel_is_dragged_everywhere(screen, tmp_path):
     """By its title: out, about, onto another, into tabs and out of them; and while keys move panels."""
     # some 25 seconds: 63 drags and double clicks, each at the pace at which the window follows the pointer
-    tmp_path.chmod(0o700)
-    words = [sys.executable, "-X", "faulthandler", ROOT / "tests" / "dragging.py", tmp_path]
+    run(screen, tmp_path, "dragging.py")
+
+
+def run(screen: dict, folder: Path, program: str, *words) -> None:
+    """One of the programs beside the tests, on that screen."""
+    folder.chmod(0o700)
+    command = [sys.executable, "-X", "faulthandler", ROOT / "tests" / program, folder, *map(str, words)]
     given = screen | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(words, env=given, capture_output=True, text=True, timeout=2 * LONG)
+    done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=2 * LONG)
     assert done.returncode == 0, done.stderr
 
 

@@ -155,7 +155,7 @@ def test_the_limit_of_the_machine(capsys):
         assert m["operations"] < other["operations"] <= 2 * m["operations"] and m["bytes"] < other["bytes"]
         assert m["limit_share"] == pytest.approx(m["products_seconds"] / m["seconds_median"])
     assert 2e8 < one["models"]["vssm"]["operations"] < 5e8  # of a picture; see docs/MODELS.md
-    assert vssm(*words) == 0
+    assert vssm(*words[:2], "vssm", *words[3:6], "--rows", 26, "--allow-busy") == 0
     assert "share of the limit" in capsys.readouterr().out
 
 
@@ -222,13 +222,13 @@ def test_what_is_no_record_is_refused(text, tmp_path, capsys):
 # --- other programs -------------------------------------------------------------------------------------------------
 
 
-LOOPS = 3  # a core: beside them even a machine whose cores are all at work here is busy with others
+CORES = os.cpu_count() or 1
 
 
 @contextlib.contextmanager
-def busy():
-    """Busy loops on all cores."""
-    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(LOOPS * (os.cpu_count() or 1))]
+def busy(loops: int):
+    """So many busy loops."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
     try:
         yield
     finally:
@@ -240,8 +240,8 @@ def busy():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it at once")
 def test_a_busy_machine_shows_no_ratios_unless_told_to(capsys):
-    words = ["bench", "--models", "vssm,transformer", "--repeat", 1, "--rows", 27, "--threads", os.cpu_count()]
-    with busy():
+    words = ["bench", "--models", "vssm,transformer", "--repeat", 1, "--rows", 27, "--threads", CORES]
+    with busy(1 + CORES // 8):  # each gets half a core or more, and a twentieth of all is too much
         record = vssm_json(capsys, *words)
         assert vssm(*words) == 0
         out = capsys.readouterr().out
@@ -323,13 +323,13 @@ COMPLETES = """if True:
 
 @pytest.mark.skipif(sys.platform != "linux" or (os.cpu_count() or 1) < 2, reason="wants two threads of Linux's OpenMP")
 def test_a_completion_on_a_busy_machine_takes_about_its_usual_time(tmp_path):
-    """Two threads and six busy loops on two cores: more than a second where the threads spin."""
+    """Three busy loops a core: more than a second where the threads spin."""
     words = ["complete", "--model", "vssm", "--prompt", SEVEN, "--threads", 2, "--out", tmp_path / "out.png", "--json"]
     command, pipe = [sys.executable, "-c", COMPLETES, *map(str, words)], subprocess.PIPE
     with subprocess.Popen(command, env=environment(), stdin=pipe, stdout=pipe, text=True) as process:
         while process.stdout.readline().strip():
             pass
-        with busy():
+        with busy(3 * CORES):
             out, _ = process.communicate("\n", timeout=60)
     assert process.returncode == 0 and json.loads(out)["seconds"] < 0.5
 

@@ -28,6 +28,12 @@ def seven() -> Prompt:
     return examples(data.MNIST)[0].prompt
 
 
+@pytest.fixture(scope="module")
+def foot(seven) -> Prompt:
+    """A seven that lacks its foot only, which is written sooner."""
+    return seven.with_rows(20)
+
+
 def test_events_come_in_order_and_agree(generator, seven):
     events = list(generator.generate(GenerationRequest(seven, samples=2, every=0)))
     started, finished = events[0], events[-1]
@@ -93,33 +99,23 @@ def test_whoever_waits_is_answered_after_the_next_call(seven):
     assert calls[:3] == [6, 7, 8] and len(calls) == 4
 
 
-def test_unfilled_pixels_are_marked(generator, seven):
-    for event in generator.generate(GenerationRequest(seven, every=0)):
+def test_unfilled_pixels_are_marked(generator, foot):
+    for event in generator.generate(GenerationRequest(foot, every=0)):
         if isinstance(event, Progress):
-            assert event.filled.shape == event.images.shape[:3] and event.filled[:, seven.known].all()
+            assert event.filled.shape == event.images.shape[:3] and event.filled[:, foot.known].all()
             assert (event.images[~event.filled] == 0).all()
-            assert event.tokens == int((event.filled & ~seven.known).sum())
+            assert event.tokens == int((event.filled & ~foot.known).sum())
 
 
-def test_a_seed_recreates_a_completion(generator, seven):
-    images = [run(generator, GenerationRequest(seven, samples=3, seed=s)).images for s in (5, 5, 6)]
+def test_a_seed_recreates_a_completion(generator, foot):
+    images = [run(generator, GenerationRequest(foot, samples=3, seed=s)).images for s in (5, 5, 6)]
     assert (images[0] == images[1]).all() and (images[0] != images[2]).any()
 
 
-def test_samples_of_one_prompt_differ(generator):
-    images = run(generator, GenerationRequest(Prompt.empty(28, 28, 1), samples=4)).images
-    assert len({i.tobytes() for i in images}) == 4
-
-
-def test_completions_are_ink_where_ink_is_expected(generator, seven):
-    """A seven's lower half holds a stroke: some ink, not noise all over."""
-    images = run(generator, GenerationRequest(seven, samples=16, seed=1)).images[:, 14:] > 0
-    assert 0.02 < images.mean() < 0.25
-
-
-def test_no_stray_pixels_on_the_frame(generator):
+def test_samples_differ_and_have_no_stray_pixels_on_the_frame(generator):
     """One in 8,000 pixels on a digit's frame is inked; noise of too little precision would sprinkle one in 500."""
     images = run(generator, GenerationRequest(Prompt.empty(28, 28, 1), samples=32, seed=2)).images > 0
+    assert len({image.tobytes() for image in images}) == 32
     frame = np.ones((28, 28), bool)
     frame[1:-1, 1:-1] = False
     assert images[:, frame].mean() < 0.0015
@@ -130,7 +126,7 @@ def test_closing_the_iterator_cancels(generator, seven):
     taken = list(itertools.islice(events, 3))
     events.close()
     assert len(taken) == 3 and next(events, None) is None
-    assert isinstance(run(generator, GenerationRequest(seven)), Finished)  # and the generator lives on
+    assert isinstance(run(generator, GenerationRequest(seven.with_rows(25))), Finished)  # and the generator lives on
 
 
 def test_grey_known_pixels_come_back_exactly(generator):
@@ -140,17 +136,17 @@ def test_grey_known_pixels_come_back_exactly(generator):
     assert (images[:, prompt.known] == prompt.pixels[prompt.known]).all()
 
 
-def test_what_lies_under_the_unknown_part_does_not_matter(generator, seven):
-    other = Prompt(np.where(seven.known[..., None], seven.pixels, 255).astype(np.uint8), seven.known)
-    first, second = (run(generator, GenerationRequest(p, seed=9)).images for p in (seven, other))
+def test_what_lies_under_the_unknown_part_does_not_matter(generator, foot):
+    other = Prompt(np.where(foot.known[..., None], foot.pixels, 255).astype(np.uint8), foot.known)
+    first, second = (run(generator, GenerationRequest(p, seed=9)).images for p in (foot, other))
     assert (first == second).all()
 
 
-def test_batches_agree_with_single_prompts(generator, seven):
+def test_batches_agree_with_single_prompts(generator, foot):
     """Row by row a batch of one prompt repeated draws what the event flow draws for that many samples."""
-    pixels, known = np.repeat(seven.pixels[None], 4, 0), np.repeat(seven.known[None], 4, 0)
+    pixels, known = np.repeat(foot.pixels[None], 4, 0), np.repeat(foot.known[None], 4, 0)
     images, seconds, calls = generator.complete_batch(pixels, known, seed=3)
-    finished = run(generator, GenerationRequest(seven, samples=4, seed=3))
+    finished = run(generator, GenerationRequest(foot, samples=4, seed=3))
     assert (images == finished.images).all() and calls == finished.network_calls and seconds > 0
 
 
@@ -189,8 +185,8 @@ def test_shipped_weights_carry_their_scores():
         assert shipped.path.stat().st_size < 16 * 2**20
 
 
-def test_requests_and_events_are_plain_frozen_data(generator, seven):
-    for event in generator.generate(GenerationRequest(seven)):
+def test_requests_and_events_are_plain_frozen_data(generator, foot):
+    for event in generator.generate(GenerationRequest(foot)):
         with pytest.raises(dataclasses.FrozenInstanceError):
             event.seconds = 0
         assert not any(isinstance(v, torch.Tensor) for v in vars(event).values())
