@@ -19,7 +19,7 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 POSIX = sys.platform != "win32"  # processes are forked there
-PRELOADED = ["vssm.cli.commands", "fuzzing", "forked"]
+PRELOADED = ["vssm.cli.commands", "torch._dynamo", "fuzzing", "forked"]  # the second is loaded by any optimizer
 
 
 Call = Callable[[list[str]], int | None]  # takes the words of a command line, returns an exit code

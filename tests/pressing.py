@@ -1,5 +1,5 @@
-"""Presses shortcuts by a real keyboard whose layout is not Latin: `python pressing.py FOLDER LAYOUT A Q …`, with the codes
-of two keys, on an X server. Fails by an AssertionError, or as Qt does."""
+"""Presses shortcuts by a real keyboard whose layout is not Latin: `python pressing.py FOLDER LAYOUT A Q …`, with the
+codes of two keys, on an X server. Fails by an AssertionError, or as Qt does."""
 
 import os
 import sys
