@@ -56,6 +56,7 @@ OUTSIDE = {
     "a file URL": svg('<image href="file:///dev/zero" width="9" height="9"/>'),
     "a URL": svg('<image href="https://example.org/a.png" width="9" height="9"/>'),
     "another prefix": svg('<image xmlns:q="http://www.w3.org/1999/xlink" q:href="secret.png"/>'),
+    "an animation": svg(f'<image href="#a"><set attributeName="xlink:href" to="a.png"/></image>{RED}'),
     "use": svg('<use xlink:href="other.svg#a"/>'),
     "url in an attribute": svg('<rect width="9" height="9" fill="url(other.svg#a)"/>'),
     "url in a style": svg('<rect width="9" height="9" style="fill: url( \'other.svg#a\' )"/>'),

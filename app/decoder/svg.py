@@ -59,6 +59,8 @@ def require_self_contained(content: bytes, name: str) -> None:
         for key, value in attributes.items():
             if (_local(key) in ("href", "src") and not EMBEDDED.match(value.strip())) or key.lower() == "xml:base":
                 refuse(key)
+            if _local(key) == "attributename" and _local(value.strip()) in ("href", "src"):
+                refuse("an animated reference")
             if _local(key) == "style" or "url" in value.lower():
                 check_style(value)
 
