@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from app.ui.docks import AREAS, SIZES
 from app.ui.help import about, glossary
 from app.ui.widgets import number_field
 from vssm import data
+from vssm.files import resources
 from vssm.models import registry
 
 if TYPE_CHECKING:
@@ -101,6 +103,7 @@ TOOLS = (
 )
 
 ENLARGED = "10", "40"  # times
+GESTURES = resources.folder("assets") / "gestures.csv"  # what is done without an action, by menu
 PANELS = {"completion": "Completion", "timing": "Timing", "latents": "Latents"}  # the others have actions of their own
 
 
@@ -363,32 +366,6 @@ def shown(key: str) -> str:
     )
 
 
-GESTURES = (  # what is done without an action, by menu
-    ("Sketch", "Left button, pen, finger", "Draw with the chosen tool"),
-    ("Sketch", "Right button, pen's rubber", "Erase"),
-    ("Sketch", "Shift, with the rectangle", "Make unknown"),
-    ("Sketch", "Alt + click", "Take a pixel's colour"),
-    ("Sketch", "Arrows, Space, Delete", "Move the pen, draw, erase (with the sketch in focus)"),
-    ("Result", "Point at a sample", "Lay it over the sketch"),
-    ("Result", "Click a sample, Space", "Pin it; once more, make it the sketch"),
-    ("Result", "Right click on it", "Copy, save, pin, use; unpin a pinned one"),
-    ("Result", "Delete", "Unpin it"),
-    ("Result", "Arrows", "From sample to sample, or from pixel to pixel"),
-    ("Result", "Click or drag on latents", "Draw these codes anew, all others held"),
-    ("Result", "Arrows, Shift, Space, Backspace", "Move, mark several, draw anew, take back (on the latents)"),
-    ("Race", "Arrows, Home, End", "Frame by frame (on the race's axis)"),
-    ("View", "Drag a panel's title", "Move the panel"),
-    ("View", "Double click on a title", "Float the panel, or dock it"),
-    ("View", "Drag a border", "Resize panels"),
-    ("View", "Esc, in a message", "Close the message"),
-    ("Plots", "Wheel, drag", "Zoom (over an axis: that one); Shift + drag moves"),
-    ("Plots", "Double click, Home", "The whole again"),
-    ("Plots", "Arrows", "From point to point, with its values (with the plot in focus)"),
-    ("Plots", "+, −, Shift + arrows", "Zoom, move"),
-    ("Plots", "Right button, menu key", "Copy or save as PNG, SVG, CSV"),
-)
-
-
 def cheat_sheet() -> str:
     """All shortcuts and gestures as one page of HTML."""
     menus: dict[str, list[str]] = {}
@@ -399,8 +376,9 @@ def cheat_sheet() -> str:
                 f"<tr><td align=right width='45%' style='white-space: nowrap'>{keys}&nbsp;&nbsp;</td>"
                 f"<td>{spec.text}</td></tr>"
             )
-    for menu, keys, text in GESTURES:
-        menus.setdefault(menu, []).append(f"<tr><td colspan=2><b>{keys}</b>: {text}</td></tr>")
+    with GESTURES.open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            menus.setdefault(row["menu"], []).append(f"<tr><td colspan=2><b>{row['keys']}</b>: {row['text']}</td></tr>")
     sections = {name: _section(name, rows) for name, rows in menus.items()}
     columns = _columns(sections, {name: len(rows) for name, rows in menus.items()})
     cells = "".join(f"<td width='{100 // len(columns)}%'>{column}</td>" for column in columns)
