@@ -510,7 +510,7 @@ def test_the_race_takes_the_place_of_completions_and_gives_it_back(three, qtbot)
         before = [panel.geometry() for panel in panels]
         press(qtbot, window, "V")
         qtbot.wait(20)
-        assert window.race.isVisible() and not window.timing.isVisible() and window.size() == size
+        assert window.race.isVisible() and not window.completion.isVisible() and window.size() == size
         assert window.sketch.width() == pytest.approx(before[0].width(), abs=12)
         for one in itertools.chain(*map(window.race.findChildren, (QToolButton, QComboBox, QCheckBox))):
             if not one.isVisible():  # the bars' have no place yet
