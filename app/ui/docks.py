@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QMenu,
     QScrollArea,
+    QTabBar,
     QTabWidget,
     QToolButton,
     QWidget,
@@ -295,6 +296,8 @@ class Docks(QMainWindow):
         ):
             wanted = [max(1, round(self._shares[name][i] * whole)) for name in docked]
             self.resizeDocks(list(docked.values()), wanted, way)
+        for bar in self.findChildren(QTabBar):  # which Qt makes where panels lie one over the other
+            bar.setAccessibleName("Panels in one place")
 
     @Slot()
     def _note(self) -> None:
