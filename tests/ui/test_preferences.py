@@ -53,6 +53,7 @@ LOOKS = {
     "layout": st.sampled_from(["", "AAAA", "//79/A=="]),
     "toured": st.booleans(),
     "more": st.booleans(),
+    "less_motion": st.booleans(),
 }
 
 
