@@ -67,7 +67,7 @@ class Dock(QDockWidget):
         self.setAccessibleName(title)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # the frame is the dock's, not the card's
         card.setObjectName("docked")
-        card.body.setContentsMargins(13, 8, 13, 11)
+        card.body.setContentsMargins(13, 4, 13, 8)
         self.setWidget(card)
         tip = "Float, move or close this panel; its title can be dragged, too"
         self.more = QToolButton(popupMode=QToolButton.ToolButtonPopupMode.InstantPopup)

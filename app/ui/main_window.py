@@ -43,7 +43,7 @@ from app.ui.panels.timing import TimingPanel
 from app.ui.race_controller import RaceController, ScalingController
 from app.ui.settings_bar import SettingsBar
 from app.ui.story import Story
-from app.ui.widgets.card import button, configured, filled, label, spaced, wrap_tips
+from app.ui.widgets.card import OneLine, button, configured, filled, spaced, wrap_tips
 from app.ui.widgets.number_field import DecimalField, WholeField
 from app.ui.widgets.pause_button import WORDS
 from app.ui.widgets.plot import Plot
@@ -151,11 +151,11 @@ class Window(QMainWindow):
         whole = QWidget()
         filled(spaced(QVBoxLayout(whole), 0), self.bar, (self.room, 1))
         self.setCentralWidget(whole)
-        tip = "Device, threads, and the chosen model's size and score on the test set"
-        self.status = configured(label(""), accessibleName="Status", toolTip=tip)
+        self.status = configured(OneLine(), accessibleName="Status")
         self.statusBar().addWidget(self.status, 1)
         self.statusBar().addPermanentWidget(self.live.counter)
         self.statusBar().setSizeGripEnabled(False)
+        self.statusBar().setContentsMargins(8, 0, 8, 0)
 
     def _connect(self) -> None:
         for part in (self.jobs, self.runs, self.files, self.race, self.models):

@@ -86,7 +86,7 @@ def apply(theme: Theme) -> None:
     for roles, colour in (
         ((role.Window, role.Button), theme.raised if theme.dark else theme.window),
         ((role.Window,), theme.window),
-        ((role.Base,), theme.card),
+        ((role.Base,), theme.raised if theme.dark else theme.card),  # fields are seen on a card
         ((role.AlternateBase, role.ToolTipBase), theme.raised),
         ((role.WindowText, role.Text, role.ButtonText, role.ToolTipText, role.BrightText), theme.text),
         ((role.PlaceholderText,), theme.muted),

@@ -32,7 +32,7 @@ from vssm.sampling.events import Finished
 
 MANY = 16  # samples, from which on they take more room
 SAMPLE, PIN = (72, 400), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
-PINS, STRIP = 116, 78  # width of the pinned ones, height of the strip with them and the runs
+PINS, STRIP = 116, 74  # width of the pinned ones, height of the strip with them and the runs
 RULE = """\
 Point at one: it lies over your sketch. Click: it is pinned. Click a pinned one: it becomes your sketch.
 A right click has more, and unpins a pinned one. By keyboard: arrows, Space for a click, Return for the sketch, Delete

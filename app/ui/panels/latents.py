@@ -56,6 +56,7 @@ ANOTHER = "Draw another code, and with it another {}, that the sketch may become
 BEFORE = "Hold to see the picture as it was before the last edit; framed is what has changed to the eye"
 ENTROPY, ENTROPIES = "entropy: prior {} nats", "surprise (KL) {2} · entropy: prior {0}, posterior {1} nats"
 SURPRISE = "how surprised the model is at this plan (KL): {} nats"
+PLAN = "The plan of the picture, which was drawn before its pixels."
 TOUCH = "Click a code: another is drawn in its place, and the picture follows."
 PICKED = -1  # in the place of a level: the code framed is a person's choice
 NOTHING = "no change to be seen: try a larger dot"
@@ -390,7 +391,7 @@ class LatentPanel(Card):
         is known."""
         sums = {view: formatting.nats(sum(map(np.nansum, self._maps(run, view).values()))) for view in list(VIEWS)[1:]}
         if not self._more:
-            return SURPRISE.format(sums["KL"]) if run.posteriors else TOUCH
+            return SURPRISE.format(sums["KL"]) if run.posteriors else PLAN if run.recorded else TOUCH
         shown = ENTROPIES if run.posteriors else ENTROPY
         return shown.format(*(sums[view] for view in ("prior entropy", "posterior entropy", "KL")))
 

@@ -19,7 +19,7 @@ from app.ui.widgets.keys import Keys
 SPREAD = np.array((255, 92, 168))  # on a grey picture, unlike gold and white
 DIM = 0.45  # of the picture under the spread
 LEAST = 0.01  # the scale's end is never less, so that rounding is not taken for spread
-LEAST_SIDE = 196  # pixels of the picture, however small the window: the rest scrolls
+LEAST_SIDE = 168  # pixels of the picture, however small the window: the rest scrolls
 SCALE = 84, 10  # of the legend, in pixels
 POINT = "Point at a pixel:", "how likely? when?"
 LATER = "more when it has finished"
