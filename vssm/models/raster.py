@@ -238,15 +238,15 @@ class RasterModel(nn.Module):
         `forward` for one token, written flat: at this size calling a module costs as much as its work.
         """
         c, K = self.config, len(canvas)
-        r, q = divmod(t, c.width)
-        window = canvas[:, :, r : r + c.stem_rows + 1, q : q + 2 * c.stem_columns + 1].reshape(K, -1)
+        r, q = t // c.width, t % c.width
+        window = canvas.narrow(2, r, c.stem_rows + 1).narrow(3, q, 2 * c.stem_columns + 1).reshape(K, -1)
         x = self.enter(window, previous, tables.position[t], tables)
         return self.leave(self.step(x, states, t, tables.blocks), window, tables)
 
     def enter(self, window: Tensor, previous: Tensor, position: Tensor, tables: StepTables) -> Tensor:
         """Inputs [N, D] of tokens with windows [N, C · patch], pixels before them [N, C], and positions [N or 1, D]."""
         hidden = torch.addmm(tables.window_bias, window, tables.window).relu_()
-        return torch.addmm(position, hidden * hidden, tables.stem).addmm_(previous, tables.previous)
+        return torch.addmm(position, hidden.mul_(hidden), tables.stem).addmm_(previous, tables.previous)
 
     def leave(self, x: Tensor, window: Tensor, tables: StepTables) -> Tensor:
         """Raw outputs [N, P] of tokens [N, D] after the blocks, with their windows."""
@@ -308,9 +308,9 @@ class Decoding:
                 drawn = self.given[:, t]
             elif some[t]:
                 drawn = torch.where(self.mask[:, t, None], self.given[:, t], drawn)
-            self.flat[:, t] = drawn
+            self.flat.select(1, t).copy_(drawn)
             previous = network.signed(drawn)
-            self.inner[:, :, t // width, t % width] = previous
+            self.inner.select(2, t // width).select(2, t % width).copy_(previous)
             log_prob = (lambda: self.log_probability(torch.stack(raws, 1))) if t + 1 == T else None
             yield SamplingStep(self.flat.view(self.shape), t + 1, log_probability=log_prob)
 

@@ -134,19 +134,20 @@ class Transformer(RasterModel):
         c, K, shape = self.config, len(x), self.norm.normalized_shape
         for (w, window), cache in zip(tables, states, strict=True):
             h = torch.layer_norm(x, shape, w.norm1, w.norm1_bias)
-            qkv = torch.addmm(w.qkv_bias, h, w.qkv).view(K, 3, c.heads, -1)
-            cache[:, :, :, t] = qkv[:, 1:]
-            past = cache[:, :, :, 0 if window is None else max(0, t + 1 - window) : t + 1]
-            y = F.scaled_dot_product_attention(qkv[:, 0].unsqueeze(2), past[:, 0], past[:, 1])
-            x = self._finish(x, y.view(K, -1), w)
+            qkv = torch.addmm(w.qkv_bias, h, w.qkv).view(K, 3, c.heads, 1, -1)
+            cache.narrow(3, t, 1).copy_(qkv.narrow(1, 1, 2))
+            first = 0 if window is None else max(0, t + 1 - window)
+            keys, values = cache.narrow(3, first, t + 1 - first).unbind(1)
+            y = F.scaled_dot_product_attention(qkv.select(1, 0), keys, values)
+            self._finish(x, y.view(K, -1), w)
         return x
 
-    def _finish(self, x: Tensor, y: Tensor, w: AttentionWeights) -> Tensor:
-        """Add what attention found, y [N, D], to the tokens x [N, D], and run the small network."""
-        x = torch.addmm(w.out_bias, y, w.out).add_(x)
+    def _finish(self, x: Tensor, y: Tensor, w: AttentionWeights) -> None:
+        """Add what attention found, y [N, D], to the tokens x [N, D], and what the small network makes of them."""
+        x.add_(w.out_bias).addmm_(y, w.out)  # in place: `addmm` would copy the bias to every row first
         h = torch.layer_norm(x, self.norm.normalized_shape, w.norm2, w.norm2_bias)
-        h = torch.addmm(w.first_bias, h, w.first).relu_().square_()
-        return torch.addmm(w.last_bias, h, w.last).add_(x)
+        h = torch.addmm(w.first_bias, h, w.first).relu_()
+        x.add_(w.last_bias).addmm_(h.mul_(h), w.last)
 
     def segment(
         self, x: Tensor, states: list[Tensor], first: Tensor, tables: list[BlockWeights]
@@ -168,7 +169,7 @@ class Transformer(RasterModel):
             past = slice(0 if window is None else max(0, start + 1 - window), end)
             q, (k, v) = qkv[:, :, 0].transpose(1, 2), cache[:, :, :, past].unbind(1)
             y = F.scaled_dot_product_attention(q, k, v, masks[window][..., past])
-            x = self._finish(x, y.transpose(1, 2).reshape(K * R, D), w)
+            self._finish(x, y.transpose(1, 2).reshape(K * R, D), w)
         return x.view(K, R, D), []
 
 

@@ -75,5 +75,8 @@ def attention_weights(
     """Collect the tensors of a block by its layers; `mlp` is a linear layer, an activation and a linear layer."""
     norms, products = (norm1, norm2), (qkv, out, linear(mlp, 0), linear(mlp, 2))
     (a, a_bias), (b, b_bias) = ((norm.weight, norm.bias) for norm in norms)
-    q, o, first, last = ((layer.weight.t(), layer.bias) for layer in products)
+    # one row is multiplied fastest by a matrix that lies in memory along its longer side
+    wide = (layer.out_features > layer.in_features for layer in products)
+    turned = (layer.weight.t().contiguous() if w else layer.weight.t() for layer, w in zip(products, wide, strict=True))
+    q, o, first, last = zip(turned, (layer.bias for layer in products), strict=True)
     return AttentionWeights(a, a_bias, *q, *o, b, b_bias, *first, *last)
