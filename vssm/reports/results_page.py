@@ -490,14 +490,17 @@ def _study(study: studies.Study, dataset: data.DataSet, folder: Path) -> list[st
     header, cells = studies.table(record)
     budget = f"{record['minutes']:g} minutes of training a run, " if record["minutes"] else "the shipped weights, "
     command = f"python -m vssm study {study.name}" + (f" --minutes {record['minutes']:g}" if record["minutes"] else "")
+    command, scored = f"{command} --data {dataset.name}", ""
+    if record["images"] is not None:
+        command += f" --limit {record['images']}"
+        scored = f"scored on the first {record['images']:,} test {dataset.subject}s; "
     text = [
         f"#### {study.title}",
         study.question,
         markdown(header, cells),
         f"![{study.title}](studies/{file.stem}.svg)",
-        f"`{command} --data {dataset.name} --limit {record['images']}`: {budget}scored on the first "
-        f"{record['images']:,} test {dataset.subject}s; seed {record['seed']}, {record['machine']['cpu']}, "
-        f"{record['device']}, {record['date']}.",
+        f"`{command}`: {budget}{scored}seed {record['seed']}, {record['machine']['cpu']}, {record['device']}, "
+        f"{record['date']}.",
     ]
     if (notes := file.with_suffix(".md")).exists():
         text.append(notes.read_text(encoding="utf-8").strip())

@@ -18,7 +18,7 @@ import torch
 
 from vssm import checkpoint, data, device
 from vssm.errors import UserError
-from vssm.evaluation import benchmark
+from vssm.evaluation import benchmark, decoders
 from vssm.evaluation.evaluate import Evaluation, Settings, check_limit
 from vssm.evaluation.metrics import lower_half_unknown, share_error
 from vssm.files import atomic, strict_json
@@ -42,6 +42,7 @@ class Run:
         sampler: The sampler of shipped weights; None to train a model.
         parameter: The sampler's whole number; None for the usual value.
         levels_held: How many levels of latents, from the first one on, come from the posterior; None for none.
+        decoder: What decodes the shipped weights, one of `decoders.DECODERS`; None where that is not the question.
     """
 
     label: str
@@ -51,6 +52,7 @@ class Run:
     sampler: str | None = None
     parameter: int | None = None
     levels_held: int | None = None
+    decoder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,21 @@ COLUMNS = {
     "network_calls": Column("network calls", ",", Axis("network calls", log=True)),
     "tokens_per_call": Column("tokens a call", ".1f", Axis("tokens a call", log=True)),
     "acceptance": Column("drafts accepted", ".1%", Axis("drafts accepted", percent=True)),
+    "same": Column("pictures equal to ours", ".0%", Axis("pictures equal to ours", percent=True)),
 }
+DECODED = {
+    batch: {
+        f"seconds_{batch}": Column(
+            f"seconds, batch {batch}", ".3f", Axis(f"seconds a run, {batch} at a time", log=True)
+        ),
+        f"ratio_{batch}": Column("times as fast as ours", ".2f", Axis("times as fast as ours")),
+        f"low_{batch}": Column("a quarter of turns below", ".2f", Axis("a quarter of turns below")),
+        f"high_{batch}": Column("a quarter above", ".2f", Axis("a quarter above")),
+        f"busy_{batch}": Column("cores that others used", ".1f", Axis("cores that others used")),
+    }
+    for batch in decoders.BATCHES
+}
+COLUMNS |= {name: column for columns in DECODED.values() for name, column in columns.items()}
 LIKELIHOODS = {"nats": "nats", "bits/dim": "bits_per_dim"}  # by the unit that a data set's likelihoods are told in
 TRAINED = ("images", "nats", "label_kept", "label_kept_upper")
 SAMPLED = ("label_kept", "fid", "seconds", "network_calls", "tokens_per_call")
@@ -117,6 +133,11 @@ class Study:
     def trains(self) -> bool:
         """Whether its models are trained; otherwise they are the shipped ones."""
         return self.runs[0].sampler is None
+
+    @property
+    def decodes(self) -> bool:
+        """Whether it compares what decodes the shipped weights; nothing is scored then."""
+        return self.runs[0].decoder is not None
 
 
 STUDIES = {
@@ -201,6 +222,23 @@ STUDIES = {
             joined=True,
             each_level=True,
         ),
+        Study(
+            "decoders",
+            "The Transformer decoded by others",
+            "Is the loop that decodes our Transformer the fastest there is? The same weights by torch.compile and by "
+            "ONNX Runtime, each with static caches, in turns.",
+            tuple(
+                Run(label, "transformer", sampler="sequential", decoder=decoder)
+                for decoder, label in (
+                    ("ours", "ours"),
+                    ("inductor", "torch.compile (Inductor)"),
+                    ("onnx", "ONNX Runtime"),
+                )
+            ),
+            (*(name for columns in DECODED.values() for name in columns), "same"),
+            "seconds_1",
+            "seconds_64",
+        ),
     )
 }
 
@@ -225,13 +263,21 @@ def study(
     """Make all runs of a study, one after another; returns its record.
 
     "rows" holds for every run its label and the measures: on the first `limit` test images, and with as many
-    unconditional samples. Training, if any, takes `minutes` a run. Raises UserError for missing data, weights or modes.
+    unconditional samples. Training, if any, takes `minutes` a run. Raises UserError for missing data, weights, modes or
+    packages.
     """
-    where = device.choose(device_name)
-    check_limit(limit, len(data.load(dataset, "test", data_folder)[0]))  # before the training, not after
+    where, decoded = device.choose(device_name), dict[str, dict[str, Any]]()
+    if what.decodes:  # pictures from nothing, on the CPU: no test images
+        where, names = torch.device("cpu"), [run.decoder for run in what.runs if run.decoder]
+        made = checkpoint.load(checkpoint.shipped(what.runs[0].model, dataset.name), what.runs[0].model)
+        decoded = decoders.compare(made, names, quiet=quiet)
+    else:
+        check_limit(limit, len(data.load(dataset, "test", data_folder)[0]))  # before the training, not after
     rows = []
     for run in each_level(what.runs[0], dataset) if what.each_level else what.runs:
-        if what.trains:
+        if run.decoder:
+            found = decoded[run.decoder]
+        elif what.trains:
             found = _trained(run, dataset, minutes, limit, seed, device_name, data_folder, quiet)
         else:
             found = _sampled(run, dataset, limit, seed, where, data_folder, quiet)
@@ -240,7 +286,7 @@ def study(
         "study": what.name,
         "data": dataset.name,
         "minutes": minutes if what.trains else None,
-        "images": limit,
+        "images": None if what.decodes else limit,
         "seed": seed,
         "threads": torch.get_num_threads(),
         "device": device.describe(where),
