@@ -20,7 +20,7 @@ from measured import TINY, point
 from vssm import data
 from vssm.cli import commands
 from vssm.errors import UserError
-from vssm.evaluation import scaling, scaling_runner
+from vssm.evaluation import memory, scaling, scaling_runner
 from vssm.evaluation.scaling import Began, Contender, Measured, ScalingRequest, Working
 from vssm.models import registry
 from vssm.reports import svg_plot
@@ -227,7 +227,7 @@ def test_a_record_of_what_there_is():
         point("transformer", 16, 3.0),
         point("mamba", 16, 2.0),
         point("vssm", 36, 2.25),
-        point("vssm", 64, 4.0, acceptance=0.25),
+        point("vssm", 64, 4.0, acceptance=0.25, memory=7_400_000),
         point("transformer", 64, 6.0),
     ]
     made = json.loads(json.dumps(scaling_runner.record(points, small(), "CPU")))
@@ -240,8 +240,8 @@ def test_a_record_of_what_there_is():
     assert made["ratio_to_transformer"]["64"] == {"vssm": 1.5, "transformer": 1.0}
     header, rows = scaling.table(made)
     assert [len(row) for row in rows] == [len(header)] * 3
-    assert rows[0] == ["VSSM", "7", "1.0000 s (3.0 ×)", "2.2500 s", "4.0000 s (1.5 ×)", "1.00", "1.00"]
-    assert rows[1][3:] == ["–", "6.0000 s (1.0 ×)", "–", "–"] and rows[2][3:] == ["–", "–", "–", "–"]
+    assert rows[0] == ["VSSM", "7", "1.0000 s (3.0 ×)", "2.2500 s", "4.0000 s, 7 MB (1.5 ×)", "1.00", "1.00"]
+    assert rows[1][3:] == ["–", "6.0000 s (1.0 ×)", "–", "–"] and rows[2][3:] == ["–"] * 4
     assert "fitted over T = 16 to 64." in scaling.notes(made) and "VSSM kept 25% of its drafts" in scaling.notes(made)
     drawn = scaling.picture(made)
     assert ">VSSM ∝ T^1.00<" in drawn and ">Mamba<" in drawn and ">Transformer<" in drawn
@@ -249,9 +249,39 @@ def test_a_record_of_what_there_is():
     made = scaling_runner.record(shorter, small(), "CPU")  # each is told with the lengths that it was measured at
     assert "fitted over T = 16 to 64 (VSSM); T = 4 to 36 (Mamba)." in scaling.notes(made)
     assert ">Mamba ∝ T^0.75, T = 4 to 36<" in scaling.picture(made)
+    header, (first, _, third) = scaling.table(made)  # Mamba has four lengths
+    assert header[-2:] == ["fixed cost", "∝ T^ without it"] and first[-2:] == ["–", "–"] and third[-1] != "–"
+    assert "c · T^a" in scaling.notes(made)
     alone = scaling_runner.record([point("vssm", 16, 1.0)], small(), "CPU")
     assert alone["ratio_to_transformer"] == {} and "fitted" not in scaling.notes(alone)
     assert scaling.table(alone)[1] == [["VSSM", "7", "1.0000 s", "–", "–"]]
+    assert "Memory: by" in scaling.notes(made) and "Memory: by" not in scaling.notes(alone)
+
+
+@given(st.floats(0.2, 2.5), st.floats(0, 2), st.floats(-9, 3))
+def test_a_fixed_cost_is_told_from_what_grows(slope, fixed, shift):
+    """Of times that are exactly such a law, within the grid of exponents."""
+    lengths, scale = scaling.LENGTHS, 2.0**shift
+    seconds = [scale * (fixed + (n / lengths[0]) ** slope) for n in lengths]
+    found, exponent = scaling.fixed_cost(lengths, seconds)
+    assert exponent == pytest.approx(slope, abs=0.011) and found == pytest.approx(scale * fixed, abs=0.1 * seconds[0])
+
+
+def test_a_cost_below_nothing_is_not_found():
+    """The least times lie below every power law: none is fixed, and four lengths are needed."""
+    seconds = [0.1, 2.0, 4.0, 8.0]
+    assert scaling.fixed_cost([256, 512, 1024, 2048], seconds)[0] == 0
+    assert scaling.fixed_cost([256, 512, 1024], seconds[:3]) is None
+
+
+@pytest.mark.skipif(not memory.RESET.exists(), reason="only Linux tells it")
+def test_the_peak_of_memory_is_measured():
+    meter = memory.PeakMemory(CPU)
+    torch.ones(2**24)  # 64 MiB, freed at once
+    assert 60e6 < meter.read() < 120e6
+    assert memory.PeakMemory(CPU).read() < 30e6  # begins anew
+    (found,) = (e for e in scaling_runner.measure(small("vssm", lengths=(1024,)), CPU) if type(e) is Measured)
+    assert found.memory is not None and 4 * found.parameters < found.memory + 30e6
 
 
 def test_curves_are_told_apart_and_have_a_legend():

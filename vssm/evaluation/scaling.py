@@ -29,6 +29,7 @@ from vssm.reports import svg_plot
 LENGTHS = 256, 512, 1024, 2048, 4096
 LEAST, MOST = 4, 16384
 FITTED = 3  # lengths, at least, that an exponent is fitted to: through two every law passes
+EXPONENTS = np.arange(0, 3, 0.01)  # among which that beside a fixed cost is sought
 PARAMETERS = 850_000  # of every model: the Transformer's, as its preset for MNIST has it
 
 
@@ -110,6 +111,7 @@ class Measured:
         acceptance: The share of accepted drafts, for a model that drafts.
         device: In words.
         threads: How many CPU threads torch used.
+        memory: Bytes that the network and one run took at their peak; None if unknown.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Measured:
     acceptance: float | None = None
     device: str = ""
     threads: int = 0
+    memory: int | None = None
 
 
 Event = Began | Working | Measured
@@ -152,6 +155,22 @@ def exponent(lengths: Sequence[float], seconds: Sequence[float]) -> float | None
     if len(set(lengths)) < FITTED:
         return None
     return float(np.polyfit(np.log(lengths), np.log(seconds), 1)[0])
+
+
+def fixed_cost(lengths: Sequence[float], seconds: Sequence[float]) -> tuple[float, float] | None:
+    """Fit f and a in seconds = f + c · T^a, f and c at least 0, by least relative errors; None below four lengths."""
+    if len(set(lengths)) <= FITTED:
+        return None
+    sizes, times = np.asarray(lengths) / max(lengths), np.asarray(seconds)
+    fits = []
+    for a in EXPONENTS:
+        terms = np.stack([1 / times, sizes**a / times], 1)
+        fixed, growing = np.linalg.lstsq(terms, np.ones(len(times)), rcond=None)[0]
+        if fixed < 0 or growing < 0:
+            fixed, growing = 0.0, terms[:, 1].sum() / (terms[:, 1] ** 2).sum()
+        fits.append((float(((terms @ [fixed, growing] - 1) ** 2).sum()), float(fixed), float(a)))
+    _, fixed, a = min(fits)
+    return fixed, a
 
 
 def exponents(points: Sequence[Measured]) -> dict[str, tuple[float | None, float | None]]:
@@ -184,14 +203,23 @@ def words(title: str, slope: float | None, lengths: str = "") -> str:
 
 
 def table(made: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of a record: seconds and, if there is a Transformer, how many times faster than it."""
+    """Return header and rows of a record: seconds, memory and, if there is a Transformer, how many times faster than
+    it."""
     header = ["model", "parameters", *(f"T = {n:,}" for n in made["lengths"]), "∝ T^", "last three"]
+    apart = any(m.get("fixed_cost") for m in made["models"].values())
+    header += ["fixed cost", "∝ T^ without it"] if apart else []
 
     def cell(name: str, m: dict[str, Any], length: str) -> str:
         if length not in m["seconds"]:
             return "–"
         ratio = made["ratio_to_transformer"].get(length, {}).get(name)
-        return f"{m['seconds'][length]:.4f} s" + ("" if ratio is None else f" ({ratio:.1f} ×)")
+        memory = m.get("memory", {}).get(length)
+        beside = "" if memory is None else f", {memory / 1e6:,.0f} MB"
+        return f"{m['seconds'][length]:.4f} s{beside}" + ("" if ratio is None else f" ({ratio:.1f} ×)")
+
+    def fixed(m: dict[str, Any]) -> list[str]:
+        found = m.get("fixed_cost")
+        return [f"{found['seconds']:.4f} s", f"{found['exponent']:.2f}"] if found else ["–", "–"] if apart else []
 
     rows = [
         [
@@ -199,6 +227,7 @@ def table(made: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
             f"{m['parameters']:,}",
             *(cell(name, m, str(n)) for n in made["lengths"]),
             *("–" if slope is None else f"{slope:.2f}" for slope in _own_fits(m)[1]),
+            *fixed(m),
         ]
         for name, m in made["models"].items()
     ]
@@ -225,6 +254,12 @@ def notes(made: dict[str, Any]) -> str:
         lines.append(
             f"The exponents are fitted over {spans}. At batch 1 and small T the fixed cost of a network call hides the "
             "rest, so that the slope over the last three lengths tells more of what follows."
+        )
+    if any(m.get("fixed_cost") for m in made["models"].values()):
+        lines.append("Without the fixed cost: the exponent a of seconds = fixed cost + c · T^a, fitted to all lengths.")
+    if any("memory" in m for m in made["models"].values()):
+        lines.append(
+            "Memory: by how much the process grew, at most, for a network and a picture (on a GPU, its tensors)."
         )
     for m in made["models"].values():
         if "acceptance" in m:

@@ -16,8 +16,9 @@ from typing import Any
 
 import torch
 
-from vssm import checkpoint, data
+from vssm import checkpoint, data, device
 from vssm.evaluation import benchmark
+from vssm.evaluation.memory import PeakMemory
 from vssm.evaluation.scaling import (
     PARAMETERS,
     Began,
@@ -27,6 +28,7 @@ from vssm.evaluation.scaling import (
     ScalingRequest,
     Working,
     exponents,
+    fixed_cost,
     grid,
 )
 from vssm.models import registry
@@ -155,9 +157,11 @@ def _point(
     where: torch.device | None,
     urgent: Callable[[], bool],
 ) -> Iterator[Event]:
+    peak = PeakMemory(where or device.choose())
     made = generator(contender, dataset, length, request.parameters, where)
     yield Working()
     first = yield from _run(made, contender, 0, urgent)
+    memory = peak.read()
     repeats = max(1, min(request.repeat, int(ENOUGH / max(_seconds(first), 1e-9))))
     runs: list[Finished] = []
     for seed in range(1, repeats + 1):
@@ -181,6 +185,7 @@ def _point(
         acceptance=benchmark.drafting(runs, 1).get("acceptance"),
         device=runs[0].device,
         threads=runs[0].threads,
+        memory=memory,
     )
 
 
@@ -204,7 +209,7 @@ def _seconds(finished: Finished) -> float:
     return finished.seconds + finished.prompt_seconds
 
 
-def record(points: Sequence[Measured], request: ScalingRequest, device: str) -> dict[str, Any]:
+def record(points: Sequence[Measured], request: ScalingRequest, device_words: str) -> dict[str, Any]:
     """Return the record of `python -m vssm bench --lengths` for some points; lengths are keys, so they are text."""
     by_name: dict[str, list[Measured]] = {}
     for p in points:
@@ -218,7 +223,7 @@ def record(points: Sequence[Measured], request: ScalingRequest, device: str) -> 
         "machine": benchmark.machine(),
         "load_average": [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "threads": torch.get_num_threads(),
-        "device": device,
+        "device": device_words,
         "batch": 1,
         "data": request.data,
         "lengths": lengths,
@@ -231,7 +236,9 @@ def record(points: Sequence[Measured], request: ScalingRequest, device: str) -> 
                 "seconds": seconds[name],
                 "repeats": {str(p.length): p.repeats for p in own},
                 "network_calls": {str(p.length): p.network_calls for p in own},
-                **_acceptance(own),
+                **_where_known("acceptance", own),
+                **_where_known("memory", own),
+                "fixed_cost": _fixed(own),
                 "exponent": slopes[name][0],
                 "exponent_last": slopes[name][1],
                 "mode": own[0].sampler,
@@ -247,6 +254,12 @@ def record(points: Sequence[Measured], request: ScalingRequest, device: str) -> 
     }
 
 
-def _acceptance(own: list[Measured]) -> dict[str, Any]:
-    found = {str(p.length): p.acceptance for p in own if p.acceptance is not None}
-    return {"acceptance": found} if found else {}
+def _where_known(name: str, own: list[Measured]) -> dict[str, Any]:
+    found = {str(p.length): value for p in own if (value := getattr(p, name)) is not None}
+    return {name: found} if found else {}
+
+
+def _fixed(own: list[Measured]) -> dict[str, float] | None:
+    """Return the fixed cost in seconds, and the exponent without it."""
+    found = fixed_cost([p.length for p in own], [p.seconds for p in own])
+    return None if found is None else {"seconds": found[0], "exponent": found[1]}
