@@ -305,7 +305,8 @@ class Docks(QMainWindow):
         self._text = None
         room = self.contentsRect()
         for name, dock in self._docked().items():
-            self._shares[name] = dock.width() / room.width(), dock.height() / room.height()
+            wide, high = dock.width() / max(1, room.width()), dock.height() / max(1, room.height())
+            self._shares[name] = min(1.0, wide), min(1.0, high)  # one may hang over while the others make room
 
     def event(self, event) -> bool:
         done = super().event(event)

@@ -242,6 +242,14 @@ def test_the_layout_comes_back(window, qtbot, tmp_path):
     assert window.docks.docks["latents"].isVisible() and window.docks.docks["latents"].isFloating()
 
 
+def test_the_layout_is_kept_while_a_panel_hangs_over(window):
+    """As it may for a moment, while others make room."""
+    dock = window.docks.docks["timing"]
+    dock.resize(dock.width(), 3 * window.height())
+    window.docks._note()
+    assert dock_state.read(window.docks.layout_, ("panels", "race"), window.docks.docks, window.docks._version)
+
+
 def read(text: str) -> dict:
     return dock_state.read(text, ("panels", "race"), SHARES, VERSION)
 
