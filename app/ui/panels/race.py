@@ -27,8 +27,8 @@ from app.ui.widgets.time_axis import TimeAxis
 FRAME = 33  # milliseconds between two paintings of a replay
 SELDOM = 150  # the same while contestants run, so that painting costs their clocks nothing to speak of
 EMPTY = (
-    "A race lets models complete the sketch from the same seed, one after another, each alone on the clock. "
-    "Then all are played side by side on one axis of time."
+    "Press Race (⇧R): models complete the sketch from the same seed, one after another, each alone on the clock. Then "
+    "all are played side by side on one axis of time."
 )
 REPLAY = "The race again, by each model's own time"
 WIDEST = "{} first in 0.000 s; {} takes 000 × as long"
@@ -415,7 +415,7 @@ class RacePanel(Card):
         barred = self._barred and raced is not None and not self.running
         self._stack.setCurrentWidget(self._message if raced is None else self.bars if barred else self._holder)
         self.bars.state.setText(self._turn() if self.repeating else "")
-        self.replay.setVisible(not (barred or self._recorded))
+        self.replay.setVisible(raced is not None and not (barred or self._recorded))
         self._times.setVisible(not self._recorded)
         words = self._words()
         if words != self.words.text():
