@@ -164,7 +164,8 @@ class CompletionPanel(Card):
         if run is not None and run is not self.run:
             whole = run.request.details  # a glance while the pen moves is of no finished sketch
             advice = advise(run.prompt, data.get(run.data)) if whole else ""
-            self.advice.setText(advice.partition(",")[0])
+            how = advice.removeprefix("This sketch is ").partition(", unlike")[0]
+            self.advice.setText(f"Unlike MNIST's digits: {how}" if how else "")
             self.advice.setToolTip(advice)
         finishing = run is self.run and run is not None and run.finished is not self._finished
         self.run, self._finished = run, run.finished if run is not None else None
