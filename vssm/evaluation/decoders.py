@@ -38,9 +38,12 @@ class CompiledTransformer(Transformer):
 
     def __init__(self, config: TransformerConfig, backend: str = "inductor") -> None:
         super().__init__(config)
-        self.compiled = torch.compile(super().next_raw, backend=backend, fullgraph=True)
+        self.compiled, self.samples = torch.compile(super().next_raw, backend=backend, fullgraph=True), 0
 
     def next_raw(self, canvas: Tensor, previous: Tensor, states: list[Tensor], t: int, tables: StepTables) -> Tensor:
+        if len(canvas) != self.samples:
+            torch._dynamo.reset()  # else it compiles for any number of samples
+            self.samples = len(canvas)
         raw: Tensor = self.compiled(canvas, previous, states, t, tables)
         return raw
 
