@@ -7,8 +7,7 @@ import signal
 from pathlib import Path
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
-if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is: a core has a process of its own
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is: a core has a process of its own
 
 import fuzzing
 import numpy as np
@@ -21,6 +20,7 @@ from threaded import Thread
 
 import app  # noqa: F401 - before Qt is used
 
+LONG = 60_000  # milliseconds
 MANY = 50_000  # objects made since the last collection
 MAKE_ROOM = pytest.StashKey()  # what ends a full disk
 OURS_TO_IGNORE = r"This plugin does not support"  # the offscreen platform says so of every window, raised or grabbed
@@ -78,6 +78,27 @@ def no_threads_left():
     assert not running_threads()
 
 
+class PatientBot(QtBot):
+    """Waits longer than five seconds: the machine may be busy."""
+
+    def waitUntil(self, callback, *, timeout=LONG):
+        return super().waitUntil(callback, timeout=timeout)
+
+    def waitExposed(self, widget, *, timeout=LONG):
+        return super().waitExposed(widget, timeout=timeout)
+
+    def waitActive(self, widget, *, timeout=LONG):
+        return super().waitActive(widget, timeout=timeout)
+
+    def waitSignal(self, signal, *, timeout=LONG, **how):
+        return super().waitSignal(signal, timeout=timeout, **how)
+
+
+@pytest.fixture
+def qtbot(qapp, request):
+    return PatientBot(request)
+
+
 @pytest.fixture
 def window(no_threads_left, qtbot, tmp_path):
     """The real window, with all models and a state file of its own, on (an invisible) screen."""
@@ -104,7 +125,7 @@ def opened(qtbot, state, folder=None, story=False):
     qtbot.addWidget(window)
     with qtbot.waitExposed(window):
         window.show()
-    qtbot.waitUntil(lambda: window.models.are_ready, timeout=60000)
+    qtbot.waitUntil(lambda: window.models.are_ready)
     yield window
     window.close()
 
@@ -113,7 +134,7 @@ def opened(qtbot, state, folder=None, story=False):
 def bare(request, qapp, tmp_path_factory):
     """A window without weights for all tests of a file, which is quick; each has to set it up."""
     folder = tmp_path_factory.mktemp("bare")
-    for window in opened(QtBot(request), folder / "session.json", folder):
+    for window in opened(PatientBot(request), folder / "session.json", folder):
         yield window
     window.deleteLater()  # now and here: Python might do it in another thread
     QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)
