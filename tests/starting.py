@@ -3,6 +3,7 @@
 Each function is told of by one test in test_startup.py, and prints what it saw as JSON. Nothing here may import torch.
 """
 
+import functools
 import json
 import os
 import sys
@@ -15,6 +16,7 @@ from PySide6.QtWidgets import QApplication
 
 from app import application
 from app.core import csv_export
+from app.ui import main_window
 from app.ui.image_import import Importer
 from app.ui.main_window import Window
 
@@ -110,7 +112,8 @@ def closed_early(folder: Path) -> dict:
 
 
 def stays(folder: Path) -> dict:
-    """The whole program; tells the number of its worker as soon as that is loading, or ready."""
+    """The whole program, with the weights of a folder; tells the number of its worker as soon as that is loading, or
+    ready."""
     loading, look = sys.argv[3] == "loading", QTimer(interval=5)
 
     def tell(window) -> None:
@@ -123,6 +126,7 @@ def stays(folder: Path) -> dict:
         look.start()
 
     os.environ["VSSM_STATE"] = str(folder / "session.json")
+    main_window.Window = functools.partial(Window, folder=Path(sys.argv[4]))
     sys.exit(application.main(sys.argv[:1], watch))
 
 

@@ -245,10 +245,10 @@ def test_a_call_that_will_not_end_is_ended(weights, qtbot, tmp_path, monkeypatch
 # --- it outlives no window
 
 
-def began(folder: Path, *words: str) -> tuple[subprocess.Popen, int]:
+def began(folder: Path, *words: str | Path) -> tuple[subprocess.Popen, int]:
     """A program with a window, started in a group of its own as by a terminal, and the number of its worker."""
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, str(ROOT / "tests" / "starting.py"), "stays", str(folder), *words]
+    command = [sys.executable, str(ROOT / "tests" / "starting.py"), "stays", *map(str, (folder, *words))]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
     assert process.stdout is not None
@@ -256,8 +256,8 @@ def began(folder: Path, *words: str) -> tuple[subprocess.Popen, int]:
 
 
 @pytest.mark.parametrize("when", ["loading", "ready"])
-def test_it_ends_when_the_window_is_killed(tmp_path, when):
-    process, number = began(tmp_path, when)
+def test_it_ends_when_the_window_is_killed(weights, tmp_path, when):
+    process, number = began(tmp_path, when, weights)
     assert alive(number)
     process.kill()
     process.communicate(timeout=60)
@@ -266,9 +266,9 @@ def test_it_ends_when_the_window_is_killed(tmp_path, when):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there, a console ends its programs otherwise")
 @pytest.mark.parametrize("when", ["loading", "ready"])
-def test_ctrl_c_in_the_terminal_ends_both(tmp_path, when):
+def test_ctrl_c_in_the_terminal_ends_both(weights, tmp_path, when):
     """A terminal sends it to the whole group of processes."""
-    process, number = began(tmp_path, when)
+    process, number = began(tmp_path, when, weights)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     errors = [line for line in errors.splitlines() if "propagateSizeHints" not in line]

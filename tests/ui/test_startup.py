@@ -105,18 +105,6 @@ def test_a_crafted_layout_prevents_no_start(tmp_path):
     assert saw["samples"] == 9 and saw["said"] == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="names are text there")
-def test_a_strange_argument_prevents_no_start(tmp_path):
-    """Broken, no text and too long, a pipe: each is told in the window."""
-    broken, pipe = tmp_path / "given.json", tmp_path / "pipe.json"
-    broken.write_text(broken_sessions.pinned(broken_sessions.PNGS["huge"]))
-    os.mkfifo(pipe)
-    for given in (broken, b"\xff" * 300 + b".json", pipe):
-        saw = started("begun", tmp_path, given)
-        assert len(saw["said"]) == 1 and saw["said"][0] and saw["details"] == [""] and saw["samples"] == 4
-    assert broken.exists()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="homes are other there")
 @pytest.mark.parametrize(
     "surroundings",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import broken_sessions
 import numpy as np
 import pytest
 from commands import wait_for
@@ -225,10 +226,14 @@ def test_any_argument_is_opened_for_what_it_holds(tmp_path, opens):
 def unusable(tmp_path) -> list:
     """Arguments that cannot be used, and what they name."""
     (tmp_path / "folder").mkdir()
+    (tmp_path / "huge.json").write_text(broken_sessions.pinned(broken_sessions.PNGS["huge"]))
     (tmp_path / "broken.json").write_text('{"format": "vssm-sitting/3", ')
     (tmp_path / "archive.npz").write_bytes(b"PK\x03\x04" + bytes(100))
     save_file({"a": np.zeros(3, np.float32)}, tmp_path / "weights.safetensors")
-    there = "folder", "broken.json", "weights.safetensors", "archive.npz"
+    there = ["folder", "huge.json", "broken.json", "weights.safetensors", "archive.npz"]
+    if sys.platform != "win32":
+        os.mkfifo(tmp_path / "pipe.json")
+        there.append("pipe.json")
     devices = ("/dev/zero", "/dev/full") if sys.platform == "linux" else ()
     return ["none.png", "x" * 300, "y/" * 3000, *there, *devices, "vssm://sketch/v=2/damaged", "\n"]
 
@@ -242,10 +247,11 @@ def require_sentence(saw: dict) -> None:
 def test_an_argument_that_cannot_be_used_is_one_sentence(tmp_path, opens):
     for word in unusable(tmp_path):
         require_sentence(opens(word))
+    assert (tmp_path / "huge.json").exists()  # unlike a session's own file it is not set aside
 
 
 def test_an_argument_that_is_no_text_is_one_sentence(tmp_path):
-    require_sentence(given(tmp_path, b"\xff\xfe.png" if sys.platform == "linux" else "none.png"))
+    require_sentence(given(tmp_path, b"\xff" * 300 + b".png" if sys.platform == "linux" else "none.png"))
 
 
 def test_without_a_home_it_opens(tmp_path):

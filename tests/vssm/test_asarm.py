@@ -153,20 +153,27 @@ def test_prompts_of_one_batch_may_differ():
         assert torch.equal(alone[0], together[i])
 
 
-@pytest.mark.parametrize("mode", ["assd", "sequential", "random", "masked"])
-def test_asarm_learns_in_every_mode(mode):
-    """After some steps on two pictures it completes either from its first row."""
+TWO = torch.stack([torch.zeros(4, 4, 1), torch.ones(4, 4, 1)]).long()
+
+
+@pytest.fixture(scope="module")
+def trained() -> ASARM:
+    """A network after some steps on two pictures."""
     torch.manual_seed(0)
     network = ASARM(ASARMConfig(4, 4, d_model=32, blocks=2, heads=2, reach=1, stem_hidden=16))
-    two = torch.stack([torch.zeros(4, 4, 1), torch.ones(4, 4, 1)]).long()
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
     for _ in range(80):
         known = torch.rand(16, 4, 4) < torch.rand(16, 1, 1) * 0.6
         optimizer.zero_grad()
-        network.loss(two[torch.randint(0, 2, (16,))], known)["loss"].backward()
+        network.loss(TWO[torch.randint(0, 2, (16,))], known)["loss"].backward()
         optimizer.step()
-    network.eval()
+    return network.eval()
+
+
+@pytest.mark.parametrize("mode", ["assd", "sequential", "random", "masked"])
+def test_asarm_learns_in_every_mode(trained, mode):
+    """It completes either picture from its first row."""
     known = torch.zeros(2, 4, 4, dtype=torch.bool)
     known[:, 0] = True
     with torch.no_grad():
-        assert torch.equal(complete(network, two, known, temperature=0.5, mode=mode)[-1].values, two)
+        assert torch.equal(complete(trained, TWO, known, temperature=0.5, mode=mode)[-1].values, TWO)

@@ -142,7 +142,9 @@ def test_every_product_is_counted_once():
     assert products.operations == before
 
 
-def test_the_limit_of_the_machine(capsys):
+def test_the_limit_of_the_machine(capsys, monkeypatch):
+    monkeypatch.setattr(machine_limit, "ROUNDS", 1)  # quicker, as no figure is kept
+    monkeypatch.setattr(machine_limit, "LARGE", 2**22)
     words = ["bench", "--models", "vssm,vssm-paper", "--limit", "--repeat", 1, "--batch", "1,2", "--allow-busy"]
     every = ",".join([*registry.PRESETS, "transformer:predictive", "mamba:predictive"])
     found = vssm_json(capsys, *words[:2], every, *words[3:6], "--rows", 26, "--allow-busy")["models"]
