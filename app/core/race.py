@@ -161,6 +161,12 @@ class Track:
         return self.started is not None
 
     @property
+    def drafts(self) -> bool:
+        """Whether it guesses several pixels at once: once it has ended it has told, as in a recorded race, which is
+        shown before anything is known of samplers."""
+        return self.contestant.drafts if self.finished is None else self.finished.drafted > 0
+
+    @property
     def tokens(self) -> int:
         """To be generated."""
         return int((~self.contestant.prompt.known).sum())
@@ -224,7 +230,7 @@ class Race:
     @property
     def drafts(self) -> bool:
         """Whether any of them does."""
-        return any(track.contestant.drafts for track in self.tracks)
+        return any(track.drafts for track in self.tracks)
 
     @property
     def duration(self) -> float:

@@ -111,14 +111,27 @@ def test_a_crafted_layout_prevents_no_start(tmp_path):
     [
         {"HOME": None},
         {"HOME": "/dev/null", "XDG_DATA_HOME": "/dev/null/data", "XDG_CONFIG_HOME": "/dev/null/config"},
-        {"VSSM_STATE": "/dev/null"},
-        {"VSSM_STATE": "x" * 300 + "/session.json"},
     ],
 )
 def test_strange_surroundings_prevent_no_start(tmp_path, surroundings):
     usual = {"VSSM_STATE": None, "XDG_DATA_HOME": str(tmp_path)}
     saw = started("begun", tmp_path, env=usual | surroundings, cwd=tmp_path)
     assert saw["samples"] == 4 and saw["details"] == [""] * len(saw["said"])
+    assert not Path("/dev/null").is_file()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files are named otherwise there")
+@pytest.mark.parametrize("state", ["/dev/null", "x" * 300 + "/session.json"])
+def test_a_state_that_cannot_be_kept_prevents_no_start(no_threads_left, qtbot, tmp_path, monkeypatch, state):
+    monkeypatch.setenv("VSSM_STATE", state)
+    monkeypatch.chdir(tmp_path)
+    bury()
+    window = Window(session.default_path(), tmp_path, link=Thread(), story=False)
+    qtbot.addWidget(window)
+    with qtbot.waitExposed(window):
+        window.show()
+    assert window.bar.samples.value() == 4 and not any(toast._details for toast in window.messages.toasts)
+    window.close()
     assert not Path("/dev/null").is_file()
 
 
