@@ -144,7 +144,7 @@ def test_vssm_learns_and_its_bound_is_one(name, latent):
     two = pictures(network.config, 2)
     values = two[torch.randint(0, 2, (32,))]
     known = torch.zeros(values.shape[:3], dtype=torch.bool)
-    optimizer, losses = torch.optim.Adam(network.parameters(), 5e-3), []
+    optimizer, losses = torch.optim.Adam(network.parameters(), 5e-3, fused=True), []
     for _ in range(150):
         terms = network.loss(values, known)
         optimizer.zero_grad()
@@ -379,7 +379,7 @@ def test_colour_trains_in_bfloat16(name):
     torch.manual_seed(0)
     network = registry.get(name).network(dataclasses.replace(SMALL[name], **COLOUR))
     two = pictures(network.config, 2)
-    optimizer, losses = torch.optim.Adam(network.parameters(), 5e-3), []
+    optimizer, losses = torch.optim.Adam(network.parameters(), 5e-3, fused=True), []
     for _ in range(60):
         values = two[torch.randint(0, 2, (16,))]
         with torch.autocast("cpu", torch.bfloat16):
