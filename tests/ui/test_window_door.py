@@ -263,7 +263,7 @@ def test_without_a_home_it_opens(tmp_path):
 def test_a_machine_without_fonts_gets_one_with_all_our_signs(tmp_path):
     (tmp_path / "none.conf").write_text('<?xml version="1.0"?><fontconfig></fontconfig>')
     program = """if True:
-        import app.application, torch
+        import app.application
         from PySide6.QtGui import QFontInfo, QFontMetrics
         from PySide6.QtWidgets import QApplication
         font = app.application.prepare(QApplication([])).font()
