@@ -8,7 +8,7 @@ from conftest import opened
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageSequence
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QPoint, QRect, Qt, QTimer
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QFileDialog, QLineEdit, QProgressDialog
 from racing import contestant, events, raced
@@ -149,3 +149,15 @@ def test_it_can_be_stopped(raced_window, qtbot, tmp_path):
     window.files._write_race(window.race.race, 1 / 16, str(tmp_path / "race.gif"))
     timer.stop()
     assert window.messages.text == "The race was not saved." and not (tmp_path / "race.gif").exists()
+
+
+def test_messages_cover_no_controls_of_a_replay(raced_window, qtbot):
+    window = raced_window
+    for size in (1000, 660), (720, 800):
+        window.resize(*size)
+        qtbot.wait(20)
+        window.messages.say("wrong " * 20)
+        replay = window.race.replay
+        assert replay.isVisible()
+        assert not window.messages.geometry().intersects(QRect(replay.mapTo(window, QPoint()), replay.size()))
+        window.messages.clear()

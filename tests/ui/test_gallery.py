@@ -257,7 +257,7 @@ def test_the_completion_is_the_largest_picture_and_no_note_changes_its_size(mnis
     run = made(window)
     qtbot.wait(30)
     side = completion.picture.field().width()
-    assert completion.picture.size() == empty and side > window.canvas.field().width() and side >= 192
+    assert completion.picture.size() == empty and side > window.canvas.field().width() and side >= 160
     note = dataclasses.replace(run.started, clamped=True)
     run.started = note
     window.runs.select(run)
@@ -269,7 +269,7 @@ def test_the_completion_is_the_largest_picture_and_no_note_changes_its_size(mnis
     assert completion.note.isVisible() and completion.picture.size() == empty
     cells = completion.gallery.cells()
     assert all(completion.gallery.rect().contains(one.toAlignedRect()) for one in cells)
-    assert min(one.width() for one in cells) >= 0.11 * min(size[0] * 0.4, size[1] * 0.6)
+    assert min(one.width() for one in cells) >= 0.095 * min(size[0] * 0.4, size[1] * 0.6)
     window.resize(1280, 760)
 
 

@@ -110,17 +110,3 @@ def test_the_card_and_messages_cover_neither_what_it_speaks_of_nor_one_another(q
         assert not card.geometry().intersects(window.messages.geometry())
     assert QApplication.focusWidget() is window.canvas
     window.tour.leave()
-
-
-def test_messages_cover_no_controls_of_a_replay(quiet, qtbot):
-    window = quiet
-    press(qtbot, window, "V")
-    for size in (1000, 660), (720, 800):
-        window.resize(*size)
-        qtbot.wait(20)
-        window.messages.say("wrong " * 20)
-        replay = window.race.replay
-        assert replay.isVisible()
-        assert not window.messages.geometry().intersects(QRect(replay.mapTo(window, QPoint()), replay.size()))
-        window.messages.clear()
-    press(qtbot, window, "V")
