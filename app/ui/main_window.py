@@ -172,7 +172,8 @@ class Window(QMainWindow):
             plot.said.connect(self.messages.say)
         fields: list[WholeField | DecimalField] = [*self.findChildren(WholeField), *self.findChildren(DecimalField)]
         for field in fields:
-            field.refused.connect(self.messages.say)
+            field.refused.connect(partial(self.messages.say, kind="slip"))
+            field.withdrawn.connect(self.messages.take_back)
         self.tour.turned.connect(self.messages.place)
         self.tour.turned.connect(self._remember)
         self.autosave.failed.connect(self.messages.add)

@@ -13,6 +13,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QDoubleSpinBox, QLineEdit, QSpinBox, QStyle, QStyleOptionSpinBox
 from windows import button_of, press
 
+from app.ui.widgets import toast
 from app.ui.widgets.number_field import DecimalField, WholeField, read
 
 LOCALES = ["en_US", "de_DE", "fr_FR", "ar_EG", "he_IL"]
@@ -213,6 +214,44 @@ def test_what_is_typed_counts_for_whatever_is_clicked_next(bare, qtbot, text, se
     assert keep.isChecked() == (seed == 5) and any("“1e-1”" in one.text for one in bare.messages.toasts) == (seed == 77)
     press(qtbot, bare, "Escape")
     bare.messages.clear()
+
+
+def mistype(qtbot, field) -> None:
+    """What is no number, by the keys; the field is left."""
+    qtbot.mouseClick(field.lineEdit(), Qt.MouseButton.LeftButton)
+    field.selectAll()
+    qtbot.keyClicks(field, "1e")
+    qtbot.keyClick(field, Qt.Key.Key_Tab)
+
+
+def test_what_is_said_of_a_slip_goes_once_the_field_is_changed(bare, qtbot):
+    bare.messages.clear()
+    bare.activateWindow()
+    qtbot.waitUntil(bare.isActiveWindow)
+    bar, toasts = bare.bar, bare.messages.toasts
+    for field in (bar.seed, bar.samples):
+        mistype(qtbot, field)
+    assert [one.text.partition(" ")[0] for one in toasts] == ["Seed", "Samples"]
+    assert not any(hasattr(one, "copy") for one in toasts)  # nothing has failed that could be reported
+    bare.messages.supersede()
+    assert len(toasts) == 2  # though Enter asks for a completion, too
+    qtbot.mouseClick(bar.seed.lineEdit(), Qt.MouseButton.LeftButton)
+    bar.seed.selectAll()
+    qtbot.keyClick(bar.seed, "4")
+    assert [one.text.partition(" ")[0] for one in toasts] == ["Samples"]
+    qtbot.keyClick(bar.samples, Qt.Key.Key_Up)
+    assert not toasts
+    bare.actions_["set_keep_seed"].setChecked(False)
+
+
+def test_what_is_said_of_a_slip_goes_by_itself(bare, qtbot, monkeypatch):
+    monkeypatch.setattr(toast, "STAY", 30)
+    bare.messages.clear()
+    bare.activateWindow()
+    qtbot.waitUntil(bare.isActiveWindow)
+    mistype(qtbot, bare.bar.seed)
+    assert "“1e”" in bare.messages.text
+    qtbot.waitUntil(lambda: not bare.messages.toasts)
 
 
 @given(st.floats(0, 1e6), st.sampled_from(LOCALES))

@@ -77,15 +77,18 @@ _Box: Any = object  # one of Qt's spin boxes, which have no class in common that
 
 class _Number(_Box):
     """What both kinds of field share. A text that is no number of theirs stays until the typing ends; meanwhile, and
-    after it, the number is the one from before the typing, and `refused` says so in a sentence."""
+    after it, the number is the one from before the typing, and `refused` says in a sentence what is wrong with the text.
+    `withdrawn` takes that sentence back: a person has changed the field since."""
 
     refused: SignalInstance
+    withdrawn: SignalInstance
     whole: bool
 
     def __init__(self) -> None:
         super().__init__()
         _Typing(self)
         self._before: float | None = None  # the number when the typing began; None where nobody types
+        self._refusal = ""  # the last sentence that stands
         self.lineEdit().textEdited.connect(self._edited)
         self.editingFinished.connect(self._finished)
 
@@ -104,8 +107,9 @@ class _Number(_Box):
             least, most = (self.textFromValue(bound) for bound in (self.minimum(), self.maximum()))
             kind = "a whole number" if self.whole else "a number"
             given = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
-            name, now = self.accessibleName() or "The field", self.textFromValue(self.value())
-            self.refused.emit(f"{name} is {kind} from {least} to {most}, not “{given}”; it stays {now}.")
+            name = self.accessibleName() or "The field"
+            self._refusal = f"{name} is {kind} from {least} to {most}, not “{given}”."
+            self.refused.emit(self._refusal)
         return text
 
     def setValue(self, value: float) -> None:
@@ -113,6 +117,7 @@ class _Number(_Box):
         super().setValue(value)
 
     def stepBy(self, steps: int) -> None:
+        self._withdraw()
         super().stepBy(steps)
         self._before = None
 
@@ -124,6 +129,7 @@ class _Number(_Box):
 
     def _edited(self, text: str) -> None:
         """Before Qt takes the text for a number."""
+        self._withdraw()
         if self._before is None:
             self._before = self.value()
         edit = self.lineEdit()
@@ -137,11 +143,17 @@ class _Number(_Box):
     def _finished(self) -> None:
         self._before = None
 
+    def _withdraw(self) -> None:
+        if self._refusal:
+            refusal, self._refusal = self._refusal, ""
+            self.withdrawn.emit(refusal)
+
 
 class DecimalField(_Number, QDoubleSpinBox):
     """For a number that is not negative."""
 
     refused = Signal(str)
+    withdrawn = Signal(str)
     whole = False
 
     def valueFromText(self, text: str) -> float:
@@ -153,6 +165,7 @@ class WholeField(_Number, QSpinBox):
     """For a whole number that is not negative. Its least value may have a word of its own."""
 
     refused = Signal(str)
+    withdrawn = Signal(str)
     whole = True
 
     def valueFromText(self, text: str) -> int:

@@ -13,7 +13,7 @@ from app.ui import error_report, placement
 from app.ui.widgets.card import announce, configured, filled, label, plain_button, spaced
 
 MOST = 3  # at a time
-STAY = 6000  # milliseconds that a note stays, and longer where somebody reads it
+STAY = 6000  # milliseconds that what goes by itself stays, and longer where somebody reads it
 WIDE, OFF = 560, 12  # pixels: of a message at most, and from the edges
 DETAILS = 150  # pixels
 
@@ -25,8 +25,8 @@ def _has_focus_in(widget: QWidget) -> bool:
 
 class Toast(QFrame):
     """One message: "error" stays until it is closed, "note" goes by itself, "answer" refuses what a person asked for
-    and goes when something else is asked for. about: the data set that it belongs to; empty for all. `closed` asks to
-    be taken away."""
+    and goes when something else is asked for, "slip" tells what was mistyped and goes by itself, whatever is asked for.
+    about: the data set that it belongs to; empty for all. `closed` asks to be taken away."""
 
     closed = Signal()
 
@@ -48,7 +48,8 @@ class Toast(QFrame):
             self.more = plain_button("Details", "Show what is known of the cause, or hide it", self._unfold)
             self.more.setCheckable(True)
             row.addWidget(self.more, 0, Qt.AlignmentFlag.AlignTop)
-        if kind != "note":
+        passing = kind in ("note", "slip")
+        if not passing:
             tip = "Copy this message, its cause and the versions of all that takes part, for a report"
             self.copy = plain_button("Copy report", tip, self._copy)
             row.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignTop)
@@ -58,7 +59,7 @@ class Toast(QFrame):
         self._since = time.monotonic()
         self.end = QTimer(self, singleShot=True, interval=STAY)
         self.end.timeout.connect(self._go)
-        if kind == "note":
+        if passing:
             self.end.start()
 
     @property
@@ -154,15 +155,15 @@ class Messages(QWidget):
         self.place()
 
     def supersede(self, asked: bool = True) -> None:
-        """Something new is asked for: answers to what was asked before go, and notes; errors stay. asked: by a person,
-        not by Live, for which nothing goes that could not be read yet."""
-        for one in [one for one in self.seen if one.kind != "error" and (asked or one.readable)]:
+        """Something new is asked for: answers to what was asked before go, and notes; errors and slips stay. asked: by
+        a person, not by Live, for which nothing goes that could not be read yet."""
+        for one in [one for one in self.seen if one.kind in ("answer", "note") and (asked or one.readable)]:
             self._take(one)
         self.place()
 
     def take_back(self, text: str) -> None:
         """Say it no longer, where it is still being said."""
-        for one in [one for one in self.toasts if one.text == text]:
+        for one in [one for one in self.toasts if one.text == printable(text)]:
             self._take(one)
         self.place()
 
