@@ -124,11 +124,16 @@ class LivePolicy:
         self._pending, self.resting = False, True
         self.meter.forget()
 
+    def adjust(self, now: float) -> None:
+        """A setting of completions has changed."""
+        if self.on:
+            self._change(now)
+
     def again(self, drawing: bool, now: float) -> None:
         """Something else than the sketch has changed, which makes another completion."""
         if self.on:
             self.meter = Meter()
-            self._change(now)
+            self.adjust(now)
             self.rest(drawing, now)
 
     def change(self, prompt: Prompt, now: float) -> bool:

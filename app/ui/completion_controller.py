@@ -54,6 +54,7 @@ class CompletionController(QObject):
         self._jobs.ended.connect(self._ended)
         self.live.asked.connect(self._follow)
         self.live.settled.connect(self.settle)
+        self._bar.changed.connect(self.live.adjust)
         panels.completion.run_chosen.connect(self._select_number)
         panels.completion.sample_chosen.connect(self._show_again)
         panels.completion.previewed.connect(panels.sketch.canvas.preview)

@@ -43,6 +43,13 @@ class LiveFollower(QObject):
         self._schedule()
         self._tell(True)
 
+    @Slot()
+    def adjust(self) -> None:
+        """A setting has changed, and others may follow: completed as a change of the sketch is."""
+        self.policy.adjust(time.perf_counter())
+        self._schedule()
+        self._tell()
+
     def again(self) -> None:
         """Something else than the sketch has changed, which makes another completion."""
         self.policy.again(self._canvas.drawing, time.perf_counter())

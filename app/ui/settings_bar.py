@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import secrets
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QFrame, QToolButton, QVBoxLayout, QWidget
 
 from app.core import model_facts
@@ -25,7 +25,10 @@ from app.ui.widgets.sampler_picker import SamplerPicker
 class SettingsBar(QFrame):
     """A row, more where there is little room: who completes, and when. A second one says how; in the simple view it has
     only what is not as usual, so that nothing acts unseen. seed_shown: the seed of the last run, or one given by hand.
+    `changed` follows every change of a setting by a person, which makes another completion.
     """
+
+    changed = Signal()
 
     def __init__(self, workspace: Workspace, actions: Actions):
         super().__init__()
@@ -34,6 +37,8 @@ class SettingsBar(QFrame):
         self.setObjectName("bar")
         contestants, self._how = self._contestants(), QWidget()
         self._how.setLayout(self._settings())
+        for field in (self.samples, self.temperature, self.seed):
+            field.given.connect(self.changed)
         filled(spaced(QVBoxLayout(self), 6, (10, 7, 10, 7)), contestants, self._how)
 
     def _contestants(self) -> Flow:
@@ -147,11 +152,13 @@ class SettingsBar(QFrame):
     def _sampler_chosen(self, name: str, parameter: int | None) -> None:
         self._workspace.dataset_settings.samplers[self._workspace.model] = name, parameter
         self.show_samplers()
+        self.changed.emit()
 
     @Slot(str)
     def _pixels_chosen(self, way: str) -> None:
         self._workspace.dataset_settings.pixel_mode = way
         self.show_samplers()
+        self.changed.emit()
 
     def settings(self, model: str | None = None) -> CompletionSettings:
         """How a model, by default the chosen one, completes next."""

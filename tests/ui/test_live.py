@@ -173,6 +173,42 @@ def test_another_model_and_another_data_set_are_followed(live, qtbot):
     assert live.runs.selected_run.request.temperature == live.bar.temperature.value()
 
 
+def test_a_setting_that_is_changed_is_followed(live, qtbot):
+    """By a person; where the program fills a field, whatever it does that for decides."""
+
+    def made(**settings):
+        chosen = settings.items()
+        qtbot.waitUntil(lambda: follows(live)() and chosen <= vars(live.runs.selected_run.settings).items())
+        qtbot.waitUntil(at_rest(live), timeout=LONG)
+
+    bar = live.bar
+    qtbot.mouseClick(bar.samples.lineEdit(), LEFT)
+    bar.samples.selectAll()
+    qtbot.keyClick(bar.samples, "3")
+    made(samples=3)
+    qtbot.keyClick(bar.samples, Qt.Key.Key_Up)
+    made(samples=4)
+    qtbot.mouseClick(bar.temperature.lineEdit(), LEFT)
+    qtbot.keyClick(bar.temperature, Qt.Key.Key_Down)
+    made(samples=4, temperature=0.9)
+    qtbot.mouseClick(bar.seed.lineEdit(), LEFT)
+    bar.seed.selectAll()
+    qtbot.keyClicks(bar.seed, "77")
+    made(seed=77, temperature=0.9)
+    live.canvas.setFocus()
+    before = live.runs.selected_run.settings.pixel_mode
+    press(qtbot, live, "X")
+    qtbot.waitUntil(lambda: follows(live)() and live.runs.selected_run.settings.pixel_mode != before, timeout=LONG)
+    press(qtbot, live, "X")
+    made(pixel_mode=before, seed=77, temperature=0.9, samples=4)
+    number = live.engine._last
+    bar.samples.setValue(2)
+    bar.temperature.setValue(1)
+    qtbot.wait(200)
+    assert live.engine._last == number
+    live.actions_["set_keep_seed"].setChecked(False)
+
+
 def test_a_race_is_not_disturbed(live, draw, qtbot):
     press(qtbot, live, "V")
     shown, runs = live.runs.selected_run, live.engine._last

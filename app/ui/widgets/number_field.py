@@ -78,10 +78,12 @@ _Box: Any = object  # one of Qt's spin boxes, which have no class in common that
 class _Number(_Box):
     """What both kinds of field share. A text that is no number of theirs stays until the typing ends; meanwhile, and
     after it, the number is the one from before the typing, and `refused` says in a sentence what is wrong with the text.
-    `withdrawn` takes that sentence back: a person has changed the field since."""
+    `withdrawn` takes that sentence back: a person has changed the field since. `given` tells that a person, not the
+    program, has given another number."""
 
     refused: SignalInstance
     withdrawn: SignalInstance
+    given: SignalInstance
     whole: bool
 
     def __init__(self) -> None:
@@ -89,8 +91,10 @@ class _Number(_Box):
         _Typing(self)
         self._before: float | None = None  # the number when the typing began; None where nobody types
         self._refusal = ""  # the last sentence that stands
+        self._filling = False  # whether the program sets the number
         self.lineEdit().textEdited.connect(self._edited)
         self.editingFinished.connect(self._finished)
+        self.valueChanged.connect(self._changed)
 
     @property
     def typed(self) -> bool:
@@ -113,8 +117,9 @@ class _Number(_Box):
         return text
 
     def setValue(self, value: float) -> None:
-        self._before = None
+        self._before, self._filling = None, True
         super().setValue(value)
+        self._filling = False
 
     def stepBy(self, steps: int) -> None:
         self._withdraw()
@@ -140,6 +145,10 @@ class _Number(_Box):
                 edit.setText(text)
                 edit.setCursorPosition(position)
 
+    def _changed(self) -> None:
+        if not self._filling:
+            self.given.emit()
+
     def _finished(self) -> None:
         self._before = None
 
@@ -154,6 +163,7 @@ class DecimalField(_Number, QDoubleSpinBox):
 
     refused = Signal(str)
     withdrawn = Signal(str)
+    given = Signal()
     whole = False
 
     def valueFromText(self, text: str) -> float:
@@ -166,6 +176,7 @@ class WholeField(_Number, QSpinBox):
 
     refused = Signal(str)
     withdrawn = Signal(str)
+    given = Signal()
     whole = True
 
     def valueFromText(self, text: str) -> int:
