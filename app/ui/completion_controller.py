@@ -201,8 +201,6 @@ class CompletionController(QObject):
         """It takes the place of the one before of the same gesture as soon as it has something to show, and is painted
         at once when its picture is whole."""
         if run not in self.history:
-            picked = self.selected_run.picked if self.selected_run else None
-            run.picked = None if picked is None else min(picked, run.settings.samples - 1)
             self.history = history.add(self.history, run)
             self.selected_run = run
         if run.filled.all() and self.selected_run is run:

@@ -8,7 +8,7 @@ from conftest import at, opened
 from PySide6.QtCore import QEvent, Qt, QThread
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
-from windows import LEFT, LONG, choose, press, take
+from windows import LEFT, LONG, choose, press, said, take
 
 from app.core.live_policy import REST
 from app.core.session import restore
@@ -158,6 +158,20 @@ def test_every_change_of_the_sketch_is_followed(live, draw, qtbot):
     press(qtbot, live, "Ctrl+A")  # nothing is left to be completed
     qtbot.waitUntil(at_rest(live), timeout=LONG)
     assert live.runs.selected_run.number == number and live.messages.text == ""
+
+
+def test_the_likeliest_sample_is_shown_large_whatever_was_chosen_before(live, draw, qtbot):
+    """The number of a draw says nothing of it on another sketch."""
+    live.bar.samples.setValue(4)
+    draw(live.canvas, PATH)
+    qtbot.waitUntil(lambda: at_rest(live)() and follows(live)() and bool(live.runs.selected_run.details))
+    gallery = live.completion.gallery
+    qtbot.mouseClick(gallery, LEFT, pos=gallery.cells()[3].center().toPoint())
+    assert "4 of 4" in said(live)
+    for keys in ("Ctrl+Z", "Ctrl+Shift+Z"):
+        press(qtbot, live, keys)
+        qtbot.waitUntil(lambda: at_rest(live)() and follows(live)() and bool(live.runs.selected_run.details))
+        assert live.runs.selected_run.sample_index == live.runs.selected_run.ranking[0] and "1 of 4" in said(live)
 
 
 def test_another_model_and_another_data_set_are_followed(live, qtbot):
