@@ -185,22 +185,23 @@ class Run(Job, Task):
 
 def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title) -> str:
     """One line on the VSSM and the Transformer: how many times one was faster than the other on a sketch, by their
-    latest finished runs, those that a person asked for before Live's; in their usual modes, if there are such. What
-    differs beside the model is said, and where that is the number of samples, seconds a picture are compared. Where two
-    times are too close to tell, they tie. As long as one of the two is missing, the line says so. `name` says how a run
-    is called."""
-    latest: dict[str, Run] = {}
-    for run in by_wish(runs):
-        if run.finished and run.model in PAIR and not (run.variant and not latest.get(run.model, run).variant):
-            latest[run.model] = run
+    latest finished runs of equal numbers of samples. Only where there are none, seconds a picture of unequal numbers
+    are compared, and that is said, as is whatever else differs beside the model. Where two times are too close to tell,
+    they tie. As long as one of the two is missing, the line says so. `name` says how a run is called."""
+    done = [run for run in by_wish(runs) if run.finished and run.model in PAIR]
+    latest = _opponents(done)
     if len(latest) < len(PAIR):
         missing = " and ".join(_the(registry.get(model).title) for model in PAIR if model not in latest)
-        done = "".join(f"{name(run)}: {formatting.seconds(run.seconds)}. " for run in latest.values())
-        return f"{done}Complete with {missing} to compare." if runs else ""
+        so_far = "".join(f"{name(run)}: {formatting.seconds(run.seconds)}. " for run in latest.values())
+        return f"{so_far}Complete with {missing} to compare." if runs else ""
     a, b = sorted(latest.values(), key=_alone)
-    alike = a.settings.samples == b.settings.samples
-    took = [formatting.seconds(run.seconds if alike else _alone(run)) for run in (a, b)]
-    notes = [] if alike else [f"a picture, of {a.settings.samples} and {b.settings.samples} at once"]
+    many, others = a.settings.samples, b.settings.samples
+    took = [formatting.seconds(run.seconds if many == others else _alone(run)) for run in (a, b)]
+    notes = []
+    if many != others:
+        notes.append(f"a picture, of {many} and {others} at once")
+    elif any(run.settings.samples != many for run in done):  # which may be later
+        notes.append(f"for {many} sample{'s' * (many != 1)} each")
     if a.started and b.started and (a.started.device, a.started.threads) != (b.started.device, b.started.threads):
         notes.append(f"on {a.started.device} and on {b.started.device}")
     figures = " ".join([" against ".join(took), *notes])
@@ -208,6 +209,24 @@ def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title)
         return f"{name(a)} and {_the(name(b))} tie: {figures}"
     ratio = formatting.times(_alone(b) / max(_alone(a), 1e-9))
     return f"{name(a)} {ratio} faster than {_the(name(b))}: {figures}"
+
+
+def _opponents(done: list[Run]) -> dict[str, Run]:
+    """Of finished runs, those that are compared, by model: the last two of equal numbers of samples, else the last of
+    each; in their usual modes, if there are such."""
+    usual = {run.model for run in done if not run.variant}
+    latest: dict[str, Run] = {}
+    batches: dict[int, dict[str, Run]] = {}  # by the number of samples
+    alike: dict[str, Run] = {}
+    for run in done:
+        if run.variant and run.model in usual:
+            continue
+        latest[run.model] = run
+        batch = batches.setdefault(run.settings.samples, {})
+        batch[run.model] = run
+        if len(batch) == len(PAIR):
+            alike = batch
+    return alike or latest
 
 
 def by_wish(runs: list[Run]) -> list[Run]:

@@ -453,6 +453,22 @@ def test_unlike_runs_are_compared_by_seconds_a_picture_and_that_is_said():
     assert text == "VSSM 50 × faster than the Transformer: 0.010 s against 0.50 s on CPU and on GPU"
 
 
+def test_equal_numbers_of_samples_are_compared_where_there_are_such():
+    four = {"samples": 4, "tokens": 1792}
+    made = [
+        made_run("vssm", 0.05),
+        made_run("transformer", 1.25),
+        made_run("vssm", 0.064, **four),
+    ]
+    head = "VSSM 25 × faster than the Transformer: 0.050 s against 1.25 s for 1 sample each"
+    assert runs.compare(made) == runs.compare(made[::-1]) == head
+    made += [made_run("transformer", 2.56, **four), made_run("transformer", 1.3, samples=2, tokens=896)]
+    head = "VSSM 40 × faster than the Transformer: 0.064 s against 2.56 s for 4 samples each"
+    assert runs.compare(made) == head  # the newest such pair
+    made.append(made_run("vssm", 0.0625))
+    assert runs.compare(made).startswith("VSSM 20 × faster than the Transformer:")
+
+
 def test_usual_modes_are_compared_where_there_are_such():
     usual, other = made_run("transformer", 0.5), made_run("transformer", 0.1, sampler="chunked", parameter=49)
     text = runs.compare([made_run("vssm", 0.01), other])
