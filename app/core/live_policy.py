@@ -19,6 +19,7 @@ PATIENCE = 0.15
 REST = 0.15  # without a change after which the pen rests
 LOOK = 0.015  # until it is seen whether a run shows something
 SPAN = 1.0  # over which completions are counted
+KEPT = 5.0  # for which the count is shown after that
 
 
 class Meter:
@@ -72,8 +73,8 @@ class Meter:
         return max(self._latency, 0.0 if self._since is None else now - self._since)
 
     def words(self, now: float) -> str:
-        """Both figures for a person; what to do before there are any."""
-        if not self._latency:
+        """Both figures for a person; what to do before there are any, and once the pen has rested for long."""
+        if not self._latency or (self._since is None and now - self._last > KEPT):
             return "Draw: the completion follows"
         delay, rate = self.delay(now), self.rate(now)
         often = f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}"

@@ -108,6 +108,8 @@ class CompletionController(QObject):
     def _follow(self) -> None:
         """Live: complete the sketch as it stands, from the same seed; not where nothing is to be completed, nor while
         models race or are timed."""
+        if self._models.chosen is None:
+            self.live.policy.meter.forget()  # the delay of a model begins when it is there
         if not self._models.are_ready:
             if self.live.policy.resting:
                 self._models.wait(self._follow)

@@ -6,7 +6,7 @@ import time
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from app.core.live_policy import Answer, LivePolicy
+from app.core.live_policy import KEPT, Answer, LivePolicy
 from app.core.run import Run
 from app.ui.widgets.canvas import Canvas
 from app.ui.widgets.card import configured, label
@@ -34,6 +34,8 @@ class LiveFollower(QObject):
         self._due, self._rest = QTimer(self, singleShot=True), QTimer(self, singleShot=True)
         self._due.timeout.connect(self._ask)
         self._rest.timeout.connect(self.rest)
+        self._stale = QTimer(self, singleShot=True, interval=round(1100 * KEPT))  # it may be early
+        self._stale.timeout.connect(self._count)
         canvas.changed.connect(self._changed)
         canvas.lifted.connect(self.rest)
 
@@ -60,6 +62,7 @@ class LiveFollower(QObject):
         """Ask for nothing more until the next change."""
         self.policy.drop()
         self._schedule()
+        self._tell()
 
     @Slot()
     def _changed(self) -> None:
@@ -104,7 +107,11 @@ class LiveFollower(QObject):
                 timer.start(max(0, round((when - time.perf_counter()) * 1000)))
 
     def _tell(self, surely: bool = False) -> None:
-        now = time.perf_counter()
-        if surely or now - self._told > TOLD:
-            self._told = now
-            self.counter.setText(self.policy.meter.words(now))
+        self._stale.start()
+        if surely or time.perf_counter() - self._told > TOLD:
+            self._count()
+
+    @Slot()
+    def _count(self) -> None:
+        self._told = time.perf_counter()
+        self.counter.setText(self.policy.meter.words(self._told))

@@ -113,6 +113,11 @@ class Models(QObject):
         return f"{title} has no weights for {dataset.title}: run “{train}” and copy {made} to {self._folder}."
 
     @property
+    def chosen(self) -> Loaded | None:
+        """What is known of the chosen model; None before it is loaded."""
+        return self.loaded.get((self._workspace.model, self._workspace.data.name))
+
+    @property
     def device_name(self) -> str:
         """The device that models compute on, in words."""
         return next((one.device for one in self.loaded.values()), "no model is loaded yet")
@@ -124,8 +129,7 @@ class Models(QObject):
         title = registry.get(name).title
         if not self.are_ready:
             return "The models cannot be loaded" if self.unready else "Loading the models …"
-        loaded = self.loaded.get((name, dataset.name))
-        if loaded is None:
+        if (loaded := self.chosen) is None:
             failed = "has no weights" if self.lacks(name) else "is not loaded" if self._failing else ""
             return f"{title} {failed or 'is loading …'}"
         size = f"{title}: {formatting.count(loaded.parameters)} parameters"

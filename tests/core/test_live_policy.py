@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from making import asked_run
 
-from app.core.live_policy import LOOK, PATIENCE, REST, Answer, LivePolicy, Meter
+from app.core.live_policy import KEPT, LOOK, PATIENCE, REST, Answer, LivePolicy, Meter
 from app.core.run import Run
 from vssm.prompt import Prompt
 from vssm.sampling.events import Finished, Progress, Started
@@ -155,6 +155,7 @@ def test_completions_are_counted_over_the_last_second():
     assert meter.rate(100.01 + 199 / 50) == pytest.approx(50, rel=0.05)
     assert meter.delay(104) == pytest.approx(0.01)
     assert meter.words(104) == "50 completions/s · 10 ms delay"
+    assert meter.words(104 + KEPT) == "Draw: the completion follows"  # the pen rests
 
 
 def test_a_slow_model_is_counted_by_what_it_takes():

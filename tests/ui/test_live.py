@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from windows import LEFT, LONG, choose, press, said, take
 
+from app.core import live_policy
 from app.core.live_policy import REST
 from app.core.session import restore
 from tools import ux_latency
@@ -288,6 +289,30 @@ def test_it_is_remembered_and_without_weights_told_once(qtbot, tmp_path):
             qtbot.waitUntil(lambda w=window: "has no weights" in w.messages.text, timeout=LONG)
             assert not window.runs.history
     assert restore(state)[0].live
+
+
+def test_the_count_goes_when_the_pen_has_rested(live, draw, qtbot, monkeypatch):
+    monkeypatch.setattr(live_policy, "KEPT", 0.2)
+    before = live.live._stale.interval()
+    live.live._stale.setInterval(300)
+    draw(live.canvas, PATH)
+    qtbot.waitUntil(lambda: "completions/s" in live.live.counter.text())
+    qtbot.waitUntil(lambda: live.live.counter.text() == "Draw: the completion follows")
+    live.live._stale.setInterval(before)
+
+
+def test_what_waited_for_a_model_is_not_counted(qtbot, tmp_path):
+    """As the sketch of before is at a start, whose delay is that of loading."""
+    path = checkpoint.shipped("vssm", "mnist")
+    (tmp_path / path.name).symlink_to(path)
+    for again in (False, True):
+        for window in opened(qtbot, tmp_path / "session.json", tmp_path):
+            if not again:
+                press(qtbot, window, "L")
+                qtbot.waitUntil(lambda w=window: w.models.chosen is not None and w.runs.running is None)
+                qtbot.mouseClick(window.canvas, LEFT, pos=at(window.canvas, 3, 3))
+            qtbot.waitUntil(lambda w=window: w.runs.selected_run is not None and follows(w)() and at_rest(w)())
+            assert ("completions/s" in window.live.counter.text()) != again
 
 
 def test_the_benchmark_sees_every_change_painted(live, qtbot, monkeypatch):
