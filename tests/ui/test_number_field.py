@@ -163,7 +163,7 @@ def test_a_least_value_with_a_name_stays(qtbot, locale):
 
 
 def test_keys_do_what_they_say_after_a_click_in_a_field(bare, qtbot):
-    """All but the signs of a number, and these too once Enter has ended the typing or the arrows were clicked."""
+    """All but those that type, and these too once Enter has ended the typing or the arrows were clicked."""
     bare.activateWindow()
     qtbot.waitUntil(bare.isActiveWindow)
     press(qtbot, bare, "1")
@@ -194,6 +194,23 @@ def test_keys_do_what_they_say_after_a_click_in_a_field(bare, qtbot):
     assert field.value() == 2 and bare.workspace.model == "transformer"
     press(qtbot, bare, "1")
     press(qtbot, bare, "Escape")
+
+
+def test_letters_among_the_digits_are_typing(bare, qtbot):
+    bare.messages.clear()
+    bare.activateWindow()
+    qtbot.waitUntil(bare.isActiveWindow)
+    seed, live, races = bare.bar.seed, bare.actions_["set_live"].isChecked(), []
+    bare.actions_["start_race"].triggered.connect(lambda: races.append(1))
+    before = seed.value()
+    qtbot.mouseClick(seed.lineEdit(), Qt.MouseButton.LeftButton)
+    seed.selectAll()
+    qtbot.keyClicks(seed, "7l8")
+    assert seed.text() == "7l8" and seed.value() == before and bare.actions_["set_live"].isChecked() == live
+    qtbot.keyClick(seed, "R", Qt.KeyboardModifier.ShiftModifier)  # asks for something, which ends the typing
+    assert len(races) == 1
+    assert any("“7l8”" in one.text for one in bare.messages.toasts) and seed.text() == str(before)
+    bare.messages.clear()
 
 
 @pytest.mark.parametrize(("text", "seed"), [("5", 5), ("1e-1", 77)])

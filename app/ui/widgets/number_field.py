@@ -44,8 +44,9 @@ def read(text: str, whole: bool = False) -> float | None:
 
 
 class _Typing(QObject):
-    """What belongs to a field while it has the focus: the signs of a number, and the keys that edit. Any other key does
-    what it does elsewhere, Enter too, which ends the typing. A click on the arrows leaves the focus where it is."""
+    """What belongs to a field while it has the focus: the signs of a number, once typing has begun all that needs no
+    modifier, and the keys that edit. Any other key does what it does elsewhere, Enter too, which ends the typing. A
+    click on the arrows leaves the focus where it is."""
 
     def __init__(self, field: _Number):
         super().__init__(field)
@@ -65,11 +66,13 @@ class _Typing(QObject):
         if event.key() in RETURN:
             self._field.clearFocus()
         sign = event.text()
-        return sign.isprintable() and sign != "" and not self._belongs(sign)
+        return sign.isprintable() and sign != "" and not self._belongs(sign, event.modifiers())
 
-    def _belongs(self, sign: str) -> bool:
-        """Whether it is one of a number, or, behind others, of a number with an exponent: to be refused as a whole."""
-        return unicodedata.category(sign[0]) == "Nd" or sign in SIGNS or (self._field.typed and sign in EXPONENT)
+    def _belongs(self, sign: str, modifiers: Qt.KeyboardModifier) -> bool:
+        """Whether it is one of a number, or, behind others, mistyped: to be refused as a whole."""
+        if unicodedata.category(sign[0]) == "Nd" or sign in SIGNS:
+            return True
+        return self._field.typed and (modifiers == Qt.KeyboardModifier.NoModifier or sign in EXPONENT)
 
 
 _Box: Any = object  # one of Qt's spin boxes, which have no class in common that has a number
@@ -77,9 +80,9 @@ _Box: Any = object  # one of Qt's spin boxes, which have no class in common that
 
 class _Number(_Box):
     """What both kinds of field share. A text that is no number of theirs stays until the typing ends; meanwhile, and
-    after it, the number is the one from before the typing, and `refused` says in a sentence what is wrong with the text.
-    `withdrawn` takes that sentence back: a person has changed the field since. `given` tells that a person, not the
-    program, has given another number."""
+    after it, the number is the one from before the typing, and `refused` says in a sentence what is wrong. `withdrawn`
+    takes that sentence back: a person has changed the field since. `given` tells that a person, not the program, has
+    given another number."""
 
     refused: SignalInstance
     withdrawn: SignalInstance
