@@ -43,6 +43,7 @@ AREAS = {
     "bottom": Qt.DockWidgetArea.BottomDockWidgetArea,
 }
 PANELS, RACE = "panels", "race"  # the two arrangements
+TABS = " in tabs"  # of either, where there is no room for columns
 SHARES = {  # of the whole width and height, until somebody changes them
     "completion": (0.41, 1.0),
     "timing": (0.32, 0.497),
@@ -112,6 +113,7 @@ class Docks(QMainWindow):
         self._shares = dict(SHARES)
         self._wide, self._tabbed = COLUMNS, False  # as far as is known
         self._turning = False
+        self._pressed: list[QSize] = []  # the panels' sizes when the mouse went down
         self._away = True  # not on screen: docks come and go with the window, which is nobody's wish
         self._text: str | None = ""  # the layout kept last, as long as nobody changes it
         self._settle = QTimer(self, interval=0, singleShot=True)  # what was moved has its size a moment later
@@ -166,19 +168,25 @@ class Docks(QMainWindow):
         self._turned()
 
     def renew(self) -> None:
-        """Begin the present arrangement anew where nobody has changed one."""
+        """Begin the present arrangement anew where nobody has changed one; else fit it to the room there is."""
         if self._text == "":
             self._begin()
+        else:
+            self.fit(self._wide)
 
     def turn(self, arrangement: str) -> None:
         """To that of completions or that of races."""
-        if arrangement == self.arrangement:
-            return
-        self._kept[self.arrangement] = self._present
+        if arrangement != self.arrangement:
+            self._change(arrangement)
+
+    def _change(self, arrangement: str) -> None:
+        """To that one, in columns or in tabs, as somebody left it; else as it was at first."""
+        if self._text != "":
+            self._kept[self._way] = self._present
         self.arrangement = arrangement
+        self._tabbed = self._wide < self._columns
         self.setUpdatesEnabled(False)
-        first = self._text == ""  # begun anew, as the window may be wider or narrower now
-        if first or arrangement not in self._kept or not self._restore(*self._kept.pop(arrangement)):
+        if self._way not in self._kept or not self._restore(*self._kept.pop(self._way)):
             self._begin()
         for one in (self, *self.docks.values()):  # one that floats now is no part of it any more, and would stay blank
             one.setUpdatesEnabled(True)
@@ -189,10 +197,15 @@ class Docks(QMainWindow):
         self.turn(RACE if on else PANELS)
 
     def fit(self, width: int) -> None:
-        """Be columns or tabs, as there is room; what somebody has arranged stays, and is scrolled."""
+        """Be columns or tabs, as there is room; each is kept as somebody has arranged it."""
         self._wide = width
         if self._tabbed != (width < self._columns):
-            self.renew()
+            self._change(self.arrangement)
+
+    @property
+    def _way(self) -> str:
+        """The name that the present arrangement is kept under."""
+        return self.arrangement + TABS * self._tabbed
 
     @property
     def _columns(self) -> int:
@@ -244,16 +257,17 @@ class Docks(QMainWindow):
         """Both arrangements, to be kept; empty as long as they are as at first."""
         if self._text is not None:
             return self._text
-        return dock_state.write({**self._kept, self.arrangement: self._present})
+        return dock_state.write({**self._kept, self._way: self._present})
 
     def restore(self, layout: str) -> None:
         """What was kept; as at first where that is nothing, broken, or of another program."""
         if self._away:  # else floating panels would be on screen before the window
             self._text = layout
             return
-        self._kept = dock_state.read(layout, (PANELS, RACE), self.docks, self._version)
+        ways = (PANELS, RACE, PANELS + TABS, RACE + TABS)
+        self._kept = dock_state.read(layout, ways, self.docks, self._version)
         whole = bool(self._kept)
-        present = self._kept.pop(self.arrangement, None)
+        present = self._kept.pop(self._way, None)
         if whole and present is None:  # nobody has changed this one
             self._begin()
         elif present is None or not self._restore(*present):
@@ -309,10 +323,16 @@ class Docks(QMainWindow):
             self._shares[name] = min(1.0, wide), min(1.0, high)  # one may hang over while the others make room
 
     def event(self, event) -> bool:
+        if event.type() == QEvent.Type.MouseButtonPress:  # on a border between two docks, or on what heeds no mouse
+            self._pressed = self._sizes
         done = super().event(event)
-        if event.type() == QEvent.Type.MouseButtonRelease and self._heeding:  # a border between two docks was let go
+        if event.type() == QEvent.Type.MouseButtonRelease and self._heeding and self._sizes != self._pressed:
             self._note()
         return done
+
+    @property
+    def _sizes(self) -> list[QSize]:
+        return [dock.size() for dock in self.docks.values()]
 
     @property
     def _heeding(self) -> bool:

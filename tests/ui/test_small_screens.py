@@ -6,7 +6,7 @@ from PySide6.QtCore import QPoint, QPointF, QRect, QSize
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDialogButtonBox, QLabel, QScrollArea, QWidget
-from windows import press
+from windows import LEFT, press
 
 from app.ui import placement, tab_order
 from app.ui.crop_dialog import CropDialog
@@ -74,7 +74,16 @@ def test_narrow_windows_have_tabs_and_wide_ones_columns(window, qtbot):
     window.docks.show_panel("timing", False)  # now it is somebody's arrangement
     window.resize(720, 500)
     qtbot.wait(20)
+    assert set(window.docks.tabifiedDockWidgets(docks["completion"])) >= {docks["timing"], docks["latents"]}
+    assert not window.room.horizontalScrollBar().maximum()
+    window.resize(1280, 760)
+    qtbot.wait(20)
     assert not window.docks.tabifiedDockWidgets(docks["completion"]) and docks["timing"].isHidden()
+
+
+def test_a_click_on_a_panel_is_no_arrangement(window, qtbot):
+    qtbot.mouseClick(window.completion, LEFT, pos=window.completion.rect().bottomRight() - QPoint(30, 4))
+    assert window.docks.layout_ == ""
 
 
 def test_keys_reach_what_must_be_scrolled_to(window, qtbot):
