@@ -10,6 +10,7 @@ os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before Qt is imported
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is: a core has a process of its own
 
 import fuzzing
+import hypothesis
 import numpy as np
 import pytest
 import torch  # noqa: F401 - before Qt
@@ -23,7 +24,10 @@ import app  # noqa: F401 - before Qt is used
 LONG = 60_000  # milliseconds
 MANY = 50_000  # objects made since the last collection
 MAKE_ROOM = pytest.StashKey()  # what ends a full disk
+STARTING = "test_xserver", "test_process", "test_startup", "test_distributed"
 OURS_TO_IGNORE = r"This plugin does not support"  # the offscreen platform says so of every window, raised or grabbed
+hypothesis.settings.register_profile("here", deadline=None, max_examples=40)  # no deadline: the machine may be busy
+hypothesis.settings.load_profile("here")
 
 
 def pytest_addoption(parser):
@@ -37,7 +41,9 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Every test that shows widgets fails on a warning of Qt's."""
+    """Every test that shows widgets fails on a warning of Qt's. Those that start programs take longest, and wait: they
+    come first, so that in the end no process of the tests is left alone with one."""
+    items.sort(key=lambda item: item.path.stem not in STARTING)
     for item in items:
         if "qtbot" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))

@@ -47,7 +47,6 @@ def fuzz(test: Callable | None = None, *, few: int = FEW) -> Callable:
         max_examples=MANY if LONG else few,
         derandomize=not LONG,
         database=None,
-        deadline=None,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     return posix_only(held(test))

@@ -96,7 +96,7 @@ SESSIONS = st.builds(
 
 
 @given(SESSIONS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_round_trip(tmp_path_factory, kept):
     path = tmp_path_factory.mktemp("state") / "deep" / "session.json"
     session.save(kept, path)

@@ -104,7 +104,7 @@ def test_what_waits_for_the_models_is_the_last_thing_asked_or_nothing(jobs):
     assert done == [2] and jobs.state is State.IDLE
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from(["completion", "race", "scaling", "pause", "stop", "end"]), max_size=12))
 def test_every_job_ends_once_whatever_is_done(done):
     """With models that never come."""

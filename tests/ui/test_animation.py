@@ -30,7 +30,7 @@ def lasting(seconds: float) -> Race:
 
 
 @given(st.floats(1e-4, 500), st.sampled_from(SPEEDS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_when_pictures_are_taken(seconds, speed):
     """From the start to the end, evenly, at the speed asked for, neither too many nor too fast."""
     made = lasting(seconds)

@@ -494,7 +494,7 @@ def places(plain: object, above: tuple = ()) -> list[tuple]:
 
 
 @given(st.sampled_from(places(WHOLE.to_dict())[1:]), ANYTHING)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_value_changed_to_anything_is_read_or_told(place, value):
     plain = json.loads(session.text(WHOLE))
     inside = plain

@@ -45,7 +45,7 @@ def test_fast_strokes_have_no_gaps(canvas, draw, size):
 
 
 @given(st.lists(POINTS, min_size=2, max_size=5), st.integers(1, 8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_polyline_hangs_together(points, size):
     """The gapless property itself, with the samplerl, for any points inside or outside the picture."""
     sketch = Sketch(Prompt.empty(60, 60, 1))

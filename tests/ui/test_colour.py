@@ -255,7 +255,7 @@ def test_fill(colour, draw, qtbot):
 
 
 @given(arrays(np.uint8, (6, 7, 3), elements=st.sampled_from([0, 9])), arrays(np.bool_, (6, 7)), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_fill_changes_what_looked_alike_and_nothing_else(pixels, mask, given):
     x, y = given.draw(st.integers(0, 6)), given.draw(st.integers(0, 5))
     sketch = Sketch(Prompt(pixels, mask))

@@ -96,7 +96,7 @@ def drag(qtbot, widget, start: QPoint, end: QPoint) -> None:
         max_size=8,
     ),
 )  # fmt: skip
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_frame_never_leaves_the_picture(qapp, size, moves):
     cropper = Cropper(Image.new("RGB", size), data.CIFAR10)
     cropper.resize(400, 400)

@@ -260,7 +260,7 @@ OTHER = [None, 3, "x", [], {"x": 1}, {"panels": None}, {"panels": []}, {"panels"
          {"panels": [TEXT, {**SIZES, "race": "x"}]}, {"panels": ["*", SIZES]}, {"panels": [3, SIZES]}]  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.one_of(
         st.binary(max_size=60),
@@ -295,7 +295,7 @@ def test_only_the_arrangements_that_there_are_count():
     assert read(layout(PLAIN, name="race")) and read(layout(PLAIN, name="other")) == {}
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_layout_that_is_read_can_be_used(window, data):
     """Whatever was changed in it: Qt takes it, or refuses it."""

@@ -47,7 +47,7 @@ def asked(draw) -> list[Run]:
 
 
 @given(asked())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_finished_is_lost_to_newer_finished_ones_only(made):
     kept: list[Run] = []
     for one in made:

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import ended, opened
+from conftest import PatientBot, ended, opened
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QStyle, QStyleOptionSlider
-from pytestqt.qtbot import QtBot
 from windows import LEFT, LONG, choose, press, said, take
 from windows import complete as complete_any
 
@@ -21,7 +20,7 @@ def able(request, qapp, tmp_path_factory):
     for name, data in (("vssm", "mnist"), ("vssm-paper", "mnist"), ("vssm", "cifar10")):
         path = checkpoint.shipped(name, data)
         (folder / path.name).symlink_to(path)
-    yield from opened(QtBot(request), folder / "session.json", folder)
+    yield from opened(PatientBot(request), folder / "session.json", folder)
 
 
 @pytest.fixture

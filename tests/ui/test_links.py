@@ -59,7 +59,7 @@ def other(link: Link, **changes) -> Link:
 
 
 @given(made())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_there_and_back(link):
     again = Link.read(f" {link.text[:90]}\n{link.text[90:]} ")
     assert again.data == link.data and again.settings == link.settings
@@ -75,7 +75,7 @@ def test_there_and_back(link):
 @such_as(2, "\N{LATIN SMALL LETTER LONG S}")
 @such_as(8, "\N{KELVIN SIGN}")
 @such_as(-len("/check=01234567"), "&")
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_character_changed_is_noticed(place, character):
     """But for capitals in the scheme and the host, which mean the same in any URL."""
     text = example().text
@@ -114,13 +114,13 @@ def older(link: Link) -> str:
 
 
 @given(made())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_links_of_version_1_are_read(link):
     assert Link.read(older(link)).text == Link.read(link.text).text
 
 
 @given(made())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_no_shell_takes_a_character_for_its_own(link):
     assert set(link.text) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-=.:/")
 
@@ -194,7 +194,7 @@ def test_a_plain_link_that_is_broken_behind_its_equals_signs_is_read():
 
 
 @given(st.text(max_size=200), st.text(max_size=200))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_around_it_leaves_it_whole(before, after):
     """But for another beginning of a link before it."""
     link = example(1).text
@@ -202,7 +202,7 @@ def test_any_text_around_it_leaves_it_whole(before, after):
 
 
 @given(st.text(max_size=400) | st.binary(max_size=400).map(lambda b: links.START + b.decode("latin-1")))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_text_is_a_link_or_one_sentence(text):
     try:
         Link.read(text)

@@ -4,10 +4,9 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import at, opened
+from conftest import PatientBot, at, opened
 from PySide6.QtCore import QEvent, Qt, QThread
 from PySide6.QtWidgets import QApplication
-from pytestqt.qtbot import QtBot
 from windows import LEFT, LONG, choose, press, said, take
 
 from app.core import live_policy
@@ -26,7 +25,7 @@ def shared(request, qapp, tmp_path_factory):
     for name, dataset in (("vssm", "mnist"), ("transformer", "mnist"), ("vssm-paper", "mnist"), ("vssm", "cifar10")):
         path = checkpoint.shipped(name, dataset)
         (folder / path.name).symlink_to(path)
-    for window in opened(QtBot(request), folder / "session.json", folder):
+    for window in opened(PatientBot(request), folder / "session.json", folder):
         yield window
     window.deleteLater()  # now and here: Python might do it in another thread
     QApplication.sendPostedEvents(window, QEvent.Type.DeferredDelete)

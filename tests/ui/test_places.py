@@ -22,7 +22,7 @@ TIMES = st.builds(Times, st.dictionaries(st.integers(0, 9), SECONDS, min_size=1)
 
 
 @given(st.lists(TIMES, min_size=1, max_size=6), st.randoms())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_places_are_those_of_a_competition(times, rng):
     made = places.places(times)
     order = sorted(range(len(times)), key=lambda i: times[i].median)

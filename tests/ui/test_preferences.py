@@ -58,7 +58,7 @@ LOOKS = {
 
 
 @given(st.lists(st.fixed_dictionaries(LOOKS), min_size=1, max_size=3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_there_and_back(tmp_path_factory, looks):
     folder = tmp_path_factory.mktemp("look")
     assert set(LOOKS) == set(LOOK)

@@ -52,7 +52,7 @@ def same(a: race.State, b: race.State) -> bool:
 # --- what a race says
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(races(), st.lists(st.floats(-1, 20), min_size=1, max_size=12))
 def test_at_any_time(made, times):
     """Nobody ever loses a token; who is through has what it finished with; scrubbing to and fro changes nothing."""
@@ -75,7 +75,7 @@ def test_at_any_time(made, times):
     assert all(s.frame.tokens == 0 and s.frame.calls == 0 for s in made.at(-1.0))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(races())
 def test_steps_visit_every_frame_and_come_back(made):
     """To the right until the end, then to the left to the start, over the same moments."""
@@ -186,7 +186,7 @@ def test_marks_of_a_round():
     assert made.at(0.5)[0].frame.marks is None
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(1e-4, 1e3), st.booleans(), st.floats(1e-5, 1), st.floats(0, 1))
 def test_the_axis_there_and_back(duration, logarithmic, least, share):
     axis = Axis(duration, logarithmic, least)

@@ -181,7 +181,7 @@ def test_a_flow_breaks_where_it_must(qtbot, width, rows):
 def test_the_opening_dialog_can_be_answered_on_a_small_screen(window, qtbot, tmp_path, size):
     Image.new("RGB", (400, 300), "red").save(tmp_path / "picture.png")
     window.files.importer.open_argument(str(tmp_path / "picture.png"))
-    qtbot.waitUntil(lambda: window.findChild(CropDialog) is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.findChild(CropDialog) is not None)
     dialog = window.findChild(CropDialog)
     dialog.resize(*size)
     qtbot.wait(20)

@@ -306,7 +306,7 @@ def generators() -> dict[str, Generator]:
     return {name: Generator(w, torch.device("cpu")) for name, w in weights.items()}
 
 
-@hypothesis_settings(max_examples=6, deadline=None)
+@hypothesis_settings(max_examples=6)
 @given(
     seed=st.integers(0, 2**32 - 1),
     share=st.sampled_from([0.0, 0.1, 0.5, 0.97, 1.0]),

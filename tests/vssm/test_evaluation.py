@@ -73,7 +73,7 @@ def test_augmented_digits_are_shifted_and_mostly_binary():
     assert set(rows.tolist()) >= {8, 9, 10, 11, 12}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(image=arrays(np.uint8, (1, 32, 32, 3)), seed=st.integers(0, 2**32))
 def test_augmented_colour_is_the_picture_shifted_and_perhaps_in_a_mirror(image, seed):
     (x,) = classifier.augment(torch.from_numpy(image), CIFAR10, torch.Generator().manual_seed(seed))
@@ -350,7 +350,7 @@ def test_difference_between_endings():
     assert metrics.pairwise_difference(images, known) == pytest.approx(((2 / 3 / 4) + 16 / 3 / 8) / 2)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_squared_errors_are_those_of_a_plain_loop(data):
     M, K, H, W, C = data.draw(st.tuples(*[st.integers(1, 3)] * 5))

@@ -47,7 +47,7 @@ PIXELS = st.sampled_from(["sampled", "mean"])
 
 @pytest.mark.parametrize("name", WITH_LATENTS)
 @given(given_=st.data())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_holding_everything_gives_the_same_picture(generators, name, given_):
     """Whatever the seed for what is drawn anew; and levels not given are drawn just as before."""
     request = requests(given_.draw)
@@ -63,7 +63,7 @@ def test_holding_everything_gives_the_same_picture(generators, name, given_):
 
 @pytest.mark.parametrize("name", WITH_LATENTS)
 @given(given_=st.data())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_only_what_is_to_be_drawn_anew_changes(generators, name, given_):
     request = dataclasses.replace(requests(given_.draw), temperature=1.0)
     before, pictures = drawn(generators[name], request)

@@ -62,7 +62,7 @@ def enumerated(network: VSSM, prompt: torch.Tensor) -> dict[tuple[int, ...], flo
 
 
 @given(seed=st.integers(0, 10**6), pool=st.sampled_from([2, 4]), channels=st.sampled_from([1, 3]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_each_code_is_the_nearest_centroid_to_what_is_left(seed, pool, channels):
     rng = torch.Generator().manual_seed(seed)
     quantiser = Quantiser(8, 8, channels, 256, pool, codes=3, classes=4)

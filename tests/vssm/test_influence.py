@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_of_linear_pictures_it_is_the_length_of_the_change(seed):
     """Of a variable of unit length, by many projections; of classes, over all pairs."""
     rng = torch.Generator().manual_seed(seed)

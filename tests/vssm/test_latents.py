@@ -62,7 +62,7 @@ def test_temperature_zero_is_the_most_likely(kind):
 
 @pytest.mark.parametrize("kind", KINDS[:2], ids=lambda k: k[0])
 @given(seed=st.integers(0, 2**32), temperature=st.sampled_from([0.0, 0.5, 1.0]))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_codes_give_their_values_back_exactly(kind, seed, temperature):
     rng = torch.Generator().manual_seed(seed)
     latent = latent_distributions.make(*kind)

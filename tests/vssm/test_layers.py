@@ -21,7 +21,7 @@ def block(**settings) -> SSMBlock:
 
 @pytest.mark.parametrize("selective", [False, True])
 @given(cuts=st.lists(st.integers(1, 14), max_size=4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_causal_block_equals_its_pieces(selective, cuts):
     made, x = block(causal=True, selective=selective), torch.randn(2, 3, 5, 16, dtype=torch.float64)
     state, out = tuple(s.double() for s in made.initial_state(2, columns=5)), []

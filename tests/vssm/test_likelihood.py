@@ -46,7 +46,7 @@ def plain_log_prob(kind, raw: np.ndarray, values: tuple[int, ...], temperature: 
 
 
 @given(seed=st.integers(0, 10**6), channel=st.integers(0, 2), scale=st.floats(0.1, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_channel_sums_to_one_given_the_earlier_ones(seed, channel, scale):
     raw = raw_outputs(RGB, 1, seed, scale)
     earlier = torch.randint(0, 256, (channel,), generator=torch.Generator().manual_seed(seed))
@@ -63,7 +63,7 @@ def test_every_channel_sums_to_one_given_the_earlier_ones(seed, channel, scale):
     values=st.tuples(*[st.sampled_from([0, 1, 37, 128, 254, 255])] * 3),
     temperature=st.sampled_from([0.5, 1.0]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_density_is_that_of_the_paper(seed, values, temperature):
     raw = raw_outputs(RGB, 1, seed, 0.7)
     ours = float(RGB.log_prob(raw, torch.tensor([values]), temperature))

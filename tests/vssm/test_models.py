@@ -219,7 +219,7 @@ def some_latents(network: VSSM, count: int) -> torch.Tensor:
 
 
 @given(cuts=st.lists(st.integers(1, 15), max_size=5), selective=st.booleans())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_parallel_sequential_and_resumed_decoding_agree(cuts, selective):
     """The decoder's outputs for the same z: all at once, one by one, and resumed at any point."""
     network = flat(selective=selective)
@@ -331,7 +331,7 @@ SAMPLERS = [(name, mode.name) for name in SMALL for mode in registry.get(name).n
 @pytest.mark.parametrize("colour", [False, True])
 @pytest.mark.parametrize(("name", "mode"), SAMPLERS)
 @given(data=st.data())
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_known_pixels_come_back_untouched(name, mode, colour, data):
     network = small(name, **(COLOUR if colour else {}))
     rng = np.random.default_rng(data.draw(st.integers(0, 10**6)))

@@ -53,7 +53,7 @@ def test_the_curve_passes_through_the_points_and_straight_lines_stay_straight():
     assert radius == pytest.approx(1, abs=0.03)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(points=arrays(np.float64, (1, 8, 2), elements=st.floats(0, 100)))
 def test_every_digit_fills_the_box_and_lies_with_its_mass_in_the_middle(points):
     (image,) = pen_digits.draw(points)[..., 0]

@@ -34,7 +34,7 @@ def cases(draw):
     return network, pictures(network.config, batch), known, size, temperature
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases(), st.integers(0, 999))
 def test_the_picture_is_the_sequential_one(case, seed):
     network, values, known, size, temperature = case

@@ -1,13 +1,10 @@
 """The scans against the plain recurrence, in float64: any shape, any length, decays from 0 to 1."""
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vssm.nn import scan
-
-settings.register_profile("here", deadline=None, max_examples=40)
-settings.load_profile("here")
 
 decays = st.sampled_from(["uniform", "zero", "one", "edges"])
 
