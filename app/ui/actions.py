@@ -298,7 +298,6 @@ class Actions:
             action.setShortcuts([QKeySequence(k) for k in spec.keys])
             action.setAutoRepeat(spec.repeats)
             action.setToolTip(spec.explanation)
-            action.setStatusTip("")
             action.setCheckable(spec.check)
             action.setMenuRole(QAction.MenuRole.NoRole)
             if spec.value:
@@ -379,21 +378,18 @@ def cheat_sheet() -> str:
     with GESTURES.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
             menus.setdefault(row["menu"], []).append(f"<tr><td colspan=2><b>{row['keys']}</b>: {row['text']}</td></tr>")
-    sections = {name: _section(name, rows) for name, rows in menus.items()}
-    columns = _columns(sections, {name: len(rows) for name, rows in menus.items()})
+    columns = _columns(menus)
     cells = "".join(f"<td width='{100 // len(columns)}%'>{column}</td>" for column in columns)
     return f"<table cellspacing=8 width='100%'><tr>{cells}</tr></table>"
 
 
-def _columns(sections: dict[str, str], rows: dict[str, int], number: int = 3) -> list[str]:
-    """In so many columns, in order, of about the same height."""
-    heights = [rows[name] + 3 for name in sections]
+def _columns(menus: dict[str, list[str]], number: int = 3) -> list[str]:
+    """Each menu's rows under its name, in so many columns, in order, of about the same height."""
+    whole = sum(len(rows) + 3 for rows in menus.values())
     columns, done = [""] * number, 0
-    for (_, section), height in zip(sections.items(), heights, strict=True):
-        columns[min(number - 1, (done + height // 2) * number // sum(heights))] += section
+    for name, rows in menus.items():
+        height = len(rows) + 3
+        section = f"<h3>{name}</h3><table cellspacing=3 width='100%'>{''.join(rows)}</table>"
+        columns[min(number - 1, (done + height // 2) * number // whole)] += section
         done += height
     return [column for column in columns if column]
-
-
-def _section(name: str, rows: list[str]) -> str:
-    return f"<h3>{name}</h3><table cellspacing=3 width='100%'>{''.join(rows)}</table>"

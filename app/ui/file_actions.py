@@ -63,7 +63,7 @@ class FileActions(QObject):
         self.importer.picture.connect(self._offer_part)
         self.importer.session.connect(self._open_session)
         self.importer.link.connect(self.follow)
-        self.importer.refused.connect(self._refuse)
+        self.importer.refused.connect(partial(self._messages.say, kind="answer"))
         self.importer.changed.connect(self._show_opening)
         window.installEventFilter(self)
 
@@ -79,10 +79,6 @@ class FileActions(QObject):
     def paste(self) -> None:
         """Whatever is on the clipboard."""
         self.importer.open_mime(QGuiApplication.clipboard().mimeData(), "on the clipboard")
-
-    @Slot(str)
-    def _refuse(self, sentence: str) -> None:
-        self._messages.say(sentence, "answer")
 
     @Slot()
     def _show_opening(self) -> None:

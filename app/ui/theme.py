@@ -117,4 +117,3 @@ def dress(plot) -> None:
         axis = plot.getAxis(side)
         axis.setPen(now.muted)
         axis.setTextPen(now.muted)
-        axis.enableAutoSIPrefix(False)

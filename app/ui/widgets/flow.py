@@ -109,9 +109,13 @@ class Flow(QLayout):
 
     def _divide(self, numbers: list[int], width: int, reserved: int = 0) -> list[list[int]]:
         """Rows of these items; so much of the first one's width is left free."""
-        rows: list[list[int]] = [[]]
+        rows: list[list[int]] = []
+        taken = 0
         for number in numbers:
-            if rows[-1] and self._width([*rows[-1], number]) > width - reserved * (len(rows) == 1):
+            wide = self._items[number].sizeHint().width()
+            taken += self._before[number] + wide
+            if not rows or taken > width - reserved * (len(rows) == 1):
                 rows.append([])
+                taken = wide
             rows[-1].append(number)
-        return [row for row in rows if row]
+        return rows

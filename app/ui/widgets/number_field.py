@@ -129,6 +129,10 @@ class _Number(_Box):
         super().stepBy(steps)
         self._before = None
 
+    def valueFromText(self, text: str) -> Any:
+        number = self._number(text)
+        return self.minimum() if number is None else int(number) if self.whole else number
+
     def _number(self, text: str) -> float | None:
         """The number of a text, where the field may have it."""
         number = read(text, self.whole)
@@ -169,10 +173,6 @@ class DecimalField(_Number, QDoubleSpinBox):
     given = Signal()
     whole = False
 
-    def valueFromText(self, text: str) -> float:
-        number = self._number(text)
-        return self.minimum() if number is None else number
-
 
 class WholeField(_Number, QSpinBox):
     """For a whole number that is not negative. Its least value may have a word of its own."""
@@ -181,7 +181,3 @@ class WholeField(_Number, QSpinBox):
     withdrawn = Signal(str)
     given = Signal()
     whole = True
-
-    def valueFromText(self, text: str) -> int:
-        number = self._number(text)
-        return self.minimum() if number is None else int(number)

@@ -209,6 +209,8 @@ class Plot(pg.PlotWidget):
         self.hideButtons()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.disableAutoRange()
+        for axis in self.plotItem.axes:  # each would make its label anew whenever the view changes
+            self.getAxis(axis).enableAutoSIPrefix(False)
         self.setLogMode(*log)
         self.showGrid(x=True, y=True, alpha=0.15)
         self._marker = pg.ScatterPlotItem(size=17)

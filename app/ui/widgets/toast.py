@@ -207,10 +207,12 @@ class Messages(QWidget):
         for one in self.toasts:
             one.setVisible(one in seen)
         self.setVisible(bool(seen))
+        if not seen:
+            return
         over = self._window
         wide = min(WIDE, over.width() - 2 * OFF)
-        high = self._rows.totalHeightForWidth(wide) if seen else 0
-        self.setGeometry(placement.beside(over, QSize(wide, high), self.kept_free, OFF))
+        size = QSize(wide, self._rows.totalHeightForWidth(wide))
+        self.setGeometry(placement.beside(over, size, self.kept_free, OFF))
         self.raise_()
 
     @Slot()
