@@ -133,9 +133,12 @@ def test_every_product_is_counted_once():
         for _ in range(3):
             torch.matmul(heads, heads.mT) + heads.sum()
         assert products.operations == before + 3 * 2 * (2 * 3 * 10 * 10 * 4)
+        before = products.operations
+        torch.addmv(layer.bias, layer.weight, x[0, 0]).addmv_(layer.weight, x[0, 1])
+        assert products.operations == before + 2 * 2 * 6 * 5
         torch.bmm(heads[0], torch.ones(4, 1).expand(3, 4, 5))  # all of whose elements share a few places
         torch.mm(torch.ones(0, 4), torch.ones(4, 5))
-    assert sorted(products.calls.values()) == [1, 1, 1, 1, 1, 3]
+    assert sorted(products.calls.values()) == [1, 1, 1, 1, 1, 1, 1, 3]
     assert products.seconds(torch.device("cpu")) > 0
     before = products.operations
     layer(x)

@@ -102,11 +102,13 @@ def test_a_raster_model_is_scored_by_all_pixels_before(name, dataset):
         inner = canvas[:, :, c.stem_rows :, c.stem_columns : c.stem_columns + c.width]
         previous = canvas.new_zeros(2, c.channels)
         for t in range(network.tokens):
-            raw = network.next_raw(canvas, previous, states, t, tables)
+            row, column = t // c.width, t % c.width
+            window = canvas[:, :, row : row + c.stem_rows + 1, column : column + 2 * c.stem_columns + 1]
+            raw = network.next_raw(window, previous, tables.position[t], states, t, tables)
             value = values.flatten(1, 2)[:, t]
             expected[:, t] = network.likelihood.log_prob(raw, value).numpy()
             previous = network.signed(value)
-            inner[:, :, t // c.width, t % c.width] = previous
+            inner[:, :, row, column] = previous
         forced = network.likelihood.log_prob(network(values), values.flatten(1, 2)).numpy()
     for each in (expected, forced):
         each = np.where(given.known, np.nan, each.reshape(details.order.shape))

@@ -40,11 +40,13 @@ class CompiledTransformer(Transformer):
         super().__init__(config)
         self.compiled, self.samples = torch.compile(super().next_raw, backend=backend, fullgraph=True), 0
 
-    def next_raw(self, canvas: Tensor, previous: Tensor, states: list[Tensor], t: int, tables: StepTables) -> Tensor:
-        if len(canvas) != self.samples:
+    def next_raw(
+        self, window: Tensor, previous: Tensor, position: Tensor, states: list[Tensor], t: int, tables: StepTables
+    ) -> Tensor:
+        if len(states[0]) != self.samples:
             torch._dynamo.reset()  # else it compiles for any number of samples
-            self.samples = len(canvas)
-        raw: Tensor = self.compiled(canvas, previous, states, t, tables)
+            self.samples = len(states[0])
+        raw: Tensor = self.compiled(window, previous, position, states, t, tables)
         return raw
 
 
@@ -65,19 +67,18 @@ class OnnxTransformer(Transformer):
         shape = samples, c.heads, self.tokens, c.d_model // c.heads
         return [self.head.weight.new_zeros(shape) for _ in range(2 * c.blocks)]
 
-    def next_raw(self, canvas: Tensor, previous: Tensor, states: list[Tensor], t: int, tables: StepTables) -> Tensor:
-        c, K = self.config, len(canvas)
+    def next_raw(
+        self, window: Tensor, previous: Tensor, position: Tensor, states: list[Tensor], t: int, tables: StepTables
+    ) -> Tensor:
         if t == 0:
-            self._bind(states, tables, K)
-        r, q = t // c.width, t % c.width
-        window = canvas[:, :, r : r + c.stem_rows + 1, q : q + 2 * c.stem_columns + 1]
+            self._bind(states, tables, len(states[0]))
         self.inputs["window"].view_as(window).copy_(window)
-        self.inputs["previous"].copy_(previous)
-        self.inputs["position"].copy_(tables.position[t])
+        self.inputs["previous"].view_as(previous).copy_(previous)
+        self.inputs["position"].copy_(position)
         self.inputs["last"].fill_(t)
         self.inputs["total"].fill_(t + 1)
         self.session.run_with_iobinding(self.binding)
-        return self.raw.clone()
+        return self.raw.clone().squeeze(0)
 
     def _bind(self, states: list[Tensor], tables: StepTables, samples: int) -> None:
         """Let the graph read and write these tensors, for a run of so many samples."""
@@ -94,7 +95,7 @@ class OnnxTransformer(Transformer):
             "last": torch.empty(samples, dtype=torch.int32),
             "total": torch.empty(1, dtype=torch.int32),
         }
-        self.raw = torch.empty(samples, tables.head.shape[1])
+        self.raw = torch.empty(samples, len(tables.head))
         self.binding, caches = self.session.io_binding(), dict(zip(_cache_names(c), states, strict=True))
         for bind, tensors in (
             (self.binding.bind_input, self.inputs | caches),
@@ -129,8 +130,9 @@ def _step_graph(network: OnnxTransformer, tables: StepTables, onnx: Any) -> Any:
         return outputs[0]
 
     def weight(x: Tensor) -> str:
+        """Add a constant, a matrix as [in, out]; returns its name."""
         name = f"weight_{len(weights)}"
-        weights.append(onnx.numpy_helper.from_array(np.ascontiguousarray(x.detach().numpy()), name))
+        weights.append(onnx.numpy_helper.from_array(np.ascontiguousarray(x.detach().t().numpy()), name))
         return name
 
     def norm(x: str, scale: Tensor, bias: Tensor) -> str:
@@ -177,7 +179,7 @@ def _step_graph(network: OnnxTransformer, tables: StepTables, onnx: Any) -> Any:
         "last": (whole, ["K"]),  # places of the caches that are filled, less one, after this step
         "total": (whole, [1]),  # places that are filled
     } | dict.fromkeys(names, (floats, cache))
-    outputs = {"raw": (floats, ["K", tables.head.shape[1]])} | {f"new_{name}": (floats, cache) for name in names}
+    outputs = {"raw": (floats, ["K", len(tables.head)])} | {f"new_{name}": (floats, cache) for name in names}
     ends = ([make.make_tensor_value_info(k, *v) for k, v in some.items()] for some in (inputs, outputs))
     operators = [make.make_opsetid("", 20), make.make_opsetid("com.microsoft", 1)]
     return make.make_model(

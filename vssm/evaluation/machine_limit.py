@@ -39,6 +39,8 @@ def _product(out: Tensor, inner: int) -> int:
 
 OPERATIONS: dict[Any, Operations] = {
     aten.addmm_: lambda _, a, b, out: _product(out, a.shape[-1]),
+    aten.addmv: lambda _, a, b, out: _product(out, a.shape[-1]),
+    aten.addmv_: lambda _, a, b, out: _product(out, a.shape[-1]),
     aten.baddbmm_: lambda _, a, b, out: _product(out, a.shape[-1]),
     aten.mkldnn_convolution: lambda x, w, *_, out: int(conv_flop_count(x.shape, w.shape, out.shape)),
     aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, out, **__: (

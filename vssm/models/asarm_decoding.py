@@ -19,7 +19,7 @@ from torch import Tensor
 
 from vssm.models import assd
 from vssm.nn import likelihoods
-from vssm.nn.modules import AttentionWeights, attention_weights, linear
+from vssm.nn.modules import AttentionWeights, add_product, affine, attention_weights, by_columns, linear
 from vssm.sampling.step import Drafted, SamplingStep
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 class Tables(NamedTuple):
-    """What a call needs of the network, as plain tensors, with matrices transposed.
+    """What a call needs of the network, as plain tensors, matrices [out, in] as `by_columns` lays them.
 
-    stem [S · (C + 1), hidden] and direct have a window's positions before its channels. Of every position, and of T,
+    stem [hidden, S · (C + 1)] and direct have a window's positions before its channels. Of every position, and of T,
     which stands for no position: place and aim [T + 1, D], for the token that a row carries and for its target (place
     includes the bias of `value`, and for T the input "none yet"); around [T + 1, S] and centre [T + 1], where its
     window and the position itself are in the framed picture.
@@ -55,8 +55,8 @@ def tables(network: ASARM) -> Tables:
     """Collect the weights of a network; once for each run."""
 
     def by_position(weight: Tensor) -> Tensor:
-        """Weights [out, (C + 1) · S] of a window as a matrix [S · (C + 1), out]."""
-        return weight.unflatten(1, (-1, network.around.shape[1])).permute(2, 1, 0).flatten(0, 1)
+        """Weights [out, (C + 1) · S] of a window as a matrix [out, S · (C + 1)]."""
+        return by_columns(weight.unflatten(1, (-1, network.around.shape[1])).transpose(1, 2).flatten(1))
 
     value, first = network.value, linear(network.stem, 0)
     place = (network.row[:, None] + network.column).flatten(0, 1)
@@ -65,8 +65,8 @@ def tables(network: ASARM) -> Tables:
     return Tables(
         by_position(first.weight),
         first.bias,
-        linear(network.stem, 2).weight.t(),
-        value.weight[:, :-1].t(),
+        by_columns(linear(network.stem, 2).weight),
+        by_columns(value.weight[:, :-1]),
         torch.cat([place, value.weight[:, -1:].t()]) + value.bias,
         F.pad(aim, (0, 0, 0, 1)),
         around,
@@ -74,7 +74,7 @@ def tables(network: ASARM) -> Tables:
         [attention_weights(b.norm1, b.qkv, b.out, b.norm2, b.mlp) for b in network.blocks],
         network.norm.weight,
         network.norm.bias,
-        network.head.weight.t(),
+        by_columns(network.head.weight),
         network.head.bias,
         by_position(network.direct_head.weight) if network.config.direct else None,
     )
@@ -164,36 +164,32 @@ class Decoding:
         target = self.padded.gather(1, ranks)
         window = self.picture[(w.around[target] + self.begins.unsqueeze(2)).view(-1)].view(B, R, w.around.shape[1], -1)
         visible = window[..., -1:] < seen[:, :, None, None]
-        window = (window[..., :-1] * visible).view(B * R, -1)
+        # a single row is a vector from here on
+        window = (window[..., :-1] * visible).view(B * R, -1).squeeze(0)
         # the token that a row carries is the last one that it sees; the first rows after the prompt carry none
         carried = self.padded.gather(1, (seen - 1).clamp_min(0)).masked_fill(seen <= self.known[:, None], self.T)
-        value = self.picture[(w.centre[carried] + self.begins).view(-1), : w.value.shape[0]]
-        hidden = torch.addmm(w.stem_bias, window, w.stem).relu_()
-        x = torch.addmm((w.aim[target] + w.place[carried]).view(B * R, D), hidden * hidden, w.stem_out)
-        x = self.attend(x.addmm_(value, w.value), ranks, seen)
-        x = torch.layer_norm(x, (D,), w.norm, w.norm_bias)
-        raw = torch.addmm(w.head_bias, x, w.head)
-        return (raw if w.direct is None else raw.addmm_(window, w.direct)).view(B, R, -1)
+        value = self.picture[(w.centre[carried] + self.begins).view(-1), : w.value.shape[1]].squeeze(0)
+        hidden = affine(w.stem_bias, window, w.stem).relu_()
+        x = affine((w.aim[target] + w.place[carried]).view(B * R, D).squeeze(0), hidden.mul_(hidden), w.stem_out)
+        x = self.attend(add_product(x, value, w.value), ranks, seen)
+        raw = affine(w.head_bias, torch.layer_norm(x, (D,), w.norm, w.norm_bias), w.head)
+        return (raw if w.direct is None else add_product(raw, window, w.direct)).view(B, R, -1)
 
     def attend(self, x: Tensor, ranks: Tensor, seen: Tensor) -> Tensor:
-        """Run the blocks on rows x [N, D], and keep their keys and values."""
-        c, (B, R), shape = self.network.config, ranks.shape, x.shape[1:]
+        """Run the blocks on rows x [N, D], or [D] of a single one, and keep their keys and values."""
+        c, (B, R) = self.network.config, ranks.shape
         first, last = map(int, ranks.aminmax())
         alone = R == 1 and first == last  # one row a sample, of the same rank: it attends to all there is
         bias = None if alone else self.mask(ranks, seen, last + 1)
         for w, cache in zip(self.tables.blocks, self.caches, strict=True):
-            h = torch.layer_norm(x, shape, w.norm1, w.norm1_bias)
-            qkv = torch.addmm(w.qkv_bias, h, w.qkv).view(B, R, 3, c.heads, -1)
+            qkv = w.project(x).view(B, R, 3, c.heads, -1)
             if alone:
                 cache[:, :, :, last] = qkv[:, 0, 1:]
             else:
                 cache[self.batch, :, :, ranks] = qkv[:, :, 1:]
             past = cache[:, :, :, : last + 1]
             y = F.scaled_dot_product_attention(qkv[:, :, 0].transpose(1, 2), past[:, 0], past[:, 1], attn_mask=bias)
-            x = x + torch.addmm(w.out_bias, y.transpose(1, 2).reshape(x.shape), w.out)
-            h = torch.layer_norm(x, shape, w.norm2, w.norm2_bias)
-            h = torch.addmm(w.first_bias, h, w.first).relu_()
-            x = x + torch.addmm(w.last_bias, h * h, w.last)
+            w.finish(x, y.transpose(1, 2).reshape(x.shape))
         return x
 
     def mask(self, ranks: Tensor, seen: Tensor, columns: int) -> Tensor:

@@ -28,7 +28,7 @@ from vssm.config import bounded, for_data
 from vssm.data import DataSet
 from vssm.models.raster import RasterConfig, RasterModel
 from vssm.nn import scan
-from vssm.nn.modules import ModuleList
+from vssm.nn.modules import ModuleList, affine, by_columns
 from vssm.nn.ssm_block import at_least_float32, convolve
 
 
@@ -87,7 +87,7 @@ class Block(nn.Module):
         return BlockWeights(
             self.norm.weight,
             self.norm.bias,
-            torch.cat([self.into.weight, self.step.weight]).t(),
+            by_columns(torch.cat([self.into.weight, self.step.weight])),
             torch.cat([self.into.bias, self.step.bias]),
             self.kernel[:, 0, :, 0].t().contiguous().unbind(0),
             self.kernel_bias,
@@ -95,12 +95,13 @@ class Block(nn.Module):
             self.skip.unsqueeze(1),
             self.last_norm.weight,
             self.last_norm.bias,
-            self.out.weight.t(),
+            by_columns(self.out.weight),
         )
 
 
 class BlockWeights(NamedTuple):
-    """A block's tensors, with matrices transposed; kernel: one row for each token it spans, the last for its own."""
+    """A block's tensors, matrices [out, in] as `by_columns` lays them; kernel: one row for each token it spans, the
+    last for its own."""
 
     norm: Tensor
     norm_bias: Tensor
@@ -163,26 +164,26 @@ class Mamba(RasterModel):
         return [block.weights() for block in self.blocks]
 
     def step(self, x: Tensor, states: list[Tensor], t: int, tables: list[BlockWeights]) -> Tensor:
-        c, K = self.config, len(x)
+        c, K = self.config, len(states[0])
         sizes, parts = [c.inner, c.inner + 2 * c.state, c.heads], [c.inner, c.state, c.state]
         for i, w in enumerate(tables):
             h, *recent = states[self._of(i)]
             normed = torch.layer_norm(x, self.norm.normalized_shape, w.norm, w.norm_bias)
-            gate, mixed, step = torch.addmm(w.into_bias, normed, w.into).split(sizes, -1)
+            gate, mixed, step = affine(w.into_bias, normed, w.into).view(K, -1).split_with_sizes(sizes, -1)
             recent.append(mixed)
             u = w.kernel_bias
             for one, weight in zip(recent, w.kernel, strict=True):
                 u = torch.addcmul(u, one, weight)
             states[self._of(i)] = [h, *recent[1:]]
-            v, b, C = F.silu(u).split(parts, -1)
+            v, b, C = F.silu(u).split_with_sizes(parts, -1)
             step = F.softplus(step)
             v = v.view(K, c.heads, -1)
-            h.mul_((step * w.rate).exp_()[..., None, None])
-            h.addcmul_((v * step.unsqueeze(-1)).unsqueeze(-1), b[:, None, None, :])
+            h.mul_((step * w.rate).exp_().view(K, -1, 1, 1))
+            h.addcmul_((v * step.unsqueeze(-1)).unsqueeze(-1), b.view(K, 1, 1, -1))
             # the row first: products of a batch of matrices with columns are many times slower on a CPU
             y = torch.bmm(C.unsqueeze(1), h.view(K, c.inner, c.state).transpose(1, 2)).view(K, c.heads, -1)
             y = torch.addcmul(y, w.skip, v).view(K, c.inner) * F.silu(gate)
-            x = torch.addmm(x, torch.layer_norm(y, (c.inner,), w.last_norm, w.last_norm_bias), w.out)
+            x = affine(x, torch.layer_norm(y, (c.inner,), w.last_norm, w.last_norm_bias).squeeze(0), w.out)
         return x
 
     def segment(
@@ -190,14 +191,14 @@ class Mamba(RasterModel):
     ) -> tuple[Tensor, list[Pending]]:
         c, (K, R, D) = self.config, x.shape
         if R == 1:  # it is right whatever was guessed
-            return self.step(x[:, 0], states, 0, tables).unsqueeze(1), []
+            return self.step(x[:, 0].squeeze(0), states, 0, tables).view(K, 1, D), []
         sizes, parts = [c.inner, c.inner + 2 * c.state, c.heads], [c.inner, c.state, c.state]
         pending = []
         x = x.flatten(0, 1)
         for i, w in enumerate(tables):
             h, *recent = states[self._of(i)]
             normed = torch.layer_norm(x, self.norm.normalized_shape, w.norm, w.norm_bias)
-            gate, mixed, step = torch.addmm(w.into_bias, normed, w.into).split(sizes, -1)
+            gate, mixed, step = affine(w.into_bias, normed, w.into).split(sizes, -1)
             inputs = torch.cat([*(one.unsqueeze(1) for one in recent), mixed.view(K, R, -1)], 1)
             u = w.kernel_bias
             for lag, weight in enumerate(w.kernel):
@@ -208,7 +209,7 @@ class Mamba(RasterModel):
             run = v * step.unsqueeze(-1), step * w.rate, b
             pending.append(Pending(inputs, *run))
             y = torch.addcmul(scan.ssd_segment(*run, C, h), w.skip, v).reshape(K * R, c.inner) * F.silu(gate)
-            x = torch.addmm(x, torch.layer_norm(y, (c.inner,), w.last_norm, w.last_norm_bias), w.out)
+            x = affine(x, torch.layer_norm(y, (c.inner,), w.last_norm, w.last_norm_bias), w.out)
         return x.view(K, R, D), pending
 
     def keep(self, states: list[Tensor], pending: list[Pending], count: Tensor) -> None:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from vssm.config import PictureConfig, bounded, flag
 from vssm.models import predictive
 from vssm.nn import likelihoods
-from vssm.nn.modules import SquaredReLU, linear
+from vssm.nn.modules import SquaredReLU, add_product, affine, by_columns, linear
 from vssm.nn.ssm_block import at_least_float32
 from vssm.sampling.step import Sampler, SamplingParams, SamplingStep
 
@@ -50,7 +50,7 @@ class RasterConfig(PictureConfig):
 
 
 class StepTables(NamedTuple):
-    """The weights that a step needs, as plain tensors, matrices transposed.
+    """The weights that a step needs, as plain tensors, matrices [out, in] as `by_columns` lays them.
 
     position [T, D] includes the bias of `previous` and, at t = 0, the input "none yet"; blocks: of the model; direct:
     the direct map, or None.
@@ -100,7 +100,7 @@ class RasterModel(nn.Module):
         raise NotImplementedError
 
     def step(self, x: Tensor, states: list[Tensor], t: int, tables: list[Any]) -> Tensor:
-        """Run the blocks on the token at t: x [K, D] to [K, D]; updates `states` in place."""
+        """Run the blocks on the token at t: x [K, D], or [D] of one sample, to the same; updates `states` in place."""
         raise NotImplementedError
 
     def segment(self, x: Tensor, states: list[Tensor], first: Tensor, tables: list[Any]) -> tuple[Tensor, list[Any]]:
@@ -164,7 +164,7 @@ class RasterModel(nn.Module):
 
     def signed(self, values: Tensor) -> Tensor:
         """Scale pixel values to −1 … 1, in float32."""
-        return values.float() * (2 / (self.config.num_values - 1)) - 1
+        return (values * (2 / (self.config.num_values - 1))).sub_(1)
 
     def canvas(self, values: Tensor) -> Tensor:
         """Scale pixel values [B, H, W, C] to −1 … 1 and pad them by zeros, so that every pixel has a whole window:
@@ -215,44 +215,52 @@ class RasterModel(nn.Module):
         return StepTables(
             self.whole_window(linear(self.stem, 0).weight),
             linear(self.stem, 0).bias,
-            linear(self.stem, 2).weight.t(),
-            self.previous.weight[:, :-1].t(),
+            by_columns(linear(self.stem, 2).weight),
+            by_columns(self.previous.weight[:, :-1]),
             position,
             self.block_tables(),
             self.norm.weight,
             self.norm.bias,
-            self.head.weight.t(),
+            by_columns(self.head.weight),
             self.head.bias,
             self.whole_window(self.direct_head.weight) if self.config.direct else None,
         )
 
     def whole_window(self, weight: Tensor) -> Tensor:
-        """Extend weights [out, C · seen] to a matrix [C · patch, out] for whole windows of the canvas."""
+        """Extend weights [out, C · seen] to a matrix [out, C · patch] for whole windows of the canvas."""
         weight = weight.unflatten(1, (self.config.channels, self.seen))
-        return F.pad(weight, (0, self.patch - self.seen)).flatten(1).t().contiguous()
+        return by_columns(F.pad(weight, (0, self.patch - self.seen)).flatten(1))
 
-    def next_raw(self, canvas: Tensor, previous: Tensor, states: list[Tensor], t: int, tables: StepTables) -> Tensor:
-        """Raw outputs [K, P] of the pixel at t. canvas: framed [K, C, H+rows, W+2·columns], zeros from t on;
-        previous: [K, C], x_{t-1} as −1 … 1 (zeros at t = 0).
+    def next_raw(
+        self, window: Tensor, previous: Tensor, position: Tensor, states: list[Tensor], t: int, tables: StepTables
+    ) -> Tensor:
+        """Compute the raw outputs [K, P] of the pixel at t; all without the axis K where there is one sample.
 
         `forward` for one token, written flat: at this size calling a module costs as much as its work.
+
+        Args:
+            window: Its window in the canvas, [K, C, rows + 1, 2 · columns + 1], zeros from the pixel on.
+            previous: [K, C], x_{t−1} as −1 … 1 (zeros at t = 0).
+            position: [D], its row of the tables' positions.
+            states: What is carried; moved on by one token.
+            t: Its number.
+            tables: As `step_tables` makes them.
         """
-        c, K = self.config, len(canvas)
-        r, q = t // c.width, t % c.width
-        window = canvas.narrow(2, r, c.stem_rows + 1).narrow(3, q, 2 * c.stem_columns + 1).reshape(K, -1)
-        x = self.enter(window, previous, tables.position[t], tables)
+        window = window.flatten(-3)
+        x = self.enter(window, previous, position, tables)
         return self.leave(self.step(x, states, t, tables.blocks), window, tables)
 
     def enter(self, window: Tensor, previous: Tensor, position: Tensor, tables: StepTables) -> Tensor:
-        """Inputs [N, D] of tokens with windows [N, C · patch], pixels before them [N, C], and positions [N or 1, D]."""
-        hidden = torch.addmm(tables.window_bias, window, tables.window).relu_()
-        return torch.addmm(position, hidden.mul_(hidden), tables.stem).addmm_(previous, tables.previous)
+        """Inputs [N, D] of tokens with windows [N, C · patch], pixels before them [N, C], and positions [N, D] or [D];
+        for one token all may be without the axis N, as in `leave`."""
+        hidden = affine(tables.window_bias, window, tables.window).relu_()
+        return add_product(affine(position, hidden.mul_(hidden), tables.stem), previous, tables.previous)
 
     def leave(self, x: Tensor, window: Tensor, tables: StepTables) -> Tensor:
         """Raw outputs [N, P] of tokens [N, D] after the blocks, with their windows."""
         x = torch.layer_norm(x, self.norm.normalized_shape, tables.norm, tables.norm_bias)
-        raw = torch.addmm(tables.head_bias, x, tables.head)
-        return raw if tables.direct is None else raw.addmm_(window, tables.direct)
+        raw = affine(tables.head_bias, x, tables.head)
+        return raw if tables.direct is None else add_product(raw, window, tables.direct)
 
     def complete(self, values: Tensor, known: Tensor, params: SamplingParams) -> Iterator[SamplingStep]:
         """Read the prefix that all prompts have in one call, then draw the rest; known pixels are kept."""
@@ -295,23 +303,26 @@ class Decoding:
             self.prefix_raw = network(given.view(self.shape), self.states, tokens=prefix)
 
     def sequential(self) -> Iterator[SamplingStep]:
-        """Draw one token a call."""
-        network, T, width = self.network, self.network.tokens, self.shape[2]
+        """Draw one token a call. One sample has no axis K here, as vectors are multiplied faster than rows."""
+        c, network, T = self.network.config, self.network, self.network.tokens
         some, every = self.mask.any(0).tolist(), self.every.tolist()
-        previous = network.signed(self.given[:, max(0, self.prefix - 1)]) * min(1, self.prefix)
+        # the views of every pixel, made at once: one by one they cost each step a few calls
+        cut = self.canvas.squeeze(0).unfold(-2, c.stem_rows + 1, 1).unfold(-2, 2 * c.stem_columns + 1, 1)
+        windows = [window for row in cut.unbind(-4) for window in row.unbind(-3)]
+        pixels = [pixel for row in self.inner.squeeze(0).unbind(-2) for pixel in row.unbind(-1)]
+        given, flat = self.given.squeeze(0).unbind(-2), self.flat.squeeze(0).unbind(-2)
+        noise, positions = self.noise.squeeze(1).unbind(), self.tables.position.unbind()
+        previous = pixels[self.prefix - 1] if self.prefix else torch.zeros_like(pixels[0])
         raws: list[Tensor] = []  # of every step, by reference
         for t in range(self.prefix, T):
-            raw = network.next_raw(self.canvas, previous, self.states, t, self.tables)
+            raw = network.next_raw(windows[t], previous, positions[t], self.states, t, self.tables)
             raws.append(raw)
-            drawn = network.likelihood.choose(raw, self.noise[t], self.temperature)
-            if every[t]:
-                drawn = self.given[:, t]
-            elif some[t]:
-                drawn = torch.where(self.mask[:, t, None], self.given[:, t], drawn)
-            self.flat.select(1, t).copy_(drawn)
-            previous = network.signed(drawn)
-            self.inner.select(2, t // width).select(2, t % width).copy_(previous)
-            log_prob = (lambda: self.log_probability(torch.stack(raws, 1))) if t + 1 == T else None
+            drawn = given[t] if every[t] else network.likelihood.choose(raw, noise[t], self.temperature)
+            if some[t] and not every[t]:
+                drawn = torch.where(self.mask[:, t, None], given[t], drawn)
+            flat[t].copy_(drawn)
+            previous = pixels[t].copy_(network.signed(drawn))
+            log_prob = (lambda: self.log_probability(torch.stack(raws, -2))) if t + 1 == T else None
             yield SamplingStep(self.flat.view(self.shape), t + 1, log_probability=log_prob)
 
     def predictive(self) -> Iterator[SamplingStep]:
@@ -323,8 +334,9 @@ class Decoding:
     def log_probability(self, raw: Tensor) -> Tensor:
         """Compute the log-probability of a `SamplingStep`, as one call of `forward` for the finished picture would.
 
-        raw: the outputs [K, n, P] that the last n pixels were drawn from.
+        raw: the outputs [K, n, P] that the last n pixels were drawn from, or [n, P] of one sample.
         """
+        raw = raw.view(len(self.flat), -1, raw.shape[-1])
         first = self.flat.shape[1] - raw.shape[1]
         log_prob = self.network.likelihood.log_prob(raw, self.flat[:, first:])
         return F.pad(log_prob, (first, 0), value=math.nan).view(self.shape[:3])

@@ -131,23 +131,15 @@ class Transformer(RasterModel):
         return [block.weights() for block in self.blocks]
 
     def step(self, x: Tensor, states: list[Tensor], t: int, tables: list[BlockWeights]) -> Tensor:
-        c, K, shape = self.config, len(x), self.norm.normalized_shape
+        heads, K = self.config.heads, len(states[0])
         for (w, window), cache in zip(tables, states, strict=True):
-            h = torch.layer_norm(x, shape, w.norm1, w.norm1_bias)
-            qkv = torch.addmm(w.qkv_bias, h, w.qkv).view(K, 3, c.heads, 1, -1)
+            qkv = w.project(x).view(K, 3, heads, 1, -1)
             cache.narrow(3, t, 1).copy_(qkv.narrow(1, 1, 2))
             first = 0 if window is None else max(0, t + 1 - window)
             keys, values = cache.narrow(3, first, t + 1 - first).unbind(1)
             y = F.scaled_dot_product_attention(qkv.select(1, 0), keys, values)
-            self._finish(x, y.view(K, -1), w)
+            w.finish(x, y.view_as(x))
         return x
-
-    def _finish(self, x: Tensor, y: Tensor, w: AttentionWeights) -> None:
-        """Add what attention found, y [N, D], to the tokens x [N, D], and what the small network makes of them."""
-        x.add_(w.out_bias).addmm_(y, w.out)  # in place: `addmm` would copy the bias to every row first
-        h = torch.layer_norm(x, self.norm.normalized_shape, w.norm2, w.norm2_bias)
-        h = torch.addmm(w.first_bias, h, w.first).relu_()
-        x.add_(w.last_bias).addmm_(h.mul_(h), w.last)
 
     def segment(
         self, x: Tensor, states: list[Tensor], first: Tensor, tables: list[BlockWeights]
@@ -160,8 +152,7 @@ class Transformer(RasterModel):
         masks = {w: x.new_zeros(m.shape).masked_fill_(m, float("-inf")).unsqueeze(1) for w, m in hidden.items()}
         x = x.flatten(0, 1)
         for (w, window), cache in zip(tables, states, strict=True):
-            h = torch.layer_norm(x, self.norm.normalized_shape, w.norm1, w.norm1_bias)
-            qkv = torch.addmm(w.qkv_bias, h, w.qkv).view(K, R, 3, c.heads, -1)
+            qkv = w.project(x).view(K, R, 3, c.heads, -1)
             if K == 1:
                 cache[0, :, :, start:end] = qkv[0, :, 1:].permute(1, 2, 0, 3)
             else:
@@ -169,7 +160,7 @@ class Transformer(RasterModel):
             past = slice(0 if window is None else max(0, start + 1 - window), end)
             q, (k, v) = qkv[:, :, 0].transpose(1, 2), cache[:, :, :, past].unbind(1)
             y = F.scaled_dot_product_attention(q, k, v, masks[window][..., past])
-            self._finish(x, y.transpose(1, 2).reshape(K * R, D), w)
+            w.finish(x, y.transpose(1, 2).reshape(K * R, D))
         return x.view(K, R, D), []
 
 

@@ -52,8 +52,29 @@ def linear(layers: nn.Sequential, number: int) -> nn.Linear:
     return cast("nn.Linear", layers[number])
 
 
+# --- rows and single vectors: what a step of generation is made of ---------------------------------------------------
+
+
+def by_columns(weight: Tensor) -> Tensor:
+    """Lay weights [out, in] in memory column by column: so a single vector is multiplied fastest."""
+    return weight.t().contiguous().t()
+
+
+def affine(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """Compute W x + bias of rows x [N, in], or of one vector [in]: a row would be multiplied more slowly than it."""
+    return torch.addmv(bias, weight, x) if x.ndim == 1 else torch.addmm(bias, x, weight.t())
+
+
+def add_product(x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+    """Add W y to x in place, both as in `affine`; returns x."""
+    return x.addmv_(weight, y) if x.ndim == 1 else x.addmm_(y, weight.t())
+
+
 class AttentionWeights(NamedTuple):
-    """The tensors of a pre-norm block of attention and a small network, with matrices transposed for addmm."""
+    """The tensors of a pre-norm block of attention and a small network, matrices [out, in] as `by_columns` lays them.
+
+    Its methods are the block but for the attention itself, for tokens [N, D] or one token [D].
+    """
 
     norm1: Tensor
     norm1_bias: Tensor
@@ -68,6 +89,17 @@ class AttentionWeights(NamedTuple):
     last: Tensor
     last_bias: Tensor
 
+    def project(self, x: Tensor) -> Tensor:
+        """Compute the queries, keys and values [N, 3D] of tokens."""
+        return affine(self.qkv_bias, torch.layer_norm(x, self.norm1.shape, self.norm1, self.norm1_bias), self.qkv)
+
+    def finish(self, x: Tensor, y: Tensor) -> None:
+        """Add what attention found, y [N, D], to the tokens, and what the small network makes of them, in place."""
+        add_product(x.add_(self.out_bias), y, self.out)  # the bias by itself: else it is copied to every row first
+        h = torch.layer_norm(x, self.norm2.shape, self.norm2, self.norm2_bias)
+        h = affine(self.first_bias, h, self.first).relu_()
+        add_product(x.add_(self.last_bias), h.mul_(h), self.last)
+
 
 def attention_weights(
     norm1: nn.LayerNorm, qkv: nn.Linear, out: nn.Linear, norm2: nn.LayerNorm, mlp: nn.Sequential
@@ -75,8 +107,5 @@ def attention_weights(
     """Collect the tensors of a block by its layers; `mlp` is a linear layer, an activation and a linear layer."""
     norms, products = (norm1, norm2), (qkv, out, linear(mlp, 0), linear(mlp, 2))
     (a, a_bias), (b, b_bias) = ((norm.weight, norm.bias) for norm in norms)
-    # one row is multiplied fastest by a matrix that lies in memory along its longer side
-    wide = (layer.out_features > layer.in_features for layer in products)
-    turned = (layer.weight.t().contiguous() if w else layer.weight.t() for layer, w in zip(products, wide, strict=True))
-    q, o, first, last = zip(turned, (layer.bias for layer in products), strict=True)
+    q, o, first, last = ((by_columns(layer.weight), layer.bias) for layer in products)
     return AttentionWeights(a, a_bias, *q, *o, b, b_bias, *first, *last)
