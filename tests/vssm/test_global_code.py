@@ -36,7 +36,7 @@ def network() -> VSSM:
     """Untrained, but for centroids; its prior is made far from uniform."""
     torch.manual_seed(2)
     network = VSSM(CONFIG).eval().requires_grad_(False)
-    network.prepare(torch.randint(0, 2, (200, 8, 8, 1)))
+    network.code.quantiser.fit(torch.randint(0, 2, (200, 8, 8, 1)))
     for head, features in zip(network.code.prior.heads, network.code.prior.features, strict=True):
         head.weight.normal_()
         features.out.weight.normal_()
@@ -193,7 +193,7 @@ def test_a_part_is_trained_alone_and_another_left_as_it_is():
     images = torch.randint(0, 256, (32, 28, 28, 1), dtype=torch.uint8)
     for setting, moves in (({"part": "code"}, True), ({"freeze": "code"}, False)):
         trainer = Trainer(TrainingConfig("vssm", batch=4, changes=changes, **setting), torch.device("cpu"))
-        trainer.network.prepare(trainer.values(images))
+        trainer.prepare(images)
         before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
         trainer.train_step(images[:4], trainer.loss)
         moved = {k.partition(".")[0] for k, v in trainer.network.state_dict().items() if not torch.equal(v, before[k])}

@@ -8,13 +8,17 @@ position then reads it.
     prior       p_ω(k_m | k_{<m}, x_S)                                             one small network, called M times
 
 As the posterior is a fixed function of x, log p(x) ≥ log p(k(x) | x_S) + the bound of the rest given k(x): it cannot
-collapse, and its KL is the prior's cross-entropy. What is quantised is the picture, blurred and reduced; the sum of
-the chosen centroids is the *plan*, a small blurred picture, and all that the rest of the model sees of the code.
+collapse, and its KL is the prior's cross-entropy. What is quantised is the picture, blurred and reduced, and beside it
+what it shows: a few features trained beforehand to be alike for two distortions of one picture and to differ between
+pictures. Neighbours among blurred pictures may be of different digits; with such features they seldom are. The sum of
+the chosen centroids is the *plan*, a small blurred picture with features, and all that the rest of the model sees of
+the code.
 
-Sources: residual codes, SoundStream (2107.03312); a discrete code with a prior trained for it, VQ-VAE (1711.00937).
+Sources: residual codes, SoundStream (2107.03312); a discrete code with a prior trained for it, VQ-VAE (1711.00937);
+contrastive features, SimCLR (2002.05709), trained in `vssm.training.contrastive`.
 
-Shapes: B pictures, [B, H, W, C] pixel values; M codes of K classes; plan of R = h·w·C numbers; coarse grid of half
-the patches' height and width; D = d_model.
+Shapes: B pictures, [B, H, W, C] pixel values; M codes of K classes; plan of R = h·w·C + E numbers, E of them features;
+coarse grid of half the patches' height and width; D = d_model.
 """
 
 from __future__ import annotations
@@ -34,28 +38,78 @@ SUMMARY = 16  # channels a position of the coarse grid may tell the whole pictur
 CERTAIN = 1e4  # logit of a class that is not the nearest, below that of the one that is
 
 
+class PictureFeatures(nn.Module):
+    """Maps pictures [B, H, W, C], from −1 to 1, to features [B, E] of what they show: a small convolutional network,
+    trained once, before all else (`vssm.training.contrastive`), and fixed from then on."""
+
+    def __init__(self, height: int, width: int, channels: int, features: int, wide: int = 20) -> None:
+        super().__init__()
+        self.layers: ModuleList[Conv] = ModuleList(
+            [
+                Conv(channels, wide, 4, stride=2, padding=1),
+                Conv(wide, 2 * wide, 3, stride=2, padding=1),
+                Conv(2 * wide, 2 * wide, 3, padding=1),
+                Conv(2 * wide, 4 * wide, 3, stride=2, padding=1),
+            ]
+        )
+        self.out = nn.Linear(4 * wide * math.ceil(height / 8) * math.ceil(width / 8), features)
+        self.requires_grad_(False)
+        for layer in self.layers:
+            layer.precise = True  # a code must not depend on the precision
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = F.relu(layer(x))
+        return self.out(x.flatten(1))
+
+
 class Quantiser(nn.Module):
     """Maps pictures to codes, and codes to plans. Its centroids are a buffer: found once by k-means, never trained.
 
     pool: how many pixels wide and high the part of a picture is that one pixel of the plan stands for, an even number;
-    the plan is blurred over twice that.
+    the plan is blurred over twice that; semantics: E, how many features of a picture are quantised beside it.
     """
 
     centroids: Tensor
+    features: PictureFeatures | None
 
     def __init__(
-        self, height: int, width: int, channels: int, num_values: int, pool: int, codes: int, classes: int
+        self,
+        height: int,
+        width: int,
+        channels: int,
+        num_values: int,
+        pool: int,
+        codes: int,
+        classes: int,
+        semantics: int = 0,
     ) -> None:
         super().__init__()
         self.pool, self.num_values = pool, num_values
         self.shape = height // pool, width // pool, channels
-        self.register_buffer("centroids", torch.zeros(codes, classes, math.prod(self.shape)))
+        self.features = PictureFeatures(height, width, channels, semantics) if semantics else None
+        self.register_buffer("centroids", torch.zeros(codes, classes, math.prod(self.shape) + semantics))
+
+    def picture(self, plan: Tensor) -> Tensor:
+        """Return the picture in plans [B, R]: [B, h, w, C], from −1 to 1."""
+        return plan[:, : math.prod(self.shape)].unflatten(1, self.shape)
+
+    def signed(self, values: Tensor) -> Tensor:
+        """Map pixel values to numbers from −1 to 1."""
+        return values.to(self.centroids.dtype) * (2 / (self.num_values - 1)) - 1
+
+    def blur(self, values: Tensor) -> Tensor:
+        """Reduce pixel values [B, H, W, C] to small blurred pictures [B, h·w·C], from −1 to 1."""
+        pool, signed = self.pool, self.signed(values).movedim(-1, 1)
+        small = F.avg_pool2d(signed, 2 * pool, pool, pool // 2, count_include_pad=False)
+        return small.movedim(1, -1).flatten(1)
 
     def reduce(self, values: Tensor) -> Tensor:
-        """Reduce pixel values [B, H, W, C] to small blurred pictures [B, R], from −1 to 1."""
-        signed = values.movedim(-1, 1).to(self.centroids.dtype) * (2 / (self.num_values - 1)) - 1
-        small = F.avg_pool2d(signed, 2 * self.pool, self.pool, self.pool // 2, count_include_pad=False)
-        return small.movedim(1, -1).flatten(1)
+        """Reduce pixel values [B, H, W, C] to what is quantised, blurred pictures and their features: [B, R]."""
+        blurred = self.blur(values)
+        if self.features is None:
+            return blurred
+        return torch.cat([blurred, self.features(self.signed(values))], 1)
 
     @torch.no_grad()
     def codes(self, values: Tensor) -> Tensor:
@@ -181,7 +235,7 @@ class PlanReader(nn.Module):
         super().__init__()
         size = math.prod(quantiser.shape)
         self.grid = grid
-        self.whole = nn.Linear(size, hidden)
+        self.whole = nn.Linear(quantiser.centroids.shape[-1], hidden)
         self.spread = nn.Linear(hidden, SUMMARY * math.prod(grid))
         self.enter = nn.Linear(SUMMARY + size // math.prod(grid), d_model)
         self.shape = quantiser.shape
@@ -189,7 +243,8 @@ class PlanReader(nn.Module):
     def forward(self, plan: Tensor) -> Tensor:
         (h, w), (rows, columns, channels) = self.grid, self.shape
         whole = self.spread(F.silu(self.whole(plan))).unflatten(1, (h, w, SUMMARY))
-        local = plan.view(-1, h, rows // h, w, columns // w, channels).transpose(2, 3).flatten(3)
+        picture = plan[:, : math.prod(self.shape)]
+        local = picture.reshape(-1, h, rows // h, w, columns // w, channels).transpose(2, 3).flatten(3)
         return self.enter(torch.cat([whole, local.to(whole.dtype)], -1))
 
 

@@ -50,7 +50,8 @@ class VSSMConfig(PictureConfig):
     estimator: of the gradient through a categorical draw, "reinmax" or "gumbel"; causal: true for the paper's model;
     codes: how many discrete variables of code_classes each the global code has, 0 for no code; code_pool: how many
     pixels wide and high the part of a picture is that one pixel of the plan stands for; code_blocks: how many blocks
-    read the prompt for the code's prior; code_features: how many learned features of a class it sees.
+    read the prompt for the code's prior; code_features: how many learned features of a class it sees; code_semantics:
+    how many features of what a picture shows are part of the plan.
     """
 
     patch: int = bounded(2, 1, 64, divides=("height", "width"))
@@ -76,6 +77,7 @@ class VSSMConfig(PictureConfig):
     code_blocks: int = bounded(4, 0, 64)
     code_hidden: int = bounded(256, 1, 4096)
     code_features: int = bounded(0, 0, 1024)
+    code_semantics: int = bounded(0, 0, 256)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,6 +89,8 @@ class VSSMConfig(PictureConfig):
             raise UserError("A VSSM that scans in both directions needs an even number of heads.")
         if self.codes and (not self.coarse_levels or self.code_pool % 2 or 2 * self.patch % self.code_pool):
             raise UserError("A global code needs coarse levels and an even code_pool that divides twice the patch.")
+        if self.code_semantics and self.channels > 1:
+            raise UserError("Semantic features are learned from distorted strokes; code_semantics is for one channel.")
 
 
 class Inferred(NamedTuple):
@@ -295,7 +299,8 @@ class VSSM(nn.Module):
         if c.coarse_levels:
             coarse_grid = grid[0] // 2, grid[1] // 2
             if c.codes:
-                quantiser = Quantiser(c.height, c.width, c.channels, c.num_values, c.code_pool, c.codes, c.code_classes)
+                picture = c.height, c.width, c.channels, c.num_values
+                quantiser = Quantiser(*picture, c.code_pool, c.codes, c.code_classes, c.code_semantics)
                 blocks = [block(i) for i in range(c.code_blocks)]
                 prior = CodePrior(quantiser, coarse_grid, D, c.patch, c.code_hidden, c.code_features, blocks)
                 self.code = GlobalCode(quantiser, prior)
@@ -434,11 +439,9 @@ class VSSM(nn.Module):
             "partial": (nats * ~free).sum() / (~free).sum(),
         }
 
-    @torch.no_grad()
-    def prepare(self, values: Tensor) -> None:
-        """Before training: find the centroids of the code on pixel values [N, H, W, C], unless it has some."""
-        if self.config.codes and not self.code.quantiser.centroids.any():
-            self.code.quantiser.fit(values)
+    def unfitted(self) -> Quantiser | None:
+        """Return the quantiser if it has no centroids yet, and so must be fitted before training."""
+        return self.code.quantiser if self.config.codes and not self.code.quantiser.centroids.any() else None
 
     def log_likelihood(self, values: Tensor) -> Tensor:
         """Compute the evidence lower bound of log p(x) in nats, [B], by one posterior draw for each image; S = ∅."""
@@ -479,8 +482,8 @@ class VSSM(nn.Module):
                 top = self.fold_prompt(space_to_depth(h, 2)) + self.coarse_position
                 if self.config.codes:
                     value, prior, plan = self.code.draw(read, len(prompt), how.code)
-                    shown = plan.unflatten(1, self.code.quantiser.shape)
-                    yield SamplingStep(latent=(self.code.latent, value, prior), level=0, plan=shown)
+                    picture = self.code.quantiser.picture(plan)
+                    yield SamplingStep(latent=(self.code.latent, value, prior), level=0, plan=picture)
                     top = top + self.plan(plan)
                 top = top.expand(len(prompt), -1, -1, -1)
                 for level in self.coarse:
@@ -515,4 +518,6 @@ def chunked_sampler(config: VSSMConfig) -> Sampler:
 def config_for(data: DataSet, **changes: object) -> VSSMConfig:
     """Make the config of the preset `vssm` for a data set."""
     code = {"codes": 2, "code_classes": 1024, "code_blocks": 2, "code_hidden": 512, "code_features": 128}
+    if data.channels == 1:
+        code["code_semantics"] = 16
     return for_data(VSSMConfig, data, "vssm", changes, fine_levels=2, **code)

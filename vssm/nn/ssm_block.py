@@ -35,7 +35,8 @@ def convolve(
     if x.is_cpu and groups == 1 and len(x) * x.shape[1] * x.shape[2] <= FEW_PLACES * stride**2:
         return _convolve_few(x, weight, bias, _pair(padding), stride)
     x, weight = x.permute(0, 3, 1, 2), weight.contiguous(memory_format=torch.channels_last)
-    if x.is_cpu and x.dtype == torch.float32 and not torch.is_grad_enabled() and torch.backends.mkldnn.is_available():
+    direct = x.is_cpu and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+    if direct and not torch.is_grad_enabled() and not torch.compiler.is_compiling():
         # one small picture would otherwise take a slow reference path
         y = torch.mkldnn_convolution(x, weight, bias, _pair(padding), _pair(stride), (1, 1), groups)
     else:

@@ -31,11 +31,12 @@ from vssm.files import atomic
 from vssm.files.file_lock import FileLock
 from vssm.files.picture import write_png
 from vssm.models import registry
+from vssm.models.global_code import Quantiser
 from vssm.models.registry import TorchModule
 from vssm.prompt import Prompt, draw_known
 from vssm.sampling.events import GenerationRequest
 from vssm.sampling.generator import Generator, run
-from vssm.training import augmentation, distributed, optimizers
+from vssm.training import augmentation, contrastive, distributed, optimizers
 from vssm.training.distributed import Loss, Processes
 
 
@@ -95,16 +96,25 @@ class TrainingConfig:
 
 STATE, SAMPLES = "state.safetensors", "samples.png"  # the other files
 PREPARED = 60_000  # images that a network is prepared with before the first step
+CONTRASTIVE_STEPS = 10  # for each minute of the budget: a few per cent of it on a CPU
 MOST_SKIPS, DOUBTFUL_SKIPS = 50, 10  # more skipped than taken: then a training is given up, and not written
-DRAWS = ("images", "known", "pixels", "mirrored", "noise", "augmented")  # drawn in a step, each from its own numbers
+DRAWS = (
+    "images",
+    "known",
+    "pixels",
+    "mirrored",
+    "noise",
+    "augmented",
+    "features",
+)  # drawn in a step, each from its own numbers
 
 
 class Average:
-    """The exponential moving average of a network's parameters; early weights fade fast."""
+    """The exponential moving average of a network's parameters that learn; early weights fade fast."""
 
     def __init__(self, network: TorchModule, decay: float) -> None:
         self.decay, self.steps = decay, 0
-        self.values = {n: p.detach().clone() for n, p in network.named_parameters()}
+        self.values = {n: p.detach().clone() for n, p in network.named_parameters() if p.requires_grad}
 
     @torch.no_grad()
     def update(self, network: TorchModule) -> None:
@@ -118,7 +128,7 @@ class Average:
     def applied(self, network: TorchModule) -> Iterator[None]:
         """In this context, the network has the averaged weights."""
         parameters = dict(network.named_parameters())
-        kept = {n: p.detach().clone() for n, p in parameters.items()}
+        kept = {n: parameters[n].detach().clone() for n in self.values}
         with torch.no_grad():
             for n, value in self.values.items():
                 parameters[n].copy_(value)
@@ -178,8 +188,10 @@ class Trainer:
             if loss is None:
                 raise UserError(f"{config.model} has no part {config.part!r} with a loss of its own; leave --part out.")
             self.loss = loss
+            learned = [p for p in getattr(self.network, config.part).parameters() if p.requires_grad]
             self.network.requires_grad_(False)
-            getattr(self.network, config.part).requires_grad_(True)
+            for p in learned:
+                p.requires_grad_(True)
         if config.freeze:
             if config.freeze not in dict(self.network.named_children()):
                 raise UserError(f"{config.model} has no part {config.freeze!r} to leave as it is; leave --freeze out.")
@@ -208,6 +220,19 @@ class Trainer:
         """Make random numbers for one of DRAWS in this step; the same in all processes, unless `process` is given."""
         key = DRAWS.index(purpose), process
         return np.random.default_rng(np.random.SeedSequence((self.config.seed, self.step), spawn_key=key))
+
+    def prepare(self, images: Tensor) -> None:
+        """Before training: fit the quantiser of a global code to images [N, H, W, C] uint8, unless it is fitted."""
+        unfitted = getattr(self.network, "unfitted", None)
+        quantiser: Quantiser | None = unfitted() if unfitted else None
+        if quantiser is None:
+            return
+        values = self.values(images)
+        if quantiser.features is not None:
+            steps = round(CONTRASTIVE_STEPS * self.config.minutes)
+            variance = float(quantiser.blur(values).var(0).sum())
+            contrastive.train(quantiser.features, images, steps, variance, self._rng("features"))
+        quantiser.fit(values)
 
     def draw_images(self, images: Tensor) -> Tensor:
         """Choose the images of this step, for all processes."""
@@ -441,8 +466,7 @@ def train(
         _restore(trainer, state)
         if processes.first and not quiet and (changed := trainer.changed_settings()):
             tqdm.write(f"This part has other settings than the one before: {changed}.", file=sys.stderr)
-        if hasattr(trainer.network, "prepare"):
-            trainer.network.prepare(trainer.values(images[:PREPARED]))
+        trainer.prepare(images[:PREPARED])
         stop = stack.enter_context(_stop_on_signals())
         _run(trainer, images, out, stop, compiled, quiet or not processes.first)
         _save(trainer, out)
