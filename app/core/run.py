@@ -183,37 +183,47 @@ class Run(Job, Task):
         return self.data, self.settings.samples, *did, known.tobytes()
 
 
-def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title) -> str:
+def comparable(runs: list[Run]) -> list[Run]:
+    """Of runs on one sketch, one of every model and mode, to be seen beside one another: those that `compare` compares,
+    but for one that is under way; of all others the latest, Live's where there is no other."""
+    latest = {run.title: run for run in by_wish(runs)}
+    pair = {run.title: run for run in _opponents(runs).values() if latest[run.title].ended}
+    return list((latest | pair).values())
+
+
+def compare(runs: list[Run], name: Callable[[Run], str] = lambda run: run.title, each: bool = False) -> str:
     """One line on the VSSM and the Transformer: how many times one was faster than the other on a sketch, by their
-    latest finished runs of equal numbers of samples. Only where there are none, seconds a picture of unequal numbers
-    are compared, and that is said, as is whatever else differs beside the model. Where two times are too close to tell,
-    they tie. As long as one of the two is missing, the line says so. `name` says how a run is called."""
-    done = [run for run in by_wish(runs) if run.finished and run.model in PAIR]
-    latest = _opponents(done)
+    latest finished runs of equal numbers of samples. Only where there are none, or that is asked for (each), seconds a
+    picture are compared, and that is said, as is whatever else differs beside the model. Where two times are too close
+    to tell, they tie. As long as one of the two is missing, the line says so. `name` says how a run is called."""
+    latest = _opponents(runs)
     if len(latest) < len(PAIR):
         missing = " and ".join(_the(registry.get(model).title) for model in PAIR if model not in latest)
-        so_far = "".join(f"{name(run)}: {formatting.seconds(run.seconds)}. " for run in latest.values())
+        took = {name(run): _alone(run) if each else run.seconds for run in latest.values()}
+        so_far = "".join(f"{one}: {formatting.seconds(seconds)}. " for one, seconds in took.items())
         return f"{so_far}Complete with {missing} to compare." if runs else ""
     a, b = sorted(latest.values(), key=_alone)
     many, others = a.settings.samples, b.settings.samples
-    took = [formatting.seconds(run.seconds if many == others else _alone(run)) for run in (a, b)]
+    each = each or many != others
+    figures = [formatting.seconds(_alone(run) if each else run.seconds) for run in (a, b)]
     notes = []
-    if many != others:
-        notes.append(f"a picture, of {many} and {others} at once")
-    elif any(run.settings.samples != many for run in done):  # which may be later
+    if each:
+        notes.append("a picture" + (f", of {many} and {others} at once" if many != others else ""))
+    elif any(run.settings.samples != many for run in runs if run.finished and run.model in PAIR):  # which may be later
         notes.append(f"for {many} sample{'s' * (many != 1)} each")
     if a.started and b.started and (a.started.device, a.started.threads) != (b.started.device, b.started.threads):
         notes.append(f"on {a.started.device} and on {b.started.device}")
-    figures = " ".join([" against ".join(took), *notes])
+    told = " ".join([" against ".join(figures), *notes])
     if not places.ahead(*(Times({0: _alone(run)}, _spread(runs, run)) for run in (a, b))):
-        return f"{name(a)} and {_the(name(b))} tie: {figures}"
+        return f"{name(a)} and {_the(name(b))} tie: {told}"
     ratio = formatting.times(_alone(b) / max(_alone(a), 1e-9))
-    return f"{name(a)} {ratio} faster than {_the(name(b))}: {figures}"
+    return f"{name(a)} {ratio} faster than {_the(name(b))}: {told}"
 
 
-def _opponents(done: list[Run]) -> dict[str, Run]:
-    """Of finished runs, those that are compared, by model: the last two of equal numbers of samples, else the last of
-    each; in their usual modes, if there are such."""
+def _opponents(runs: list[Run]) -> dict[str, Run]:
+    """The finished runs that are compared, by model: the last two of equal numbers of samples, else the last of each;
+    in their usual modes, if there are such."""
+    done = [run for run in by_wish(runs) if run.finished and run.model in PAIR]
     usual = {run.model for run in done if not run.variant}
     latest: dict[str, Run] = {}
     batches: dict[int, dict[str, Run]] = {}  # by the number of samples

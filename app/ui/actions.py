@@ -102,7 +102,6 @@ TOOLS = (
     ("rectangle", "Rectangle", "R", "Marks a rectangle as known; with Shift or the right button, as unknown"),
 )
 
-ENLARGED = "10", "40"  # times
 GESTURES = resources.folder("assets") / "gestures.csv"  # what is done without an action, by menu
 PANELS = {"completion": "Completion", "timing": "Timing", "latents": "Latents"}  # the others have actions of their own
 
@@ -117,12 +116,8 @@ def table() -> list[Spec]:
              "was copied", lambda w: w.files.paste(), ("Ctrl+V",)),
         Spec("save_one", "Save this completion…", "File", "Write the large picture as a PNG",
              lambda w: w.files.save_one(), ("Ctrl+S",), rule=True, enabled=has_result),
-        *(
-            Spec("save_large", f"Save {factor} × enlarged…", "File", f"Write the large picture as a PNG, with {factor} "
-                 f"× {factor} pixels for one", lambda w, factor: w.files.save_one(int(factor)), (), factor,
-                 several=True, enabled=has_result)
-            for factor in ENLARGED
-        ),
+        Spec("save_large", "Save enlarged…", "File", "Write the large picture as a PNG, with 10 × 10 or 40 × 40 pixels "
+             "for one", lambda w: w.files.save_one(1), enabled=has_result),
         Spec("copy_one", "Copy this completion", "File", "Put the large picture on the clipboard, enlarged",
              lambda w: w.files.copy_one(), ("Ctrl+C",), enabled=has_result),
         Spec("save_all", "Save all samples…", "File", "Write the prompt and all samples as one PNG",

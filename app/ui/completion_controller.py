@@ -60,7 +60,7 @@ class CompletionController(QObject):
         panels.completion.previewed.connect(panels.sketch.canvas.preview)
         panels.completion.pinned.connect(self._keep)
         panels.completion.taken.connect(self._take)
-        panels.completion.said.connect(self._messages.say)
+        panels.completion.said.connect(self._messages.refuse)
 
     @property
     def running(self) -> Run | None:
@@ -192,7 +192,8 @@ class CompletionController(QObject):
         if self.running is None:
             self.ended.emit(run)
             self.history = history.settle(self.history)
-            self.live.ended()
+            if self.running is None:  # else an edit is tried again
+                self.live.ended()
         elif not run.gesture:  # it gave way to another
             self.history = history.settle(self.history)
             self._later.start()

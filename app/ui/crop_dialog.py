@@ -321,7 +321,9 @@ class CropDialog(QDialog):
             "come back when you mark them as known."
         )
         whole = Prompt(prompt.pixels, known | True)  # what the person brought, of whatever part is known
-        self.advice.setText(prompt_advice.advise(whole, self._data))
+        advice = prompt_advice.advise(whole, self._data).replace("This sketch is", "This part is")
+        mends = bool(advice) and self._data.num_values == 2 and not self.centre.isChecked()
+        self.advice.setText(advice + f" Tick “{self.centre.text()}”." * mends)
         self.advice.setVisible(bool(self.advice.text()) and not self._photograph)  # of which no digit is expected
         span = max(self.cropper.most - self.cropper.least, 1e-9)
         with QSignalBlocker(self.size_):

@@ -163,7 +163,7 @@ class Docks(QMainWindow):
             dock.setVisible(dock in shown)
         shown[0].raise_()
         many = self._columns == MANY
-        tabs = dict.fromkeys(SHARES, (0.73 if many else 0.44, 1.0))
+        tabs = dict.fromkeys(SHARES, (0.73 if many else 0.56, 1.0))
         self._shares = tabs if self._tabbed else dict(WIDE if many else SHARES)
         self._turned()
 

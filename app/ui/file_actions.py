@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QApplication, QDialog, QInputDialog, QMessageBox, QProgressDialog
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QInputDialog, QMessageBox, QProgressDialog
 
 from app.core import formatting, session
 from app.core import link as links
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 SESSIONS = "Sessions (*.json);;All files (*)"
 ANIMATIONS = "Animated pictures (*.gif)"
 SLOW = 300  # milliseconds that opening a picture takes before it is said
+SIZES = 1, 10, 40  # pixels for one, of a picture that is saved
 COPIED = 10  # pixels for one, of a picture on the clipboard
 ROW = 9  # most pictures in a row of a sheet
 WAYS = {1.0: "True speed", 1 / 4: "A quarter of it", 1 / 16: "A sixteenth of it"}
@@ -137,11 +138,11 @@ class FileActions(QObject):
 
     # --- pictures
 
-    def save_one(self, factor: int = 1) -> None:
-        """Ask where to write the picture shown, with so many pixels for one, across and down."""
+    def save_one(self, size: int = 0) -> None:
+        """Ask where to write the picture shown, and how large: at first in this one of the `SIZES`."""
         run = self._runs.selected_run
         if run and run.finished:
-            self._ask_picture("completion.png", _enlarged(run.finished.images[[run.sample_index]], factor))
+            self._ask_picture("completion.png", run.finished.images[[run.sample_index]], size)
 
     @Slot()
     def copy_one(self) -> None:
@@ -161,8 +162,19 @@ class FileActions(QObject):
             given = np.where(prompt.known[..., None], prompt.pixels, np.uint8(128))
             self._ask_picture("samples.png", np.concatenate([given[None], run.finished.images]))
 
-    def _ask_picture(self, name: str, images: np.ndarray) -> None:
-        self._ask_file("Save as PNG", name, "PNG pictures (*.png)", partial(self._write, images))
+    def _ask_picture(self, name: str, images: np.ndarray, size: int = 0) -> None:
+        """Ask for a file and, as kinds of files, for one of the `SIZES`."""
+        high, wide = images.shape[1:3]
+        each = " each" * (len(images) > 1)
+        sizes = {f"PNG, {wide * one:,} × {high * one:,} pixels{each} (*.png)": one for one in SIZES}
+        dialog: QFileDialog = self._ask_file(
+            "Save as PNG",
+            name,
+            ";;".join(sizes),
+            lambda path: self._write(_enlarged(images, sizes[dialog.selectedNameFilter()]), path),
+        )
+        dialog.setLabelText(QFileDialog.DialogLabel.FileType, "Size:")
+        dialog.selectNameFilter(list(sizes)[size])
 
     def _write(self, images: np.ndarray, path: str) -> None:
         gap = 2 if len(images) > 1 else 0
@@ -380,8 +392,9 @@ class FileActions(QObject):
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
-    def _ask_file(self, title: str, name: str, kinds: str, chosen: Callable, saves: bool = True) -> None:
-        self.dialog = ask_file(self._window, title, name, kinds, chosen, saves)
+    def _ask_file(self, title: str, name: str, kinds: str, chosen: Callable, saves: bool = True) -> QFileDialog:
+        self.dialog = dialog = ask_file(self._window, title, name, kinds, chosen, saves)
+        return dialog
 
     def _try(self, do: Callable, *given, said: str) -> None:
         """Say whether it could be done."""

@@ -16,6 +16,7 @@ from app.ui.completion_controller import CompletionController
 from app.ui.context import Context, Panels
 from vssm.sampling.events import FixedLatents, GenerationRequest
 
+TRIES = 4  # draws of a code in a row that may change nothing to the eye
 MOST_BACK = 20  # edits that can be taken back one by one; the next one leads to the latents as drawn first
 
 
@@ -66,6 +67,12 @@ def _request(run: Run, held: FixedLatents, whole: bool = True) -> GenerationRequ
     return dataclasses.replace(run.request, fixed_latents=held, posterior=whole, details=whole, influence=sample)
 
 
+def _draws(run: Run) -> bool:
+    """Whether it draws codes anew."""
+    held = run.request.fixed_latents
+    return held is not None and any(mask is not None for mask in held.redraw)
+
+
 def _is_glance(run: Run) -> bool:
     """Whether it is an edited run of which the picture alone was asked for."""
     return run.base is not None and not run.request.details
@@ -80,6 +87,7 @@ class LatentEditor(QObject):
         self._comparison = panels.completion.comparison
         self._walking: Run | None = None  # shows where a code has been walked to, as long as its picture is not whole
         self._next: tuple[int, tuple[int, int], int, float, bool] | None = None  # where it has been walked to since
+        self._tries = 0  # draws that have changed nothing
         panels.latents.edited.connect(self._edit)
         panels.latents.walked.connect(self._walk)
         panels.latents.compared.connect(panels.completion.comparison.show_before)
@@ -97,9 +105,22 @@ class LatentEditor(QObject):
         if sentence := uneditable(run) or self._models.lacks(run.model):
             self._messages.say(sentence, "note")
         elif not self._models.refuse("edit latents", Kind.SCALING, Kind.RACE):
+            self._tries = 0
             same = running is not None and running.base is run and not running.stopped
             request = edited(run, level, anew, running.request.fixed_latents if running is not None and same else None)
             self._runs.start(run.data, run.settings, request, picked=run.sample_index, base=run)
+
+    def _in_vain(self, run: Run) -> bool:
+        """Whether the codes that were drawn change nothing to the eye, and others are to be drawn in their place."""
+        return self._tries < TRIES - 1 and _draws(run) and run.changed is not None and not run.changed.any()
+
+    def _draw_again(self, run: Run) -> None:
+        """Draw other codes than those that changed nothing."""
+        before, held = run.base, run.request.fixed_latents
+        assert before is not None and held is not None
+        self._tries += 1
+        request = _request(before, dataclasses.replace(held, seed=secrets.randbelow(MOST_SEED)))
+        self._runs.start(run.data, run.settings, request, picked=before.sample_index, base=before)
 
     @Slot(int, tuple, int, float, bool)
     def _walk(self, level: int, cell: tuple[int, int], variable: int, value: float, more: bool) -> None:
@@ -139,9 +160,10 @@ class LatentEditor(QObject):
         """Its picture is shown as soon as it is whole; once all is known of it, it takes the other's place."""
         if run.base is None or not run.filled.all() or self._runs.selected_run is not self._replaced(run):
             return
+        if self._in_vain(run):
+            return
         self._runs.show_run(run)
-        held = run.request.fixed_latents
-        if held is not None and any(mask is not None for mask in held.redraw):  # else a person sees it move
+        if _draws(run):  # else a person sees it move
             self._comparison.blink()
         if run is self._walking and run.request.details:
             self._walking = None  # it gives way to the next
@@ -155,6 +177,9 @@ class LatentEditor(QObject):
             QTimer.singleShot(0, self._walk_on)  # once nothing is under way
         before = self._replaced(run)
         if run.base is None or before is None or run.finished is None or before not in self._runs.history:
+            return
+        if self._in_vain(run):
+            self._draw_again(run)
             return
         run.picked = run.base.sample_index
         self._runs.replace(before, run)

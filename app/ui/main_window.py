@@ -142,9 +142,8 @@ class Window(QMainWindow):
         centre = self.completion.centre.layout()
         assert centre is not None
         centre.addWidget(button(self.actions_["centre_sketch"], "Centre"))
-        large = self.actions_.choices("save_large")
-        copy, save, pin, use = (self.actions_[one] for one in ("copy_one", "save_one", "pin_sample", "use_sample"))
-        self.completion.menu.addActions([copy, save, *large, pin, use])
+        offered = "copy_one", "save_one", "save_large", "pin_sample", "use_sample"
+        self.completion.menu.addActions([self.actions_[one] for one in offered])
         self.completion.tools.addWidget(button(self.actions_["show_spread"], "Spread  D"))
         self.docks.setContentsMargins(10, 10, 10, 10)
         self.room = Room(self.docks)
@@ -166,7 +165,7 @@ class Window(QMainWindow):
         self.models.changed.connect(self._show_status)
         self.models.ready.connect(self._models_ready)
         self.sketch.prompt_given.connect(self.live.rest)
-        self.sketch.stay_smaller(self.completion.picture)
+        self.sketch.stay_smaller(self.completion.picture, lambda: self.completion.pictures.least)
         self.latents.pointed.connect(self.completion.picture.mark)
         for plot in self.findChildren(Plot):
             plot.said.connect(self.messages.say)

@@ -11,7 +11,7 @@ from making import asked_run
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction, QContextMenuEvent, QImage
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QWidget
 from windows import LEFT, accept, exposed, press, take
 
 from app.core.formatting import percent
@@ -20,6 +20,7 @@ from app.core.pinned import MOST_PINNED
 from app.core.run import Run
 from app.ui.panels.completion import CompletionPanel
 from app.ui.widgets.card import LINE
+from app.ui.widgets.picture import Picture
 from app.ui.widgets.pixel_inspector import ALONE, POINT, spread
 from vssm import data
 from vssm.prompt import Prompt
@@ -229,11 +230,15 @@ def test_a_right_click_copies_saves_and_uses(mnist, qtbot, clipboard, tmp_path):
     clipboard.clear()
     press(qtbot, window, "Ctrl+C")
     assert clipboard.image() == image
-    for text, size in (("Save this completion…", 28), ("Save 10 × enlarged…", 280), ("Save 40 × enlarged…", 1120)):
+    for text, size in (("Save this completion…", 28), ("Save enlarged…", 280), ("Save enlarged…", 1120)):
         where = QPoint(40, 40)
         event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, where, completion.picture.mapToGlobal(where))
         QApplication.sendEvent(completion.picture, event)
         choose_more(qtbot, window, text)
+        sizes = window.files.dialog.findChild(QComboBox, "fileTypeCombo")
+        if size == 1120:
+            qtbot.keyClick(sizes, Qt.Key.Key_End)
+        assert f"{size:,} × {size:,} pixels" in sizes.currentText()
         accept(qtbot, window, tmp_path / f"{size}.png")
         with Image.open(tmp_path / f"{size}.png") as saved:
             assert saved.size == (size, size)
@@ -495,5 +500,35 @@ def test_samples_stand_beside_the_completion_or_under_it_where_it_is_tall(qtbot)
     panel.resize(700, 560)
     qtbot.wait(20)
     few = samples.width()
-    panel._pictures.share(64)
-    qtbot.waitUntil(lambda: samples.width() > 1.5 * few)  # so that 64 are legible
+    panel.pictures.share(64)
+    qtbot.waitUntil(lambda: samples.width() > 1.2 * few)  # so that 64 are legible
+
+
+@pytest.mark.parametrize("size", [(900, 560), (1280, 760), (1920, 1080), (2560, 1440)])
+def test_many_samples_leave_the_sketch_as_large_as_few(mnist, qtbot, size):
+    window, large = mnist, mnist.completion.picture
+    window.resize(*size)
+    sides = []
+
+    def settled() -> bool:
+        pixels = len(window.canvas.sketch.pixels)
+        most = min(int(window.completion.pictures.least) // pixels * pixels - 1, window.sketch.width() - 24)
+        return window.room.width() == size[0] and window.canvas.maximumHeight() == max(140, most)
+
+    for samples in (4, 20):
+        made(window, samples=samples)
+        qtbot.waitUntil(settled)
+        qtbot.wait(60)
+        sides.append(window.canvas.field().width())
+        assert sides[-1] < large.field().width()
+    assert sides[0] == sides[1]
+    window.resize(1280, 760)
+
+
+def test_a_white_picture_has_an_edge_on_a_light_ground(qtbot):
+    white = exposed(qtbot, Picture("White"), 96, 96)
+    white.show_picture(np.full((32, 32, 3), 255, np.uint8), None)
+    shown = white.grab().toImage()
+    assert (
+        min(shown.pixelColor(x, 40).lightness() for x in (0, 1)) < 220 and shown.pixelColor(40, 40).lightness() == 255
+    )

@@ -121,6 +121,12 @@ def test_details_and_the_report(window, qtbot, clipboard):
     assert all(f"\n{name}: " in copied for name in ("Python", "PySide6", "Qt", "System"))
 
 
+def test_a_refusal_has_no_report(window):
+    window.messages.refuse("This model has no weights.")
+    window.messages.say("The file is broken.")
+    assert [hasattr(toast, "copy") for toast in window.messages.toasts] == [False, True]
+
+
 def test_messages_are_told_to_screen_readers(window, monkeypatch):
     told = []
     monkeypatch.setattr(card.QAccessible, "updateAccessibility", told.append)

@@ -161,6 +161,26 @@ def test_every_curve_is_named_at_its_end_and_no_name_lies_over_another(panel, pl
     assert len(panel._curves) == 6 and len(panel._names._items) == 5
 
 
+def test_the_plot_shows_what_the_headline_compares(panel, qtbot):
+    """Also where another number of samples has been drawn since, and in the same seconds."""
+    names = lambda: sorted(item.toPlainText() for item in panel._names._items)  # noqa: E731
+    later = finished_run(4, "vssm", [0.03, 0.04], samples=4)
+    panel.show_runs([*RUNS[:2], later])
+    assert names() == ["Transformer 0.50 s", "VSSM 0.010 s"]
+    assert "0.010 s against 0.50 s for 1 sample each" in panel.words.text()
+    later.state, later.finished, finished = State.RUNNING, None, later.finished
+    panel.follow(later)
+    assert names() == ["Transformer 0.50 s", "VSSM 0.010 s working …"]  # four of them in 0.040 s
+    later.state, later.finished = State.IDLE, finished
+    panel.show_runs([*RUNS, later])
+    assert names() == ["AS-ARM 0.050 s", "Transformer 0.50 s", "VSSM 0.010 s"]  # AS-ARM has four samples
+    assert "0.010 s against 0.50 s a picture" in panel.words.text()
+    panel.show_runs([*RUNS[:2], later])
+    qtbot.mouseClick(panel.all, LEFT, pos=QPoint(8, panel.all.height() // 2))
+    assert "0.010 s against 0.50 s a picture" in panel.words.text() and len(panel._curves) == 3
+    qtbot.mouseClick(panel.all, LEFT, pos=QPoint(8, panel.all.height() // 2))
+
+
 def test_arrows_go_from_point_to_point(panel, plot, qtbot):
     plot.setFocus()
     qtbot.keyClick(plot, Qt.Key.Key_Right)

@@ -3,6 +3,7 @@
 import pytest
 from conftest import at, opened
 from making import sketched
+from PySide6.QtCore import QPoint, QRect
 from windows import LEFT, LONG, button_of, figure, plain, press, said, take
 
 from app.core import csv_export
@@ -103,6 +104,13 @@ def test_each_data_set_has_its_own(told, qtbot):
     assert told.story.telling and told.race.isVisible() and told.race.race.tracks[0].contestant.data == "mnist"
     press(qtbot, told, "Ctrl+2")  # where something is drawn
     assert gone(told)
+
+
+def test_the_tour_covers_no_latents(told):
+    told.actions_["show_tour"].trigger()
+    view = told.latents.view
+    where = QRect(view.mapTo(told, QPoint()), view.size())
+    assert view.isVisible() and not told.tour_card.geometry().intersects(where)
 
 
 def test_recorded_latents_are_not_edited(told, qtbot):

@@ -121,6 +121,12 @@ def test_dots_are_as_wide_as_codes_move_the_picture(panel, qtbot):
     run.picked = 1  # of which nothing is known
     panel.show_run(run)
     assert panel.map._dots is None
+    run.picked = 0
+    run.influence[1].moves[0, 0] = 0.02  # of brightness, which nobody sees
+    panel.show_run(run)
+    assert panel.map._dots[0, 0] == 0 < panel.map._dots[0, 1]
+    title(panel, qtbot, 2)
+    assert panel.map._dots.max() < 0.25  # of the farthest of all levels
 
 
 def test_what_moves_the_picture_most_comes_first_and_stays_there(panel, qtbot):

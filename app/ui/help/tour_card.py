@@ -108,7 +108,8 @@ class TourCard(QFrame):
         self.outline.put(step.where(self._window) if step else None)
         if self.isVisible():
             around = step.where(self._window) if step else None
-            place = placement.beside(self._window, self.sizeHint(), [around] if around else [], OFF)
+            free = [*([around] if around else []), self._window.latents.view]  # whose codes and buttons lie low
+            place = placement.beside(self._window, self.sizeHint(), free, OFF)
             if place != self.geometry():
                 self.setGeometry(place)
                 self.raise_()

@@ -31,6 +31,7 @@ from vssm.prompt_advice import advise
 from vssm.sampling.events import Finished
 
 MANY = 16  # samples, from which on they take more room
+LARGE, GAP = (4, 3), 8  # parts of the room for the large picture, with few samples and with many; pixels between them
 SAMPLE, PIN = (72, 400), (26, 40)  # least and largest side of a sample and of a pinned result, where there is room
 PINS, STRIP = 116, 74  # width of the pinned ones, height of the strip with them and the runs
 RULE = """\
@@ -113,8 +114,8 @@ class CompletionPanel(Card):
         self.gallery.used.connect(self._use_sample)
         self.gallery.unpinned.connect(self._unpin_sample)
         self.gallery.more.connect(self._ask_more)
-        self._pictures = Pictures(self.picture, self.gallery)
-        self.body.insertWidget(1, self._pictures, 50)
+        self.pictures = Pictures(self.picture, self.gallery)
+        self.body.insertWidget(1, self.pictures, 50)
         self._pins: tuple[Pinned, ...] = ()
         self.pins = ThumbnailGallery("Pinned results", RULE, *PIN)
         self.pins.pointed.connect(self._preview_pin)
@@ -274,7 +275,7 @@ class CompletionPanel(Card):
         assert run is not None
         self._order = run.ranking if self._by_score else list(range(run.settings.samples))
         pins = {place for place in range(K) if self._pins and self._result(place) in self._pins}
-        self._pictures.share(K)
+        self.pictures.share(K)
         dataset, unknown = data.get(run.data), int((~run.prompt.known).sum())
         scores = [formatting.likelihood(score, unknown, dataset) for score in run.scores[self._order]]
         told = SCORE[dataset.unit]
@@ -416,23 +417,29 @@ class Pictures(QWidget):
 
     def __init__(self, large: QWidget, samples: QWidget):
         super().__init__()
-        self._row = spaced(QHBoxLayout(self), 8)
-        self._row.addWidget(large)
-        self._row.addWidget(samples)
-        self.share(1)
+        self._row = filled(spaced(QHBoxLayout(self), GAP), (large, 4), (samples, 1))
+        self._parts = LARGE[0]
 
     def share(self, samples: int) -> None:
-        """Give the samples a fifth of the room, or more where there are many."""
-        self._large, self._small = (3, 2) if samples > MANY else (4, 1)
-        self._row.setStretch(0, self._large)
-        self._row.setStretch(1, self._small)
+        """Give the samples a fifth of the room, or a quarter where there are many."""
+        self._parts = LARGE[samples > MANY]
+        self._row.setStretch(0, self._parts)
         self._turn()
 
+    def _sides(self, parts: int) -> tuple[float, float]:
+        """Of the large picture, which has so many parts of the room, beside the samples and over them."""
+        share, wide, high = parts / (parts + 1), self.width() - GAP, self.height()
+        return min(share * wide, high), min(wide, share * (high - GAP))
+
+    @property
+    def least(self) -> float:
+        """The side of the large picture with many samples."""
+        return max(self._sides(LARGE[True])) - 1  # as layouts round
+
     def _turn(self) -> None:
-        ways, wide, high = QBoxLayout.Direction, self.width(), self.height()
-        share = self._large / (self._large + self._small)
-        under = min(wide, share * high) > min(share * wide, high)
-        self._row.setDirection(ways.TopToBottom if under else ways.LeftToRight)
+        beside, over = self._sides(self._parts)
+        ways = QBoxLayout.Direction
+        self._row.setDirection(ways.TopToBottom if over > beside else ways.LeftToRight)
 
     def resizeEvent(self, event) -> None:
         super().resizeEvent(event)

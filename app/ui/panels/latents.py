@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.core import formatting
-from app.core.run import Run
+from app.core.run import VISIBLE, Run
 from app.ui import theme
 from app.ui.widgets.card import (
     Card,
@@ -234,14 +234,15 @@ class LatentPanel(Card):
         return int((shares**2).sum(-1).argmin())
 
     def _effects(self) -> np.ndarray | None:
-        """Of the dots on the level shown [h, w]: how far each code moves the picture, 1 for the one that does most;
-        None where it is not known of the sample shown."""
+        """Of the dots on the level shown [h, w]: how far each code moves the picture, 1 for the one of all levels that
+        does most, 0 for those that can change no pixel to the eye; None where it is not known of the sample shown."""
         assert self._run is not None
-        known = self._run.influence.get(self._shown)
-        if known is None or known.sample != self._run.sample_index or known.moves.shape[:2] == (1, 1):
+        known = {n: one for n, one in self._run.influence.items() if one.moves.shape[:2] != (1, 1)}
+        if self._shown not in known or known[self._shown].sample != self._run.sample_index:
             return None
-        lengths = np.sqrt(np.square(known.moves).sum(-1))
-        return np.asarray(lengths / max(lengths.max(), 1e-9))
+        lengths = {n: np.sqrt(np.square(one.moves).sum(-1)) for n, one in known.items()}
+        seen = lengths[self._shown] >= VISIBLE / 255
+        return np.where(seen, lengths[self._shown] / max(1e-9, *(one.max() for one in lengths.values())), 0)
 
     def _frame_strongest(self, effects: np.ndarray | None) -> None:
         """Whoever begins at the framed code sees something; once somebody has picked one, that stays."""

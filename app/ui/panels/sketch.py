@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QImage, QPainter, QPixmap
@@ -62,17 +64,17 @@ class SketchPanel(Card):
         super().resizeEvent(event)
         self._fit()
 
-    def stay_smaller(self, other: Picture) -> None:
-        """Let the sketch be one size smaller than a picture, as this was laid out last."""
-        self._larger = other
+    def stay_smaller(self, other: Picture, least: Callable[[], float]) -> None:
+        """Let the sketch be one size smaller than a picture at its least side, as this was laid out last."""
+        self._larger, self._least = other, least
         other.resized.connect(self._bound.start)
 
     @Slot()
     def measure(self) -> None:
         """Take the size of that picture as the bound, while it is in sight."""
         if self._larger.isVisible():  # else its size may be one from when panels came and went
-            pixels, side = max(self._data.height, self._data.width), min(self._larger.width(), self._larger.height())
-            self._most = side // pixels * pixels - 1
+            pixels = max(self._data.height, self._data.width)
+            self._most = int(self._least()) // pixels * pixels - 1
             self._fit()
 
     @Slot()

@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor
 
 from app.core import csv_export
 from app.core.formatting import seconds
-from app.core.run import Run, by_wish, compare
+from app.core.run import Run, comparable, compare
 from app.ui import theme
 from app.ui.widgets.card import Card, checkbox, configured, filled, label
 from app.ui.widgets.curve_names import LINE, CurveName, CurveNames
@@ -32,8 +32,8 @@ class Percent(pg.AxisItem):
 
 
 class TimingPanel(Card):
-    """Curves of the latest run of every model and mode on one sketch; colour, dash and symbol say which model, a hollow
-    symbol that it is not in its usual mode. All other runs are shown on request, fainter."""
+    """Curves of one run of every model and mode on one sketch, with those that are compared; colour, dash and symbol
+    say which model, a hollow symbol that it is not in its usual mode. All other runs are shown on request, fainter."""
 
     def __init__(self) -> None:
         super().__init__("Timing", "How much of the picture is done when, by the model's own time, without painting")
@@ -68,7 +68,6 @@ class TimingPanel(Card):
 
     def retheme(self) -> None:
         self.plot.retheme()
-        self._tell()
         self._redraw()
 
     def show_runs(self, history: list[Run], sketch: Run | None = None) -> None:
@@ -86,18 +85,21 @@ class TimingPanel(Card):
             self._tell()
 
     def _tell(self) -> None:
-        self.plot.caption = (
-            RACING if self._waiting else compare([run for run in self._runs if self._of_sketch(run)], self._name)
-        )
+        self.plot.caption = RACING if self._waiting else compare(self._of_sketch, self._name, self._each)
         self.words.setText(self.plot.caption or "Complete a sketch with two models to compare them.")
 
-    def _of_sketch(self, run: Run) -> bool:
-        return self._sketch is not None and run.prompt.same_as(self._sketch.prompt)
+    @property
+    def _of_sketch(self) -> list[Run]:
+        return [run for run in self._runs if self._sketch is not None and run.prompt.same_as(self._sketch.prompt)]
 
     @property
-    def _latest(self) -> list[Run]:
-        """Of the sketch, the latest run of every model and mode, Live's where there is no other."""
-        return list({run.title: run for run in by_wish(self._runs) if self._of_sketch(run)}.values())
+    def _shown(self) -> list[Run]:
+        return self._runs if self.all.isChecked() else comparable(self._of_sketch)
+
+    @property
+    def _each(self) -> bool:
+        """Whether times are those of one picture, as runs have unequal numbers of them."""
+        return len({run.settings.samples for run in self._shown}) > 1
 
     def _name(self, run: Run) -> str:
         """As in a legend; not broken at a line's end."""
@@ -116,12 +118,11 @@ class TimingPanel(Card):
     @Slot()
     def _redraw(self) -> None:
         self._drawn.clear()
+        self._tell()
         self._draw()
 
     def _draw(self) -> None:
-        latest = self._latest
-        shown = self._runs if self.all.isChecked() else latest
-        each = len({run.settings.samples for run in shown}) > 1  # then times are those of one picture
+        latest, shown, each = comparable(self._of_sketch), self._shown, self._each
         for number in set(self._curves) - {run.number for run in shown}:
             self._drawn.pop(number, None)
             for item in self._curves.pop(number):

@@ -20,7 +20,7 @@ from app.ui.widgets.keys import PRESS, Keys
 
 GAP, HEAD, THUMB = 6, 14, 84  # between thumbnails of levels, above them for their numbers, and their largest side
 CODE = 26  # pixels of a thumbnail, from which on it is called so
-DOT = 0.6  # the widest, of a code's side
+DOT = 0.6  # the widest, of a code's side; their areas tell
 SPAN, STEP = 3.0, 0.05  # how far a code is walked, and by what
 WALK = (
     "Walk the variable shown of the framed code from −3 to 3, all other codes held; the picture follows. By keyboard: "
@@ -29,7 +29,7 @@ WALK = (
 TOUCH = (
     "Code: the variables of a level at one position. Click one to draw another in its place (from the prior, given "
     "that it is another), drag over several; all other codes are held, so the picture changes only by what these "
-    "bring. The larger its dot, the farther a code moves the picture, within its level"
+    "bring. The larger its dot, the farther a code moves the picture; one without a dot hardly does"
 )
 KEYS = (
     "Arrows move, with Shift they mark several; Space or Enter draws these anew; Page Up and Page Down change the "
@@ -204,7 +204,7 @@ class LatentMap(QWidget):
             painter.setBrush(QColor(theme.now.text))
             for (y, x), share in np.ndenumerate(self._dots):
                 if share > 0:
-                    painter.drawEllipse(QPointF((x + 0.5) * side, (y + 0.5) * side), *[DOT * side * share / 2] * 2)
+                    painter.drawEllipse(QPointF((x + 0.5) * side, (y + 0.5) * side), *[DOT * side * share**0.5 / 2] * 2)
         rows, columns = np.nonzero(self.marked)
         left, top = int(columns.min()), int(rows.min())
         box = QRectF(left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1)

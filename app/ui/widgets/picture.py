@@ -23,6 +23,7 @@ ARROWS = {  # where they lead, in pixels right and down
     Qt.Key.Key_Up: (0, -1),
     Qt.Key.Key_Down: (0, 1),
 }
+EDGE = QColor(0, 0, 0, 60)  # of a picture as bright as what lies around it
 HATCH = QColor(112, 125, 150), QColor(70, 82, 106)  # ground and lines
 
 
@@ -85,6 +86,13 @@ def paint_outline(
         painter.setPen(pen)
         painter.drawLines(lines)
     painter.restore()
+
+
+def paint_edge(painter: QPainter, field: QRectF) -> None:
+    """The edge of a picture, which is seen where that is bright."""
+    painter.setPen(QPen(EDGE, 1))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRect(field.adjusted(0.5, 0.5, -0.5, -0.5))
 
 
 def paint_rim(painter: QPainter, box: QRectF, field: QRectF, scale: float, dotted: bool) -> None:
@@ -184,6 +192,7 @@ class Picture(QWidget):
         if self._image.hasAlphaChannel():
             painter.fillRect(field, self._hatch)
         painter.drawImage(field, self._image)
+        paint_edge(painter, field)
         paint_outline(painter, self._lines, field, field.width() / self._image.width())
         paint_outline(painter, self._changed, field, field.width() / self._image.width(), light=CHANGED)
         self.paint_over(painter, field)

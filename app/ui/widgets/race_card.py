@@ -16,9 +16,9 @@ from app.ui.widgets.colour_map import enlarge, paint, rgb, sequential
 
 FEW = 64  # most new pixels that are outlined
 TINTS = {"drafted": "#56b4e9", "accepted": "#009e73", "redrawn": "#cc79a7", "rejected": "#d55e00"}
-LEAST, GAP = 56, 6  # pixels: the least side of a picture, and between two parts
+LEAST, GAP = 84, 6  # pixels: the least side of a picture, and between two parts
 TEXTS = 116, 142  # pixels: of what is said beside it, without drafts and with them
-READ = 116  # pixels: the width of a card in which names and figures can be read
+READ = 138  # pixels: the width of a card in which names, figures and the picture can be read
 MARGINS = 6, 5, 6, 6
 ACROSS, DOWN = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
 ROUNDS = (
@@ -119,6 +119,12 @@ class RaceCard(QFrame):
         texts = self._head.sizeHint().height() + self._texts.minimumSize().height()
         return QSize(left + LEAST + right, top + LEAST + texts + 3 + GAP + bottom)
 
+    def least_height(self, wide: int) -> int:
+        """Of a card of that width, which may have what is said beside the picture."""
+        texts = self._texts.minimumSize().height()
+        beside = wide >= self.least.width() + GAP + TEXTS[not self.note.isHidden()]
+        return self.least.height() - (GAP + min(LEAST, texts)) * beside
+
     def sides(self, size: QSize) -> tuple[int, int]:
         """Of the picture in a card of that size, with what is said under it, and beside it."""
         spare, texts = size - self.least, self._texts.minimumSize().height()
@@ -202,8 +208,11 @@ class RaceCards(QWidget):
     def minimumSizeHint(self) -> QSize:
         if not self.cards:
             return QSize()
-        least, rows = self.cards[0].least, -(-len(self.cards) // self._most)
-        return QSize(READ, rows * (least.height() + GAP) - GAP)
+        highs = (
+            -(-len(self.cards) // columns) * (self.cards[0].least_height(self._cell(columns).width()) + GAP) - GAP
+            for columns in range(1, self._most + 1)
+        )
+        return QSize(READ, min(highs))
 
     def _place(self) -> None:
         if not self.cards:

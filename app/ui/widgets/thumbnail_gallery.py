@@ -151,6 +151,7 @@ class ThumbnailGallery(QWidget):
         for i, (cell, image) in enumerate(zip(cells, self._images, strict=True)):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, cell.width() < 2 * image.width())
             painter.drawImage(cell, image)
+            picture.paint_edge(painter, cell)
             if outline is not None:
                 painter.drawPixmap(cell.topLeft(), outline)
             if not self._marked:  # pictures of many origins

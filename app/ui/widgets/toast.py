@@ -48,8 +48,7 @@ class Toast(QFrame):
             self.more = plain_button("Details", "Show what is known of the cause, or hide it", self._unfold)
             self.more.setCheckable(True)
             row.addWidget(self.more, 0, Qt.AlignmentFlag.AlignTop)
-        passing = kind in ("note", "slip")
-        if not passing:
+        if kind == "error":  # of a refusal there is nothing to report
             tip = "Copy this message, its cause and the versions of all that takes part, for a report"
             self.copy = plain_button("Copy report", tip, self._copy)
             row.addWidget(self.copy, 0, Qt.AlignmentFlag.AlignTop)
@@ -59,7 +58,7 @@ class Toast(QFrame):
         self._since = time.monotonic()
         self.end = QTimer(self, singleShot=True, interval=STAY)
         self.end.timeout.connect(self._go)
-        if passing:
+        if kind in ("note", "slip"):
             self.end.start()
 
     @property
