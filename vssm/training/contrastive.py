@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vssm.models.global_code import PictureFeatures
+from vssm.models.global_code import PictureFeatures, Quantiser
 from vssm.nn.modules import ModuleList
 from vssm.nn.ssm_block import Conv
 from vssm.training.augmentation import augment
@@ -119,3 +119,18 @@ def train(
         features.out.bias.copy_((features.out.bias - found.mean(0)) * scale)
         for p in features.parameters():
             p.copy_(p.half())  # which files keep in half the bytes
+
+
+def fit(quantiser: Quantiser, images: Tensor, values: Tensor, steps: int, rng: np.random.Generator) -> None:
+    """Fit a quantiser: its features, if it has some, which then weigh as much as the blurred pictures, and centroids.
+
+    Args:
+        quantiser: The quantiser, not fitted yet.
+        images: [N, H, W, C] uint8.
+        values: [N, H, W, C], the pixel values that models take them for.
+        steps: How many batches to train the features on.
+        rng: The source of random numbers.
+    """
+    if quantiser.features is not None:
+        train(quantiser.features, images, steps, float(quantiser.blur(values).var(0).sum()), rng)
+    quantiser.fit(values)

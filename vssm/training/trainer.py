@@ -31,7 +31,6 @@ from vssm.files import atomic
 from vssm.files.file_lock import FileLock
 from vssm.files.picture import write_png
 from vssm.models import registry
-from vssm.models.global_code import Quantiser
 from vssm.models.registry import TorchModule
 from vssm.prompt import Prompt, draw_known
 from vssm.sampling.events import GenerationRequest
@@ -188,10 +187,8 @@ class Trainer:
             if loss is None:
                 raise UserError(f"{config.model} has no part {config.part!r} with a loss of its own; leave --part out.")
             self.loss = loss
-            learned = [p for p in getattr(self.network, config.part).parameters() if p.requires_grad]
-            self.network.requires_grad_(False)
-            for p in learned:
-                p.requires_grad_(True)
+            for name, p in self.network.named_parameters():
+                p.requires_grad_(p.requires_grad and name.startswith(f"{config.part}."))
         if config.freeze:
             if config.freeze not in dict(self.network.named_children()):
                 raise UserError(f"{config.model} has no part {config.freeze!r} to leave as it is; leave --freeze out.")
@@ -223,16 +220,9 @@ class Trainer:
 
     def prepare(self, images: Tensor) -> None:
         """Before training: fit the quantiser of a global code to images [N, H, W, C] uint8, unless it is fitted."""
-        unfitted = getattr(self.network, "unfitted", None)
-        quantiser: Quantiser | None = unfitted() if unfitted else None
-        if quantiser is None:
-            return
-        values = self.values(images)
-        if quantiser.features is not None:
+        if hasattr(self.network, "unfitted") and (quantiser := self.network.unfitted()) is not None:
             steps = round(CONTRASTIVE_STEPS * self.config.minutes)
-            variance = float(quantiser.blur(values).var(0).sum())
-            contrastive.train(quantiser.features, images, steps, variance, self._rng("features"))
-        quantiser.fit(values)
+            contrastive.fit(quantiser, images, self.values(images), steps, self._rng("features"))
 
     def draw_images(self, images: Tensor) -> Tensor:
         """Choose the images of this step, for all processes."""
