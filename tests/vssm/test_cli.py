@@ -387,7 +387,7 @@ def test_training_writes_weights_samples_and_resumes(model, tmp_path, capsys, si
 def test_a_killed_training_resumes(tmp_path, capsys, signals_restored):
     state = tmp_path / "state.safetensors"
     process = forked.started(
-        commands.main, train_words("vssm", tmp_path, 10, "--save-minutes", 1e-6), tmp_path
+        commands.main, train_words("vssm-paper", tmp_path, 10, "--save-minutes", 1e-6), tmp_path
     )  # saves after every step
     wait_for(state.exists)
     written = state.stat().st_mtime_ns
@@ -397,7 +397,7 @@ def test_a_killed_training_resumes(tmp_path, capsys, signals_restored):
     process.communicate()
     _, meta = checkpoint.read(state)  # whole, whatever was being written
     assert meta["step"] > 0
-    record = vssm_json(capsys, *train_words("vssm", tmp_path, meta["seconds"] / 60 + 0.005, "--resume"))
+    record = vssm_json(capsys, *train_words("vssm-paper", tmp_path, meta["seconds"] / 60 + 0.005, "--resume"))
     assert record["steps"] > meta["step"]
 
 

@@ -189,6 +189,7 @@ def test_a_part_is_trained_alone_and_another_left_as_it_is():
     changes = {
         "d_model": 32, "inner": 32, "state": 4, "heads": 2, "coarse_levels": 1, "fine_levels": 1,
         "codes": 2, "code_classes": 4, "code_blocks": 1, "code_hidden": 32, "head_channels": 4,
+        "code_semantics": 0,
     }  # fmt: skip
     images = torch.randint(0, 256, (32, 28, 28, 1), dtype=torch.uint8)
     for setting, moves in (({"part": "code"}, True), ({"freeze": "code"}, False)):

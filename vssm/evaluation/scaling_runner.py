@@ -77,7 +77,8 @@ def widths(preset: registry.Preset, dataset: data.DataSet, parameters: int) -> d
     of these alone. A config without d_model is left as it is.
     """
     usual = preset.config(dataset)
-    finest = {"patch": 1, "code_pool": 2}  # a token a pixel, and a plan on the grid that this makes coarse
+    # a token a pixel, a plan on the grid that this makes coarse, and no features of digits, which sampling never needs
+    finest = {"patch": 1, "code_pool": 2, "code_semantics": 0}
     pixels = {name: value for name, value in finest.items() if hasattr(usual, name)}
     usual = dataclasses.replace(usual, **pixels)
     if not hasattr(usual, "d_model"):
