@@ -31,11 +31,6 @@ RIGHT = Qt.MouseButton.RightButton
 TAB = Qt.FocusReason.TabFocusReason
 
 
-def near(size, other) -> bool:
-    """Whether two sizes are alike but for rounding."""
-    return abs(size.width() - other.width()) <= 1 and abs(size.height() - other.height()) <= 1
-
-
 @pytest.fixture
 def mnist(bare, qtbot):
     """The window without weights: nothing drawn, nothing pinned, no runs."""
@@ -267,7 +262,7 @@ def test_the_completion_is_the_largest_picture_and_no_note_changes_its_size(mnis
     run = made(window)
     qtbot.wait(30)
     side = completion.picture.field().width()
-    assert near(completion.picture.size(), empty) and side > window.canvas.field().width() and side >= 160
+    assert completion.picture.size() == empty and side > window.canvas.field().width() and side >= 160
     note = dataclasses.replace(run.started, clamped=True)
     run.started = note
     window.runs.select(run)
@@ -276,7 +271,7 @@ def test_the_completion_is_the_largest_picture_and_no_note_changes_its_size(mnis
         qtbot.mouseClick(completion.gallery, LEFT, pos=cell(completion.gallery, number))
         window.runs.select(run)
         qtbot.wait(10)
-    assert completion.note.isVisible() and near(completion.picture.size(), empty)
+    assert completion.note.isVisible() and completion.picture.size() == empty
     cells = completion.gallery.cells()
     assert all(completion.gallery.rect().contains(one.toAlignedRect()) for one in cells)
     assert min(one.width() for one in cells) >= 0.095 * min(size[0] * 0.4, size[1] * 0.6)

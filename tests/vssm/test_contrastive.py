@@ -61,10 +61,10 @@ def test_pictures_become_told_apart(strokes):
     rng, features = np.random.default_rng(0), PictureFeatures(28, 28, 1, 8, wide=8)
     images = strokes.repeat(8, 1, 1, 1)
     contrastive.train(features, images, steps=60, variance=3.0, rng=rng, batch=32)
-    first, second = (features(contrastive.binarise(contrastive.augment(images, rng), rng)) for _ in range(2))
+    first, second = (features(contrastive.drawn(contrastive.augment(images, rng), rng)) for _ in range(2))
     nearest = torch.cdist(first, second).argmin(1)
     assert (nearest % 8 == torch.arange(len(images)) % 8).float().mean() > 0.5
-    found = features(contrastive.binarise(images, rng))
+    found = features(contrastive.drawn(images, rng))
     assert float(found.var(0).sum()) == pytest.approx(3.0, rel=0.05)
     assert all(torch.equal(p, p.half().float()) and not p.requires_grad for p in features.parameters())
 

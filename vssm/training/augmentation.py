@@ -64,3 +64,9 @@ def augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     hard = torch.exp(uniform(0, math.log(HARDEST)))[:, None, None, None]
     x = ((x - 0.5) * hard + 0.5).clamp(0, 1)
     return (255 * x).round().to(torch.uint8).movedim(1, -1)
+
+
+def binarise(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Draw pixels of images uint8, of any shape: true with their brightness as probability."""
+    noise = torch.from_numpy(rng.random(images.shape, np.float32)).to(images.device)
+    return noise * 255 < images

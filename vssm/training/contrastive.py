@@ -17,11 +17,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+from tqdm import tqdm
 
 from vssm.models.global_code import PictureFeatures, Quantiser
 from vssm.nn.modules import ModuleList
-from vssm.nn.ssm_block import Conv
-from vssm.training.augmentation import augment
+from vssm.training.augmentation import augment, binarise
 
 BATCH = 512
 TEMPERATURE = 0.2  # τ
@@ -55,21 +56,17 @@ class Learner(nn.Module):
     def fold(self) -> None:
         """Put the norms' statistics and gains into the convolutions before them."""
         for layer, norm in zip(self.features.layers, self.norms, strict=True):
-            fold_norm(layer, norm)
+            assert layer.bias is not None and norm.running_mean is not None and norm.running_var is not None
+            weight, bias = fuse_conv_bn_weights(
+                layer.weight, layer.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+            )
+            layer.weight.copy_(weight)
+            layer.bias.copy_(bias)
 
 
-def fold_norm(layer: Conv, norm: nn.BatchNorm1d) -> None:
-    """Make a convolution compute what it and the norm after it did in evaluation."""
-    assert layer.bias is not None and norm.running_mean is not None and norm.running_var is not None
-    gain = norm.weight / (norm.running_var + norm.eps).sqrt()
-    layer.weight *= gain.view(-1, 1, 1, 1)
-    layer.bias.copy_((layer.bias - norm.running_mean) * gain + norm.bias)
-
-
-def binarise(images: Tensor, rng: np.random.Generator) -> Tensor:
-    """Draw each pixel of images [B, H, W, 1] uint8 as −1 or 1, 1 with its brightness as probability."""
-    noise = torch.from_numpy(rng.random(images.shape, np.float32)).to(images.device)
-    return 2 * (noise * 255 < images).float() - 1
+def drawn(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Draw black or white for each pixel of images [B, H, W, 1] uint8: −1 or 1."""
+    return 2 * binarise(images, rng).float() - 1
 
 
 def contrast(first: Tensor, second: Tensor) -> Tensor:
@@ -88,6 +85,7 @@ def train(
     variance: float,
     rng: np.random.Generator,
     batch: int = BATCH,
+    quiet: bool = True,
 ) -> None:
     """Train features in place.
 
@@ -98,22 +96,23 @@ def train(
         variance: The sum over the features of their variances over the images.
         rng: The source of random numbers.
         batch: B; all but one of its pictures are what the one must be told from.
+        quiet: Whether no progress is shown.
     """
     learner = Learner(features).to(images.device).requires_grad_(True).train()
     optimizer = torch.optim.AdamW(learner.parameters(), RATE, weight_decay=DECAY)
-    for step in range(steps):
+    for step in tqdm(range(steps), "features of pictures", disable=quiet, leave=False):
         rate = RATE * min(1, (step + 1) / WARMUP_STEPS) * (0.5 * (1 + math.cos(math.pi * step / steps)) + 0.01)
         for group in optimizer.param_groups:
             group["lr"] = rate
         some = images[torch.from_numpy(rng.integers(len(images), size=batch)).to(images.device)]
-        loss = contrast(*(learner(binarise(augment(some, rng), rng)) for _ in range(2)))
+        loss = contrast(*(learner(drawn(augment(some, rng), rng)) for _ in range(2)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
     learner.fold()
     features.requires_grad_(False)
     with torch.no_grad():
-        found = torch.cat([features(binarise(some, rng)) for some in images.split(4096)])
+        found = torch.cat([features(drawn(some, rng)) for some in images.split(4096)])
         scale = (variance / found.var(0).sum()).sqrt()
         features.out.weight *= scale
         features.out.bias.copy_((features.out.bias - found.mean(0)) * scale)
@@ -121,7 +120,9 @@ def train(
             p.copy_(p.half())  # which files keep in half the bytes
 
 
-def fit(quantiser: Quantiser, images: Tensor, values: Tensor, steps: int, rng: np.random.Generator) -> None:
+def fit(
+    quantiser: Quantiser, images: Tensor, values: Tensor, steps: int, rng: np.random.Generator, quiet: bool = True
+) -> None:
     """Fit a quantiser: its features, if it has some, which then weigh as much as the blurred pictures, and centroids.
 
     Args:
@@ -130,7 +131,8 @@ def fit(quantiser: Quantiser, images: Tensor, values: Tensor, steps: int, rng: n
         values: [N, H, W, C], the pixel values that models take them for.
         steps: How many batches to train the features on.
         rng: The source of random numbers.
+        quiet: Whether no progress is shown.
     """
     if quantiser.features is not None:
-        train(quantiser.features, images, steps, float(quantiser.blur(values).var(0).sum()), rng)
+        train(quantiser.features, images, steps, float(quantiser.blur(values).var(0).sum()), rng, quiet=quiet)
     quantiser.fit(values)

@@ -95,17 +95,10 @@ class TrainingConfig:
 
 STATE, SAMPLES = "state.safetensors", "samples.png"  # the other files
 PREPARED = 60_000  # images that a network is prepared with before the first step
-CONTRASTIVE_STEPS = 10  # for each minute of the budget: a few per cent of it on a CPU
+CONTRASTIVE_STEPS = 10  # for each minute of the budget, in which they are not counted
 MOST_SKIPS, DOUBTFUL_SKIPS = 50, 10  # more skipped than taken: then a training is given up, and not written
-DRAWS = (
-    "images",
-    "known",
-    "pixels",
-    "mirrored",
-    "noise",
-    "augmented",
-    "features",
-)  # drawn in a step, each from its own numbers
+# drawn in a step, each from its own numbers
+DRAWS = ("images", "known", "pixels", "mirrored", "noise", "augmented", "features")
 
 
 class Average:
@@ -218,11 +211,11 @@ class Trainer:
         key = DRAWS.index(purpose), process
         return np.random.default_rng(np.random.SeedSequence((self.config.seed, self.step), spawn_key=key))
 
-    def prepare(self, images: Tensor) -> None:
+    def prepare(self, images: Tensor, quiet: bool = True) -> None:
         """Before training: fit the quantiser of a global code to images [N, H, W, C] uint8, unless it is fitted."""
         if hasattr(self.network, "unfitted") and (quantiser := self.network.unfitted()) is not None:
             steps = round(CONTRASTIVE_STEPS * self.config.minutes)
-            contrastive.fit(quantiser, images, self.values(images), steps, self._rng("features"))
+            contrastive.fit(quantiser, images, self.values(images), steps, self._rng("features"), quiet)
 
     def draw_images(self, images: Tensor) -> Tensor:
         """Choose the images of this step, for all processes."""
@@ -379,8 +372,7 @@ class Trainer:
         """Convert stored images [B, H, W, C] uint8 to model values; a binarised set is drawn again in every step."""
         if self.data.num_values > 2:
             return images.long()
-        noise = torch.from_numpy(self._rng("pixels").random(images.shape, np.float32)).to(images.device)
-        return (noise * 255 < images).long()
+        return augmentation.binarise(images, self._rng("pixels")).long()
 
     def train_step(self, images: Tensor, loss: Loss) -> dict[str, float] | None:
         """Do one update on the images [B, H, W, C] uint8 of a step; this process computes its share of them.
@@ -456,7 +448,7 @@ def train(
         _restore(trainer, state)
         if processes.first and not quiet and (changed := trainer.changed_settings()):
             tqdm.write(f"This part has other settings than the one before: {changed}.", file=sys.stderr)
-        trainer.prepare(images[:PREPARED])
+        trainer.prepare(images[:PREPARED], quiet or not processes.first)
         stop = stack.enter_context(_stop_on_signals())
         _run(trainer, images, out, stop, compiled, quiet or not processes.first)
         _save(trainer, out)
